@@ -19,10 +19,8 @@ from packaging.specifiers import SpecifierSet
 
 from policenotify.cli.app import program
 from policenotify.cli.context import CliContext
-from policenotify.journal.database.postgresql import grants
-from policenotify.settings import read_settings
 from tests.acceptance.outside.compose import PAGE
-from tests.acceptance.outside.image import instructions, pairs
+from tests.acceptance.outside.image import instructions
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "operations" / "share" / "policenotify" / "container"
@@ -58,12 +56,6 @@ def _secrets(service: Mapping[str, Any]) -> list[str]:
 def test_the_compose_file_fits_the_schema_of_its_specification() -> None:
     Draft7Validator.check_schema(SCHEMA)
     assert [f"{error.json_path}: {error.message}" for error in Draft7Validator(SCHEMA).iter_errors(COMPOSE)] == []
-
-
-def test_the_schema_finds_a_misspelled_key() -> None:
-    wrong = {"services": {"worker": {"image": "a", "readonly": True}}}
-    [error] = Draft7Validator(SCHEMA).iter_errors(wrong)
-    assert "readonly" in error.message
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -129,14 +121,6 @@ def test_the_journal_is_reached_by_those_alone_that_need_it() -> None:
     assert "ports" not in SERVICES["monitor"]
 
 
-@pytest.mark.parametrize("name", [name for name, service in OURS.items() if "entrypoint" not in service])
-def test_each_command_is_one_of_the_command_line(name: str) -> None:
-    service = OURS[name]
-    assert _parse(service["command"]).command.name == service["command"][0]
-    with pytest.raises(click.UsageError):
-        _parse([*service["command"], "--unknown"])
-
-
 def test_the_page_names_commands_and_files_that_exist() -> None:
     page = PAGE.read_text("utf-8")
     commands = re.findall(r"docker compose run --rm (?:-e \S+?=(?:\"[^\"]*\"|\S+) )?(\S+) ([^`\n]+)", page)
@@ -151,36 +135,6 @@ def test_the_page_names_commands_and_files_that_exist() -> None:
         assert secret in page
 
 
-def test_the_image_runs_the_worker_itself_so_that_it_gets_the_signals() -> None:
-    assert _words(LAST["ENTRYPOINT"]) == ["policenotify"]
-    assert _parse(_words(LAST["CMD"])).command.name == "worker"
-    assert LAST["STOPSIGNAL"] == SERVICES["worker"]["stop_signal"] == "SIGTERM"
-    grace = _parse(SERVICES["worker"]["command"]).params["grace"]
-    assert float(SERVICES["worker"]["stop_grace_period"].removesuffix("s")) > grace + 10
-
-
-def test_the_services_fit_the_image() -> None:
-    environment = {
-        name: value for instruction, text in IMAGE if instruction == "ENV" for name, value in pairs(text).items()
-    }
-    for service in OURS.values():
-        assert service["user"] == LAST["USER"]
-        mounted = {volume.split(":")[1] for volume in service.get("volumes", ())}
-        if service.get("secrets"):
-            assert str(Path(environment["POLICENOTIFY_SETTINGS"]).parent) in mounted
-    check = " ".join(LAST["HEALTHCHECK"].split()).partition(" CMD ")[2]
-    kind, command = SERVICES["worker"]["healthcheck"]["test"]
-    assert (kind, command.replace("$$", "$")) == ("CMD-SHELL", check)
-    made = " ".join(value for instruction, value in IMAGE if instruction == "RUN")
-    settings = tomllib.loads((FOLDER / "settings/policenotify.toml").read_text("utf-8"))
-    feed = settings["channels"]["site"]["folder"]
-    assert f"-o {LAST['USER'].split(':')[0]} -g 10001 {feed} /srv/policenotify/durations" in made
-    assert f"feed:{feed}" in SERVICES["worker"]["volumes"]
-    assert f"feed:{feed}:ro" in SERVICES["feed"]["volumes"]
-    assert f'"{feed}"' in (FOLDER / "feed.py").read_text("utf-8")
-    assert SERVICES["database"]["group_add"] == [LAST["USER"].split(":")[1]]
-
-
 def test_the_image_is_built_with_the_uv_that_builds_the_wheel() -> None:
     [pinned] = re.findall(r"^uv==(\S+)", (FOLDER / "uv.txt").read_text("utf-8"), re.MULTILINE)
     required = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["build-system"]["requires"]
@@ -189,43 +143,6 @@ def test_the_image_is_built_with_the_uv_that_builds_the_wheel() -> None:
     installs = [step for step in steps if "pip install" in step and "dist/*.whl" not in step]
     assert len(installs) == 2
     assert all("--require-hashes" in step for step in installs)
-
-
-def test_bases_are_named_by_a_tag() -> None:
-    bases = [value.partition(" AS ")[0] for instruction, value in IMAGE if instruction == "FROM"]
-    assert bases == ["${BASE}", "${BASE}"]
-    images = [IMAGE[0][1].removeprefix("BASE="), *(service["image"] for service in SERVICES.values())]
-    assert [
-        image
-        for image in images
-        if not re.fullmatch(r"[a-z./]+:(\$\{POLICENOTIFY_VERSION:\?.+\}|[\w.-]*[0-9a-z]+)", image)
-    ] == []
-    assert [image for image in images if image.endswith(":latest")] == []
-
-
-def test_the_settings_are_accepted(tmp_path: Path) -> None:
-    text = (FOLDER / "settings/policenotify.toml").read_text("utf-8")
-    (tmp_path / "secrets").mkdir()
-    for name in ("journal-url", "bluesky-password"):
-        (tmp_path / "secrets" / name).write_text("postgresql://policenotify_app:s3cret@database/policenotify\n")
-    before, account = text.split("\n# An account.", 1)
-    lines = [line.removeprefix("# ") for line in account.splitlines()[1:]]
-    settings = tmp_path / "policenotify.toml"
-    settings.write_text("\n".join([before, *lines]).replace("/run/secrets", str(tmp_path / "secrets")))
-    read = read_settings(settings)
-    assert set(read.channels) == {"site", "bluesky"}
-    assert read.journal_url.startswith("postgresql://policenotify_app:")
-    [owner] = [each for each in SERVICES["migrate"]["secrets"] if isinstance(each, dict)]
-    assert f'file = "/run/secrets/{owner["target"]}"' in text
-
-
-def test_the_sql_makes_the_roles_of_the_settings_and_of_the_migration() -> None:
-    sql = (FOLDER / "database.sql").read_text("utf-8")
-    role = _parse(SERVICES["migrate"]["command"]).params["grant_to"]
-    assert f"CREATE ROLE {role} LOGIN" in sql
-    assert f'TO "{role}"' in grants(role)
-    for secret in re.findall(r"/run/secrets/(\S+?)`?$", sql, re.MULTILINE):
-        assert secret in SERVICES["database"]["secrets"]
 
 
 def test_prometheus_reads_the_monitor_and_the_shipped_rules() -> None:

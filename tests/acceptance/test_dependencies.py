@@ -48,12 +48,8 @@ def test_every_licence_is_on_the_list() -> None:
     ("headers", "fits"),
     [
         ({"License-Expression": "Apache-2.0 OR BSD-3-Clause"}, True),
-        ({"License-Expression": "GPL-3.0-only OR MIT"}, True),
         ({"License-Expression": "MIT AND GPL-3.0-only"}, False),
-        ({"Classifier": "License :: OSI Approved :: MIT License"}, True),
         ({"Classifier": "License :: OSI Approved :: GNU General Public License v3 (GPLv3)"}, False),
-        ({"License": "BSD-2-Clause"}, True),
-        ({"License": "Proprietary"}, False),
         ({}, False),
     ],
 )
@@ -73,14 +69,10 @@ def _advisory(*events: dict[str, str], **changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("record", "counts"),
     [
-        (_advisory({"introduced": "0"}), True),
         (_advisory({"introduced": "0"}, {"fixed": "1.10"}), True),
         (_advisory({"introduced": "0"}, {"fixed": "1.9"}), False),
         (_advisory({"introduced": "0"}, {"fixed": "1.2"}, {"introduced": "1.8"}), True),
-        (_advisory({"introduced": "1.9.1"}), False),
-        (_advisory({"introduced": "0"}, {"last_affected": "1.9"}), True),
         (_advisory({"introduced": "0"}, {"last_affected": "1.8"}), False),
-        (_advisory(versions=["1.9"]), True),
         (_advisory({"introduced": "0"}, package={"ecosystem": "npm", "name": "some-package"}), False),
         (_advisory({"introduced": "0"}) | {"withdrawn": "2026-01-01T00:00:00Z"}, False),
     ],

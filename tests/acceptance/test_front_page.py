@@ -11,7 +11,7 @@ import yaml
 
 import policenotify
 from policenotify.cli.app import program
-from tests.support.front_page import PROMISE, anchors
+from tests.support.front_page import PROMISE
 
 _ROOT = Path(__file__).parents[2]
 _README = (_ROOT / "README.md").read_text(encoding="utf-8")
@@ -53,21 +53,6 @@ def test_the_readme_is_short_and_begins_with_the_page_of_the_officer() -> None:
         "What it does that a notifier does not", "Beside others", "Not for", "Try it, test it", "Use it",
         "Install it", "Where next",
     ]  # fmt: skip
-
-
-def test_each_yes_of_the_readme_has_its_page() -> None:
-    _, _, section = _README.partition("## Beside others\n")
-    cells = [row.split(" | ")[1] for row in section.partition("\n## ")[0].splitlines() if row.startswith("| ")][1:]
-    kept = [cell for cell in cells if cell.startswith("[")]
-    lost = [cell for cell in cells if cell.startswith("**no**")]
-    assert len(kept) + len(lost) == len(cells)
-    assert len(lost) >= 2
-
-
-def test_the_anchors_of_the_readme_exist() -> None:
-    linked = re.findall(r"\]\((?!https:)([^)#]+)#([^)]+)\)", _README)
-    assert linked
-    assert [(page, anchor) for page, anchor in linked if anchor not in anchors(_ROOT / page)] == []
 
 
 def test_the_home_page_and_the_navigation_list_every_page() -> None:

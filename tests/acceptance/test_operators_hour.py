@@ -1,7 +1,7 @@
 """An operator's hour on PostgreSQL with Django: seven things happen, and each is seen in all windows within 10 s.
 
-The windows are metrics, the log, events, the admin and the status. Their words state what to do. A clock that is set
-changes nothing. The tests are one story and run in their order: each ends what it has begun, and nothing is lost.
+The windows are metrics, the log, events, the admin and the status. Their words state what to do.
+The tests are one story and run in their order: each ends what it has begun, and nothing is lost.
 """
 
 from __future__ import annotations
@@ -180,28 +180,6 @@ def test_a_worker_is_killed(hour: Hour) -> None:
     )
 
 
-@pytest.mark.parametrize(("machine", "street"), [("worker", "place de la Comédie"), ("server", "place de Verdun")])
-def test_a_clock_is_set_back(hour: Hour, machine: str, street: str) -> None:
-    """A journal on a server goes by the server's clock, and is not watched: what waits goes out, without an alarm."""
-    hour.bluesky.refuse_connections()
-    made = hour.publish(street)
-    about = {"publication": made.id, "channel": "bluesky"}
-    hour.seen("something waits", event=lambda: hour.told(EventKind.DELAYED, **about))
-    (hour.clock if machine == "worker" else hour.server.clock).set(-3600)
-    hour.seen("it is tried again, and not an hour later", RETRY, event=lambda: hour.told(EventKind.DELAYED, **about))
-    hour.bluesky.recover()
-    hour.seen(
-        "what waited is out, and all is well",
-        RETRY,
-        posted=hour.all_posted,
-        workers=lambda: hour.metric("workers") == 1,
-        status=lambda: hour.shows(0, "A worker runs on"),
-    )
-    assert publisher().operations.status().clock_steps == ()
-    assert hour.metric("clock_steps_total") == 0
-    assert not any(event.kind is EventKind.CLOCK_SET for event in hour.events)
-
-
 def test_nothing_is_lost_and_nothing_is_out_twice(hour: Hour) -> None:
     assert hour.end_worker() == 0
     hour.seen("the worker has ended", event=lambda: hour.told(EventKind.WORKER_STOPPED))
@@ -213,14 +191,6 @@ def test_nothing_is_lost_and_nothing_is_out_twice(hour: Hour) -> None:
         assert set(found.values()) == {len(NUMBERS) if network == "sms" else 1}, found
     publisher().journal.audit.seal()
     assert publisher().journal.audit.verify() >= 1
-
-
-def test_each_attempt_has_one_span_that_sends(hour: Hour) -> None:
-    attempts = hour.attempts()
-    interrupted = {name for name, code in attempts.items() if code == "interrupted"}  # killed, or not stored
-    sends = Counter(name for name in hour.sends() if name not in interrupted)
-    assert sends == Counter(attempts.keys() - interrupted)
-    assert len(sends) >= len(CHANNELS) * len(hour.published)
 
 
 def test_no_line_holds_a_text_an_address_a_token_or_an_incident(hour: Hour) -> None:

@@ -54,16 +54,6 @@ def test_a_service_without_the_drop_in_is_not(machine: Path) -> None:
     assert _analyze(machine, "security", "--offline=true", f"--threshold={EXPOSURE}", SERVICES[0]).returncode != 0
 
 
-def test_every_service_has_the_name_that_the_drop_in_is_for() -> None:
-    [drop_in] = UNITS.glob("*.service.d")
-    assert SERVICES
-    assert [name for name in SERVICES if not name.startswith(drop_in.name.removesuffix(".service.d"))] == []
-
-
-def test_every_timer_has_its_service() -> None:
-    assert [path for path in UNITS.glob("*.timer") if not path.with_suffix(".service").exists()] == []
-
-
 def test_the_pages_show_the_files_themselves() -> None:
     pages = [path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "howto").glob("*.md")]
     included = re.compile(r"^<!-- include: (docs/operations/\S+) -->$", re.MULTILINE)

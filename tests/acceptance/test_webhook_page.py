@@ -108,10 +108,6 @@ def headers_of(call: RecordedRequest) -> dict[str, str]:
     return {name: call.headers[name] for name in HEADERS}
 
 
-def test_the_receiver_is_short() -> None:
-    assert len([line for line in block("python").splitlines() if line]) <= 15
-
-
 def test_it_shows_each_stage_and_a_withdrawal(newsroom: Newsroom, channel: Webhook) -> None:
     assert str(channel.whoami().note) == ""
     assert newsroom.shown == []

@@ -42,7 +42,7 @@ def test_what_we_refuse_as_written_wrongly_the_schema_refuses_too(tmp_path: Path
     assert refused > 10
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(threads())
 def test_our_alerts_are_valid(tmp_path: Path, thread: Thread) -> None:
     files = []

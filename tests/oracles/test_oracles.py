@@ -1,7 +1,7 @@
-"""Our measures beside others: X's own JavaScript, ICU, and three libraries for SMS.
+"""Our measures beside others: X's own JavaScript, ICU, and the calculator of an SMS gateway.
 
-`npm ci --ignore-scripts` in this folder installs the first ones. `smsutil` and `sms-toolkit` (with `six`) are used
-where they are installed. What is missing is skipped. `tests/unit/text/vectors` has some of their answers.
+`npm ci --ignore-scripts` in this folder installs them. What is missing is skipped.
+`tests/unit/text/vectors` has some of their answers.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ TYPED = (
 
 @packages
 def test_no_text_weighs_less_than_it_does_for_x() -> None:
-    given = list(texts(seed=1, count=25_000))
+    given = list(texts(seed=1, count=6_000))
     answers = asked("x.mjs", given)
     assert [ascii(text) for text, answer in zip(given, answers, strict=True) if x_weight(text) < answer["weight"]] == []
 
@@ -71,10 +71,10 @@ def _is_address(shown: str) -> bool:
 
 @node
 def test_readers_see_as_many_characters_as_icu() -> None:
-    given = [text for text in map(join_surrogates, texts(seed=3, count=27_000)) if settled(text)]
+    given = [text for text in map(join_surrogates, texts(seed=3, count=8_000)) if settled(text)]
     counts = asked("graphemes.mjs", given)["counts"]
     different = [(ascii(text), graphemes(text), count) for text, count in zip(given, counts, strict=True)]
-    assert len(given) > 20_000
+    assert len(given) > 6_000
     assert [one for one in different if one[1] != one[2]] == []
 
 
@@ -96,7 +96,7 @@ def _for_sms(seed: int, count: int) -> list[str]:
 
 @packages
 def test_an_sms_is_counted_as_by_the_calculator_of_a_gateway() -> None:
-    given = _for_sms(4, 8_000)
+    given = _for_sms(4, 1_200)
     answers = asked("sms.mjs", given)
     whole = [(text, answer) for text, answer in zip(given, answers, strict=True) if not answer["clustered"] and text]
     different = [
@@ -105,22 +105,5 @@ def test_an_sms_is_counted_as_by_the_calculator_of_a_gateway() -> None:
         for sent in [sms(text)]
         if (sent.encoding, sent.segments, list(sent.parts)) != (answer["encoding"], answer["segments"], answer["parts"])
     ]
-    assert len(whole) > 2_000
+    assert len(whole) > 300
     assert different == []
-
-
-def test_an_sms_is_counted_as_by_smsutil() -> None:
-    smsutil = pytest.importorskip("smsutil")
-    for text in _for_sms(5, 20_000):
-        if text and "\x1b" not in text:  # it takes the escape for a character, and nothing for UCS-2
-            sent, parts = sms(text), smsutil.split(text).parts
-            assert sent.parts == tuple(part.content for part in parts)
-            assert sent.units * (2 if sent.encoding == "UCS-2" else 1) == sum(part.bytes for part in parts)
-
-
-def test_an_sms_is_counted_as_by_sms_toolkit() -> None:
-    profiling = pytest.importorskip("sms_toolkit.messages.profiling")
-    for text in _for_sms(6, 4_000):
-        if not any("\ud800" <= sign <= "\udfff" for sign in text):  # it cannot encode them
-            profile = profiling.profile_message(text)
-            assert sms(text).parts == tuple(segment["message"] for segment in profile["segments"])

@@ -78,15 +78,12 @@ def test_cifs_is_valid(schema: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("schema", _CIFS, ids=lambda each: each.name)
-@pytest.mark.parametrize(
-    "fault", [(b"<street>", b"<strasse>"), (b">ROAD_CLOSED<", b">CLOSED<"), (b"<starttime>", b"<starttime>on ")]
-)
-def test_xmllint_finds_what_is_wrong(schema: Path, fault: tuple[bytes, bytes], tmp_path: Path) -> None:
+def test_xmllint_finds_what_is_wrong(schema: Path, tmp_path: Path) -> None:
     opening = make_item(_message("opening", "road_closure", expires_at=NOW + timedelta(hours=2)))
     content = cifs(make_feed(opening))["cifs.xml"]
-    assert fault[0] in content
+    assert b">ROAD_CLOSED<" in content
 
-    assert _faults(schema, content.replace(*fault), box=tmp_path)
+    assert _faults(schema, content.replace(b">ROAD_CLOSED<", b">CLOSED<"), box=tmp_path)
 
 
 def test_both_forms_of_cifs_have_the_same() -> None:
@@ -113,12 +110,9 @@ def test_datex_is_valid(schema: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("schema", _DATEX, ids=lambda each: each.name)
-@pytest.mark.parametrize(
-    "fault", [(b">certain<", b">sure<"), (b"sit:Road", b"sit:Street"), (b"sit:source", b"sit:sources")]
-)
-def test_a_validator_finds_what_is_wrong_in_datex(schema: Path, fault: tuple[bytes, bytes], tmp_path: Path) -> None:
+def test_a_validator_finds_what_is_wrong_in_datex(schema: Path, tmp_path: Path) -> None:
     opening = make_item(_message("opening", "road_closure", certainty="Observed"))
     content = datex(make_feed(opening))
-    assert fault[0] in content
+    assert b">certain<" in content
 
-    assert _faults(schema, content.replace(*fault), box=tmp_path)
+    assert _faults(schema, content.replace(b">certain<", b">sure<"), box=tmp_path)

@@ -5,7 +5,6 @@ Run by test_contract.py, which names the contract test that must find each fault
 
 from __future__ import annotations
 
-import html
 import logging
 import socket
 import threading
@@ -13,8 +12,6 @@ import time
 import unicodedata
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Self
@@ -29,7 +26,7 @@ from policenotify.channel import (
     Request,
 )
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
-from policenotify.testing import Call, ChannelContract, FakeClock, Fault, VisiblePost
+from policenotify.testing import Call, ChannelContract, Fault, VisiblePost
 from policenotify.testing.contract.case import SLOTS
 from policenotify.testing.contract.fixtures import OUT, NetworkFixture
 from policenotify.text import Budget, graphemes
@@ -224,23 +221,8 @@ class ConnectsAtOnce(Perfect):
             door.connect_ex(("127.0.0.1", 9))
 
 
-class ChangesItsName(Perfect):
-    @property
-    def account(self) -> str:  # type: ignore[override] # its fault
-        return f"police-{id(self)}@memory.example"
-
-
 class CannotEdit(Perfect):
     edit = None  # type: ignore[assignment] # its fault
-
-
-class ClaimsNonsense(Perfect):
-    capabilities = Capabilities(budget=Budget(300), idempotency_window=timedelta(days=-1))
-
-
-class PrintsItsToken(Perfect):
-    def __repr__(self) -> str:
-        return f"Printing({self.token})"
 
 
 class LogsItsToken(Perfect):
@@ -249,48 +231,9 @@ class LogsItsToken(Perfect):
         return super().ask(call, effect)
 
 
-class LogsItsTokenWhenItLooks(Perfect):
-    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
-        logging.getLogger(__name__).debug("Bearer %s", self.token)
-        return super().find(request, since=since, known=known)
-
-
-class LinksWithItsToken(Perfect):
-    def ref(self, ref: str) -> PostRef:
-        return super().ref(ref).model_copy(update={"url": f"https://memory.example/{ref}?token={self.token}"})
-
-
-class IsCalledByItsToken(Perfect):
-    def whoami(self) -> Account:
-        return Account(id=super().whoami().id, name=self.token)
-
-
-class TellsItsTokenWhenItPrepares(Perfect):
-    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
-        try:
-            self.ask(None, lambda: None)
-        except Unavailable:
-            raise Unavailable(f"No server takes {self.token}.") from None
-        return super().prepare(post, reply_to)
-
-
 class StoresItsToken(Perfect):
     def texts(self, post: Post) -> Any:
         return [*super().texts(post), self.token]
-
-
-class RaisesItsToken(Perfect):
-    def refusal(self, status: int, headers: dict[str, str]) -> Exception:
-        error = super().refusal(status, headers)
-        return Refused(f"No to {self.token}") if isinstance(error, Refused) else error
-
-
-class KeepsTheCause(Perfect):
-    def ask(self, call: Call | None, effect: Callable[[], Any]) -> Any:
-        try:
-            return super().ask(call, effect)
-        except Unconfirmed as error:
-            raise error from OSError(f"GET /?token={self.token}")
 
 
 class ClosesOnce(Perfect):
@@ -308,22 +251,10 @@ class LeavesASocket(Perfect):
         return super().send(request)
 
 
-class LeavesAThread(Perfect):
-    def send(self, request: Request) -> PostRef:
-        threading.Thread(target=time.sleep, args=(2.0,), daemon=True).start()
-        return super().send(request)
-
-
 class GreetsItsReaders(Perfect):
     def whoami(self) -> Account:
         self.publish(Request(account="", key="f" * 64, body={"texts": ["Hello"], "under": [], "pictures": []}))
         return super().whoami()
-
-
-class HasNoName(Perfect):
-    def whoami(self) -> Account:
-        super().whoami()
-        return Account(id="1", name="")
 
 
 class BelievesItself(Perfect):
@@ -357,21 +288,12 @@ class Uploads(Perfect):
         return request.model_copy(update={"body": {**request.body, **named}})
 
 
-class DoesNotSayWhatItUploads(Uploads):
-    uploads = ()
-
-
 class RefusesWhenItCannotUpload(Uploads):
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         try:
             return super().prepare(post, reply_to)
         except ChannelError as error:
             raise Refused("It cannot be made ready.") from error
-
-
-class MakesItsOwnKeys(Perfect):
-    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
-        return super().prepare(post, reply_to).model_copy(update={"key": "0" * 56 + post.key[-8:][::-1]})
 
 
 class RemembersWhatItPrepared(Perfect):
@@ -398,16 +320,6 @@ class Composes(Perfect):
         return [unicodedata.normalize("NFC", each) for each in super().texts(post)]
 
 
-class Escapes(Perfect):
-    def texts(self, post: Post) -> Any:
-        return [html.escape(post.title), post.text, post.html]
-
-
-class DropsHtml(Perfect):
-    def texts(self, post: Post) -> Any:
-        return [post.title, post.text]
-
-
 class ReplacesTheEllipsis(Perfect):
     def texts(self, post: Post) -> Any:
         return [each.replace("…", "...") for each in super().texts(post)]
@@ -427,16 +339,6 @@ class PostsTwice(Perfect):
         return super().send(request)
 
 
-class SaysNowhere(Perfect):
-    def ref(self, ref: str) -> PostRef:  # noqa: ARG002 - its fault
-        return PostRef(account=self.account, id="")
-
-
-class SaysAnotherAccount(Perfect):
-    def ref(self, ref: str) -> PostRef:
-        return PostRef(account="1234", id=ref)
-
-
 class SaysAnotherPlace(Perfect):
     def ref(self, ref: str) -> PostRef:
         return PostRef(account=self.account, id=ref + "0")
@@ -447,21 +349,9 @@ class DoubtsARefusal(Perfect):
         return Unconfirmed("No") if status == 400 else super().refusal(status, headers)
 
 
-class GivesNoReason(Perfect):
-    def refusal(self, status: int, headers: dict[str, str]) -> Exception:
-        return Refused("") if status == 400 else super().refusal(status, headers)
-
-
 class ForgetsTheTime(Perfect):
     def refusal(self, status: int, headers: dict[str, str]) -> Exception:  # noqa: ARG002 - its fault
         return super().refusal(status, {})
-
-
-class WaitsItself(Perfect):
-    def refusal(self, status: int, headers: dict[str, str]) -> Exception:
-        error = super().refusal(status, headers)
-        self.network.clock.sleep(0)
-        return error
 
 
 class DoubtsWithoutReason(Perfect):
@@ -479,21 +369,6 @@ class NeverDoubts(Perfect):
         return Unavailable(f"Lost: {type(error).__name__}")
 
 
-class LetsErrorsThrough(Perfect):
-    def lost(self, error: OSError) -> Exception:
-        return error
-
-
-class BelievesAnyPage(Perfect):
-    def ask(self, call: Call | None, effect: Callable[[], Any]) -> Any:
-        try:
-            return super().ask(call, effect)
-        except Unconfirmed as error:
-            if "read" not in str(error.reason):
-                raise
-            return "1"
-
-
 class RetriesByItself(Perfect):
     def ask(self, call: Call | None, effect: Callable[[], Any]) -> Any:
         try:
@@ -501,12 +376,6 @@ class RetriesByItself(Perfect):
         except Unconfirmed:
             super().ask(call, effect)
             raise
-
-
-class IsSlow(Perfect):
-    def lost(self, error: OSError) -> Exception:
-        time.sleep(0.25)
-        return super().lost(error)
 
 
 class Sulks(Perfect):
@@ -545,12 +414,6 @@ class ForgetsKeys(Perfect):
         with self.network.lock:
             ref = f"id-{request.key[-8:]}"
             return self.put(f"{ref}-{len(self.network.posts)}" if ref in self.network.posts else ref, request)
-
-
-class ForgetsKeysSoon(ForgetsKeys):
-    def publish(self, request: Request) -> str:
-        soon = self.network.clock.now() - FakeClock().now() < self.capabilities.idempotency_window / 2
-        return Perfect.publish(self, request) if soon else super().publish(request)
 
 
 class LooksBeforeItLeaps(Perfect):
@@ -594,38 +457,9 @@ class TakesSilenceForNo(Perfect):
             return None
 
 
-class TakesALimitForNo(Perfect):
-    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
-        try:
-            return super().find(request, since=since, known=known)
-        except Unavailable:
-            return None
-
-
-class TakesADenialForNo(Perfect):
-    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
-        try:
-            return super().find(request, since=since, known=known)
-        except Blocked:
-            return None
-
-
-class RefusesToLook(Perfect):
-    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
-        try:
-            return super().find(request, since=since, known=known)
-        except Unavailable as error:
-            raise Refused(error.reason) from None
-
-
 class AnswersTheOpening(Perfect):
     def under(self, ours: list[str]) -> Any:
         return [ours[0], ours[0]] if ours else []
-
-
-class StartsEachThreadAnew(Perfect):
-    def under(self, ours: list[str]) -> Any:
-        return [ours[-1], ours[-1]] if ours else []
 
 
 class AnswersAnybody(Perfect):
@@ -638,61 +472,15 @@ class DropsTheWords(Perfect):
         return [["", data] for _, data in pictures]
 
 
-class TakesOnePicture(Perfect):
-    def pictures(self, pictures: Any) -> Any:
-        return pictures[:1]
-
-
-class MixesPictures(Perfect):
-    def pictures(self, pictures: Any) -> Any:
-        return [[alt, data] for (alt, _), (_, data) in zip(pictures, reversed(pictures), strict=True)]
-
-
 class EditsByPosting(Perfect):
     def edit(self, ref: PostRef, request: Request) -> PostRef:
         self.ask("edit", lambda: self.publish(request))
         return ref
 
 
-class RefusesToWaitWithAnEdit(Perfect):
-    def edit(self, ref: PostRef, request: Request) -> PostRef:
-        try:
-            return super().edit(ref, request)
-        except Unavailable as error:
-            if error.retry_at:
-                raise Refused(error.reason) from None
-            raise
-
-
-class EditsWithoutTheTime(Perfect):
-    def edit(self, ref: PostRef, request: Request) -> PostRef:
-        try:
-            return super().edit(ref, request)
-        except Unavailable as error:
-            raise Unavailable(error.reason) from None
-
-
-class TakesADenialForGone(Perfect):
-    def delete(self, ref: PostRef) -> None:
-        with suppress(Blocked):
-            super().delete(ref)
-
-
 class DeletesInVain(Perfect):
     def delete(self, ref: PostRef) -> None:  # noqa: ARG002 - its fault
         self.ask("delete", lambda: None)
-
-
-class DeletesAll(Perfect):
-    def delete(self, ref: PostRef) -> None:  # noqa: ARG002 - its fault
-        self.ask("delete", self.network.posts.clear)
-
-
-class DeletesOnce(Perfect):
-    def delete(self, ref: PostRef) -> None:
-        if ref.id not in self.network.posts:
-            raise Refused("Not there")
-        super().delete(ref)
 
 
 # --- recipients
@@ -731,22 +519,6 @@ class PerfectMail(Perfect):
         self.network.posts[ref] = shown(request.body, ref, reader=person.address, whole=person.address.encode())
 
 
-class PassesOverTheLast(PerfectMail):
-    capabilities = replace(PerfectMail.capabilities, people_per_call=2)
-
-    def send_to(self, request: Request, people: Sequence[Recipient]) -> Sequence[RecipientOutcome]:
-        return super().send_to(request, people[:1])
-
-
-class SendsAgainWithTheNext(PerfectMail):
-    """Remembers its recipients, and sends to them again with the next ones."""
-
-    def send_one(self, request: Request, person: Recipient) -> RecipientOutcome:
-        for post in list(self.network.posts.values())[:1]:
-            self.deliver(request, Recipient(key="", address=post.reader))
-        return super().send_one(request, person)
-
-
 class IsAlone(PerfectMail):
     """Works only while there is no other channel object of its account."""
 
@@ -777,13 +549,6 @@ class ShowsTheList(PerfectMail):
 class StopsAtTheFirstNo(PerfectMail):
     def outcome(self, person: Recipient, no: No) -> RecipientOutcome:  # noqa: ARG002 - its fault
         raise self.refusal(400 if no.status == 550 else no.status, no.headers)
-
-
-class NamesWhoIsRefused(PerfectMail):
-    def outcome(self, person: Recipient, no: No) -> RecipientOutcome:
-        return RecipientOutcome(
-            key=person.key, outcome=super().outcome(person, no).outcome, reason=f"No {person.address} here."
-        )
 
 
 class MailsAgain(PerfectMail):
@@ -819,6 +584,4 @@ def _all(network: type[Perfect]) -> Iterator[type[Perfect]]:
 for _network in _all(Perfect):
     _name = f"Test{_network.__name__}"
     _own = {"kind": _network, "uploads": _network.uploads, "__module__": __name__}
-    if _network in {IsSlow, LeavesAThread}:
-        _own["patience"] = 0.2
     globals()[_name] = type(_name, (MemoryContract,), _own)

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of its own, on a small disk and with a clock that can be set."""
+"""A PostgreSQL server of its own, on a small disk."""
 
 from __future__ import annotations
 
@@ -7,56 +7,21 @@ import shutil
 import subprocess
 import time
 from contextlib import suppress
-from pathlib import Path
 
 import psycopg
-import pytest
 
 from tests.support.patience import PATIENCE
 from tests.support.postgresql import Server
 
 _DISK = "150m"
 _FILLER = "filler"
-_CLOCK = "clock"
-_PRELOADED = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
-
-
-class SettableClock:
-    """The clock of the processes that get its environment, set forward or back while they run."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._write(0)
-
-    def environment(self) -> dict[str, str]:
-        if _PRELOADED is None:
-            return {}
-        return {
-            "LD_PRELOAD": str(_PRELOADED),
-            "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
-
-    def set(self, seconds: int) -> None:
-        """Set it forward or back. Skip the test if nothing can."""
-        if _PRELOADED is None:
-            pytest.skip("the clock of a process cannot be set: apt-get install faketime")
-        self._write(seconds)
-
-    def _write(self, seconds: int) -> None:
-        new = self._file.with_suffix(".new")
-        new.write_text(f"{seconds:+d}")
-        new.chmod(0o644)
-        new.replace(self._file)
 
 
 class FailingServer(Server):
-    """A server whose disk can be full, and whose clock can be set while it runs.
+    """A server whose disk can be full.
 
     Attributes:
         small: It has a disk of its own, which only root can give it.
-        clock: Its clock.
     """
 
     layout = ("--wal-segsize=1",)  # so that a full disk is noticed after a megabyte
@@ -67,10 +32,6 @@ class FailingServer(Server):
         if os.geteuid() == 0:
             mount = ["mount", "-t", "tmpfs", "-o", f"size={_DISK},mode=755", "none", str(self.folder)]
             self.small = not subprocess.run(mount, check=False, capture_output=True).returncode  # noqa: S603 - fixed words
-        self.clock = SettableClock(self.folder / _CLOCK)
-
-    def environment(self) -> dict[str, str]:
-        return {**super().environment(), **self.clock.environment()}
 
     def fill_disk(self) -> None:
         """Leave not one byte on the server's disk."""

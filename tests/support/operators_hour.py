@@ -37,7 +37,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.testing import FakeBlueskyServer, FakeMastodonServer, FakeSmsServer
 from policenotify.web import monitoring
 from tests.support.django_project import configure
-from tests.support.failing_server import FailingServer, SettableClock
+from tests.support.failing_server import FailingServer
 from tests.support.installation import accident
 from tests.support.network_options import sms_options
 from tests.support.postgresql import USER
@@ -78,19 +78,6 @@ recipients = {{ file = "numbers.txt" }}
 on_unknown = "hold"
 timeout = 1
 """
-_WORKER: Final = """
-import sys
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
-out = open(sys.argv[1], "a", buffering=1, encoding="utf-8")
-as_line = lambda span: span.to_json(indent=None) + "\\n"
-provider = TracerProvider()
-provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(out=out, formatter=as_line)))
-trace.set_tracer_provider(provider)  # as the host does
-from policenotify.cli import main
-main(["worker", "--log", "json", "--log-level", "info"])
-"""
 
 
 class _Lines(logging.Handler):
@@ -127,18 +114,13 @@ class _Slowness:
 
 @dataclass
 class Hour:
-    """The installation, and what an operator sees of it.
-
-    Attributes:
-        clock: The clock of the worker's machine. The server has its own.
-    """
+    """The installation, and what an operator sees of it."""
 
     folder: Path
     server: FailingServer
     bluesky: FakeBlueskyServer
     mastodon: FakeMastodonServer
     sms: FakeSmsServer
-    clock: SettableClock
     database: str = ""
     url: str = ""
     worker: subprocess.Popen[bytes] | None = None
@@ -154,13 +136,12 @@ class Hour:
     def start_worker(self) -> None:
         environment = {
             **os.environ,
-            **self.clock.environment(),
             "POLICENOTIFY_JOURNAL": self.url,
             "POLICENOTIFY_SETTINGS": str(self.folder / "policenotify.toml"),
-            "PYTHONPATH": str(Path(__file__).parents[2]),
         }
         with (self.folder / "worker.log").open("ab") as log:
-            command = [sys.executable, "-c", _WORKER, str(self.folder / "spans")]
+            program = Path(sys.executable).with_name("policenotify")
+            command = [str(program), "worker", "--log", "json", "--log-level", "info"]
             self.worker = subprocess.Popen(command, stderr=log, stdout=subprocess.DEVNULL, env=environment)  # noqa: S603 - our own interpreter
 
     def kill_worker(self) -> None:
@@ -304,24 +285,10 @@ class Hour:
         posts: Sequence[Any] = getattr(self, network).posts
         return [post.text for post in posts]
 
-    def sends(self) -> Iterator[tuple[int, int]]:
-        """Yield delivery and number of the attempt of each span that sends, as the worker's exporter has written it."""
-        spans = [json.loads(line) for line in (self.folder / "spans").read_text("utf-8").splitlines()]
-        by_id = {span["context"]["span_id"]: span["attributes"] for span in spans}
-        for span in spans:
-            # A process that is killed leaves no span of the delivery that it was at.
-            if span["name"].startswith("send ") and (about := by_id.get(span["parent_id"])) is not None:
-                yield about["policenotify.delivery"], about["policenotify.attempt"]
-
-    def attempts(self) -> dict[tuple[int, int], str]:
-        """Return the code of each attempt, by its delivery and number."""
-        rows = self.server.ask("SELECT delivery, number, code FROM pn_attempt", database=self.database)
-        return {(int(str(delivery)), int(str(number))): str(code) for delivery, number, code in rows}
-
     def out(self) -> list[str]:
-        """Return all that left for operators: log, events, metrics and spans."""
+        """Return all that left for operators: log, events and metrics."""
         lines = [*self.log.lines, *self._worker_lines(), *(event.model_dump_json() for event in self.events)]
-        return [*lines, *self.scraped, (self.folder / "spans").read_text("utf-8")]
+        return [*lines, *self.scraped]
 
 
 @contextmanager
@@ -337,7 +304,6 @@ def open_hour(folder: Path, programs: Path) -> Iterator[Hour]:
             stack.enter_context(FakeBlueskyServer("police34.example")),
             stack.enter_context(FakeMastodonServer()),
             stack.enter_context(FakeSmsServer()),
-            SettableClock(folder / "clock"),
         )
         Keys.create(secrets.token_bytes).save(folder / "keys")
         (folder / "numbers.txt").write_text("\n".join(NUMBERS), "utf-8")

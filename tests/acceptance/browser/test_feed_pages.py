@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 import uvicorn
@@ -23,11 +19,9 @@ from policenotify.formats.feed import picture_path
 from policenotify.formats.item import Item
 from policenotify.model.message import Known, Translation
 from policenotify.web import app
+from tests.acceptance.browser.conftest import View, by_view, html_errors, measured
 from tests.acceptance.browser.pages import HOSTILE, LONG_WORD, png
 from tests.support.feed_items import SITE, digest, make_feed, sample_items
-
-HERE = Path(__file__).parent
-WIDTHS = [320, 390, 1280]
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -68,6 +62,8 @@ def _items() -> dict[str, list[Item]]:
 
 def _shown(items: list[Item]) -> list[str]:
     """Return one page of each kind: the validator reads the others, too."""
+    if not items or any(item.message.exercise for item in items):
+        return ["index.html"]
     firsts = [item for item in items if item.withdrawn_at] + items[:1]
     pages = [f"m/{item.id}.html" for item in firsts] + [f"i/{item.thread}.html" for item in items[:1]]
     return ["index.html", "embed.html", *pages]
@@ -107,68 +103,42 @@ def servers(folder: Path) -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def found(folder: Path, servers: dict[str, str]) -> list[dict[str, Any]]:
-    """Return the browser's findings on each page, at each width, in both schemes."""
-    chromium, node = shutil.which("chromium"), shutil.which("node")
-    if chromium is None or node is None or not (HERE / "node_modules" / "axe-core").is_dir():
-        pytest.skip("needs a browser and its packages: .ci/run browser")
+def found(folder: Path, servers: dict[str, str]) -> list[View]:
+    """Return the browser's findings on each page."""
     pages = {f"{name}/{path}": servers[name] + path for name, items in _items().items() for path in _shown(items)}
     assert all((folder / page).is_file() for page in pages)
-    asked = {"chromium": chromium, "pages": pages, "widths": WIDTHS}
-    done = subprocess.run(  # noqa: S603 - our own script
-        [node, str(HERE / "feed.mjs")],
-        input=json.dumps(asked), capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    told: list[dict[str, Any]] = json.loads(done.stdout)
-    assert len(told) == len(pages) * len(WIDTHS) * 2
-    return told
+    return measured(pages)
 
 
-def _by_page(found: list[dict[str, Any]], key: str) -> dict[tuple[str, int, str], Any]:
-    return {(one["page"], one["width"], one["scheme"]): one[key] for one in found if one[key]}
-
-
-def test_axe_finds_nothing_but_the_reload_of_the_frame(found: list[dict[str, Any]]) -> None:
-    remarks = _by_page(found, "violations")
+def test_axe_finds_nothing_but_the_reload_of_the_frame(found: list[View]) -> None:
+    remarks = by_view(found, "violations")
     # WCAG 2.2, 2.2.1, excepts what is essential: a frame with open incidents that stays as it is would mislead.
-    reloads = {
-        where for where, violations in remarks.items() if [each[:13] for each in violations] == ["meta-refresh:"]
-    }
-    assert {page for page, *_ in reloads} <= {page for page, *_ in remarks if page.endswith("embed.html")}
-    assert {where: each for where, each in remarks.items() if where not in reloads} == {}
+    reloads = {view for view, each in remarks.items() if [words[:13] for words in each] == ["meta-refresh:"]}
+    assert {page for page, _ in reloads} <= {page for page, _ in remarks if page.endswith("embed.html")}
+    assert {view: each for view, each in remarks.items() if view not in reloads} == {}
 
 
-def test_nothing_sticks_out(found: list[dict[str, Any]]) -> None:
-    assert _by_page(found, "sticksOut") == {}
+def test_nothing_sticks_out(found: list[View]) -> None:
+    assert by_view(found, "sticksOut") == {}
 
 
-def test_the_policy_stops_nothing_that_a_page_needs(found: list[dict[str, Any]]) -> None:
-    assert _by_page(found, "complaints") == {}
-    assert _by_page(found, "broken") == {}
+def test_the_policy_stops_nothing_that_a_page_needs(found: list[View]) -> None:
+    assert by_view(found, "complaints") == {}
+    assert by_view(found, "broken") == {}
     # The style sheet was applied.
-    assert all(style == "solid" for one in found for style in one["banners"])
-    assert {one["background"] for one in found} == {"rgb(236, 239, 243)", "rgb(12, 18, 29)"}
+    assert all(style == "solid" for view in found for style in view["banners"])
+    assert {view["background"] for view in found} == {"rgb(236, 239, 243)", "rgb(12, 18, 29)"}
 
 
-def test_no_page_asks_another_server(found: list[dict[str, Any]], servers: dict[str, str]) -> None:
-    assert all(request.startswith(tuple(servers.values())) for one in found for request in one["requests"])
+def test_no_page_asks_another_server(found: list[View], servers: dict[str, str]) -> None:
+    assert all(request.startswith(tuple(servers.values())) for view in found for request in view["requests"])
 
 
-def test_headings_are_in_order(found: list[dict[str, Any]]) -> None:
-    for one in found:
-        assert one["headings"][0] == 1, one["page"]
-        assert one["headings"].count(1) == 1, one["page"]
-        assert all(after - before <= 1 for before, after in pairwise(one["headings"])), one["page"]
+def test_headings_are_in_order(found: list[View]) -> None:
+    for view in found:
+        assert (view["headings"][0], view["headings"].count(1)) == (1, 1), view["page"]
+        assert all(after - before <= 1 for before, after in pairwise(view["headings"])), view["page"]
 
 
 def test_the_w3c_validator_finds_no_error(folder: Path) -> None:
-    validator = HERE / "node_modules" / "vnu-jar" / "build" / "dist" / "vnu.jar"
-    java = shutil.which("java")
-    if java is None or not validator.is_file():
-        pytest.skip("needs java and a package: .ci/run browser")
-    done = subprocess.run(  # noqa: S603 - the validator
-        [java, "-jar", str(validator), "--format", "json", "--also-check-css", "--skip-non-html", str(folder)],
-        capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
-    assert [each for each in json.loads(done.stderr)["messages"] if each["type"] != "info"] == []
+    assert html_errors(folder) == []

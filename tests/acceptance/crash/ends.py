@@ -36,6 +36,7 @@ from policenotify.journal.database.migrate import migrate
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
 from policenotify.journal.lists.recipients import recipient_key
+from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.networks.registry import configure_channel
@@ -54,9 +55,7 @@ LEASE = timedelta(seconds=40)
 Task = Literal["wait", "budget", "work", "publish"]
 _NUMBERS = tuple(f"+336399800{number:02d}" for number in range(24))  # ARCEP: numbers reserved for fiction
 _ADDRESSES = tuple(f"lecteur{number:02d}@journal.example" for number in range(24))
-_UNDER_WAY = (
-    len(_ADDRESSES) + 5
-)  # the people who are marked at once: at most 25 of a mail, and an SMS channel's `parallel`
+_AT_ONCE = {"email": len(_ADDRESSES), "sms": 5}  # people who are marked at once: a chunk of mails, `parallel` of SMS
 _SETTLED = 300.0  # seconds on the wall in which all must be settled once nothing disturbs any more
 
 _FOREVER = 3_600.0  # seconds: no process of a test is needed for longer
@@ -152,6 +151,7 @@ def _message(publisher: Publisher, incident: int, point: int) -> Any:
     if point == 0:
         return accident(
             headline=headline,
+            severity=Severity.SEVERE if incident % 2 else Severity.MODERATE,
             starts_at=publisher.installation.timer.now(),
             lifecycle=Lifecycle(stage=Stage.OPENING, incident=f"2026-{incident:04d}"),
         )
@@ -297,18 +297,19 @@ class Scene:
             some = select(table.c.id).where(table.c.state.in_([Outcome.WAITING, Outcome.SENDING])).limit(1)
             return connection.execute(some).first() is None
 
-    def judge(self, *, doubts: int = 0, halts: int = 0) -> str:
-        """Return the figures. So many people, at most, may be in doubt.
+    def judge(self, *, kills: int = 0, halts: int = 0) -> str:
+        """Return the figures. A kill or a halt leaves at most those in doubt who were marked at once.
 
         So many processes were halted past their lease. One that is halted between the check of the lease and the answer
         sends late, which the guarantees state.
         """
-        reached, counted, again, held = self.reached(), Counter[str](), 0, 0
+        reached, counted = self.reached(), Counter[str]()
+        again, held = Counter[str](), Counter[str]()
         for person in self._people():
             have = reached[person["channel"]].pop((*person["turn"], person["address"]), 0)
             counted[f"{person['channel']} {person['state']}"] += 1
-            held += person["state"] == Outcome.HELD
-            again += max(0, have - 1)
+            held[person["channel"]] += person["state"] == Outcome.HELD
+            again[person["channel"]] += max(0, have - 1)
             match person["state"]:
                 case Outcome.POSTED:
                     self.must(have >= 1, f"{person}: lost")
@@ -320,13 +321,16 @@ class Scene:
                     self.must(holds=False, what=f"{person}: never sent")
         for channel, rest in reached.items():
             self.must(not rest, f"{channel}: {rest} is out, and not in the journal")
-        self.must(held + again <= doubts, f"{held} held, {again} again, {doubts} may be in doubt")
-        self.must(self.orders.on_unknown == "resend" or not again, f"{again} again though what is in doubt is held")
+        for channel, at_once in _AT_ONCE.items():
+            doubts = at_once * (kills + halts)
+            self.must(held[channel] + again[channel] <= doubts, f"{channel}: {held} held, {again} again, of {doubts}")
+        resends = self.orders.on_unknown == "resend"
+        self.must(resends or not again.total(), f"{again} again though what is in doubt is held")
         self._all_are_on_their_lists()
         self._posts_are_out_once(counted, halts)
         assert not self.wrong, "\n".join(self.wrong)
         figures = ", ".join(f"{name} {count}" for name, count in sorted(counted.items()))
-        return f"seed {self.seed}: {self.ends} ends, {held} held, {again} again; {figures}"
+        return f"seed {self.seed}: {self.ends} ends, {held.total()} held, {again.total()} again; {figures}"
 
     def _people(self, *states: Outcome) -> Iterator[dict[str, Any]]:
         """Yield the people of all lists, or those in one of these states."""
@@ -469,8 +473,9 @@ def scene(
 # --- the kinds of ends
 
 
-def cut_lists(played: Scene, task: Task, ends: int) -> str:
-    """End processes in the middle of lists: by SIGTERM, by the wait of a publish, by the budget of a drain."""
+def cut_lists(played: Scene, task: Task, ends: int, number: int = signal.SIGTERM) -> str:
+    """End processes in the middle of lists: by a signal, by the wait of a publish, by the budget of a drain."""
+    killed = number == signal.SIGKILL
     incident = point = 0
     for _ in range(ends):
         if point == 2 or played.chance.random() < 0.6:  # what follows goes to who is on the list now, and was before
@@ -484,15 +489,16 @@ def cut_lists(played: Scene, task: Task, ends: int) -> str:
             while played.calls() < before + enough and time.monotonic() < until:
                 time.sleep(0.002)
             time.sleep(played.chance.uniform(0, 0.02))
-            played.end(process)
+            played.end(process, number)
         else:
             played.joined(played.start(task, turn, seconds=played.chance.uniform(0.05, 0.8)))
         played.ends += 1
         point += 1
-        played.check_receipts()
-        played.check_no_doubts()
+        if not killed:
+            played.check_receipts()
+            played.check_no_doubts()
     played.finish()
-    return played.judge()
+    return played.judge(kills=ends * killed)
 
 
 def halt(played: Scene, ends: int) -> str:
@@ -522,7 +528,7 @@ def halt(played: Scene, ends: int) -> str:
         played.ends += 1
     played.end(other)
     played.finish()
-    return played.judge(doubts=_UNDER_WAY * ends, halts=ends)
+    return played.judge(halts=ends)
 
 
 def twins(played: Scene, ends: int) -> str:
@@ -553,5 +559,4 @@ def twins(played: Scene, ends: int) -> str:
             select(func.count()).select_from(schema.event).where(schema.event.c.kind == "interrupted")
         ).scalar_one()
     played.must(taken <= 3 * kills, f"{taken} take-overs, {kills} kills")
-    doubts = kills * _UNDER_WAY
-    return f"{played.judge(doubts=doubts)}; {kills} kills, {taken} take-overs"
+    return f"{played.judge(kills=kills)}; {kills} kills, {taken} take-overs"

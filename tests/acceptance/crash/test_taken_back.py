@@ -32,7 +32,6 @@ from policenotify.testing import Answer, Disconnect
 from policenotify.testing.servers.http import RecordedRequest, Reply
 from tests.acceptance.crash.ends import Scene, _key, _message, _until, scene, turn_of_mail
 from tests.acceptance.crash.installation_process import turn_of
-from tests.acceptance.crash.mass_sms import numbers
 from tests.support.postgresql import Server, running
 
 SEED = int(os.environ.get("POLICENOTIFY_CRASH_SEED", "2026"))
@@ -301,7 +300,7 @@ def _turn(key: str) -> Turn:
 
 def _take_back(played: Scene, rounds: int) -> Counter[str]:
     """Take publications back in each way, so many times, in any order. Return the figures."""
-    telephones = numbers(played.chance.choice((40, 120)))
+    telephones = tuple(f"+3363998{number:04d}" for number in range(played.chance.choice((40, 120))))
     played.people = {"email": tuple(f"lecteur{each[1:]}@journal.example" for each in telephones), "sms": telephones}
     options = {**played.orders.options, "sms": {**played.orders.options["sms"], "parallel": _MARKED["sms"]}}
     cancels = played.chance.choice(CANCELS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from itertools import count
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,19 +15,10 @@ from tests.acceptance.outside.environments import ROOT, Environment, run, uv_pro
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Our wheel."""
+    """Our wheel, built from our source archive: nothing that it needs is missing there."""
     folder = tmp_path_factory.mktemp("ours")
-    run([uv_program(), "build", "--quiet", "--wheel", "--out-dir", os.fspath(folder)], at=ROOT)
+    run([uv_program(), "build", "--quiet", "--out-dir", os.fspath(folder)], at=ROOT)
     [built] = folder.glob("*.whl")
-    return built
-
-
-@pytest.fixture(scope="session")
-def source_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Our source archive."""
-    folder = tmp_path_factory.mktemp("source")
-    run([uv_program(), "build", "--quiet", "--sdist", "--out-dir", os.fspath(folder)], at=ROOT)
-    [built] = folder.glob("*.tar.gz")
     return built
 
 
@@ -42,13 +33,13 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def environment(wheel: Path, locked: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Environment]:
-    """Make a fresh environment: `environment("testing,cli", wheel_of_another_package, …)`. *package* is ours."""
-    numbers = count(1)
+    """Make an environment: `environment("cli", wheel_of_another_package, …)`. Who asks for the same shares it."""
 
-    def make(extras: str, *wheels: Path, package: Path = wheel) -> Environment:
-        folder = tmp_path_factory.mktemp("fresh") / f"venv{next(numbers)}"
+    @cache
+    def make(extras: str, *wheels: Path) -> Environment:
+        folder = tmp_path_factory.mktemp("fresh") / "venv"
         run([uv_program(), "venv", "--quiet", "--python", sys.executable, os.fspath(folder)], at=folder.parent)
-        ours = f"policenotify[{extras}] @ {package.as_uri()}"
+        ours = f"policenotify[{extras}] @ {wheel.as_uri()}"
         into = ("--quiet", "--python", os.fspath(folder), "--constraint", os.fspath(locked))
         install = [uv_program(), "pip", "install", *into, ours, *map(os.fspath, wheels)]
         run(install, at=folder.parent)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.outside.environments import ROOT, Environment, run, uv_program
-from tests.acceptance.peers.programs import Running, free_ports, listens, program
 
 pytestmark = pytest.mark.outside
 
@@ -71,46 +68,3 @@ def test_an_incident_arrives_on_both_once(
     assert parents == ("", *ids[:2])
     for words, text in zip(("le secteur", "voie rouverte", "rétablie"), texts, strict=True):
         assert words in text
-
-
-@pytest.fixture
-def ntfy(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """A real ntfy server: its address, and the tokens of one who reads and writes, and of one who only writes."""
-    own, [port] = program("ntfy", "Debian's package ntfy"), free_ports(1)
-    told = {"listen-http": f"127.0.0.1:{port}", "base-url": f"http://127.0.0.1:{port}"}
-    files = {"cache-file": "cache.db", "auth-file": "users.db", "attachment-cache-dir": "files"}
-    settings = told | {name: os.fspath(tmp_path / file) for name, file in files.items()}
-    file = tmp_path / "server.yml"
-    file.write_text(
-        "".join(f"{name}: {value}\n" for name, value in settings.items()) + "auth-default-access: deny-all\n"
-    )
-    server = Running(own, "serve", "--config", file, folder=tmp_path)
-
-    def token(name: str, access: str) -> str:
-        for asked in (("user", "add", name), ("access", name, "police", access), ("token", "add", name)):
-            command = [own, asked[0], "--config", os.fspath(file), *asked[1:]]
-            said = subprocess.run(  # noqa: S603 - its own program
-                command, env=os.environ | {"NTFY_PASSWORD": "hunter2"}, check=True, capture_output=True, text=True
-            )
-        [found] = re.findall(r"tk_[a-z0-9]+", said.stdout + said.stderr)
-        return str(found)
-
-    try:
-        server.until(lambda: listens(port))
-        yield {"server": settings["base-url"], "token": token("desk", "rw"), "writer": token("writer", "wo")}
-    finally:
-        server.end()
-
-
-def test_a_real_ntfy_server_shows_the_published_post(
-    installed: Environment, ntfy: dict[str, str], tmp_path: Path
-) -> None:
-    drive = os.fspath(Path(__file__).with_name("drive_ntfy.py"))
-    assert json.loads(installed.run("python", drive, json.dumps(ntfy), at=tmp_path)) == {
-        "account": f"{ntfy['server']}/police",
-        "denied": [["Blocked", "401"], ["Blocked", "403"]],
-        "arrived": True,
-        "ids": True,
-        "clicks": True,
-        "files": [],
-    }

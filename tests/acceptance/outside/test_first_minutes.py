@@ -46,15 +46,12 @@ def test_each_example_prints_its_posts(bare: Environment, tmp_path: Path, exampl
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("language", "comment"), [("C.UTF-8", "the name under"), ("fr_FR.UTF-8", "le nom sous")])
-def test_a_new_installation_publishes_and_ends_an_incident(
-    fresh: Environment, tmp_path: Path, language: str, comment: str
-) -> None:
+def test_a_new_installation_publishes_and_ends_an_incident(fresh: Environment, tmp_path: Path) -> None:
     def run(*args: str) -> str:
-        return fresh.run("policenotify", *args, at=tmp_path, LC_ALL=language)
+        return fresh.run("policenotify", *args, at=tmp_path, LC_ALL="fr_FR.UTF-8")
 
     run("init")
-    assert f"# {comment}" in (tmp_path / "policenotify.toml").read_text("utf-8")
+    assert "# le nom sous" in (tmp_path / "policenotify.toml").read_text("utf-8")
     assert "console (fr)" in run("publish", *_ACCIDENT)
     assert "console (fr)" in run("end", "2026-4711", "Fin d'intervention", "--description", "Circulation rétablie.")
     assert "2026-4711" in run("status")

@@ -172,17 +172,3 @@ def test_the_services_publish_deliver_and_stop(built: image.Stage, installation:
         records = [json.loads(line)["event"] for line in log().splitlines() if line.startswith("{")]
         assert records == ["worker_started", "posted"]
     assert run("feed", *compose.health("feed"), entrypoint=())[0] == 1
-
-
-def test_a_command_that_is_process_1_ends_at_a_signal(built: image.Stage, installation: Path) -> None:
-    mail = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with compose.start("worker", "bounce", built=built, installation=installation, **mail) as process:
-        first = _first(process)
-        _wait(lambda: _catches(first, signal.SIGTERM), lambda: "the command has no handler")
-        os.kill(first, signal.SIGTERM)
-        assert process.wait(PATIENCE) == 128 + signal.SIGTERM
-
-
-def _catches(process: int, number: int) -> bool:
-    status = Path(f"/proc/{process}/status").read_text()
-    return bool(int(status.partition("SigCgt:")[2].split()[0], 16) & 1 << number - 1)

@@ -78,7 +78,7 @@ def test_the_bill_of_materials_is_valid_cyclonedx_and_names_each_locked_file(rel
     whole = json.loads(bill.read_text("utf-8"))
     components = whole["components"]
     # A part, which uv has written like the rest: the check of all files takes minutes.
-    part = [{**each, "externalReferences": each["externalReferences"][:3]} for each in components[::6]]
+    part = [{**each, "externalReferences": each["externalReferences"][:3]} for each in components[::20]]
     text = json.dumps({**whole, "components": part})
     assert JsonStrictValidator(SchemaVersion.V1_5).validate_str(text) is None
     assert JsonStrictValidator(SchemaVersion.V1_5).validate_str(text.replace('"purl"', '"pearl"')) is not None

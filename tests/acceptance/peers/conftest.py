@@ -25,10 +25,9 @@ from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from tests.acceptance.peers.kannel_server import Kannel
 from tests.acceptance.peers.mail_server import MailServer
-from tests.acceptance.peers.mastodon_servers import MastodonMock, Snac
 from tests.acceptance.peers.pds_server import Pds
 from tests.acceptance.peers.programs import CannotBeHad
-from tests.acceptance.peers.smtp_relay import SmtpRelay
+from tests.acceptance.peers.snac_server import Snac
 from tests.acceptance.peers.spam_filter import SpamAssassin
 from tests.acceptance.peers.tested_servers import Proven, same
 from tests.support.installation import soon
@@ -40,7 +39,6 @@ _SERVERS: dict[str, Any] = {
     "kannel": Kannel,
     "pds": Pds,
     "snac": Snac,
-    "mastodon_mock": MastodonMock,
     "spam_filter": SpamAssassin,
 }
 _STARTED = pytest.StashKey[dict[str, Future[Any]]]()
@@ -74,8 +72,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     told = report.when == "call" or not report.passed
     if told and isinstance(item, pytest.Function) and item.get_closest_marker("peers"):
-        asked = {name for name in item.fixturenames if name in _SERVERS} or {str(item.callspec.params["server"])}
-        names = sorted(_SERVERS[name].name for name in asked)
+        names = sorted(_SERVERS[name].name for name in item.fixturenames if name in _SERVERS)
         contract = item.function.__module__.startswith("policenotify.")
         _PROVEN.saw(item.name, names, contract=contract, held=report.passed)
     return report
@@ -137,11 +134,6 @@ def snac(pytestconfig: pytest.Config) -> Any:
 
 
 @pytest.fixture(scope="session")
-def mastodon_mock(pytestconfig: pytest.Config) -> Any:
-    return _server("mastodon_mock", pytestconfig)
-
-
-@pytest.fixture(scope="session")
 def spam_filter(pytestconfig: pytest.Config) -> Any:
     return _server("spam_filter", pytestconfig)
 
@@ -151,12 +143,6 @@ def mail(mail_server: MailServer) -> MailServer:
     """postfix and dovecot, with empty mailboxes."""
     mail_server.empty()
     return mail_server
-
-
-@pytest.fixture
-def relay(mail: MailServer) -> Iterator[SmtpRelay]:
-    with SmtpRelay(mail.smtp) as opened:
-        yield opened
 
 
 NewPublisher = Callable[..., Publisher]

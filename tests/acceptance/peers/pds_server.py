@@ -18,7 +18,8 @@ from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 from policenotify.testing.servers.bluesky import VisibleBlueskyPost, read_post
-from tests.acceptance.peers.programs import CannotBeHad, Running, ended, free_ports
+from tests.acceptance.peers.programs import CannotBeHad, Running, ended
+from tests.support.ports import free_port
 
 _HERE: Final = Path(__file__).parent / "pds"
 _NPM: Final = "npm install --no-package-lock --ignore-scripts --prefix tests/acceptance/peers/pds"
@@ -31,8 +32,6 @@ class BlueskyAccount:
     handle: str
     did: str
     password: str = field(repr=False)
-    owner: str = field(repr=False)
-    """The owner's access token."""
 
 
 class Refusal(Exception):
@@ -56,10 +55,10 @@ class Pds:
         self.version = str(json.loads(package.read_text("utf-8"))["version"])
         self.folder = Path(tempfile.mkdtemp(prefix="pn-pds-"))
         (self.folder / "data").mkdir()
-        [self.port] = free_ports(1)
+        self.port = free_port()
         self.url = f"http://localhost:{self.port}"
-        self._secret, self._admin, self._bypass = (secrets.token_hex(16) for _ in range(3))
-        values = {"PORT": str(self.port), "JWT_SECRET": self._secret, "ADMIN_PASSWORD": self._admin, "LOG_ENABLED": "0"}
+        self._secret, admin, self._bypass = (secrets.token_hex(16) for _ in range(3))
+        values = {"PORT": str(self.port), "JWT_SECRET": self._secret, "ADMIN_PASSWORD": admin, "LOG_ENABLED": "0"}
         start = (node, "--disable-warning=ExperimentalWarning", _HERE / "start.mjs")
         self._running = Running(*start, folder=self.folder, env=values | {"BYPASS_KEY": self._bypass})
         self._running.until(lambda: "ready" in self._running.output)
@@ -74,16 +73,8 @@ class Pds:
         """Open an account, with an app password."""
         asked = {"handle": handle, "email": f"{handle}@example.org", "password": secrets.token_hex(8)}
         made = self.ask("com.atproto.server.createAccount", asked)
-        owner = made["accessJwt"]
-        app = self.ask("com.atproto.server.createAppPassword", {"name": "desk"}, f"Bearer {owner}")
-        return BlueskyAccount(handle=handle, did=made["did"], password=app["password"], owner=owner)
-
-    def take_down(self, account: BlueskyAccount, *, down: bool) -> None:
-        """Close the account as the server's operator does, or open it again."""
-        subject = {"$type": "com.atproto.admin.defs#repoRef", "did": account.did}
-        asked = {"subject": subject, "takedown": {"applied": down}}
-        basic = base64.b64encode(f"admin:{self._admin}".encode()).decode()
-        self.ask("com.atproto.admin.updateSubjectStatus", asked, f"Basic {basic}")
+        app = self.ask("com.atproto.server.createAppPassword", {"name": "desk"}, f"Bearer {made['accessJwt']}")
+        return BlueskyAccount(handle=handle, did=made["did"], password=app["password"])
 
     def posts(self, account: BlueskyAccount) -> list[VisibleBlueskyPost]:
         """All posts of the account, oldest first, as a reader sees them."""

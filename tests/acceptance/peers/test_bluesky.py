@@ -6,29 +6,29 @@ import json
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 from urllib.parse import quote
 
 import pytest
 from pydantic import SecretStr
 
 from policenotify.channel import Channel, ChannelConfig, Post, Request, Span
-from policenotify.errors import Blocked, Refused, Unavailable, Unconfirmed
+from policenotify.errors import Blocked, Refused, Unavailable
 from policenotify.journal.clock import SystemClock
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Image
 from policenotify.networks.bluesky.channel import Bluesky
 from policenotify.networks.registry import configure_channel
-from policenotify.testing import Call, ChannelContract, Disconnect, Fault, HttpFixture, InMemoryStateStore, VisiblePost
+from policenotify.testing import Disconnect, InMemoryStateStore, VisiblePost
 from policenotify.testing.contract.texts import picture
 from tests.acceptance.peers.conftest import NewPublisher
+from tests.acceptance.peers.contract import ServerContract, ServerFixture
 from tests.acceptance.peers.gateway import Gateway
 from tests.acceptance.peers.incident import publish_incident
-from tests.acceptance.peers.pds_server import BlueskyAccount, Pds, Refusal
+from tests.acceptance.peers.pds_server import BlueskyAccount, Pds
 from tests.support.channels import open_channel
 from tests.support.installation import accident
-from tests.support.patience import short
 
 pytestmark = pytest.mark.peers
 
@@ -152,19 +152,6 @@ def test_a_picture_keeps_its_alternative_text_and_its_shape(
     assert (image.alt, image.width, image.height) == (shown.alt, 1, 1)
 
 
-def test_a_deleted_post_is_gone_and_deleting_again_raises_no_error(
-    pds: Pds, account: BlueskyAccount, new_publisher: NewPublisher
-) -> None:
-    publisher = new_publisher(on_bluesky(account, pds.url, on_cancellation="delete"))
-    opened = publisher.publish(accident(), key="1", actor="desk")
-    [post] = pds.posts(account)
-    said = publisher.publish(opened.cancel("Fausse alerte"), key="2", actor="desk")
-    assert said.ok, str(said.on("bluesky"))
-    assert pds.posts(account) == []
-    with pytest.raises(Refusal, match="RecordNotFound"):
-        pds.record(post.uri)
-
-
 def test_a_key_is_one_record_and_another_record_under_it_is_refused(
     pds: Pds, account: BlueskyAccount, channel_of: NewChannel
 ) -> None:
@@ -235,58 +222,24 @@ def test_a_wrong_password_blocks_and_the_limit_of_logins_is_waited_for(
     assert 0 < (caught.value.retry_at - SystemClock().now()).total_seconds() <= 300
 
 
-def test_a_cut_connection_leaves_a_post_in_doubt_which_the_server_settles(
-    gateway: Gateway, account: BlueskyAccount, channel_of: NewChannel
-) -> None:
-    channel = channel_of(account, gateway.url)
-    since = SystemClock().now()
-    for effect in (True, False):
-        request = channel.prepare(a_post(channel), ())
-        gateway.fail_next(*PUT, Disconnect("half"), effect=effect)
-        with pytest.raises(Unconfirmed):
-            channel.send(request)
-        assert (channel.find(request, since=since) is not None) == effect
-
-
 # --- the contract
 
 
-class PdsFixture(HttpFixture):
-    """An account on the server, reached through a door on which faults are laid."""
+class PdsFixture(ServerFixture):
+    """An account on the server."""
 
-    server: Gateway
     peer: ClassVar[Pds]
 
     def __init__(self) -> None:
-        super().__init__(Gateway())
-        self.routes = {
-            "post": PUT,
-            "find": ("GET", "/xrpc/com.atproto.repo.getRecord"),
-            "delete": ("POST", "/xrpc/com.atproto.repo.deleteRecord"),
-        }
-        self.handle = new_handle()
-        self.account: BlueskyAccount | None = None
-        self._down = False
+        super().__init__()
+        self.url, self.account = "http://localhost", BlueskyAccount(handle="police.test", did="", password="-")
 
     def __enter__(self) -> Self:
-        self.account = self.peer.account(self.handle)
-        self.server.target = self.peer.port
+        self.url, self.account = self.peer.url, self.peer.account(new_handle())
         return super().__enter__()
 
     @property
-    def opened(self) -> BlueskyAccount:
-        return cast("BlueskyAccount", self.account)
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        kept = self.state_store.load("session")
-        tokens = json.loads(kept.value) if kept else {}
-        return (self.opened.password, *(tokens[name] for name in ("access", "refresh") if tokens))
-
-    @property
     def visible_posts(self) -> list[VisiblePost]:
-        if self._down:  # of a closed account nothing is shown; what it would show, were it open, is asked here
-            self.recover()
         return [
             VisiblePost(
                 texts=(post.text,),
@@ -294,24 +247,11 @@ class PdsFixture(HttpFixture):
                 parents=tuple(filter(None, (post.root, post.parent))),
                 pictures=tuple((image.alt, image.data) for image in post.images),
             )
-            for post in self.peer.posts(self.opened)
+            for post in self.peer.posts(self.account)
         ]
 
-    def fail_next(self, trouble: Fault, call: Call = "post") -> None:
-        if trouble is Fault.UNAUTHORIZED:
-            self._down = True
-            self.peer.take_down(self.opened, down=True)
-        else:
-            super().fail_next(trouble, call)
 
-    def recover(self) -> None:
-        super().recover()
-        if self._down:
-            self._down = False
-            self.peer.take_down(self.opened, down=False)
-
-
-class TestPds(ChannelContract):
+class TestPds(ServerContract):
     @pytest.fixture(autouse=True)
     def _on(self, pds: Pds) -> None:
         PdsFixture.peer = pds
@@ -322,10 +262,9 @@ class TestPds(ChannelContract):
     def open(self, network: PdsFixture) -> Channel:
         return open_channel(
             Bluesky,
-            handle=network.handle,
-            password=SecretStr(network.account.password if network.account else "-"),
+            handle=network.account.handle,
+            password=SecretStr(network.account.password),
             service=network.url,
-            timeout=short(1.5),
             clock=network.clock,
             store=network.state_store,
         )

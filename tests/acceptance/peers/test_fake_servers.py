@@ -98,7 +98,7 @@ def _status_and_error(answer: httpx.Response) -> tuple[int, Any]:
 def test_the_fake_bluesky_server_answers_as_the_real_one(pds: Pds) -> None:
     account = pds.account(f"stand{datetime.now(UTC):%H%M%S}.test")
     with FakeBlueskyServer(account.handle, did=account.did) as server:
-        ours = BlueskyAccount(handle=server.handle, did=server.did, password=server.password, owner="")
+        ours = BlueskyAccount(handle=server.handle, did=server.did, password=server.password)
         believed = {call: said for call, *said in answers(server.url, ours)}
     true = {call: said for call, *said in answers(pds.url, account)}
     assert believed.keys() == true.keys()

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
 from pydantic import SecretStr
 
-from policenotify.channel import Channel, ChannelConfig, Post, Recipient, RecipientOutcome, Request
+from policenotify.channel import Channel, ChannelConfig, Post, Recipient
 from policenotify.errors import Blocked
 from policenotify.journal.clock import SystemClock
 from policenotify.model.history import Outcome
@@ -22,14 +18,10 @@ from policenotify.model.lifecycle import Stage
 from policenotify.networks.registry import configure_channel
 from policenotify.networks.sms.channel import Sms
 from policenotify.networks.sms.receipts import read_receipt
-from policenotify.testing import Answer, Call, ChannelContract, Fault, HttpFixture, RecordedRequest, VisiblePost
-from policenotify.testing.contract.texts import PEOPLE
+from policenotify.testing import Answer, RecordedRequest
 from policenotify.testing.servers.http import FakeServer
 from policenotify.text import sms
-from tests.acceptance.crash.mass_sms import Mass
-from tests.acceptance.crash.process_pool import process_pool
 from tests.acceptance.peers.conftest import NewPublisher
-from tests.acceptance.peers.gateway import Gateway
 from tests.acceptance.peers.incident import publish_incident
 from tests.acceptance.peers.kannel_server import Kannel
 from tests.acceptance.peers.programs import wait_until
@@ -37,7 +29,6 @@ from tests.acceptance.peers.sms_centre import Sms as Arrived
 from tests.support.channels import open_channel
 from tests.support.installation import accident
 from tests.support.network_calls import outcomes_of
-from tests.support.patience import short
 
 pytestmark = pytest.mark.peers
 
@@ -156,43 +147,6 @@ def _query(call: RecordedRequest) -> str:
     return urlencode(call.query, doseq=True)
 
 
-def test_a_list_whose_sender_is_killed_again_and_again_reaches_everybody_once(kannel: Kannel, tmp_path: Path) -> None:
-    _killed(kannel, tmp_path, kills=10, people=500)
-
-
-@pytest.mark.deep
-def test_a_list_whose_sender_is_killed_dozens_of_times_reaches_everybody_once(kannel: Kannel, tmp_path: Path) -> None:
-    _killed(kannel, tmp_path, kills=60, people=3000)
-
-
-def _killed(kannel: Kannel, folder: Path, *, kills: int, people: int) -> None:
-    before = len(kannel.centre.messages)
-
-    def reached() -> list[str]:
-        """Kannel hands on a moment later what it has accepted."""
-        count = -1
-        while count != (count := len(kannel.centre.parts)):
-            time.sleep(0.3)
-        return [each.to for each in kannel.centre.messages[before:]]
-
-    mass = Mass.make(
-        folder,
-        {"url": address(kannel.port, kannel.password), "parallel": 4},
-        people,
-        taken=lambda: len(kannel.centre.parts),
-        reached=reached,
-        seed=2026,
-    )
-    with process_pool(mass.installation, "tests.acceptance.crash.mass_sms") as processes:
-        for _ in range(kills):
-            mass.end_one(processes, "kill", mass.chance.uniform(0.0, 0.1))
-    assert mass.receipt().outcome in {Outcome.WAITING, Outcome.SENDING}, (
-        "the list was over before the last kill: make it longer"
-    )
-    held, doubled = mass.finish()
-    print(f"{kills} kills: {held} of {people} in doubt, {doubled} of them had the message")  # noqa: T201 - the figures, with `-s`
-
-
 def _channel(kannel: Kannel, **options: Any) -> Sms:
     return open_channel(Sms, url=SecretStr(address(kannel.port, kannel.password)), clock=SystemClock(), **options)
 
@@ -200,107 +154,3 @@ def _channel(kannel: Kannel, **options: Any) -> Sms:
 def _post(channel: Channel, text: str) -> Post:
     values = {"category": "traffic", "language": "fr", "stage": Stage.OPENING, "created_at": SystemClock().now()}
     return Post.model_validate({"key": "0" * 64, "account": channel.account, "text": text, **values})
-
-
-# --- the contract
-
-
-class Counting(Gateway):
-    """A door that counts what Kannel has accepted: it hands messages on a moment later."""
-
-    accepted = 0
-
-    def _pass(self, seen: RecordedRequest) -> Answer:
-        answer = super()._pass(seen)
-        self.accepted += answer.status == 202
-        return answer
-
-
-class KannelFixture(HttpFixture):
-    """Telephones behind Kannel, reached through a door on which faults are laid."""
-
-    server: Counting
-    peer: ClassVar[Kannel]
-    retry_after = None  # apprise hides the answer's headers
-    faults = frozenset(Fault) - {Fault.HTML_PAGE}  # a form takes any success for a yes: acceptance is "unverified"
-    denial: ClassVar[Answer] = Answer(403, b"Authorization failed for sendsms")
-
-    def __init__(self) -> None:
-        super().__init__(Counting())
-        self.routes = {"post": ("*", Kannel.path)}
-        self.numbers = {person.address: f"+3363998000{number}" for number, person in enumerate(PEOPLE, 1)}
-        self._refused: dict[str, str] = {}
-        self._before = 0
-
-    def __enter__(self) -> Self:
-        self._before = len(self.peer.centre.messages)
-        self.server.target = self.peer.port
-        return super().__enter__()
-
-    def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        super().__exit__(kind, error, traceback)
-        # Otherwise the next test would see messages of calls that got no answer.
-        arrived(self.peer, self._before, self.server.accepted)
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        return (Kannel.password, *self.numbers.values(), *(number[3:] for number in self.numbers.values()))
-
-    @property
-    def visible_posts(self) -> list[VisiblePost]:
-        people = {number: address for address, number in self.numbers.items()}
-        return [
-            VisiblePost(texts=(got.text,), reader=people[got.to], whole=f"{people[got.to]} {got!r}".encode())
-            for got in arrived(self.peer, self._before, self.server.accepted)
-        ]
-
-    def number(self, address: str) -> str:
-        return self._refused.get(address, self.numbers[address])
-
-    def refuse_recipient(self, address: str) -> None:
-        self._refused[address] = "+33639980999"
-
-    def fail_next(self, trouble: Fault, call: Call = "post") -> None:
-        if trouble is Fault.REFUSED:
-            self.refuse_recipient(PEOPLE[0].address)
-        else:
-            super().fail_next(trouble, call)
-
-    def recover(self) -> None:
-        self._refused.clear()
-        super().recover()
-
-
-class Directory(Sms):
-    """Give each recipient of the suite, which uses mail addresses, a telephone number."""
-
-    network: KannelFixture
-
-    def send_to(self, request: Request, people: Sequence[Recipient]) -> Sequence[RecipientOutcome]:
-        numbers = [replace(one, address=self.network.number(one.address)) for one in people]
-        return super().send_to(request, numbers)
-
-
-class TestKannel(ChannelContract):
-    # No gateway tells through apprise whether it accepts our credentials before an SMS is sent: see test_channel.py.
-    test_whoami_proves_the_credentials = None
-
-    @pytest.fixture(autouse=True)
-    def _on(self, kannel: Kannel) -> None:
-        KannelFixture.peer = kannel
-
-    def make_network(self) -> KannelFixture:
-        return KannelFixture()
-
-    def open(self, network: KannelFixture) -> Channel:
-        port = int(network.url.rpartition(":")[2])
-        opened = open_channel(
-            Directory,
-            url=SecretStr(address(port, Kannel.password)),
-            accents="keep",
-            parallel=1,
-            timeout=short(1.0),
-            clock=network.clock,
-        )
-        opened.network = network
-        return opened

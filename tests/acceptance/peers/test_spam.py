@@ -22,13 +22,13 @@ SHORT = {"description": "", "instruction": ""}
 def photo(folder: Path, number: int) -> dict[str, object]:
     """A picture of a usual size, which no filter has seen before."""
     data = io.BytesIO()
-    Image.effect_noise((900, 600), 40 + number).convert("RGB").save(data, "JPEG")
+    Image.effect_noise((600, 400), 40 + number).convert("RGB").save(data, "JPEG")
     file = folder / f"{number}.jpg"
     file.write_bytes(data.getvalue())
     return {"path": file, "alt": "Plan de la déviation"}
 
 
-@pytest.mark.parametrize(("pictures", "words"), [(0, {}), (1, {}), (1, SHORT), (2, SHORT)])
+@pytest.mark.parametrize(("pictures", "words"), [(0, {}), (2, SHORT)])
 def test_no_mail_counts_as_spam(
     spam_filter: SpamAssassin, new_publisher: NewPublisher, tmp_path: Path, pictures: int, words: dict[str, str]
 ) -> None:

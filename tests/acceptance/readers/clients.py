@@ -5,7 +5,6 @@ from __future__ import annotations
 import email
 import email.policy
 import html
-import json
 import os
 import re
 import sqlite3
@@ -19,13 +18,10 @@ from typing import ClassVar
 
 import httpx
 
-from tests.acceptance.peers.programs import Running, free_ports, listens, program
+from tests.acceptance.peers.programs import Running, listens, program
+from tests.support.ports import free_port
 from tests.support.postgresql import Server, binaries
 
-WORDPRESS = Path(__file__).with_name("wordpress")
-"""What `.ci/run` takes from Debian's package of WordPress."""
-
-_HERE = Path(__file__).parent
 _TAG = re.compile(r"<[^>]+>")
 _POLLS = 60.0  # seconds
 
@@ -116,30 +112,6 @@ class Newsboat(Reader):
             return [Shown(title, _plain(text), link) for title, text, link in cache.execute(rows)]
 
 
-class Sfeed(Reader):
-    """sfeed, whose entries are lines of a file."""
-
-    replaces = False
-
-    def __init__(self, folder: Path, urls: Mapping[str, str]) -> None:
-        super().__init__(folder, urls)
-        feeds = "".join(f'feed "{name}" "{url}"\n' for name, url in urls.items())
-        (folder / "sfeedrc").write_text(f'sfeedpath="{folder}/feeds"\nfeeds() {{\n{feeds}}}\n', "utf-8")
-
-    def poll(self) -> None:
-        _run("sfeed_update", self.folder / "sfeedrc", folder=self.folder)
-
-    def shown(self) -> Mapping[str, Sequence[Shown]]:
-        shown = {}
-        for name in self.urls:
-            lines = (self.folder / "feeds" / name).read_text("utf-8").splitlines()
-            listed = _run("sfeed_plain", self.folder / "feeds" / name, folder=self.folder).splitlines()
-            assert len(listed) == len(lines)
-            fields = (line.split("\t") for line in lines)
-            shown[name] = [Shown(title, _plain(text), link) for _, title, link, text, *_ in fields]
-        return shown
-
-
 class Rss2email(Reader):
     """rss2email, which writes a mail for each entry into a maildir."""
 
@@ -188,7 +160,7 @@ class Miniflux(Reader):
         super().__init__(folder, urls)
         programs = binaries()
         assert programs, "needs postgresql: .ci/run"
-        login, [port] = ("reader", "s3cret-of-the-test"), free_ports(1)
+        login, port = ("reader", "s3cret-of-the-test"), free_port()
         with ExitStack() as stack:
             database = Server(programs)
             stack.callback(database.end)
@@ -236,26 +208,6 @@ class Miniflux(Reader):
         }
 
 
-class SimplePie(Reader):
-    """WordPress's SimplePie, which shows what is in the feed now."""
-
-    def __init__(self, folder: Path, urls: Mapping[str, str]) -> None:
-        super().__init__(folder, urls)
-        self._shown: dict[str, list[dict[str, str]]] = {}
-        (folder / "cache").mkdir()
-
-    def poll(self) -> None:
-        autoloader = WORDPRESS / "SimplePie" / "autoloader.php"
-        script, cache = _HERE / "simplepie.php", self.folder / "cache"
-        self._shown = json.loads(_run("php", script, autoloader, cache, *self.urls.values(), folder=self.folder))
-
-    def shown(self) -> Mapping[str, Sequence[Shown]]:
-        return {
-            name: [Shown(each["title"], _plain(each["text"]), each["link"]) for each in self._shown[url]]
-            for name, url in self.urls.items()
-        }
-
-
 class Feedparser(Reader):
     """feedparser, which programs of newsrooms use: it shows what is in the feed now."""
 
@@ -280,9 +232,7 @@ class Feedparser(Reader):
 
 READERS: dict[str, type[Reader]] = {
     "newsboat": Newsboat,
-    "sfeed": Sfeed,
     "rss2email": Rss2email,
     "miniflux": Miniflux,
-    "SimplePie": SimplePie,
     "feedparser": Feedparser,
 }

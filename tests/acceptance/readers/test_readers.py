@@ -209,6 +209,6 @@ def test_a_withdrawn_message_loses_its_words_where_changes_are_shown(story: Stor
     left = [each for each in shown if ANNOUNCED in each.title + each.text]
     signs = [each for each in shown if each.title == WITHDRAWN]
 
-    # A mail and a line of sfeed stay. sfeed lists the withdrawal beside it.
+    # A mail stays.
     assert len(left) == (not READERS[reader].replaces)
     assert len(signs) == (reader != "rss2email")
