@@ -364,12 +364,3 @@ def test_an_abduction_alert_is_relayed() -> None:
     assert "PN303" in codes(**relay)
     assert "PN303" in codes(headline="Une fillette de 8 ans a été enlevée")
     assert "PN303" not in codes(headline="Faux : une fillette de 8 ans enlevée")
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [("Voir police-nationale-plainte.com", True), ("Voir service-public.fr", False)],
-)
-def test_links_of_the_state(text: str, found: bool) -> None:  # noqa: FBT001 - a table
-    assert ("PN310" in codes(headline=text)) is found
-    assert "PN310" in codes(link="https://antai-gouv.info/a")
