@@ -379,7 +379,7 @@ def test_the_next_message_carries_what_holds_and_leaves_past_texts() -> None:
 
 
 def test_the_next_message_may_change_any_field_but_its_lifecycle() -> None:
-    changes = {"category": "fire", "instruction": "Évitez le secteur."}
+    changes: dict[str, Any] = {"category": "fire", "instruction": "Évitez le secteur."}
     following = EVERYTHING.followed_by(Stage.CORRECTION, headline="Erreur", incident=None, corrects=ULID, **changes)
     assert (following.category, following.instruction) == ("fire", "Évitez le secteur.")
     assert following.lifecycle == Lifecycle(stage=Stage.CORRECTION, corrects=ULID)
