@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from policenotify.text.french_names import between, of
+from policenotify.text.french_names import between, of, with_article
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,14 @@ from policenotify.text.french_names import between, of
 )
 def test_a_preposition_merges_with_the_article_or_is_elided(name: str, whose: str) -> None:
     assert of(name) == whose
+
+
+@pytest.mark.parametrize(
+    ("way", "written"),
+    [("avenue de Toulouse", "l'avenue de Toulouse"), ("Mudaison", "Mudaison"), ("la rue Foch", "la rue Foch")],
+)
+def test_a_way_has_its_article_and_a_town_has_none(way: str, written: str) -> None:
+    assert with_article(way) == written
 
 
 def test_two_exits_share_their_noun() -> None:
