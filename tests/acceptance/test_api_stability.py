@@ -224,12 +224,9 @@ def listed() -> Iterator[str]:
 
 
 def table() -> str:
-    """The names, for the page."""
-    rows = [
-        f"| `{module}` | {whom} | {', '.join(f'`{name}`' for name in names_of(module))} |"
-        for module, whom in MODULES.items()
-    ]
-    return "\n".join(("| module | for | names |", "|--|--|--|", *rows)) + "\n"
+    """The modules, for the page."""
+    rows = [f"| `{module}` | {whom} |" for module, whom in MODULES.items()]
+    return "\n".join(("| module | for |", "|--|--|", *rows)) + "\n"
 
 
 def _what_to_do(what: str) -> str:

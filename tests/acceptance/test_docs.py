@@ -6,7 +6,6 @@ import os
 import re
 import runpy
 import shlex
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 from policenotify.cli import main
 from tests.support.installation import Desk, open_desk
 from tests.support.patience import PATIENCE, until
+from tests.support.ports import free_port
 
 _ROOT = Path(__file__).parents[2]
 _PAGES = [
@@ -89,9 +89,7 @@ def test_the_tutorial_leads_to_its_end(
 ) -> None:
     """Run every step in order. Commands or the mail server print what the page shows."""
     monkeypatch.chdir(tmp_path)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     text = (_ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8").replace("8025", port)
     printed, expected = "", 0
     with ExitStack() as running, (tmp_path / "mails.txt").open("w+", encoding="utf-8") as mails:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -23,21 +22,16 @@ from policenotify.web import monitoring
 from policenotify.web.monitor import MonitorService
 from tests.support.installation import INCIDENT, accident
 from tests.support.patience import PATIENCE
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.prometheus
 
 RULES = Path(__file__).parents[2] / "docs/operations/share/policenotify/prometheus/policenotify.rules.yml"
 
 
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 @contextmanager
 def _served(monitor: MonitorService) -> Iterator[int]:
-    port = _free_port()
+    port = free_port()
     server = uvicorn.Server(uvicorn.Config(monitoring(monitor), port=port, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -51,7 +45,7 @@ def _served(monitor: MonitorService) -> Iterator[int]:
 @contextmanager
 def _prometheus(folder: Path, target: int) -> Iterator[str]:
     """Start a server that asks every two seconds, and return its address."""
-    program, port = shutil.which("prometheus"), _free_port()
+    program, port = shutil.which("prometheus"), free_port()
     assert program, "Debian's package prometheus brings it"
     settings = {
         "global": {"scrape_interval": "2s", "evaluation_interval": "2s"},

@@ -30,6 +30,7 @@ from policenotify.publishing.publisher import Publisher
 from policenotify.testing import FakeSmsServer
 from policenotify.testing.fakes import InMemoryStateStore
 from policenotify.testing.samples import PARIS, SENDER
+from tests.support.figures import report
 from tests.support.installation import accident
 from tests.support.network_calls import a_post, send_list
 from tests.support.network_options import sms_options
@@ -133,10 +134,19 @@ def test_a_list_takes_hardly_longer_than_a_bare_loop(tmp_path: Path) -> None:
             cpu.append(used)
             whole.append(published(tmp_path / str(run), server.options, parallel))
     loop, channel, publisher = map(statistics.median, (loops, lists, whole))
-    print(
-        f"\n{PEOPLE} SMS, {parallel} at once, {LATENCY} s each: bare {PEOPLE / loop:.0f} a second, channel "
-        f"{PEOPLE / channel:.0f} ({loop / channel:.2f}), with the journal {PEOPLE / publisher:.0f} "
-        f"({loop / publisher:.2f}); {1000 * statistics.median(cpu) / PEOPLE:.2f} ms CPU an SMS"
+    used = 1000 * statistics.median(cpu) / PEOPLE
+    report(
+        "SMS, 10 at once, the channel",
+        channel / loop,
+        f"{PEOPLE / channel:.0f} a second",
+        f"{PEOPLE / loop:.0f} a second, requests",
     )
+    report(
+        "SMS, with the journal",
+        publisher / loop,
+        f"{PEOPLE / publisher:.0f} a second",
+        f"{PEOPLE / loop:.0f} a second, requests",
+    )
+    print(f"{used:.2f} ms of the processor an SMS")
     assert loop / channel > 0.8
     assert loop / publisher > 0.6

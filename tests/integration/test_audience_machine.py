@@ -227,4 +227,4 @@ class Lists(RuleBasedStateMachine):
 
 
 def test_each_person_has_one_outcome_whatever_happens() -> None:
-    run_state_machine_as_test(Lists, settings=settings(max_examples=25, stateful_step_count=25, deadline=None))
+    run_state_machine_as_test(Lists, settings=settings(max_examples=12, stateful_step_count=25, deadline=None))

@@ -11,7 +11,6 @@ import pytest
 
 from policenotify.audiences.files import CsvFile, TextFile
 from policenotify.channel import ChannelConfig
-from policenotify.errors import SettingsError
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.location import Location
@@ -82,11 +81,3 @@ def test_everybody_once_on_two_channels_of_one_account(
     assert sent(desk, 3) == Counter({*people, "c@lattes.example"})
     publisher.publish(follow(Stage.END, "34129"), key="3", actor="x")
     assert sent(desk, 7) == Counter({*people, "c@lattes.example"})
-
-
-def test_two_channels_with_the_same_audiences_are_refused(
-    desk: Desk, channels: tuple[ChannelConfig, ChannelConfig]
-) -> None:
-    twin = desk.by_mail("twin", audiences=channels[0].audiences, recipients=None)
-    with pytest.raises(SettingsError, match="'press' and 'twin' are the same account"):
-        desk.publisher([*channels, twin])

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from policenotify.cli import main
 from policenotify.errors import NotAllowed, SettingsError
 from policenotify.journal.database import schema
 from policenotify.journal.journal import Journal
@@ -88,27 +87,6 @@ def test_a_rule_of_the_installation_allows_an_action(desk: Desk, action: str) ->
     publisher = desk.publisher(may=only_claire)
     ACTIONS[action](publisher, "claire")
     assert "denied" not in {event.kind for event in events(publisher.journal)}
-
-
-def test_a_rule_refuses_a_purge(desk: Desk) -> None:
-    publisher = desk.publisher(may=only_claire)
-    publisher.publish(accident(lifecycle={"stage": "standalone"}), key="k", actor="claire")
-    later = publisher.journal.now() + timedelta(days=1)
-    assert publisher.journal.retention.purge(later, "Préfet", dry_run=True).publications == 1
-    with pytest.raises(NotAllowed):
-        publisher.journal.retention.purge(later, "Préfet")
-
-
-def test_a_rule_refuses_a_move(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    settings = desk.write_settings()
-    text = settings.read_text(encoding="utf-8")
-    settings.write_text(f'may = "{__name__}:only_claire"\n{text}', encoding="utf-8")
-    elsewhere = desk.folder / "elsewhere.db"
-    with pytest.raises(SystemExit) as ended:
-        main(["journal", "move", str(elsewhere), "--settings", str(settings), "--actor", "Préfet"])
-    assert ended.value.code not in {0, None}
-    assert "'Préfet' may not move here" in " ".join(capsys.readouterr().err.split())
-    assert not elsewhere.exists()
 
 
 def test_the_rule_is_named_in_the_settings(desk: Desk) -> None:

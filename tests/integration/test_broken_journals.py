@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
-import resource
 import shutil
 import sqlite3
-import subprocess
-import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 
 from policenotify.cli import main
-from policenotify.errors import JournalError, JournalMissing, PolicenotifyError, UnsupportedVersion
+from policenotify.errors import JournalError, PolicenotifyError
 from policenotify.journal import open_journal
 from policenotify.journal.database import engine as database_engine
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
-from policenotify.settings import open_publisher
 from policenotify.testing.samples import PARIS, SENDER
-from tests.acceptance.crash.installation_process import FastClock
-from tests.support.installation import ADDRESSES, Desk, accident, open_desk
+from tests.support.installation import Desk, accident, open_desk
 from tests.support.patience import short
 
 NOTHING = ("Nothing was sent.", "Nothing was sent that is not in it.")
@@ -101,16 +93,6 @@ def test_a_damaged_file_is_reported_and_left_unchanged(desk: Desk, broken: Calla
         desk.publisher().publish(accident(), key="again", actor="desk")
     _refused(desk, caught.value, says)
     assert desk.database.read_bytes() == left
-
-
-def test_an_empty_file_is_not_a_journal(desk: Desk) -> None:
-    """`touch` or a full disk leaves an empty file, which does not show what it once held."""
-    desk.database.touch()
-    desk.write_settings()
-    with pytest.raises(JournalMissing, match="no tables yet") as caught:
-        open_publisher(desk.folder / "policenotify.toml")
-    _refused(desk, caught.value, "policenotify migrate")
-    assert desk.database.stat().st_size in {0, 4096}  # of SQLite's own head, and no table
 
 
 # --- a value that cannot be read
@@ -187,114 +169,6 @@ def test_a_backup_that_holds_the_lock_too_long(desk: Desk, monkeypatch: pytest.M
     assert len(desk.bluesky.posts) >= 1
 
 
-def test_a_backup_that_denies_reading(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database_engine, "BUSY", short(0.2))
-    url = str(_journalled(desk))
-    backup = sqlite3.connect(desk.database, isolation_level=None)
-    backup.execute("PRAGMA locking_mode=EXCLUSIVE")
-    backup.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(JournalError) as caught:
-        open_journal(url, keys=desk.keys, clock=desk.clock)
-    _refused(desk, caught.value, "another process keeps it locked. Look for one that hangs, then try again")
-    backup.close()
-    open_journal(url, keys=desk.keys, clock=desk.clock).close()
-
-
-def test_a_full_disk_in_the_middle_of_publishing(desk: Desk) -> None:
-    """SQLite's own limit imitates a full disk: the page that does not fit is the one the publication needs."""
-    _journalled(desk)
-    publisher = desk.publisher()
-    with publisher.journal.read() as connection:
-        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
-        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(JournalError) as caught:  # noqa: PT012 - which of them fails is SQLite's affair
-        for number in range(200):  # until the free space in the pages is used up
-            message = accident(
-                headline=f"Accident {number}", lifecycle=Lifecycle(stage=Stage.OPENING, incident=f"2026-{number}")
-            )
-            publisher.publish(message, key=f"open {number}", actor="desk", wait=timedelta(0))
-    _refused(desk, caught.value, "the disk is full. Free some space, then try again")
-    with publisher.journal.read() as connection:
-        connection.exec_driver_sql("PRAGMA max_page_count = 1073741823")
-        assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
-    publisher.drain(timedelta(seconds=20))
-    told = publisher.operations.publication("open")
-    assert told is not None
-    assert told.ok
-
-
-_LIMITS = (0, 8_192, 60_000, 110_000)  # bytes: within the log of the journal, at any point of publishing
-
-_FILLING = """
-import json, os, resource, signal, sys
-from datetime import datetime
-import atproto, apprise   # once for all that are forked
-from tests.acceptance.crash.installation_process import FastClock
-from tests.support.installation import accident
-from policenotify import open_publisher
-from policenotify.errors import JournalError
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)   # then a write beyond the limit is an error (setrlimit(2))
-clock = FastClock(datetime.fromisoformat(sys.argv[1]))
-for folder, most in json.loads(sys.argv[2]):
-    if os.fork() == 0:
-        with open_publisher(folder + "/policenotify.toml", clock=clock) as publisher:
-            publisher.operations.publication("nothing")
-            said = os.open(folder + "/said", os.O_CREAT | os.O_WRONLY)
-            os.dup2(os.open("/dev/null", os.O_WRONLY), 2)   # what is logged is no file that may not grow
-            resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
-            try:
-                publisher.publish(accident(), key="second", actor="desk")
-            except JournalError as error:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-                os.write(said, str(error).encode())
-            os._exit(0)   # as a process that is given up
-while True:
-    try:
-        os.wait()
-    except ChildProcessError:
-        break
-"""
-
-
-@pytest.mark.slow
-def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
-    """The operating system refuses a write like a quota does, at any point of publishing."""
-    assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == resource.RLIM_INFINITY
-    desks, clock = {}, FastClock(datetime.now(UTC))
-    with ExitStack() as stack:
-        for most in _LIMITS:
-            (folder := tmp_path / str(most)).mkdir()
-            desks[most] = stack.enter_context(open_desk(folder))
-            desks[most].clock = clock
-            desks[most].write_settings()
-            desks[most].publisher().close()
-        places = [(str(desk.folder), most) for most, desk in desks.items()]
-        subprocess.run(  # noqa: S603 - our own interpreter, our own text
-            [sys.executable, "-c", _FILLING, clock._start.isoformat(), json.dumps(places)],
-            check=True,
-            timeout=120,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        )
-        journalled = {most: _after_a_limit(desk) for most, desk in desks.items()}
-    assert not journalled[0]
-    assert journalled[110_000], "no limit met a publication that was journalled already"
-
-
-def _after_a_limit(desk: Desk) -> bool:
-    """Check the report of the process and let the next one go on. Return whether it had been journalled."""
-    said = (desk.folder / "said").read_text(encoding="utf-8")
-    assert any(says in said for says in ("the disk is full", "the disk fails")), said
-    assert "Nothing was sent" in said
-    publisher = desk.publisher()
-    journalled = publisher.operations.publication("second") is not None
-    assert journalled or _nothing_is_published(desk)
-    assert publisher.publish(accident(), key="second", actor="desk", wait=timedelta(seconds=60)).repeated == journalled
-    assert len(desk.bluesky.posts) == desk.bluesky.commits == 1
-    for address in ADDRESSES:
-        assert len(desk.mail.mailbox(address)) <= 1  # who may have it already is held for a person to look
-    return journalled
-
-
 # --- what the doctor sees
 
 
@@ -320,14 +194,3 @@ def test_the_doctor_looks_at_every_page(desk: Desk, capsys: pytest.CaptureFixtur
 
 
 # --- two versions of the library
-
-
-def test_an_older_library_refuses_a_newer_journal(desk: Desk) -> None:
-    _journalled(desk)
-    with sqlite3.connect(desk.database) as raw:
-        raw.execute("UPDATE pn_meta SET value = value + 1 WHERE name = 'schema_version'")
-    raw.close()
-    with pytest.raises(UnsupportedVersion) as caught:
-        desk.publisher()
-    assert "Install the release of policenotify that introduced this version" in str(caught.value)
-    assert _nothing_is_published(desk)

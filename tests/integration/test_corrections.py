@@ -24,13 +24,12 @@ from policenotify.channel import (
     Request,
     StateStore,
 )
-from policenotify.errors import MessageRejected, Refused, Unavailable, Unconfirmed
+from policenotify.errors import Refused, Unavailable, Unconfirmed
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
-from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
 from policenotify.publishing.installation import Installation
@@ -38,7 +37,7 @@ from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.text import Budget
 from tests.support.fake_network import Step, taken
-from tests.support.installation import INCIDENT, accident, soon
+from tests.support.installation import accident, soon
 from tests.support.patience import LONG, until
 
 ALL = Capabilities(budget=Budget(500), replies=True, edits=True, deletes=True, idempotency_window=timedelta(days=1))
@@ -213,34 +212,6 @@ def test_a_correction_replies(station: Station, capabilities: Capabilities) -> N
     assert len(station.board.posts) == 2
 
 
-def test_an_update_is_edited_where_it_hangs(station: Station) -> None:
-    publisher = station.publisher()
-    opened = station.publish(publisher, accident())
-    updated = station.publish(publisher, opened.update("Deux voies fermées"))
-    station.publish(publisher, opened.update("Trois voies fermées"))
-    station.publish(publisher, updated.correct("Une voie fermée", severity=MINOR))
-    first, second, third = station.board.posts.values()
-    assert "Une voie fermée" in second[0]
-    assert (first[2:], second[2:], third[2:]) == ((), ("1",), ("1", "2"))
-
-
-def test_a_post_corrected_by_an_edit_is_edited_again(station: Station) -> None:
-    publisher = station.publisher()
-    opened = station.publish(publisher, accident())
-    once = station.publish(publisher, _wrong(opened))
-    [receipt] = station.publish(publisher, once.correct("Le secteur est celui du stade", severity=MINOR))
-    assert receipt.operation is Operation.EDIT
-    assert ["stade" in text for text in station.board.texts] == [True]
-
-
-def test_a_standalone_message_is_edited_too(station: Station) -> None:
-    publisher = station.publisher()
-    said = station.publish(publisher, accident(lifecycle=Lifecycle(), instruction=""))
-    [receipt] = station.publish(publisher, _wrong(said))
-    assert receipt.operation is Operation.EDIT
-    assert len(station.board.posts) == 1
-
-
 def test_an_unpublished_post_is_not_edited_but_published(station: Station) -> None:
     publisher = station.publisher()
     station.board.sends.append(Refused("No."))
@@ -258,14 +229,6 @@ def test_an_impossible_edit_is_published_as_a_reply(station: Station, fallback: 
     assert (receipt.operation, receipt.outcome) == (Operation.POST, Outcome.POSTED)
     assert station.board.calls.count("edit") == (4 if fallback == "prepare" else 1)
     assert list(station.board.posts.values())[1][2:] == ("1",)
-
-
-def test_an_edit_that_cannot_be_prepared_is_published_as_a_reply(station: Station) -> None:
-    publisher = station.publisher()
-    opened = station.publish(publisher, accident())
-    station.board.prepares.append(Refused("No."))
-    [receipt] = station.publish(publisher, _wrong(opened))
-    assert (receipt.operation, receipt.outcome) == (Operation.POST, Outcome.POSTED)
 
 
 def test_an_edit_keeps_its_place_whatever_became_of_the_posts_above(station: Station) -> None:
@@ -289,26 +252,7 @@ def test_an_edit_in_doubt_is_made_again_and_doubles_nothing(station: Station) ->
     assert len(station.board.posts) == 1
 
 
-def test_a_refused_edit_in_doubt_is_published_as_a_reply(station: Station) -> None:
-    publisher = station.publisher()
-    opened = station.publish(publisher, accident())
-    station.board.edits.extend([Unconfirmed("Cut."), Refused("Too old.")])
-    station.board.sends.append(Unconfirmed("Cut."))
-    corrected = station.publish(publisher, _wrong(opened))
-    corrected = station.settled(publisher, corrected)
-    assert station.board.calls == ["send", "edit", "edit", "send", "send"]
-    assert corrected.on("board").operation is Operation.POST
-
-
 # --- cancellations
-
-
-def test_a_cancellation_is_marked_and_leaves_earlier_posts(station: Station) -> None:
-    publisher = station.publisher()
-    opened = station.publish(publisher, accident())
-    [receipt] = station.publish(publisher, opened.cancel("Fausse alerte"))
-    assert (receipt.operation, receipt.outcome) == (Operation.POST, Outcome.POSTED)
-    assert len(station.board.posts) == 2
 
 
 def test_posts_are_taken_back_the_newest_first(station: Station) -> None:
@@ -329,16 +273,6 @@ def test_posts_are_taken_back_the_newest_first(station: Station) -> None:
         assert told is not None
         assert told.on("board").outcome is Outcome.DELETED
     assert publisher.journal.audit.seal() > 0
-
-
-def test_posts_are_deleted_and_a_new_one_explains_why(station: Station) -> None:
-    publisher = station.publisher(on_cancellation="both")
-    opened = station.publish(publisher, accident())
-    cancelled = station.publish(publisher, opened.cancel("Fausse alerte"))
-    [(text, _key, *under)] = station.board.posts.values()
-    assert "Fausse alerte" in text
-    assert not under
-    assert [one.operation for one in cancelled] == [Operation.POST, Operation.DELETE]
 
 
 def test_where_a_post_may_be_out_unseen_it_is_deleted_and_the_cancellation_published(station: Station) -> None:
@@ -368,16 +302,6 @@ def _outcome(publisher: Publisher, said: Publication) -> Outcome:
     return found.on("board").outcome
 
 
-def test_a_refused_cancellation_takes_nothing_back(station: Station) -> None:
-    publisher = station.publisher()
-    station.wait = timedelta(0)
-    tip = Message(category="road_safety", headline="Attachez votre ceinture", instruction="Attachez votre ceinture.")
-    published = station.publish(publisher, tip)
-    with pytest.raises(MessageRejected):
-        station.publish(publisher, published.cancel("Message annulé", description="La voiture AB-123-CD a été volée."))
-    assert station.settled(publisher, published).on("board").outcome is Outcome.POSTED
-
-
 def test_where_nothing_came_out_the_cancellation_is_published(station: Station) -> None:
     publisher = station.publisher(on_cancellation="delete")
     station.board.sends.append(Refused("No."))
@@ -398,31 +322,6 @@ def test_a_deletion_in_doubt_is_repeated_and_a_refused_one_is_reported(station: 
     assert told is not None
     assert told.on("board").outcome is Outcome.POSTED
     assert station.board.calls == ["send", "delete", "delete"]
-
-
-def test_a_board_of_another_account_touches_nothing(station: Station) -> None:
-    first = station.publisher()
-    opened = station.publish(first, accident())
-    first.close()  # its threads must not take the deletion
-    here = station.publisher(on_cancellation="delete")
-    station.wait = timedelta(0)
-    cancelled = station.publish(here, opened.cancel("Fausse alerte"))
-    station.board.account = "other.example"
-    there = station.publisher(on_cancellation="delete")
-    there.drain(timedelta(seconds=5))
-    told = there.operations.publication(cancelled.id)
-    assert told is not None
-    assert told.on("board").outcome is Outcome.REFUSED
-    assert "other.example" in str(told.on("board").reason)
-    assert station.board.calls == ["send"]
-
-
-def test_an_expired_post_is_deleted_all_the_same(station: Station) -> None:
-    publisher = station.publisher(on_cancellation="delete")
-    opened = station.publish(publisher, accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=INCIDENT)))
-    station.clock.ahead = timedelta(days=7)
-    station.publish(publisher, opened.cancel("Fausse alerte"))
-    assert not station.board.posts
 
 
 # --- what a channel has learned

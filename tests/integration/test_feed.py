@@ -1,4 +1,4 @@
-"""An incident in a feed, from `publish` to its end: receipts, permalinks, amendments, exercises and withdrawals."""
+"""An incident in a feed, from `publish` to its end: receipts, permalinks and amendments."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from policenotify.errors import SettingsError
 from policenotify.model.cap import Precision
 from policenotify.model.history import Outcome
-from policenotify.model.lifecycle import STANDALONE, Stage
+from policenotify.model.lifecycle import Stage
 from policenotify.model.location import Location, Point
 from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
@@ -26,7 +25,6 @@ URL = "https://alertes.police.example/"
 @pytest.fixture
 def installation(tmp_path: Path) -> Iterator[Desk]:
     (tmp_path / "feed").mkdir()
-    (tmp_path / "drill").mkdir()
     with open_desk(tmp_path) as opened:
         yield opened
 
@@ -34,13 +32,7 @@ def installation(tmp_path: Path) -> Iterator[Desk]:
 @pytest.fixture
 def publisher(installation: Desk) -> Publisher:
     options: dict[str, object] = {"url": URL, "publisher": "Police", "folder": str(installation.folder / "feed")}
-    drill = {**options, "url": f"{URL}drill/", "folder": str(installation.folder / "drill")}
-    return installation.publisher(
-        [
-            configure_channel("feed", "feed", options, on_cancellation="both", locales=LOCALES),
-            configure_channel("drill", "feed", drill, exercise=True, locales=LOCALES),
-        ]
-    )
+    return installation.publisher([configure_channel("feed", "feed", options, locales=LOCALES)])
 
 
 def entries(folder: Path) -> list[dict[str, Any]]:
@@ -93,43 +85,6 @@ def test_an_incident_is_opened_updated_corrected_and_ended(installation: Desk, p
     assert "Terminé" in page.read_text("utf-8")
     whole = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
     assert INCIDENT.encode() not in whole
-
-
-def test_a_cancellation_that_deletes_leaves_only_itself(installation: Desk, publisher: Publisher) -> None:
-    opening = accident()
-    publisher.publish(opening, key="1", actor="claire", wait=PATIENCE)
-    publisher.publish(
-        opening.followed_by(Stage.CANCELLATION, headline="Fausse alerte", incident=INCIDENT),
-        key="2",
-        actor="claire",
-        wait=PATIENCE,
-    )
-
-    shown = titles(installation.folder / "feed")
-    assert shown[0] == "Publication retirée"
-    assert "ANNULATION" in shown[1]
-    assert opening.headline not in str(entries(installation.folder / "feed"))
-
-
-def test_a_withdrawn_publication_keeps_its_page_without_words(installation: Desk, publisher: Publisher) -> None:
-    folder = installation.folder / "feed"
-    published = publisher.publish(accident(), key="1", actor="claire", wait=PATIENCE)
-    ref = published.receipts[0].ref
-    publisher.withdraw("1", actor="claire", reason="La personne est retrouvée.", wait=PATIENCE)
-
-    assert ref is not None
-    assert "Publication retirée" in (folder / str(ref.url).removeprefix(URL)).read_text("utf-8")
-    whole = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
-    assert accident().headline.encode() not in whole
-
-
-def test_an_exercise_reaches_only_the_feed_for_exercises(installation: Desk, publisher: Publisher) -> None:
-    publisher.publish(accident(exercise=True), key="1", actor="claire", wait=PATIENCE)
-
-    assert not list((installation.folder / "feed").iterdir())
-    assert "EXERCICE" in titles(installation.folder / "drill")[0]
-    with pytest.raises(SettingsError, match="not for exercises"):
-        publisher.publish(accident(exercise=True, lifecycle=STANDALONE), key="2", actor="claire", to=["feed"])
 
 
 def test_no_file_has_a_point_finer_than_its_category(installation: Desk, publisher: Publisher) -> None:

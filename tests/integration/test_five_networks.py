@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import traceback
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
@@ -86,19 +84,6 @@ def test_a_correction_and_a_cancellation_do_what_each_network_can(five: Five) ->
     _publish(publisher, opened.cancel("Fausse alerte"), "3")
     assert len(five.mastodon.posts) == 2
     assert "ANNULATION" in five.x.posts[-1].text
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("how", ["delete", "both"])
-def test_a_cancellation_takes_back_what_can_be_taken_back(five: Five, how: Literal["delete", "both"]) -> None:
-    publisher = five.publisher(channels=[five.channel(name, on_cancellation=how) for name in NETWORKS])
-    opened = _publish(publisher, accident(), "1")
-    updated = _publish(publisher, opened.update("Une voie rouverte"), "2")
-    cancelled = _publish(publisher, updated.cancel("Fausse alerte"), "3")
-    left = 1 if how == "both" else 0
-    assert [len(five.read(name)) for name in ("x", "mastodon", "bluesky")] == [left] * 3
-    assert [len(five.read(name)) for name in ("email", "sms")] == [9, 9]
-    assert Counter(one.operation for one in cancelled)[Operation.DELETE] == 6
 
 
 @pytest.mark.slow

@@ -17,24 +17,20 @@ from typing import Any
 
 import pytest
 
-from policenotify.channel import RecipientOutcome
 from policenotify.errors import Blocked, PolicenotifyError, Refused, Unavailable, Unconfirmed
 from policenotify.events import Event
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
-from policenotify.log import LOG_FIELDS, JsonFormatter, TextFormatter, shown_code
+from policenotify.log import LOG_FIELDS, JsonFormatter, TextFormatter
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.reminders import ReminderPolicy
-from policenotify.testing import Answer, Disconnect
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.publisher import _RealPace
 from policenotify.testing.samples import PARIS, SAMPLES, SENDER
-from policenotify.testing.servers.bluesky import FakeBlueskyServer
-from policenotify.testing.servers.mail import FakeMailServer
 from tests.support.fake_network import MAIL, Scripted
-from tests.support.installation import ADDRESSES, Desk, accident
+from tests.support.installation import ADDRESSES
 
 TOKEN = "AAAAAAAAAAAAAAAAAAAAAMLheAAAAAAA0%2BuSeid"
 PHONE = "+33612345678"
@@ -138,44 +134,3 @@ def test_no_sample_and_no_failure_shows_in_log_or_events(tmp_path: Path, caplog:
     levels = {getattr(record, "event", None): record.levelname for record in caplog.records}
     expected = {"published": "INFO", "posted": "INFO", "refused": "WARNING", "held": "WARNING", "blocked": "ERROR"}
     assert levels.items() >= (expected.items() - {("posted", "INFO")})
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    with FakeBlueskyServer() as bluesky, FakeMailServer() as mail:
-        yield Desk(tmp_path, bluesky, mail)
-
-
-PUT = ("POST", "/xrpc/com.atproto.repo.putRecord")
-TEXT = "Accident de la circulation"
-REAL_ANSWERS = [
-    Answer.json({"error": ADDRESSES[0], "message": QUOTED + TEXT}, 400),
-    Answer.json({"error": TOKEN, "message": QUOTED + TEXT}, 401),
-    Answer.json({"error": "InvalidRequest", "message": QUOTED + TEXT}, 403),
-    Answer.html(f"<h1>{QUOTED}{TEXT}</h1>"),
-    Disconnect(),
-]
-
-
-@pytest.mark.parametrize("answer", REAL_ANSWERS, ids=["400", "401", "403", "HTML", "cut"])
-def test_no_answer_of_a_server_shows_in_log_or_events(
-    desk: Desk, answer: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG, "policenotify")
-    events: list[Event] = []
-    desk.bluesky.fail_next(*PUT, answer)
-    desk.mail.refuse(ADDRESSES[0], 550, f"5.1.1 <{ADDRESSES[0]}> {QUOTED}")
-    message = accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=INCIDENT))
-    with closing(desk.publisher(on_event={"recorder": events.append}, wait=timedelta(seconds=5))) as publisher:
-        publisher.publish(message, key=f"{INCIDENT} {PERSON}", actor=PERSON)
-    forbidden = [TOKEN, PHONE, INCIDENT, PERSON, *ADDRESSES, *_words(message), desk.bluesky.password]
-    assert "published" in {event.kind for event in events}
-    assert _quoted("\n".join(event.model_dump_json() for event in events), forbidden) == []
-    assert _quoted(_lines(caplog), forbidden) == []
-
-
-def test_outcomes_of_people_are_in_no_code() -> None:
-    outcome = RecipientOutcome(key="k", outcome="refused", code=ADDRESSES[0])
-
-    assert shown_code(outcome.code) == shown_code(PHONE) == shown_code(TOKEN) == ""
-    assert shown_code("5.1.1") == "5.1.1"

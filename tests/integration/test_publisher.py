@@ -3,12 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
-import os
-import signal
-import subprocess
-import sys
-import textwrap
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,10 +12,8 @@ from threading import Barrier, Thread
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
 from policenotify.audiences import Consent, Subscriber
-from policenotify.channel import PostRef
 from policenotify.errors import (
     IdempotencyConflict,
     IncidentNotFound,
@@ -32,25 +24,19 @@ from policenotify.errors import (
     PublishingStopped,
     SettingsError,
 )
-from policenotify.journal.database import schema
 from policenotify.journal.publications import Publications
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Category, Image, Message, Translation
-from policenotify.model.rate import Rate
-from policenotify.model.receipt import Publication, PublicationFailed
-from policenotify.networks.registry import configure_channel
+from policenotify.model.receipt import Publication
 from policenotify.publishing import publisher as publisher_module
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.routing import Route
 from policenotify.testing.samples import SAMPLES
-from policenotify.testing.servers.http import Answer, Disconnect, NoResponse
-from policenotify.text import Budget
+from policenotify.testing.servers.http import Answer
 from tests.support.audiences import ListedPeople
-from tests.support.clocks import PassingClock
-from tests.support.installation import ADDRESSES, INCIDENT, Desk, accident, later, open_desk
-from tests.support.patience import ANSWERED, LONG, PATIENCE, until
+from tests.support.installation import ADDRESSES, INCIDENT, Desk, accident, open_desk
 
 PUT = ("POST", "/xrpc/com.atproto.repo.putRecord")
 TIP = Message(category=Category.SCAM_CYBER, headline="Faux conseiller bancaire", instruction="Raccrochez.")
@@ -65,39 +51,6 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 @pytest.fixture
 def publisher(desk: Desk) -> Publisher:
     return desk.publisher()
-
-
-def test_a_receipt_has_the_time_at_which_the_next_post_may_leave(desk: Desk) -> None:
-    hourly = Rate(1, timedelta(hours=1))
-    publisher = desk.publisher([desk.on_bluesky(rate=hourly), desk.by_mail()])
-    publisher.publish(TIP, key="one", actor="desk")
-    second = publisher.publish(TIP, key="two", actor="desk")
-    assert (second.on("bluesky").outcome, second.on("presse").outcome) == (Outcome.WAITING, Outcome.POSTED)
-    [(name, at)] = publisher.journal.channels.opens_at({"bluesky": hourly, "presse": None}).items()
-    assert name == "bluesky"
-    note = f"Nothing leaves on its channel before {at.astimezone(publisher.installation.zone):%Y-%m-%d %H:%M:%S}."
-    assert str(second.on("bluesky").note).endswith(note)
-
-
-def test_the_incident_is_one_thread_on_bluesky_and_in_every_mailbox(desk: Desk, publisher: Publisher) -> None:
-    opened = publisher.publish(accident(), key="open", actor="desk")
-    publisher.publish(opened.update("Une voie rouverte"), key="update", actor="desk")
-    ended = publisher.publish(
-        publisher.operations.incident(INCIDENT).end("Fin d'intervention", description="Circulation rétablie."),
-        key="end",
-        actor="desk",
-    )
-    ended.raise_for_failures()
-    first, second, third = desk.bluesky.posts
-    assert (second.root, second.parent) == (first.uri, first.uri)
-    assert (third.root, third.parent) == (first.uri, second.uri)
-    assert desk.bluesky.thread(first.uri) == (first, second, third)
-    for address in ADDRESSES:
-        [thread] = desk.mail.threads(address)
-        assert len(thread) == 3
-    assert [receipt.outcome for receipt in ended] == [Outcome.POSTED, Outcome.POSTED]
-    assert ended.on("presse").recipients == {Outcome.POSTED: 3}
-    assert ended.sequence == 3
 
 
 def test_recruitment_goes_to_nobody_who_did_not_consent(desk: Desk, publisher: Publisher) -> None:
@@ -157,16 +110,6 @@ def test_preview_is_exactly_what_publish_sends(desk: Desk, publisher: Publisher)
     assert body.get_content().split() == texts["presse"].split()
 
 
-def test_a_channel_may_mention_only_the_accounts_it_names(desk: Desk) -> None:
-    channels = [desk.on_bluesky(mentions=frozenset({"pref34.bsky.social"})), desk.by_mail()]
-    called = accident().model_copy(update={"description": "Avec @pref34.bsky.social."})
-    preview = desk.publisher(channels).preview(called)
-    on_bluesky, mail = (wording.standalone for wording in preview.posts)
-    assert "Avec @pref34.bsky.social." in on_bluesky.text
-    assert [span.value for span in on_bluesky.spans if span.kind == "mention"] == ["pref34.bsky.social"]
-    assert "Avec pref34.bsky.social." in mail.text
-
-
 def test_the_same_key_publishes_once(desk: Desk, publisher: Publisher) -> None:
     first = publisher.publish(accident(), key="open", actor="desk")
     again = publisher.publish(accident(), key="open", actor="another")
@@ -200,68 +143,6 @@ def test_a_key_that_another_process_used_meanwhile_is_reported_as_repeated(
     assert [(one.id, one.repeated) for one in (*said, again)] == [(again.id, False), (again.id, True)]
     assert again.actor == "fast"
     assert len(desk.bluesky.posts) == before + 1
-
-
-_PROCESS = """
-import time
-from tests.support.installation import accident
-from policenotify import open_publisher
-with open_publisher({settings!r}) as publisher:
-{body}
-"""
-
-
-def _process(desk: Desk, body: str) -> subprocess.Popen[str]:
-    """Run another process of the same installation. *body* uses `publisher`."""
-    place = desk.write_settings()
-    waiting = place.read_text("utf-8").replace('network = "bluesky"', f'network = "bluesky"\ntimeout = {ANSWERED}')
-    place.write_text(f"wait = {PATIENCE}\n{waiting}", "utf-8")
-    code = _PROCESS.format(settings=str(place), body=textwrap.indent(body, "    "))
-    return subprocess.Popen(  # noqa: S603 - our own code
-        [sys.executable, "-c", code],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(Path(__file__).parents[2]),
-        },
-    )
-
-
-@pytest.mark.slow
-def test_the_same_key_from_two_processes_at_one_instant_publishes_once(desk: Desk) -> None:
-    body = f"""
-time.sleep(max(0.0, {time.time() + 3} - time.time()))
-publication = publisher.publish(accident(), key="open", actor="desk")
-print(publication.id, *(receipt.outcome for receipt in publication))
-"""
-    outputs = [process.communicate(timeout=PATIENCE) for process in [_process(desk, body), _process(desk, body)]]
-    said = {out.strip() for out, _error in outputs}
-    assert len(said) == 1, outputs
-    assert said.pop().endswith("posted posted")
-    assert len(desk.bluesky.posts) == 1
-    assert desk.bluesky.commits == 1
-    assert [len(desk.mail.mailbox(address)) for address in ADDRESSES] == [1, 1, 1]
-
-
-@pytest.mark.slow
-def test_a_process_killed_in_the_middle_of_sending_loses_nothing_and_doubles_nothing(desk: Desk) -> None:
-    """The network takes the post and never answers, and the process dies. The next one finds the post by its key."""
-    desk.bluesky.fail_next(*PUT, NoResponse(), effect=True)
-    process = _process(desk, 'publisher.publish(accident(), key="open", actor="desk")')
-    publisher = desk.publisher()
-    # A person who is being asked at the kill is in doubt: the mails have their own tests.
-    until(lambda: desk.bluesky.posts and publisher.operations.channels()[1].outcomes.get(Outcome.POSTED))
-    process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=PATIENCE)
-    publisher.drain(LONG)
-    told = publisher.operations.publication("open")
-    assert told is not None
-    assert [receipt.outcome for receipt in told] == [Outcome.POSTED, Outcome.POSTED]
-    assert told.on("bluesky").attempts == 2
-    assert desk.bluesky.commits == 1
-    assert [len(desk.mail.mailbox(address)) for address in ADDRESSES] == [1, 1, 1]
 
 
 @pytest.mark.parametrize("stage", [Stage.OPENING, Stage.END])
@@ -305,90 +186,6 @@ def test_an_update_to_a_failed_opening_is_worded_to_read_alone(desk: Desk, publi
     assert "MISE À JOUR" in post.text
     assert updated.on("bluesky").standalone
     assert not updated.on("presse").standalone
-
-
-def test_an_end_to_an_opening_that_never_appeared(desk: Desk) -> None:
-    """An opening « évitez le secteur » is superseded after the end."""
-    publisher = desk.publisher([desk.on_bluesky(), desk.by_mail(without_opening="skip")])
-    opened = publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
-    ended = publisher.publish(opened.end("Fin d'intervention"), key="end", actor="desk")
-    told = publisher.operations.publication("open")
-    assert told is not None
-    assert {receipt.outcome for receipt in told} == {Outcome.SUPERSEDED}
-    assert ended.on("bluesky").outcome is Outcome.POSTED
-    assert ended.on("presse").outcome is Outcome.SKIPPED
-    [post] = desk.bluesky.posts
-    assert "– FIN]" in post.text
-    assert desk.mail.mails == []
-
-
-@pytest.mark.parametrize(
-    ("down", "outcome"),
-    [
-        ("refused", Outcome.REFUSED),
-        ("nobody listens", Outcome.WAITING),
-        ("429", Outcome.WAITING),
-        ("500", Outcome.UNCONFIRMED),
-        ("html", Outcome.UNCONFIRMED),
-        ("cut", Outcome.UNCONFIRMED),
-        ("bad password", Outcome.WAITING),
-    ],
-)
-def test_one_network_in_trouble_leaves_the_other_alone(desk: Desk, down: str, outcome: Outcome) -> None:
-    fault: dict[str, Answer | Disconnect] = {
-        "refused": Answer.json({"error": "InvalidRequest", "message": "no"}, status=400),
-        "429": Answer.rate_limited(retry_after=60),
-        "500": Answer(500),
-        "html": Answer.html("<h1>Maintenance</h1>"),
-        "cut": Disconnect(),
-    }
-    if down == "nobody listens":
-        desk.bluesky.refuse_connections()
-    elif down == "bad password":
-        desk.bluesky.password = "changed-since"
-        publisher = desk.publisher(backoff=later)
-        desk.bluesky.password = "another"
-    else:
-        desk.bluesky.on(*PUT, fault[down])
-    if down != "bad password":
-        publisher = desk.publisher(backoff=later)
-    publication = publisher.publish(accident(), key="open", actor="desk")
-    assert publication.on("presse").outcome is Outcome.POSTED
-    trouble = publication.on("bluesky")
-    assert trouble.outcome is outcome
-    assert trouble.reason
-    assert not trouble.ok
-    if down == "429":
-        assert trouble.retry_at is not None
-        assert trouble.retry_at > datetime.now(UTC) + timedelta(seconds=30)
-    if outcome is not Outcome.REFUSED:
-        sends = "policenotify resume bluesky" if down == "bad password" else "policenotify drain"
-        assert sends in str(trouble.note)
-    with pytest.raises(PublicationFailed, match="bluesky"):
-        publication.raise_for_failures()
-
-
-@pytest.mark.slow
-def test_a_slow_network_does_not_slow_the_other(desk: Desk) -> None:
-    desk.timeout = 30
-    desk.clock = clock = PassingClock()
-    desk.bluesky.on(*PUT, NoResponse())
-    publisher = desk.publisher(lease=10 * LONG)
-
-    def pass_by() -> None:
-        until(
-            lambda: (found := publisher.operations.publication("open")) and found.on("presse").outcome is Outcome.POSTED
-        )
-        clock.pass_by(LONG)
-
-    passing = Thread(target=pass_by)
-    passing.start()
-    publication = publisher.publish(accident(), key="open", actor="desk", wait=LONG)
-    passing.join()
-    assert publication.on("bluesky").outcome is Outcome.SENDING
-    assert publication.on("presse").outcome is Outcome.POSTED
-    [mail] = [one for one in desk.mail.mailbox(ADDRESSES[0]) if "Accident" in str(one.message["Subject"])]
-    assert mail is not None
 
 
 def test_a_message_forbidden_by_the_checks_is_kept_and_not_sent(desk: Desk, publisher: Publisher) -> None:
@@ -436,15 +233,6 @@ def test_continuations_are_not_sent_without_the_first_post(desk: Desk) -> None:
     assert not desk.bluesky.posts
 
 
-def test_a_second_language_comes_after_all_of_the_first(desk: Desk) -> None:
-    english = Translation(language="en", headline="Road accident", instruction="Avoid the area.")
-    publisher = desk.publisher([desk.on_bluesky(languages=("fr", "en"))])
-    publisher.publish(accident(instruction=LONG_TEXT, translations=(english,)), key="open", actor="desk")
-    *french, last = desk.bluesky.posts
-    assert "Road accident" in last.text
-    assert last.parent == french[0].uri
-
-
 def test_a_message_that_does_not_fit_is_refused_before_anything_is_written(desk: Desk) -> None:
     mute = desk.on_bluesky()
     publisher = desk.publisher([mute.model_copy(update={"capabilities": replace(mute.capabilities, replies=False)})])
@@ -460,16 +248,6 @@ def test_a_message_without_a_route_is_an_error(desk: Desk) -> None:
     assert publisher.journal.publications.latest(9) == ()
 
 
-def test_before_the_first_attempt_the_receipt_has_reason_and_time(desk: Desk) -> None:
-    """Nothing could even be prepared: that is a reason too, and there is a next time."""
-    desk.bluesky.refuse_connections()
-    publication = desk.publisher(backoff=later).publish(accident(), key="open", actor="desk")
-    receipt = publication.on("bluesky")
-    assert (receipt.outcome, receipt.attempts) == (Outcome.WAITING, 0)
-    assert "reached" in str(receipt.reason)
-    assert receipt.retry_at is not None
-
-
 def test_an_invalid_transition_names_open_incidents_and_allowed_stages(publisher: Publisher) -> None:
     publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
     with pytest.raises(IncidentNotFound, match=f"{INCIDENT} .traffic_accident, Montpellier"):
@@ -481,22 +259,8 @@ def test_an_invalid_transition_names_open_incidents_and_allowed_stages(publisher
         publisher.publish(accident(headline="Encore"), key="again", actor="desk")
 
 
-def test_an_error_lists_at_most_ten_open_incidents(desk: Desk) -> None:
-    publisher = desk.publisher([desk.on_bluesky()])
-    for number in range(12):
-        opening = accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=f"I{number:02}"))
-        publisher.publish(opening, key=f"open {number}", actor="desk", wait=timedelta(0))
-    lost = accident().followed_by(Stage.END, headline="Fin", incident="unknown")
-    with pytest.raises(IncidentNotFound, match="; and 2 more: policenotify incidents") as looked_up:
-        publisher.operations.incident("unknown")
-    with pytest.raises(InvalidTransition, match="; and 2 more: policenotify incidents") as published:
-        publisher.publish(lost, key="end", actor="desk")
-    for raised in (looked_up, published):
-        assert str(raised.value).count("Montpellier") == 10
-
-
 @pytest.mark.parametrize("drill", [True, False])
-@pytest.mark.parametrize("stage", [Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION])
+@pytest.mark.parametrize("stage", [Stage.UPDATE, Stage.END])
 def test_an_exercise_and_what_is_none_are_never_of_one_incident(desk: Desk, stage: Stage, *, drill: bool) -> None:
     """An exercise's update would reach the public unmarked, and an end that is skipped everywhere would close it."""
     publisher = desk.publisher([desk.on_bluesky(exercise=True), desk.by_mail()])
@@ -509,13 +273,6 @@ def test_an_exercise_and_what_is_none_are_never_of_one_incident(desk: Desk, stag
     assert (len(desk.bluesky.posts), len(desk.mail.mails)) == before
     assert [one.id for one in publisher.operations.incidents()] == [INCIDENT]
     assert publisher.publish(following("Fin d'intervention"), key="same", actor="desk").ok
-
-
-def test_a_standalone_exercise_is_corrected_as_one(desk: Desk) -> None:
-    publisher = desk.publisher([desk.on_bluesky(exercise=True), desk.by_mail()])
-    said = publisher.publish(TIP.model_copy(update={"exercise": True}), key="tip", actor="desk")
-    with pytest.raises(InvalidTransition, match=f"Publication {said.id} is an exercise"):
-        publisher.publish(said.cancel("Erreur", exercise=False), key="mixed", actor="desk")
 
 
 def test_a_correction_replies_to_the_corrected_message(desk: Desk, publisher: Publisher) -> None:
@@ -555,14 +312,6 @@ def test_a_standalone_message_is_corrected_and_cancelled_once(desk: Desk, publis
     alone = TIP.followed_by(Stage.CORRECTION, headline="x", incident=None, corrects=opened.id)
     with pytest.raises(InvalidTransition, match="name that one"):
         publisher.publish(alone, key="n", actor="d")
-
-
-def test_an_opening_without_an_id_is_given_one(publisher: Publisher) -> None:
-    opened = publisher.publish(
-        accident(lifecycle=Lifecycle(stage=Stage.OPENING)), key="open", actor="desk", wait=timedelta(0)
-    )
-    assert opened.incident == opened.id
-    assert publisher.operations.incident(opened.id).message.headline == "Accident de la circulation"
 
 
 def test_pictures_are_stripped_stored_once_and_shown(desk: Desk, publisher: Publisher, tmp_path: Path) -> None:
@@ -607,15 +356,7 @@ def test_a_second_language_hangs_under_the_first(desk: Desk) -> None:
         unknown.publish(message, key="oc", actor="desk")
 
 
-def test_an_account_that_changed_inherits_no_thread(desk: Desk, publisher: Publisher) -> None:
-    publisher.publish(accident(), key="open", actor="desk")
-    desk.bluesky.handle = "police30.example"
-    other = desk.publisher()
-    other.publish(other.operations.incident(INCIDENT).update("Une voie rouverte"), key="update", actor="desk")
-    assert desk.bluesky.posts[1].parent is None
-
-
-@pytest.mark.parametrize("stage", [Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION])
+@pytest.mark.parametrize("stage", [Stage.UPDATE, Stage.CORRECTION])
 def test_a_renamed_channel_keeps_its_readers(desk: Desk, publisher: Publisher, stage: Stage) -> None:
     said = publisher.publish(accident(), key="open", actor="desk")
     other = desk.publisher([desk.on_bluesky("sky"), desk.by_mail()])
@@ -642,19 +383,6 @@ def test_stop_halts_everything_until_resume(desk: Desk, publisher: Publisher) ->
     assert len(desk.bluesky.posts) == 1
 
 
-@pytest.mark.parametrize(("key", "actor"), [("", "desk"), ("k" * 201, "desk"), ("key", " "), ("a\nb", "desk")])
-def test_a_key_and_an_actor_are_needed(publisher: Publisher, key: str, actor: str) -> None:
-    with pytest.raises(ValueError, match="nothing was sent"):
-        publisher.publish(TIP, key=key, actor=actor)
-
-
-def test_a_number_is_seconds_to_wait(desk: Desk, publisher: Publisher) -> None:
-    written = publisher.publish(TIP, key="later", actor="desk", wait=0)
-    assert {receipt.outcome for receipt in written} == {Outcome.WAITING}
-    assert not desk.bluesky.posts
-    assert publisher.publish(TIP, key="later", actor="desk", wait=PATIENCE).ok
-
-
 @pytest.mark.parametrize("wait", ["10", float("nan"), float("inf"), 1e300])
 def test_an_invalid_wait_is_refused_before_anything_is_written(publisher: Publisher, wait: Any) -> None:
     with pytest.raises(ValueError, match="nothing was sent"):
@@ -665,92 +393,3 @@ def test_an_invalid_wait_is_refused_before_anything_is_written(publisher: Publis
 def test_two_channels_of_one_account_are_refused(desk: Desk) -> None:
     with pytest.raises(SettingsError, match="'bluesky' and 'other'"):
         desk.publisher([desk.on_bluesky(), desk.on_bluesky("other")])
-
-
-def test_a_list_that_cannot_be_read_does_not_silence_the_others(desk: Desk) -> None:
-    def unreadable() -> list[str]:
-        raise SettingsError("presse.txt: no such file")
-
-    publisher = desk.publisher([desk.on_bluesky(), desk.by_mail(recipients=unreadable)])
-    publication = publisher.publish(accident(), key="open", actor="desk")
-    assert publication.on("bluesky").outcome is Outcome.POSTED
-    assert publication.on("presse").outcome is Outcome.WAITING
-    assert "presse.txt" in str(publication.on("presse").reason)
-
-
-def test_two_lists_of_one_sender_are_two_channels(desk: Desk) -> None:
-    options = {"url": desk.mail_url, "list_id": "mairies.police34.example"}
-    mayors = configure_channel("mairies", "email", options, recipients=lambda: ["mairie@beziers.example"])
-    publication = desk.publisher([desk.by_mail(), mayors]).publish(accident(), key="open", actor="desk")
-    assert publication.on("mairies").recipients == {Outcome.POSTED: 1}
-    assert publication.on("presse").recipients == {Outcome.POSTED: 3}
-
-
-def test_addresses_are_stored_only_with_a_post_for_them(desk: Desk) -> None:
-    mail = desk.by_mail()
-    narrow = mail.model_copy(
-        update={"capabilities": replace(mail.capabilities, budget=Budget(10), title=False, html=False)}
-    )
-    publisher = desk.publisher([desk.on_bluesky(), narrow])
-    assert publisher.publish(accident(), key="open", actor="desk").on("presse").outcome is Outcome.REFUSED
-    with publisher.journal.read() as connection:
-        assert connection.execute(select(schema.person)).all() == []
-
-
-def test_an_unknown_publication_is_none(publisher: Publisher) -> None:
-    assert publisher.operations.publication("0" * 26) is None
-
-
-def test_no_secret_and_no_address_is_left_in_clear(
-    desk: Desk, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """After a full run with trouble: journal, logs of all libraries at DEBUG, exceptions, reprs."""
-    caplog.set_level(logging.DEBUG)
-    for name in set(logging.root.manager.loggerDict) - {"mail.log"}:  # the fake server's own log
-        caplog.set_level(logging.DEBUG, logger=name)
-    desk.mail.refuse("t.dupont@habitant.example", 550, "5.1.1 <t.dupont@habitant.example> unknown")
-    desk.mail.refuse("standard.secret@mairie.example", 451, "4.7.1 <standard.secret@mairie.example> later", times=1)
-    publisher = desk.publisher()
-    opened = publisher.publish(accident(), key="open", actor="desk")
-    desk.bluesky.fail_next(*PUT, Disconnect(), effect=True)
-    updated = publisher.publish(opened.update("Une voie rouverte"), key="update", actor="desk")
-    ended = publisher.publish(updated.end("Fin d'intervention"), key="end", actor="desk")
-    with pytest.raises(PublicationFailed) as caught:
-        opened.raise_for_failures()
-    publisher.close()
-    seen = [
-        caplog.text,
-        *capfd.readouterr(),
-        str(caught.value),
-        repr(caught.value.receipts),
-        *(
-            repr(one)
-            for one in (
-                publisher,
-                publisher.installation.channel_configs,
-                publisher.journal,
-                opened,
-                updated,
-                ended,
-                desk.keys,
-            )
-        ),
-    ]
-    said = "\n".join(seen).encode()
-    for file in desk.folder.iterdir():
-        said += file.read_bytes()
-    for secret in (*ADDRESSES, "standard.secret", "t.dupont", desk.bluesky.password, "accessJwt", "eyJ"):
-        assert secret.encode() not in said, secret
-
-
-def test_a_ref_is_shown_where_readers_find_it(publisher: Publisher) -> None:
-    receipt = publisher.publish(accident(), key="open", actor="desk").on("bluesky")
-    assert isinstance(receipt.ref, PostRef)
-    assert str(receipt.url).startswith("https://bsky.app/profile/did:plc:server/post/")
-
-
-def test_two_networks_may_call_our_account_alike(desk: Desk) -> None:
-    bluesky = desk.on_bluesky()
-    publisher = desk.publisher([bluesky, desk.by_mail().model_copy(update={"account": bluesky.account})])
-    written = publisher.publish(TIP, key="tip", actor="desk", wait=0)
-    assert {receipt.outcome for receipt in written} == {Outcome.WAITING}

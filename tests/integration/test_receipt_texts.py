@@ -10,19 +10,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from policenotify.errors import IncidentNotFound, InvalidTransition
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
-from policenotify.model.receipt import PublicationFailed, local_time
+from policenotify.model.receipt import PublicationFailed
 from policenotify.publishing.arguments import PublishOptions
 from policenotify.publishing.images import LoadedMessage
 from policenotify.publishing.preparation import prepare
-from policenotify.testing.servers.http import Answer, NoResponse
+from policenotify.testing.servers.http import Answer
 from tests.support.installation import INCIDENT, Desk, accident, open_desk
 from tests.support.patience import LONG
 
 PUT = ("POST", "/xrpc/com.atproto.repo.putRecord")
-AT = datetime(2026, 7, 26, 12, 5, 7, tzinfo=UTC)
 NOUMEA = ZoneInfo("Pacific/Noumea")  # eleven hours ahead of UTC, all the year
 
 
@@ -30,20 +28,6 @@ NOUMEA = ZoneInfo("Pacific/Noumea")  # eleven hours ahead of UTC, all the year
 def desk(tmp_path: Path) -> Iterator[Desk]:
     with open_desk(tmp_path) as opened:
         yield opened
-
-
-@pytest.mark.parametrize(
-    ("zone", "seconds", "text"),
-    [
-        (ZoneInfo("Europe/Paris"), False, "2026-07-26 14:05"),
-        (ZoneInfo("Europe/Paris"), True, "2026-07-26 14:05:07"),
-        (NOUMEA, False, "2026-07-26 23:05"),
-        (UTC, False, "2026-07-26 12:05 UTC"),
-        (ZoneInfo("UTC"), True, "2026-07-26 12:05:07 UTC"),
-    ],
-)
-def test_a_time_is_the_installation_s_and_utc_is_named(zone: ZoneInfo, text: str, *, seconds: bool) -> None:
-    assert str(local_time(AT, zone, seconds=seconds)) == text
 
 
 def test_all_times_of_a_receipt_are_in_the_zone_of_the_installation(desk: Desk) -> None:
@@ -61,41 +45,6 @@ def test_all_times_of_a_receipt_are_in_the_zone_of_the_installation(desk: Desk) 
     assert "UTC" not in told
     now = datetime.now(UTC)
     assert all(now - timedelta(minutes=5) < at < now + timedelta(hours=2) for at in times)
-
-
-def test_an_error_shows_times_in_the_zone_of_the_installation(desk: Desk) -> None:
-    publisher = desk.publisher(zone=NOUMEA)
-    publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
-    again = accident(headline="Encore")
-    with pytest.raises(InvalidTransition) as raised:
-        publisher.publish(again, key="again", actor="desk")
-    with pytest.raises(IncidentNotFound) as unknown:
-        publisher.operations.incident("none")
-    for told in (str(raised.value), str(unknown.value)):
-        assert "UTC" not in told
-        [*times] = re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d", told)
-        assert times
-        at = datetime.fromisoformat(times[-1]).replace(tzinfo=NOUMEA)
-        assert abs(at - datetime.now(UTC)) < timedelta(minutes=5)
-
-
-@pytest.mark.slow
-def test_a_delivery_under_way_names_no_command_and_no_time_to_wait_for(desk: Desk) -> None:
-    desk.timeout = 30
-    desk.bluesky.fail_next(*PUT, Answer.rate_limited(retry_after=1))
-    publisher = desk.publisher()
-    publisher.publish(accident(), key="open", actor="desk", wait=timedelta(seconds=0.5))
-    desk.bluesky.on(*PUT, NoResponse())
-    while (publication := publisher.operations.publication("open")) and publication.on(
-        "bluesky"
-    ).outcome is not Outcome.SENDING:
-        publisher.drain(timedelta(seconds=1))
-    assert publication is not None
-    receipt = publication.on("bluesky")
-    assert receipt.outcome is Outcome.SENDING
-    assert (str(receipt.note), receipt.retry_at, str(receipt.remedy)) == ("It is being sent now.", None, "")
-    assert "drain" not in str(receipt)
-    assert publication.published == "unknown"
 
 
 def test_an_undelivered_message_has_no_time_of_delivery(desk: Desk) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -20,13 +17,12 @@ from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
-from policenotify.model.location import Location
 from policenotify.model.message import Message, Translation
 from policenotify.model.receipt import Publication
 from policenotify.networks.registry import configure_channel
 from policenotify.publishing.installation import Installation as Given
 from policenotify.publishing.publisher import Publisher
-from policenotify.testing import Answer, Disconnect, FakeBlueskyServer, FakeClock, FakeMastodonServer, FakeXServer
+from policenotify.testing import Answer, Disconnect, FakeClock, FakeMastodonServer, FakeXServer
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.servers.http import RecordedRequest, Reply
 from policenotify.text import x_weight
@@ -36,7 +32,6 @@ from tests.support.network_options import x_options
 
 NOW = datetime(2026, 3, 2, 16, 42, tzinfo=UTC)  # 17h42 in Paris
 CREATE = ("POST", "/2/tweets")
-AVENUE = Location(commune="34172", street="avenue de Toulouse")
 
 
 @dataclass
@@ -124,7 +119,7 @@ def installation(opened: Open, x: FakeXServer) -> Installation:
 # --- another incident's post is never taken for ours
 
 
-@pytest.mark.parametrize("seconds", [1, 20, 59, 120, 600, 3600])
+@pytest.mark.parametrize("seconds", [1, 3600])
 def test_a_second_incident_in_the_same_words_has_posts_of_its_own(
     installation: Installation, x: FakeXServer, seconds: int
 ) -> None:
@@ -138,7 +133,7 @@ def test_a_second_incident_in_the_same_words_has_posts_of_its_own(
 
 
 @pytest.mark.parametrize("out", [True, False])
-@pytest.mark.parametrize("seconds", [1, 20, 120])
+@pytest.mark.parametrize("seconds", [1, 120])
 def test_a_lost_answer_finds_its_own_post_and_not_the_one_in_the_same_words(
     installation: Installation, x: FakeXServer, seconds: int, *, out: bool
 ) -> None:
@@ -151,25 +146,6 @@ def test_a_lost_answer_finds_its_own_post_and_not_the_one_in_the_same_words(
     posts = ids(first, installation.wait("I2-opening"))
     assert posts == [post.id for post in x.posts]
     assert len(set(posts)) == 2
-
-
-def test_two_doubts_in_the_same_words_are_settled_by_two_posts(installation: Installation, x: FakeXServer) -> None:
-    x.duplicate_window = timedelta(0)
-    for incident in ("I1", "I2"):
-        x.fail_next(*CREATE, Disconnect(), effect=True)
-        installation.opening(incident)
-        installation.clock.pass_by(1)
-    found = ids(installation.wait("I1-opening"), installation.wait("I2-opening"))
-    assert sorted(found) == [post.id for post in x.posts]
-
-
-def test_a_post_made_by_hand_before_the_first_attempt_is_not_ours(installation: Installation, x: FakeXServer) -> None:
-    [wording] = installation.publisher.preview(accident()).posts
-    by_hand = x.write(wording.standalone.text)
-    installation.clock.pass_by(20)
-    [ours] = ids(installation.publish(accident(), "k"))
-    assert ours != by_hand
-    assert [post.id for post in x.posts] == [by_hand, ours]
 
 
 @pytest.mark.parametrize("remembers", [True, False])
@@ -212,24 +188,10 @@ def test_of_two_posts_in_doubt_each_delivery_finds_its_own(
         assert ids(installation.wait("I1-opening"), installation.wait("I2-opening")) == [post.id for post in fake.posts]
 
 
-def test_on_bluesky_a_lost_answer_finds_no_post_of_another(opened: Open, clock: FakeClock) -> None:
-    with FakeBlueskyServer("police34.example", now=clock.now) as server:
-        options = {"handle": server.handle, "password": server.password, "service": server.url, "timeout": 2.0}
-        installation = opened(configure_channel("bluesky", "bluesky", options))
-        first = installation.opening("I1")
-        for out in (True, False):
-            clock.pass_by(20)
-            server.fail_next("POST", "/xrpc/com.atproto.repo.putRecord", Disconnect(), effect=out)
-            installation.opening(f"I-{out}")
-        found = ids(first, *(installation.wait(f"I-{out}-opening") for out in (True, False)))
-        assert sorted(found) == sorted(post.uri for post in server.posts)
-        assert len(set(found)) == 3
-
-
 # --- texts published that day are published again
 
 
-@pytest.mark.parametrize("minutes", [2, 10, 60, 600])
+@pytest.mark.parametrize("minutes", [2, 600])
 def test_an_end_whose_text_was_published_that_day_is_published(
     installation: Installation, x: FakeXServer, minutes: int
 ) -> None:
@@ -246,33 +208,6 @@ def test_an_end_whose_text_was_published_that_day_is_published(
     hour = (NOW + timedelta(minutes=minutes)).astimezone(PARIS)
     assert f"Réf. {reference}, {hour.hour}h{f'{hour.minute:02d}' if hour.minute else ''}" in said.text
     assert not end.receipts[0].reason
-
-
-def test_the_first_post_is_what_the_preview_shows(installation: Installation, x: FakeXServer) -> None:
-    for incident in ("I1", "I2"):
-        message = accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=incident))
-        [wording] = installation.publisher.preview(message).posts
-        installation.publish(message, incident)
-        creations = [json.loads(seen.body)["text"] for seen in x.requests if (seen.method, seen.path) == CREATE]
-        shown = wording.standalone.text
-        assert shown in creations[-2:]
-        assert "Réf." not in shown
-        installation.clock.pass_by(600)
-    assert [("Réf." in post.text) for post in x.posts] == [False, True]
-
-
-def test_a_message_without_an_incident_is_made_distinct_by_its_day_and_hour(
-    installation: Installation, x: FakeXServer
-) -> None:
-    message = Message(
-        category="burglary_prevention", headline="Fermez vos volets la nuit", instruction="Appelez le 17."
-    )
-    for key in ("a", "b"):
-        installation.publish(message, key)
-        installation.clock.pass_by(3600)
-    first, second = x.posts
-    assert second.text.startswith(first.text[:20])
-    assert "lundi 2 mars à 18h42" in second.text
 
 
 def test_a_distinct_text_is_in_the_language_of_the_post(installation: Installation, x: FakeXServer) -> None:
@@ -292,7 +227,7 @@ def _words(length: int) -> str:
     return ("Évitez le secteur et suivez la déviation par l'avenue de Lodève puis la rue Haute " * 9)[:length].rstrip()
 
 
-@pytest.mark.parametrize("length", range(60, 300, 12))
+@pytest.mark.parametrize("length", [60, 132, 180, 228, 288])
 def test_a_distinct_text_has_its_space_at_any_length(installation: Installation, x: FakeXServer, length: int) -> None:
     """Links and hashtags are where the text that is sent has them."""
     link = "https://police.example/a9"
@@ -310,59 +245,3 @@ def test_a_distinct_text_has_its_space_at_any_length(installation: Installation,
         assert {receipt.outcome for receipt in publication} == {Outcome.POSTED}
         installation.clock.pass_by(600)
     assert len({post.text for post in x.posts}) == 2 * (1 + len(wording.continuations))
-
-
-@pytest.mark.parametrize("sentences", range(6, 10))
-def test_a_text_too_long_for_any_thread_is_made_distinct_too(opened: Open, x: FakeXServer, sentences: int) -> None:
-    """Without replies on X texts are shortened, repeated ones as far as the distinct part needs."""
-    installation = opened(on_x(x, link_mode="standalone"))
-    instruction = "Évitez le secteur. " + "Suivez la déviation par l'avenue. " * sentences
-    for key in ("a", "b"):
-        message = Message(
-            category="burglary_prevention", headline="Travaux de nuit sur la rocade", instruction=instruction.strip()
-        )
-        installation.publish(message, key)
-        [receipt] = installation.wait(key)
-        assert receipt.outcome is Outcome.POSTED, receipt
-        installation.clock.pass_by(3600)
-    first, second = x.posts
-    assert ("18h42" in first.text, "18h42" in second.text) == (False, True)
-    assert "Évitez le secteur." in second.text
-    assert x_weight(second.text) <= 280
-
-
-def test_a_channel_that_takes_repeated_words_has_no_others(opened: Open, clock: FakeClock) -> None:
-    with FakeBlueskyServer("police34.example", now=clock.now) as server:
-        options = {"handle": server.handle, "password": server.password, "service": server.url}
-        installation = opened(configure_channel("bluesky", "bluesky", options))
-        [wording] = installation.publisher.preview(accident()).posts
-        assert (wording.standalone.distinct, wording.standalone.distinct_spans) == ("", ())
-
-
-def _bridge() -> ModuleType:
-    path = Path(__file__).parents[2] / "examples" / "dispatch_bridge.py"
-    spec = importlib.util.spec_from_file_location("dispatch_bridge", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_bridge_from_dispatch_works_twice_in_one_day(installation: Installation, x: FakeXServer) -> None:
-    bridge = _bridge()
-    said: list[Publication] = []
-    for number, events in enumerate((bridge.SAMPLE, _again(bridge.SAMPLE.splitlines()))):
-        if number:
-            installation.clock.pass_by(40 * 60)
-        said += bridge.bridge(events.splitlines(), installation.publisher)
-        for one in said:
-            installation.wait(str(one.key))
-    ends = [installation.publication(str(one.key)) for one in said if one.message.stage is Stage.END]
-    assert len(ends) == 2
-    assert len(set(ids(*(installation.publication(str(one.key)) for one in said)))) == len(x.posts) == len(said) == 6
-
-
-def _again(lines: Sequence[str]) -> str:
-    events = [json.loads(line) for line in lines if line.strip()]
-    return "\n".join(json.dumps(each | {"event": 100 + each["event"], "incident": "34-118999"}) for each in events)

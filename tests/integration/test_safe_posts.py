@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,11 +14,11 @@ from policenotify.model.history import History, RenderedPost, Target
 from policenotify.model.message import Message
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import LOCALES, PROFILES, Locale
-from policenotify.render.places import place_of, tagged
+from policenotify.render.places import place_of
 from policenotify.testing.samples import PARIS, SENDER
-from policenotify.testing.strategies import histories, messages, nasty_text
-from policenotify.text import Budget, graphemes, mastodon_length, sms, to_gsm, utf8_bytes, x_weight
-from policenotify.text.links import add_missing_spaces, find_links, find_mentions, hashtag
+from policenotify.testing.strategies import histories, messages
+from policenotify.text import Budget, graphemes
+from policenotify.text.links import add_missing_spaces, find_mentions
 
 AT: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
 FR: Final = LOCALES["fr"]
@@ -68,35 +67,6 @@ def _scene(
     )
 
 
-def test_a_post_and_a_mail_read_as_was_meant() -> None:
-    message = _message(
-        headline="Rue Foch fermée.La circulation est déviée",
-        description="Merci aux @PompiersHerault.\nM.Dupont répond sur 17Cyber.gouv.fr",
-        instruction="Prenez l'av.de Lodève",
-        location={"commune_name": "Montpellier", "street": "av.de Toulouse", "district": "@Gambetta"},
-    )
-    post = _render(message).standalone
-    assert post.text == (
-        "🚨 [#Accident – EN COURS] #Montpellier – Rue Foch fermée. La circulation est déviée, "
-        "av. de Toulouse, Gambetta.\n"
-        "Prenez l'av. de Lodève.\n"
-        "Merci aux PompiersHerault. M. Dupont répond sur 17Cyber.gouv.fr"
-    )
-    assert [span.value for span in post.spans] == ["Accident", "Montpellier", "https://17Cyber.gouv.fr"]
-    assert post.title == "Rue Foch fermée. La circulation est déviée"
-    mail = _render(message, MAIL).standalone
-    assert "Rue Foch fermée. La circulation est déviée" in mail.title
-    assert "M. Dupont répond" in mail.text
-    assert "M. Dupont répond" in mail.html
-
-
-def test_an_allowed_account_is_mentioned_but_never_by_a_place() -> None:
-    message = _message(headline="@SDIS34 et @SDIS51", location={"label": "rue @SDIS34"})
-    scene = _scene(message, mentions=frozenset({"SDIS34"}))
-    assert scene.headline == "@SDIS34 et SDIS51"
-    assert scene.place.all_details == "rue SDIS34"
-
-
 def test_a_channel_mentions_its_own_accounts_and_no_other_channels() -> None:
     scene = _scene(_message(headline="Avec @SDIS34 et @SDIS51"))
     capabilities = Capabilities(budget=Budget(300, graphemes))
@@ -113,33 +83,6 @@ def test_a_channel_mentions_its_own_accounts_and_no_other_channels() -> None:
     }
 
 
-def test_french_sets_its_spaces_and_english_does_not() -> None:
-    text = "Attention : 18 h !"
-    assert _scene(_message()).typeset(text) == "Attention\u00a0: 18\u00a0h\u00a0!"
-    assert _scene(_message(), EN).typeset(text) == text
-    assert {tag: words.sets_spaces for tag, words in LOCALES.items()} == {"fr": True, "en": False}
-
-
-@pytest.mark.parametrize(
-    ("budget", "reads"),
-    [
-        (Budget(280, x_weight), "Fuite à 1~200~m~: «~évitez~» le secteur~!"),
-        (Budget(500, mastodon_length), "Fuite à 1~200~m~: «~évitez~» le secteur~!"),
-        (Budget(459, lambda text: sms(text).units, transliterate=to_gsm), None),
-        (Budget(500, utf8_bytes), "Fuite à 1~200~m~: «~évitez~» le secteur~!"),
-    ],
-)
-def test_a_space_breaks_no_line_on_any_network_that_has_such_spaces(budget: Budget, reads: str | None) -> None:
-    plain = "Fuite à 1 200 m : « évitez » le secteur !"
-    text = _render(_message(headline=plain), _channel("short", Capabilities(budget=budget))).standalone.text
-    if reads:
-        assert reads.replace("~", "\u00a0") in text
-    else:
-        assert "\u00a0" not in text
-    if budget.transliterate:
-        assert sms(text).encoding == "GSM-7"
-
-
 @given(st.data())
 def test_no_post_contains_an_unintended_link_or_mention(data: st.DataObject) -> None:
     message = data.draw(messages(link=None))
@@ -153,30 +96,6 @@ def test_no_post_contains_an_unintended_link_or_mention(data: st.DataObject) -> 
         assert not set(post.text) & {"\ufffe", "\uffff"}
         assert find_mentions(post.text) == ()
         assert add_missing_spaces(post.text) == post.text
-
-
-@pytest.mark.parametrize(
-    ("text", "name", "read"),
-    [
-        ("Voir https://Agde.fr puis Agde", "Agde", "Voir https://Agde.fr puis #Agde"),
-        ("Voir www.Agde.fr", "Agde", None),
-        ("contact@Agde.fr, @Agde, x_Agde, Agde_x, R&Agde", "Agde", None),
-        ("Agde#A9, Agde://x, Agde@x", "Agde", None),
-        ("(Agde) et l'Agde", "Agde", "(#Agde) et l'Agde"),
-        ("l’Hérault", "Hérault", None),
-        ("Saint\u00a0Étienne", "Saint-Étienne", "#SaintÉtienne"),
-    ],
-)
-def test_a_name_becomes_a_hashtag_only_where_it_is_linked_as_one(text: str, name: str, read: str | None) -> None:
-    assert tagged(text, name) == read
-
-
-@given(nasty_text(), st.sampled_from(("Montpellier", "Agde", "Saint-Étienne")), nasty_text(max_parts=3))
-def test_a_name_that_becomes_a_hashtag_is_linked_whole(before: str, name: str, after: str) -> None:
-    text = f"{before}{name}{after}"
-    read = tagged(text, name)
-    if read is not None:
-        assert hashtag(name).casefold() in {one.value.casefold() for one in find_links(read) if one.kind == "tag"}
 
 
 def test_a_place_holds_no_links() -> None:

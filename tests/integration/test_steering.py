@@ -101,20 +101,3 @@ def test_it_is_watched_until_it_is_settled(desk: Desk) -> None:
     assert accepted == sorted(accepted)
     assert accepted[-1] == len(PEOPLE)
     assert pace(samples, samples[0].deliveries[0].delivery).left == timedelta(0)
-
-
-def test_what_is_unknown_is_not_watched(desk: Desk) -> None:
-    with closing(desk.publisher([desk.by_mail()])) as publisher:
-        for call in (publisher.operations.progress, publisher.operations.watch):
-            with pytest.raises(KeyError):
-                call("unknown")
-        for every in (0, 0.05, float("nan"), timedelta(0)):
-            with pytest.raises(ValueError, match="at least"):
-                publisher.operations.watch("unknown", every=every)
-        for steer in (
-            publisher.operations.pause_sending,
-            publisher.operations.resume_sending,
-            publisher.operations.abort_sending,
-        ):
-            with pytest.raises(KeyError):
-                steer("unknown", actor="cne Roux")

@@ -107,4 +107,4 @@ class Steered(Lists):
 
 
 def test_a_halt_is_kept_whatever_happens() -> None:
-    run_state_machine_as_test(Steered, settings=settings(max_examples=20, stateful_step_count=25, deadline=None))
+    run_state_machine_as_test(Steered, settings=settings(max_examples=12, stateful_step_count=25, deadline=None))

@@ -73,20 +73,6 @@ def test_posts_are_deleted_where_the_network_can(installation: Desk, publisher: 
     assert publisher.journal.audit.verify() == 1
 
 
-def test_the_incident_goes_on(installation: Desk, publisher: Publisher) -> None:
-    opening = publisher.publish(accident(), key="k", actor="claire", wait=PATIENCE)
-    publisher.withdraw("k", actor="claire", reason=WHY, wait=PATIENCE)
-    publisher.publish(
-        opening.end("Fin d'intervention", description="Circulation rétablie."), key="e", actor="c", wait=PATIENCE
-    )
-    assert outcomes(publisher, "e") == {
-        ("bluesky", Operation.POST, Outcome.POSTED): 1,
-        ("presse", Operation.POST, Outcome.POSTED): 1,
-    }
-    assert len(installation.bluesky.posts) == 1
-    assert publisher.journal.audit.verify() == 0
-
-
 def test_what_waits_is_not_sent(installation: Desk, publisher: Publisher) -> None:
     publisher.publish(accident(), key="k", actor="claire", wait=0)
     publisher.withdraw("k", actor="claire", reason=WHY, wait=PATIENCE)
@@ -218,24 +204,6 @@ def test_the_end_of_an_appeal_deletes_the_face(five: Five, corrected: bool) -> N
     assert publisher.journal.audit.verify() == 0
 
 
-def test_an_appeal_that_ends_in_another_category_has_no_face_either(five: Five) -> None:
-    publisher = on_two(five)
-    opening = publisher.publish(sought(), key="o", actor="c", wait=PATIENCE, urgent=WHY)
-    publisher.publish(found(opening, category="police_operation"), key="e", actor="c", wait=PATIENCE)
-    for posts in (five.mastodon.posts, five.bluesky.posts):
-        assert [bool(post.images) for post in posts] == [False]
-
-
-def test_a_cancelled_appeal_has_no_face_either(five: Five) -> None:
-    publisher = on_two(five)
-    opening = publisher.publish(sought(), key="o", actor="c", wait=PATIENCE, urgent=WHY)
-    publisher.publish(
-        opening.cancel("Message annulé", description="Publié par erreur."), key="e", actor="c", wait=PATIENCE
-    )
-    for posts in (five.mastodon.posts, five.bluesky.posts):
-        assert [bool(post.images) for post in posts] == [False]
-
-
 @pytest.mark.parametrize("which", ["no picture", "setting", "category"])
 def test_else_the_end_deletes_nothing(five: Five, which: str) -> None:
     profile = PROFILES["missing_person"]
@@ -248,15 +216,6 @@ def test_else_the_end_deletes_nothing(five: Five, which: str) -> None:
     ended = publisher.publish(found(opening), key="e", actor="c", wait=PATIENCE)
     assert (len(five.mastodon.posts), len(five.bluesky.posts)) == (2, 2)
     assert "PN602" not in [finding.code for finding in ended.findings]
-
-
-def test_what_still_waits_is_deleted_too_and_a_mail_is_named_for_a_look(five: Five) -> None:
-    publisher = on_two(five)
-    opening = publisher.publish(sought(), key="o", actor="c", wait=0, urgent=WHY)
-    shown = publisher.preview(found(opening))
-    assert sorted(deletion.channel for deletion in shown.deletions) == ["bluesky", "mastodon"]
-    [left] = [finding for finding in shown.findings if finding.code == "PN602"]
-    assert "or may still be: email." in str(left.reason)
 
 
 def test_a_withdrawal_covers_a_server_that_is_not_known_yet(five: Five) -> None:

@@ -101,15 +101,6 @@ def test_nothing_of_a_withdrawn_opening_is_repeated(desk: Desk, publisher: Publi
         assert word not in f"{update}{end}"
 
 
-def test_an_end_does_not_refer_to_an_opening_that_never_appeared(desk: Desk) -> None:
-    publisher = desk.publisher([desk.on_bluesky()])
-    opened = publisher.publish(accident(), key="1", actor="claire", wait=0)  # nothing is sent
-    publisher.publish(opened.end("La circulation est rétablie"), key="2", actor="claire")
-    [post] = desk.bluesky.posts
-    assert publisher.operations.publication("1").receipts[0].outcome is Outcome.SUPERSEDED  # type: ignore[union-attr]
-    assert "Fait suite" not in post.text
-
-
 @pytest.mark.parametrize("kind", ["end", "cancel", "correct"])
 def test_no_language_stays_behind(desk: Desk, publisher: Publisher, kind: str) -> None:
     opened = publisher.publish(accident(translations=[ENGLISH]), key="1", actor="claire")

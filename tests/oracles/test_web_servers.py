@@ -21,6 +21,7 @@ import uvicorn
 from policenotify.formats.drawing import draw
 from policenotify.web import app
 from tests.support.feed_items import make_feed, sample_items
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.oracle
 
@@ -75,7 +76,7 @@ def _ours(feed: Path, _box: Path) -> Iterator[httpx.Client]:
 
 @contextmanager
 def _nginx(feed: Path, box: Path) -> Iterator[httpx.Client]:
-    port, authority = _free_port(), trustme.CA()
+    port, authority = free_port(), trustme.CA()
     certificate = authority.issue_cert(HOST, "127.0.0.1")
     certificate.private_key_pem.write_to_path(box / "key.pem")
     certificate.cert_chain_pems[0].write_to_path(box / "certificate.pem")
@@ -108,7 +109,7 @@ def _nginx(feed: Path, box: Path) -> Iterator[httpx.Client]:
 
 @contextmanager
 def _caddy(feed: Path, box: Path) -> Iterator[httpx.Client]:
-    port = _free_port()
+    port = free_port()
     changes = {f"\n{HOST} {{": f"\nhttp://127.0.0.1:{port} {{", "/srv/policenotify/feed": str(feed)}
     (box / "Caddyfile").write_text(
         "{\n\tadmin off\n\tauto_https off\n}\n" + _changed(SHIPPED / "Caddyfile", changes), encoding="utf-8"
@@ -128,12 +129,6 @@ def _changed(path: Path, changes: dict[str, str]) -> str:
         assert before in text
         text = text.replace(before, after)
     return text
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -86,14 +86,6 @@ COMPLAINT: Final = report(
     original_type="message/rfc822",
 )
 
-EXIM_IN_WORDS: Final = words_only(
-    "This message was created automatically by mail delivery software.\n\n"
-    "A message that you sent could not be delivered to one or more of its\nrecipients. This is a permanent error.\n\n"
-    "  ana@journal.example\n    host mx.journal.example [192.0.2.7]\n"
-    "    SMTP error from remote mail server after RCPT TO:<ana@journal.example>:\n    550 5.1.1 User unknown\n",
-    head="X-Failed-Recipients: ana@journal.example",
-)
-
 ABSENCE: Final = (
     f"From: ana@journal.example\nTo: {MAILBOX}\nSubject: Absence\nAuto-Submitted: auto-replied (vacation)\n\n"
     "Je suis absente jusqu'au 550 5.1.1 janvier.\n"

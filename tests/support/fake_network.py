@@ -27,11 +27,13 @@ from policenotify.channel import (
     Request,
     StateStore,
 )
+from policenotify.delivery.attempt import DeliveryAttempt
+from policenotify.errors import Unconfirmed
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
 from policenotify.journal.records import ClaimedDelivery, NewPublication
 from policenotify.model.cap import Severity
-from policenotify.model.history import RenderedPost, Target
+from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication, Receipt
@@ -280,3 +282,34 @@ class Book:
     def fill(self, claimed: ClaimedDelivery) -> ClaimedDelivery | None:
         """Make a batch, from the list that was given to `publish`."""
         return filled(self.journal, claimed, self.lists[claimed.publication])
+
+
+def attempts(book: Book, network: Scripted, how: ChannelConfig | None = None, **more: Any) -> DeliveryAttempt:
+    """Return what makes attempts on the channel "sky" of a journal."""
+    channel = network.open(book.clock, book.journal.channels.state_store("sky"))
+    how = how or network.configured("sky")
+    return DeliveryAttempt(journal=book.journal, channel=channel, config=how, clock=book.clock, lease=LEASE, **more)
+
+
+def attempt(book: Book, network: Scripted, how: ChannelConfig | None = None) -> bool:
+    """Make the next attempt on the channel, if something is due there."""
+    claimed = book.claim()
+    if claimed is not None:
+        attempts(book, network, how).run(claimed)
+    return claimed is not None
+
+
+def doubted(book: Book, network: Scripted, how: ChannelConfig | None = None, **publication: Any) -> str:
+    """Return a publication whose first attempt timed out, and whose next one is due at once."""
+    published = book.publish("sky", **publication)
+    network.sends.append(Unconfirmed("No answer came."))
+    assert attempt(book, network, how)
+    assert book.receipt(published).outcome is Outcome.UNCONFIRMED
+    book.pass_by(2)
+    return published
+
+
+def retry_in(book: Book, receipt: Receipt) -> timedelta:
+    """Return how long a delivery waits for its next attempt."""
+    assert receipt.retry_at is not None
+    return receipt.retry_at - book.clock.now()

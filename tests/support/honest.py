@@ -44,9 +44,9 @@ def _message(where: str, text: str) -> CheckContext:
 def _hours(table: dict[str, Any]) -> Iterator[str]:
     phrases, forms = table["phrases"], table["forms"]
     for minute in range(24 * 60):
-        for number in (minute, minute + minute // 60 + 1):  # two phrases, and each hour of the day begins with others
-            form = forms[number // len(phrases) % len(forms)]
-            yield phrases[number % len(phrases)].format(hour=form.format(h=minute // 60, m=minute % 60))
+        number = minute + minute // 60  # each hour of the day begins with another phrase
+        form = forms[number // len(phrases) % len(forms)]
+        yield phrases[number % len(phrases)].format(hour=form.format(h=minute // 60, m=minute % 60))
 
 
 def _roads(table: dict[str, Any]) -> Iterator[str]:

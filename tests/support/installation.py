@@ -103,6 +103,18 @@ class Desk:
             self.make_journal()
         return settings
 
+    def change_settings(self, old: str, new: str) -> None:
+        """Replace a text of the settings file, once."""
+        settings = self.folder / "policenotify.toml"
+        text = settings.read_text(encoding="utf-8")
+        assert old in text
+        settings.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+    def add_settings(self, text: str) -> None:
+        """Write a text below the settings."""
+        with (self.folder / "policenotify.toml").open("a", encoding="utf-8") as settings:
+            settings.write(text)
+
     def make_journal(self) -> None:
         """Make the journal, as `policenotify init` does."""
         open_journal(str(self.database), keys=self.keys, clock=self.clock, create=True).close()

@@ -26,7 +26,6 @@ OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
 """The required options of each network."""
 
 _TRIED: Final = {
-    "`é`": "é",
     "`事`": "事",
     "`👮‍♀️`": "👮‍♀️",
     "`https://example.org/actualites/deviation-a9`": "https://example.org/actualites/deviation-a9",
@@ -63,19 +62,14 @@ def _tables() -> Iterator[str]:
         offered = network(channel.name)
         shown = network_info(offered, "")
         yield from ("", f"## {channel.name}", "", f"{shown.about}{_needs(channel.name)}")
-        yield from ("", "| option | value | default | meaning |", "|---|---|---|---|", *map(_option, shown.options))
+        yield from ("", "| option | value (default) | meaning |", "|---|---|---|", *map(_option, shown.options))
 
 
 def _option(option: NetworkOption) -> str:
-    default = (
-        "**required**"
-        if option.required
-        else f"`{default_as_text(option.default)}`"
-        if option.default
-        else default_as_text(option.default)
-    )
+    default = f" (`{default_as_text(option.default)}`)" if option.default else ""
+    value = f"{option.type}, **required**" if option.required else f"{option.type}{default}"
     meaning = str(option.meaning).replace("|", "\\|")
-    return f"| `{option.name}` | {option.type} | {default} | {meaning} |"
+    return f"| `{option.name}` | {value} | {meaning} |"
 
 
 def _yes(claimed: object) -> str:
@@ -108,7 +102,6 @@ _ROWS: Final[Mapping[str, Callable[[ChannelConfig], str]]] = {
         f"{channel.capabilities.budget.max_bytes:,}" if channel.capabilities.budget.max_bytes else ""
     ),
     **{f"{shown} counts": _counted(text) for shown, text in _TRIED.items()},
-    "own alphabet": lambda channel: _yes(channel.capabilities.budget.transliterate),
     "threads": lambda channel: _yes(channel.capabilities.replies),
     "pictures": lambda channel: str(channel.capabilities.images or ""),
     "subject line": lambda channel: _yes(channel.capabilities.title),
@@ -120,5 +113,4 @@ _ROWS: Final[Mapping[str, Callable[[ChannelConfig], str]]] = {
     "key posts once": _remembers,
     "look-up, absence believed": _settles,
     "confirmation": lambda channel: channel.capabilities.acceptance,
-    "limits read from its server": lambda channel: _yes(channel.discovers_capabilities),
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     import psycopg
@@ -53,9 +54,7 @@ class Server:
         self._user = USER if os.geteuid() == 0 else None
         if self._user:
             shutil.chown(self.folder, self._user)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self._made = 0
         how = ["-E", "UTF8", "--locale=C", "--no-sync", "-A", "scram-sha-256", "--auth-local=trust"]
         self._run("initdb", "-U", USER, *how, *self.layout)

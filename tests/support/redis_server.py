@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 import redis
 
 from tests.support.patience import PATIENCE
+from tests.support.ports import free_port
 
 PROGRAM = shutil.which("redis-server")
 
@@ -21,9 +21,7 @@ class RedisServer:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="pn-redis-"))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         settings = {
             "bind": "127.0.0.1",
             "port": str(self.port),

@@ -119,22 +119,7 @@ def test_an_error_survives_the_way_from_a_worker_to_its_caller(error: Policenoti
             JournalError("The journal could not be read: x.", published="unknown"),
             "The journal could not be read: x. Nothing was sent that is not in it.",
         ),
-        (
-            MessageRejected([ERROR]),
-            (
-                "Nothing was sent: the message may not go out as it is.\n"
-                "  PN101 block · location: No place is named. Name one."
-            ),
-        ),
         (InvalidTransition("Incident 'x' has ended.", incident="x"), "Nothing was sent. Incident 'x' has ended."),
-        (IncidentNotFound("There is no incident 'x'.", name="x"), "Nothing was sent. There is no incident 'x'."),
-        (
-            IdempotencyConflict("desk-7", ULID),
-            (
-                f"Nothing was sent: the key 'desk-7' already names publication {ULID}, whose content differs. "
-                "Use the same content to ask for its receipt, or another key for another message."
-            ),
-        ),
         (
             MessageTooLong("bluesky", 312, 300),
             (
@@ -154,41 +139,14 @@ def test_an_error_survives_the_way_from_a_worker_to_its_caller(error: Policenoti
             "Nothing was sent: everything was stopped by claire (wrong place). Resume first: policenotify resume",
         ),
         (
-            PublishingStopped("claire", ""),
-            "Nothing was sent: everything was stopped by claire. Resume first: policenotify resume",
-        ),
-        (
             MissingExtra("The network 'bluesky'", "bluesky"),
             "The network 'bluesky' needs an extra. Install it: pip install 'policenotify[bluesky]'",
         ),
-        (PublicationFailed([RECEIPT, RECEIPT]), "bluesky: refused Too long. Shorten it.\n" * 2),
         (Refused("Too long.", remedy="Shorten it.", code="400"), "Too long. [400] Shorten it."),
-        (Refused("Too long."), "Too long."),
-        (Blocked("Revoked.", code="401"), "Revoked. [401]"),
     ],
 )
 def test_an_error_has_a_reason_and_a_remedy(error: PolicenotifyError, text: str) -> None:
     assert str(error) == text.removesuffix("\n")
-
-
-def test_an_error_keeps_what_a_program_needs() -> None:
-    assert MessageRejected([ERROR, WARNING], ULID).findings == (ERROR, WARNING)
-    assert MessageRejected([ERROR]).publication is None
-    illegal = InvalidTransition("…", incident=None, allowed_stages=iter(["opening"]))
-    assert (illegal.incident, illegal.allowed_stages) == (None, ("opening",))
-    assert (IdempotencyConflict("k", ULID).key, IdempotencyConflict("k", ULID).first) == ("k", ULID)
-    fit = MessageTooLong("sms", 161, 160)
-    assert (fit.channel, fit.used, fit.limit) == ("sms", 161, 160)
-    newer = UnsupportedVersion("Post", 2, 1)
-    assert (newer.kind, newer.version, newer.supported) == ("Post", 2, 1)
-    assert PublishingStopped("claire", "").by == "claire"
-    assert MissingExtra("x", "email").extra == "email"
-    assert PublicationFailed([RECEIPT]).receipts == (RECEIPT,)
-    refused = Refused("r", remedy="m", code="c", fallback="prepare")
-    assert (str(refused.reason), str(refused.remedy), refused.code, refused.fallback) == ("r", "m", "c", "prepare")
-    unavailable = Unavailable("r", retry_at=AT, whole_channel=True)
-    assert (unavailable.retry_at, unavailable.whole_channel) == (AT, True)
-    assert (Unavailable("r").retry_at, Unavailable("r").whole_channel) == (None, False)
 
 
 def test_only_unconfirmed_leaves_open_whether_the_post_is_out() -> None:
@@ -198,17 +156,3 @@ def test_only_unconfirmed_leaves_open_whether_the_post_is_out() -> None:
         Unavailable: "no",
         Unconfirmed: "unknown",
     }
-
-
-@pytest.mark.parametrize(
-    ("error", "python"),
-    [
-        (SettingsError("…"), ValueError),
-        (MissingExtra("x", "y"), ImportError),
-        (LostLease("…"), JournalError),
-        (UnknownNetwork("…"), SettingsError),
-    ],
-)
-def test_an_error_is_caught_as_what_python_calls_it(error: PolicenotifyError, python: type[Exception]) -> None:
-    with pytest.raises(python):
-        raise error

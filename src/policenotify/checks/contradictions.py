@@ -67,7 +67,7 @@ def _wordings(context: CheckContext) -> Iterator[tuple[str, str, str, Translatio
         yield prefix, fold(words.headline), fold(words.instruction), words
 
 
-@rule("PN501", basis=f"{FIVE_CONTENTS}: guidance. That of the wrong message is not repeated.", levels=(Level.SECOND,))
+@rule("PN501", basis=f"{FIVE_CONTENTS}: guidance.", levels=(Level.SECOND,))
 def correction_guides(context: CheckContext) -> Iterator[Hit]:
     """Ask for an instruction in the correction of a severe message."""
     message = context.message
@@ -80,7 +80,7 @@ def correction_guides(context: CheckContext) -> Iterator[Hit]:
 
 @rule(
     "PN502",
-    basis=f"{FIVE_CONTENTS}: guidance; two orders are none.",
+    basis=f"{FIVE_CONTENTS}: guidance.",
     levels=(Level.SECOND,),
     urgent=Level.ADVISE,  # an opening carries nothing, and orders to leave or to take shelter are never held
 )
@@ -93,7 +93,7 @@ def shelter_or_leave(context: CheckContext) -> Iterator[Hit]:
                 yield Hit(f"{prefix}instruction")
 
 
-@rule("PN503", basis=f"{FIVE_CONTENTS}: guidance; two orders are none.", levels=(Level.SECOND,))
+@rule("PN503", basis=f"{FIVE_CONTENTS}: guidance.", levels=(Level.SECOND,))
 def clear_or_avoid(context: CheckContext) -> Iterator[Hit]:
     """Ask about an all-clear with an instruction to keep away."""
     for prefix, headline, instruction, words in _wordings(context):
@@ -109,7 +109,7 @@ def _is_clear(text: str, locale: Locale) -> bool:
     return any(affirms(text, phrase, **given) for phrase in locale.all_clear)
 
 
-@rule("PN504", basis=f"{FIVE_CONTENTS}: guidance; two orders are none.", levels=(Level.SECOND,))
+@rule("PN504", basis=f"{FIVE_CONTENTS}: guidance.", levels=(Level.SECOND,))
 def found_or_searched(context: CheckContext) -> Iterator[Hit]:
     """Ask about a person who was found, with an instruction to search."""
     for prefix, headline, instruction, _ in _wordings(context) if context.message.category in _SEARCHES else ():

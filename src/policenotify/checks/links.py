@@ -19,7 +19,7 @@ _PHONETIC: Final = (range(0x250, 0x2B0), range(0x1D00, 0x1DC0))  # Unicode block
 
 @rule(
     "PN116",
-    basis="Unicode Technical Standard #39, section 5.1 (mixed scripts); RFC 3492 (xn--); fraudsters use look-alikes.",
+    basis="Unicode Technical Standard #39, section 5.1 (mixed scripts); RFC 3492 (xn--).",
     levels=(Level.BLOCK, Level.ADVISE),
 )
 def links_trusted(context: CheckContext) -> Iterator[Hit]:

@@ -44,7 +44,7 @@ _MEANINGLESS: Final = frozenset(
 )
 
 
-@rule("PN101", basis=f"{FIVE_CONTENTS}: place; repeated at every stage, since each may be the only one that is read.")
+@rule("PN101", basis=f"{FIVE_CONTENTS}: place.")
 def place_stated(context: CheckContext) -> Iterator[Hit]:
     """Require a commune, a road or a label, and for the weather or an abduction alert at least an area."""
     place, profile = context.message.location, context.profile
@@ -56,7 +56,7 @@ def place_stated(context: CheckContext) -> Iterator[Hit]:
 
 @rule(
     "PN102",
-    basis="INSEE, Code officiel géographique. What follows may name the opening's commune even if it has merged.",
+    basis="INSEE, Code officiel géographique.",
 )
 def commune_exists(context: CheckContext) -> Iterator[Hit]:
     """Require the INSEE code of a present commune, or of one in the history."""
@@ -86,7 +86,7 @@ def instruction_given(context: CheckContext) -> Iterator[Hit]:
             yield Hit(field, level=level, values={"severity": context.severity})
 
 
-@rule("PN104", basis=f"{FIVE_CONTENTS}: time, the one most often missing.", levels=tuple(Level), urgent=Level.SECOND)
+@rule("PN104", basis=f"{FIVE_CONTENTS}: time.", levels=tuple(Level), urgent=Level.SECOND)
 def time_stated(context: CheckContext) -> Iterator[Hit]:
     """Require a start, an end or the next update."""
     message = context.message
@@ -109,7 +109,7 @@ def pictures_described(context: CheckContext) -> Iterator[Hit]:
 
 @rule(
     "PN106",
-    basis=f"{FIVE_CONTENTS}: hazard. A post begins with the category's hashtag; this is for categories without one.",
+    basis=f"{FIVE_CONTENTS}: hazard.",
     levels=(Level.ADVISE,),
 )
 def hazard_named(context: CheckContext) -> Iterator[Hit]:
@@ -134,7 +134,7 @@ def predecessor_exists(context: CheckContext) -> Iterator[Hit]:
         yield Hit("lifecycle.corrects", variant="corrects", values={"publication": corrects})
 
 
-@rule("PN108", basis="CAP 1.2, section 3.2.2 (expires): after that time the message does not hold.")
+@rule("PN108", basis="CAP 1.2, section 3.2.2 (expires).")
 def not_expired(context: CheckContext) -> Iterator[Hit]:
     """Refuse an expiry in the past."""
     expires_at = context.message.expires_at
@@ -163,7 +163,7 @@ def next_update_ahead(context: CheckContext) -> Iterator[Hit]:
 
 @rule(
     "PN110",
-    basis="Sutton, Cain, Waugh and Olson, on all-clear messages, 2024: 'all clear' alone is jargon.",
+    basis="Sutton, Cain, Waugh and Olson, 2024: 'all clear' alone is jargon.",
     levels=(Level.ADVISE,),
 )
 def end_gives_all_clear(context: CheckContext) -> Iterator[Hit]:
@@ -179,7 +179,7 @@ def end_gives_all_clear(context: CheckContext) -> Iterator[Hit]:
 
 @rule(
     "PN115",
-    basis="An all-clear with a negation before it, such as 'pas encore rétablie', under the mark of an end.",
+    basis="Under the mark of an end, 'pas encore rétablie' contradicts it.",
     levels=(Level.ADVISE,),
 )
 def end_not_denied(context: CheckContext) -> Iterator[Hit]:
@@ -202,7 +202,7 @@ def _all_clears(text: str, locale: Locale) -> dict[str, bool | None]:
 
 @rule(
     "PN111",
-    basis="CAP 1.2, section 3.2.1 (status: Exercise); the mark is added by the rendering.",
+    basis="CAP 1.2, section 3.2.1 (status: Exercise).",
     levels=(Level.BLOCK, Level.ADVISE),
 )
 def exercise_marked_once(context: CheckContext) -> Iterator[Hit]:
@@ -217,7 +217,7 @@ def exercise_marked_once(context: CheckContext) -> Iterator[Hit]:
         yield Hit("headline", (0, len(mark)), Level.ADVISE, "twice", values={"mark": mark})
 
 
-@rule("PN112", basis=f"{FIVE_CONTENTS}: hazard. Emoji and punctuation alone mean something else to everyone.")
+@rule("PN112", basis=f"{FIVE_CONTENTS}: hazard.")
 def headline_readable(context: CheckContext) -> Iterator[Hit]:
     """Require a word in the headline, in each language."""
     for _, field, headline in texts_of(context.message, "headline"):
@@ -227,7 +227,7 @@ def headline_readable(context: CheckContext) -> Iterator[Hit]:
 
 @rule(
     "PN117",
-    basis="CIFS: a closure needs a line and a street. What is blurred does not show which road is closed.",
+    basis="CIFS: a closure needs a line and a street.",
     levels=(Level.ADVISE,),
 )
 def told_to_traffic_partners(context: CheckContext) -> Iterator[Hit]:

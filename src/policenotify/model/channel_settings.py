@@ -123,15 +123,15 @@ class ChannelSettings(FrozenModel):
         exercise: The channel carries exercises only.
         retired: It takes no new incidents. Those that it carries are still updated and ended.
         without_opening: What an end becomes whose opening was never posted there.
-        on_unknown: What to do with a post in doubt: one choice for every message, or a table by severity.
-        on_correction: What a correction does: one choice for every message, or a table by severity.
+        on_unknown: What to do with a post in doubt.
+        on_correction: What a correction does.
         on_cancellation: What a cancellation does.
         mentions: Accounts that its posts may mention.
         hashtags: Where hashtags of category and place stand: in the text, or behind it for screen readers.
         price: What one message to one person costs, in euros: one segment of an SMS, or one mail.
-        most_people: The most people whom one publication may reach here. Beyond it, nothing is sent anywhere, unless an
+        most_people: The most people whom one publication may reach here. Beyond it, nothing is sent anywhere, unless
             another person approves it.
-        most_cost: The most that one publication may cost here, in euros. The same. It needs a `price`.
+        most_cost: The most that one publication may cost here, in euros, likewise. It needs a `price`.
         rate: Its highest rate: `30 per 5 min`, `100 per day, 20 at once`.
     """
 

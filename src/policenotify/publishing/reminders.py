@@ -29,8 +29,7 @@ class ReminderPolicy(BaseModel):
     """When reminders are raised, and on which channels they are published.
 
     Attributes:
-        after: How long after the deadline each reminder is raised, in rising order. The default, at once, after 15
-            minutes and after an hour, is our own choice. No standard gives one.
+        after: How long after the deadline each reminder is raised, in rising order.
         every: The interval of the further reminders after the last of these.
         to: The names of the duty channels. Each gets a message with every reminder, and nothing else. Reminders of an
             exercise go only to duty channels for exercises.

@@ -54,7 +54,7 @@ class Route(BaseModel):
 
     Attributes:
         categories: Category codes. Empty means all.
-        at_least: The lowest severity. `None` means all.
+        at_least: The lowest severity. Without it, all.
         areas: `commune:34172`, `epci:243400017` or `dept:34`, by their codes in the COG. Empty means everywhere, and
             messages without a place. A message that names only a department concerns each commune in it.
         to: Channels or tags.

@@ -43,7 +43,8 @@ class ChannelTable(ChannelSettings):
     """One account, with the options of its network.
 
     Attributes:
-        recipients: The recipients of its messages: the short form of one audience.
+        recipients: The short form of one audience: a list of addresses or numbers, or `{ file = "secrets/press.txt" }`
+            with one per line, where `#` begins a comment.
         audiences: The audiences of its messages, by name, on a network that writes to people.
         options: The rest of the table: the options of the network.
     """
@@ -123,9 +124,7 @@ class Settings(SettingsTable):
         links: Hosts to which messages may link: `police.fr`, or `.gouv.fr` for all below it. Without it any is allowed.
         law: Whose law the checks know: `fr`, or the names of installed packages with that of another country.
         words: Changes to the word lists of the checks, by the name of the list.
-        may: A function of yours, as `module:function`. It decides which actor may publish, overrule what the checks
-            block, draft, submit, approve, return, reject, withdraw, publish urgently, read a second time, stop, resume,
-            resolve, purge, erase, suppress, release, move, export, restore or rotate.
+        may: A function of yours, as `module:function`, that decides which actor may do what.
     """
 
     schema_version: Literal[1] = 1

@@ -7,8 +7,9 @@ import tempfile
 from pathlib import Path
 from typing import Final, Self
 
-from tests.acceptance.peers.programs import Running, ended, free_ports, listens, output_of, program
+from tests.acceptance.peers.programs import Running, ended, listens, output_of, program
 from tests.acceptance.peers.sms_centre import Centre
+from tests.support.ports import free_port
 
 _APT: Final = "apt-get install --no-install-recommends kannel"
 
@@ -65,7 +66,7 @@ class Kannel:
         bearerbox, smsbox = program("bearerbox", _APT), program("smsbox", _APT)
         self.version = re.findall(r"version `([\d.]+?)'", output_of(bearerbox, "--version"))[0]
         self.folder = Path(tempfile.mkdtemp(prefix="pn-kannel-"))
-        self.port, box, admin, centre = free_ports(4)
+        self.port, box, admin, centre = (free_port() for _ in range(4))
         values = {"admin": admin, "box": box, "centre": centre, "http": self.port}
         settings = self.folder / "kannel.conf"
         settings.write_text(_SETTINGS.format(**values, password=self.password, secret=Centre.password), "utf-8")

@@ -24,12 +24,12 @@ from tests.acceptance.peers.programs import (
     CannotBeHad,
     Running,
     ended,
-    free_ports,
     listens,
     output_of,
     program,
     wait_until,
 )
+from tests.support.ports import free_port
 
 DOMAIN: Final = "readers.example"
 SENDER_DOMAIN: Final = "police34.example"
@@ -234,7 +234,7 @@ class MailServer:
         self.folder = Path(tempfile.mkdtemp(prefix="pn-mail-"))
         self.folder.chmod(0o755)
         self.home, self._thrown_away = self.folder / "home", self.folder / "away"
-        self.smtp, self.imap, lmtp, sasl, policy = free_ports(5)
+        self.smtp, self.imap, lmtp, sasl, policy = (free_port() for _ in range(5))
         values = {
             "folder": self.folder,
             "domain": DOMAIN,

@@ -18,7 +18,8 @@ from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 from policenotify.testing.servers.bluesky import VisibleBlueskyPost, read_post
-from tests.acceptance.peers.programs import CannotBeHad, Running, ended, free_ports
+from tests.acceptance.peers.programs import CannotBeHad, Running, ended
+from tests.support.ports import free_port
 
 _HERE: Final = Path(__file__).parent / "pds"
 _NPM: Final = "npm install --no-package-lock --ignore-scripts --prefix tests/acceptance/peers/pds"
@@ -54,7 +55,7 @@ class Pds:
         self.version = str(json.loads(package.read_text("utf-8"))["version"])
         self.folder = Path(tempfile.mkdtemp(prefix="pn-pds-"))
         (self.folder / "data").mkdir()
-        [self.port] = free_ports(1)
+        self.port = free_port()
         self.url = f"http://localhost:{self.port}"
         self._secret, admin, self._bypass = (secrets.token_hex(16) for _ in range(3))
         values = {"PORT": str(self.port), "JWT_SECRET": self._secret, "ADMIN_PASSWORD": admin, "LOG_ENABLED": "0"}

@@ -38,18 +38,6 @@ def output_of(*command: str | Path) -> str:
     return done.stdout.strip()
 
 
-def free_ports(count: int) -> list[int]:
-    """Return as many free ports."""
-    held = [socket.socket() for _ in range(count)]
-    try:
-        for each in held:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in held]
-    finally:
-        for each in held:
-            each.close()
-
-
 def listens(port: int) -> bool:
     """Return whether connections are accepted there."""
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):

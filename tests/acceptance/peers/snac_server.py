@@ -12,7 +12,8 @@ from typing import Any, Final, Self
 from urllib.parse import urlencode, urlsplit
 from urllib.request import Request, urlopen
 
-from tests.acceptance.peers.programs import Running, ended, free_ports, listens, program
+from tests.acceptance.peers.programs import Running, ended, listens, program
+from tests.support.ports import free_port
 
 _SETTINGS: Final = {"protocol": "http", "num_threads": 16}  # with four, its own errands make readers wait
 _NOWHERE: Final = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "no_proxy": "localhost"}
@@ -76,7 +77,7 @@ class Snac:
         self._snac = program("snac", "apt-get install --no-install-recommends snac2")
         self.version = _version(self._snac)
         folder = Path(tempfile.mkdtemp(prefix="pn-snac-"))
-        [port] = free_ports(1)
+        port = free_port()
         self._data = folder / "data"
         _output_of(self._snac, "init", self._data, said=f"127.0.0.1\n{port}\nlocalhost:{port}\n\n\n")
         settings = json.loads((self._data / "server.json").read_text("utf-8"))

@@ -35,14 +35,16 @@ class Proven:
         return page.partition(_BEGIN)[0] + _BEGIN + "\n".join(self._tables(versions)) + "\n"
 
     def _tables(self, versions: Mapping[str, str]) -> Iterator[str]:
-        yield from ("\n| server | version |", "|---|---|")
-        yield from (f"| {name} | {version} |" for name, version in versions.items())
-        for title, which in (("Promises on each server", "own"), ("Channel contract", "contract")):
-            yield f"\n## {title}\n"
-            yield f"| promise | {' | '.join(versions)} |"
-            yield f"|---|{':-:|' * len(versions)}"
-            for promise, row in sorted(self._kept[which].items()):
-                yield f"| {promise} | {' | '.join('yes' if row.get(name) else '' for name in versions)} |"
+        yield from ("\n| server | version | tests of the contract |", "|---|---|--:|")
+        for name, version in versions.items():
+            yield f"| {name} | {version} | {len(self._kept_on(name, 'contract')) or ''} |"
+        for name in versions:
+            if promises := self._kept_on(name, "own"):
+                yield f"\n## {name}\n"
+                yield from (f"- {promise}" for promise in promises)
+
+    def _kept_on(self, server: str, which: str) -> list[str]:
+        return sorted(promise for promise, row in self._kept[which].items() if row.get(server))
 
 
 def same(one: str, other: str) -> bool:

@@ -18,7 +18,8 @@ from typing import ClassVar
 
 import httpx
 
-from tests.acceptance.peers.programs import Running, free_ports, listens, program
+from tests.acceptance.peers.programs import Running, listens, program
+from tests.support.ports import free_port
 from tests.support.postgresql import Server, binaries
 
 _TAG = re.compile(r"<[^>]+>")
@@ -159,7 +160,7 @@ class Miniflux(Reader):
         super().__init__(folder, urls)
         programs = binaries()
         assert programs, "needs postgresql: .ci/run"
-        login, [port] = ("reader", "s3cret-of-the-test"), free_ports(1)
+        login, port = ("reader", "s3cret-of-the-test"), free_port()
         with ExitStack() as stack:
             database = Server(programs)
             stack.callback(database.end)

@@ -55,7 +55,6 @@ class Site:
         journal: Its path or URL.
         broker: URL of the broker, for Celery.
         every: How often the host's engine looks for itself, in seconds.
-        lease: For how long a claim holds without a word, in seconds.
         host: The name of another host, on which it then seems to be.
         ahead: By how many seconds that host's clock is.
     """
@@ -65,7 +64,6 @@ class Site:
     bluesky: Mapping[str, str]
     broker: str = ""
     every: int = 1
-    lease: int = 120
     host: str = ""
     ahead: float = 0
 
@@ -80,7 +78,6 @@ class Site:
                 zone=PARIS,
                 sender=SENDER,
                 backoff=soon,
-                lease=timedelta(seconds=self.lease),
             )
         )
 
@@ -214,10 +211,6 @@ def _be_elsewhere(site: Site) -> None:
     right = SystemClock.now
     wrong = lambda clock: right(clock) + timedelta(seconds=site.ahead)  # noqa: E731 - a method
     SystemClock.now = wrong  # type: ignore[method-assign]
-    # No settings name it: only a test cannot wait for two minutes.
-    defaults = Installation.__init__.__kwdefaults__
-    assert defaults is not None
-    defaults["lease"] = timedelta(seconds=site.lease)
 
 
 if __name__ == "__main__":

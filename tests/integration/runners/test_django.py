@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.core import checks
 from django.core.management import CommandError, call_command
 from django.db import connections, transaction
@@ -26,10 +25,8 @@ from policenotify.delivery.worker import Worker
 from policenotify.errors import IdempotencyConflict, InvalidTransition, JournalTakenAway, MissingExtra, SettingsError
 from policenotify.events import Event, EventKind
 from policenotify.integrations.django import _process_publisher, open_publisher, publish, publisher, signals
-from policenotify.integrations.django.database import journal_url
 from policenotify.model.history import Outcome
-from policenotify.testing import recording_publisher
-from tests.support.installation import INCIDENT, Desk, accident
+from tests.support.installation import INCIDENT, Desk, accident, open_desk
 from tests.support.patience import LONG
 from tests.support.postgresql import USER, Server
 
@@ -56,6 +53,14 @@ runner = Runner()
 
 
 @pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """An installation whose networks are on the loopback, described by a settings file."""
+    with open_desk(tmp_path) as opened:
+        opened.write_settings()
+        yield opened
+
+
+@pytest.fixture
 def hosted(desk: Desk) -> Path:
     """The settings of the installation, which say that the journal is the project's."""
     file = desk.folder / "policenotify.toml"
@@ -63,7 +68,12 @@ def hosted(desk: Desk) -> Path:
     return file
 
 
-@pytest.fixture(params=["default", pytest.param("server", marks=pytest.mark.runners)])
+on_each_database = pytest.mark.parametrize(
+    "database", ["default", pytest.param("server", marks=pytest.mark.runners)], indirect=True
+)
+
+
+@pytest.fixture(params=["default"])
 def database(request: pytest.FixtureRequest, desk: Desk, hosted: Path) -> Iterator[Any]:
     """The project's database, with the journal's tables and one of its own."""
     alias = request.param
@@ -101,6 +111,7 @@ def _noted(database: Any) -> int:
         return int(cursor.fetchone()[0])
 
 
+@on_each_database
 def test_atomic_commits_all_of_it_and_then_wakes_the_runner(database: Any, desk: Desk) -> None:
     alias = database.alias
     with transaction.atomic(using=alias):
@@ -120,6 +131,7 @@ def test_atomic_commits_all_of_it_and_then_wakes_the_runner(database: Any, desk:
     assert _noted(database) == 2
 
 
+@on_each_database
 def test_a_rollback_leaves_nothing(database: Any, desk: Desk) -> None:
     alias = database.alias
     with transaction.atomic(using=alias):
@@ -136,6 +148,7 @@ def test_a_rollback_leaves_nothing(database: Any, desk: Desk) -> None:
     assert desk.bluesky.posts == ()
 
 
+@on_each_database
 def test_a_failed_call_leaves_the_transaction_usable_and_a_broken_one_is_refused(database: Any) -> None:
     alias = database.alias
     with transaction.atomic(using=alias):
@@ -160,19 +173,6 @@ def test_without_a_transaction_it_is_journalled_at_once(database: Any, desk: Des
     told = publish(accident(), key="open", actor="cad", wait=LONG)
     assert told.on("bluesky").outcome is Outcome.POSTED
     assert database.get_autocommit()
-
-
-def test_a_project_test_reads_what_would_have_been_published(database: Any, desk: Desk) -> None:
-    with recording_publisher(settings=desk.folder / "policenotify.toml", journal=journal_url(database.alias)) as said:
-        globals()["recording"] = said
-        how = {"DATABASE": database.alias, "RUNNER": f"{__name__}.recording"}
-        with override_settings(POLICENOTIFY=how):
-            with transaction.atomic(using=database.alias):
-                publish(accident(), key="open", actor="cad")
-            assert not said.posts
-            said.deliver()
-    assert [post.channel for post in said.posts] == ["bluesky", "presse"]
-    assert desk.bluesky.posts == ()
 
 
 @pytest.mark.usefixtures("database")
@@ -248,7 +248,9 @@ def test_without_the_driver_the_extra_is_named(hosted: Path, monkeypatch: pytest
         open_publisher()
 
 
+@pytest.mark.usefixtures("database")
 def test_a_projects_tests_in_memory_are_let_be() -> None:
+    assert _checked("default") == []
     with override_settings(POLICENOTIFY={"DATABASE": "memory"}):
         call_command("migrate", "policenotify", database="memory", verbosity=0)
         assert connections["memory"].introspection.table_names() == ["django_migrations"]
@@ -261,34 +263,10 @@ def _checked(alias: str) -> list[Any]:
     return list(checks.run_checks(tags=[checks.Tags.database], databases=[alias]))
 
 
-def test_transactions_that_begin_at_once_need_no_warning(database: Any) -> None:
-    assert _checked(database.alias) == []
-
-
-def test_every_block_of_its_page_runs(database: Any, desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    page = Path(__file__).parents[3] / "docs" / "howto" / "django.md"
-    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
-    project, publishing = blocks[:2]
-    [receiving] = [block for block in blocks if "@receiver" in block]
-    told: dict[str, Any] = {"BASE_DIR": desk.folder}
-    exec(project, told)  # noqa: S102 - our own page
-    assert set(told["INSTALLED_APPS"]) <= set(settings.INSTALLED_APPS)
-    with override_settings(POLICENOTIFY={**told["POLICENOTIFY"], "DATABASE": database.alias}):
-        exec(publishing.replace("atomic()", f"atomic(using={database.alias!r})"), {})  # noqa: S102 - the same
-        publisher().drain(LONG)
-    assert len(desk.bluesky.posts) == 1
-    receivers: dict[str, Any] = {}
-    exec(receiving, receivers)  # noqa: S102 - the same
-    refused = Event(
-        number=1, at=datetime.now(UTC), kind=EventKind.REFUSED, publication="0" * 26, channel="sky", delivery=1
-    )
-    signals.send(refused)
-    assert capsys.readouterr().out == "refused sky\n"
-
-
 # --- signals
 
 
+@on_each_database
 def test_what_happens_is_sent_as_signals_once_each(database: Any, caplog: pytest.LogCaptureFixture) -> None:
     told: list[Event] = []
 
@@ -316,3 +294,16 @@ def test_what_happens_is_sent_as_signals_once_each(database: Any, caplog: pytest
     assert [event.kind for event in told] == [EventKind.PUBLISHED, *[EventKind.POSTED] * len(channels)]
     assert sorted(channels) == sorted(receipt.channel for receipt in published)
     assert "Subscriber" not in caplog.text
+
+
+def test_the_receiver_of_the_page_is_called(capsys: pytest.CaptureFixture[str]) -> None:
+    page = Path(__file__).parents[3] / "docs" / "howto" / "django.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    [receiving] = [block for block in blocks if "@receiver" in block]
+    receivers: dict[str, Any] = {}
+    exec(receiving, receivers)  # noqa: S102 - our own page
+    refused = Event(
+        number=1, at=datetime.now(UTC), kind=EventKind.REFUSED, publication="0" * 26, channel="sky", delivery=1
+    )
+    signals.send(refused)
+    assert capsys.readouterr().out == "refused sky\n"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
-import sys
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
@@ -19,8 +17,7 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 from django.test import override_settings
 
-from policenotify.cli import app
-from policenotify.cli.context import CliContext
+from policenotify.cli import main
 from policenotify.errors import SettingsError
 from policenotify.integrations.django import close, open_publisher, publish, publisher
 from policenotify.journal import open_journal
@@ -155,6 +152,16 @@ def test_settings_that_name_another_journal_are_refused_everywhere(folder: Path)
     phantom.close()
 
 
+@pytest.mark.parametrize("command", ["stop", "status", "drain", "resolve 1 --posted"])
+def test_the_command_line_finds_the_journal_only_in_the_project(
+    folder: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*command.split(), "--settings", str(folder / "policenotify.toml")])
+    assert ended.value.code == 6
+    assert f"python manage.py policenotify {command.split(maxsplit=1)[0]}" in " ".join(capsys.readouterr().err.split())
+
+
 # --- migrations
 
 
@@ -199,13 +206,6 @@ def test_another_database_gets_no_tables_and_those_of_a_moved_journal_are_made(f
     assert "pn_meta" not in connections["default"].introspection.table_names()
     _migrate()  # listed as applied, and the journal is to be there now
     assert "pn_meta" in connections["default"].introspection.table_names()
-    assert folder.exists()
-
-
-def test_a_project_without_migrations_has_its_journal(folder: Path) -> None:
-    with override_settings(MIGRATION_MODULES={"policenotify": None}):
-        call_command("migrate", run_syncdb=True, verbosity=0)
-    assert publisher().operations.incidents() == ()
     assert folder.exists()
 
 
@@ -257,17 +257,3 @@ def test_the_commands_run_on_the_projects_journal(folder: Path) -> None:
     assert "Usage: policenotify campaign" in _run("campaign", "--help")
     _run("status", "--nonsense", code=2)
     assert "Usage: policenotify status" in _run("status", "--help")
-
-
-def test_the_journal_reaches_the_command_line_as_an_object(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: dict[str, Any] = {}
-
-    def main(_arguments: object, *, obj: CliContext, **_: object) -> None:
-        seen.update(environment=dict(os.environ), streams=(sys.stdout, sys.stderr), call=obj)
-
-    monkeypatch.setattr(app.program, "main", main)
-    streams = sys.stdout, sys.stderr
-    call_command("policenotify", "status")
-    assert (seen["streams"], seen["call"].journal_url) == (streams, str(folder / "project.sqlite3"))
-    assert not any("project.sqlite3" in value for value in seen["environment"].values())
-    assert "project.sqlite3" not in repr(seen["call"])

@@ -97,19 +97,6 @@ class TestViews(RecordingMixin, TransactionTestCase):
         assert self.client.get("/police/publications/tip-7").status_code == 403
         assert publisher().operations.publication("tip-7") is None
 """
-_LEAKING = """
-from test_page import *
-from django.test import TransactionTestCase
-
-
-class TestAlerts(TransactionTestCase):
-    def test_one(self):
-        publish(accident, key="T-1", actor="dispatch")
-
-    def test_two(self):
-        assert publisher().operations.publication("T-1") is None, "left behind"
-        publish(accident, key="T-1", actor="dispatch")
-"""
 _ACCOUNT = """
 [channels.bluesky]
 network = "bluesky"
@@ -164,11 +151,6 @@ def project(tmp_path: Path) -> Iterator[Project]:
         yield Project(tmp_path, server)
 
 
-def _set_up(project: Project) -> None:
-    project.run("policenotify init --django")
-    project.connect()
-
-
 def test_every_line_of_its_page_runs(project: Project) -> None:
     lines = "".join(re.findall(r"```sh\n(.*?)```", _PAGE, re.DOTALL)).splitlines()
     published = False
@@ -191,63 +173,11 @@ def test_every_line_of_its_page_runs(project: Project) -> None:
     project.run("python manage.py check --database default --fail-level WARNING")
 
 
-def test_the_command_line_finds_the_journal_in_the_project_and_refuses_elsewhere(project: Project) -> None:
-    _set_up(project)
-    project.run("python manage.py migrate")
-    for command in ("stop", "status", "incidents", "doctor", "resolve 1 --posted", "drain", "worker"):
-        told = project.run(f"policenotify --settings policenotify.toml {command}", code=6)
-        assert f"python manage.py policenotify {command.split()[0]}" in told or command == "doctor", told
-    assert not (project.folder / "policenotify.db").exists()
-    (project.folder / "say.py").write_text(f"import django\ndjango.setup()\n{_PUBLISH}")
-    stop = "python manage.py policenotify stop --settings=project --reason test --pythonpath ."
-    assert "Everything is stopped" in project.run(stop)
-    project.run("python manage.py policenotify drain", code=1)
-    assert "everything was stopped" in project.run("python say.py", code=1, DJANGO_SETTINGS_MODULE="project")
-    assert project.server.posts == ()
-    project.run("python manage.py policenotify resume")
-    project.run("python say.py", DJANGO_SETTINGS_MODULE="project")
-    assert '"2026-4711"' in project.run("python manage.py policenotify incidents --json")
-    assert "1 posted" in project.run("python manage.py policenotify drain --budget 20")
-
-
-def test_settings_that_name_a_journal_elsewhere_are_refused_and_make_none(project: Project) -> None:
-    _set_up(project)
-    project.run("python manage.py migrate")
-    settings = project.folder / "policenotify.toml"
-    settings.write_text(
-        settings.read_text("utf-8").replace('journal = "django"', 'journal = "policenotify.db"'), "utf-8"
-    )
-    assert "policenotify.E004" in project.run("python manage.py check", code=1)
-    told = project.run("python manage.py policenotify stop", code=1)
-    assert told.startswith("CommandError: ")
-    assert "names a journal of its own" in told
-    (project.folder / "say.py").write_text(f"import django\ndjango.setup()\n{_PUBLISH}")
-    assert "Nothing was sent" in project.run("python say.py", code=1, DJANGO_SETTINGS_MODULE="project")
-    assert "There is no journal at" in project.run("policenotify stop", code=6)
-    assert not (project.folder / "policenotify.db").exists()
-
-
-def test_tests_that_commit_leave_nothing_in_the_journal(project: Project) -> None:
-    _set_up(project)
+def test_the_tests_of_the_page_and_of_the_example_views_leave_nothing_in_the_journal(project: Project) -> None:
+    project.run("policenotify init --django")
+    project.connect()
     (project.folder / "test_views.py").write_text(_VIEWS_TEST)
     project.run("python manage.py test")
-    leaking = _LEAKING.replace("class TestAlerts(", "class TestLeaks(")
-    (project.folder / "leaks.py").write_text(leaking)
-    assert re.search("left behind|IdempotencyConflict", project.run("python manage.py test leaks.TestLeaks", code=1))
-    mended = leaking.replace("TestLeaks(Tr", "TestLeaks(RecordingMixin, Tr")
-    (project.folder / "leaks.py").write_text(mended)
-    project.run("python manage.py test leaks.TestLeaks")
-
-
-def test_nothing_but_a_test_database_is_emptied(project: Project) -> None:
-    _set_up(project)
-    project.run("python manage.py migrate")
-    start = (
-        "import django; django.setup()\n"
-        "from policenotify.integrations.django.testing import empty_journal\nempty_journal()"
-    )
-    (project.folder / "empty.py").write_text(start)
-    assert "Nothing was done" in project.run("python empty.py", code=1, DJANGO_SETTINGS_MODULE="project")
 
 
 def test_the_tutorial_makes_a_back_office_from_an_empty_folder(tmp_path: Path) -> None:

@@ -1,11 +1,8 @@
 import re
 
-import pytest
-
 from policenotify.audiences.addresses import AddressList, ChannelAudience
 from policenotify.audiences.function import FunctionAudience
 from policenotify.audiences.model import Audience, Subscriber, WrongRow
-from policenotify.audiences.reader import RowReader
 
 
 def test_a_list_of_addresses() -> None:
@@ -26,17 +23,6 @@ def test_a_list_of_addresses() -> None:
 def test_the_revision_does_not_identify_a_telephone_number() -> None:
     listed = AddressList(name="duty", read=lambda: ["+33639980001"])
     assert re.fullmatch("1-[0-9a-f]{4}", listed.revision())  # as thousands of other numbers have
-
-
-def test_checked_addresses() -> None:
-    listed = AddressList(name="press", read=lambda: ["Mairie"], reader=RowReader())
-    assert isinstance(next(listed.rows()), WrongRow)
-
-
-@pytest.mark.parametrize("wrong", [[3], [None]])
-def test_what_is_no_text(wrong: list[str]) -> None:
-    with pytest.raises(TypeError):
-        list(AddressList(name="press", read=lambda: wrong).rows())
 
 
 def test_an_audience_as_a_channel_uses_it() -> None:

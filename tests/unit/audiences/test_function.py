@@ -52,10 +52,6 @@ def test_a_function_that_goes_on_by_itself() -> None:
     assert asked == [0, 21]
 
 
-def test_a_function_without_a_signature() -> None:
-    assert list(audience(dict).rows()) == []
-
-
 def test_the_revision() -> None:
     def function() -> list[str]:
         return []
@@ -69,7 +65,6 @@ def test_the_revision() -> None:
     ("error", "reason"),
     [
         (RuntimeError("a@example.org is twice"), "RuntimeError."),
-        (SystemExit("a@example.org"), "SystemExit."),
         (SettingsError("The directory does not answer."), "The directory does not answer."),
     ],
 )
@@ -94,9 +89,3 @@ def test_a_function_that_fails(error: BaseException, reason: str) -> None:
 def function_of(error: BaseException) -> Iterator[str]:
     raise error
     yield ""
-
-
-@pytest.mark.parametrize("value", [None, 5])
-def test_a_function_that_yields_nothing_iterable(value: object) -> None:
-    with pytest.raises(SettingsError, match="the function failed: TypeError"):
-        list(audience(lambda: value).rows())

@@ -63,9 +63,7 @@ def test_what_ends_or_corrects_goes_to_all_whatever_the_severity(stage: Stage) -
     ("purpose", "covered"),
     [
         ("", True),
-        ("fire", True),
         ("arrest, fire", True),
-        ("arrest fire", True),
         ("arrest", False),
         ("fire_drill", False),
     ],
@@ -74,11 +72,6 @@ def test_consent(*, purpose: str, covered: bool) -> None:
     consent = Consent(at=datetime(2026, 3, 14, tzinfo=UTC), source="guichet", purpose=purpose)
     assert gets(subscriber(consent=consent), message(), consent=True) is covered
     assert gets(subscriber(consent=consent), message())
-
-
-def test_without_consent() -> None:
-    assert gets(subscriber(), message())
-    assert not gets(subscriber(), message(), consent=True)
 
 
 # --- languages ------------------------------------------------------------------------------------------------------
@@ -90,15 +83,12 @@ ENGLISH = Translation(language="en", headline="Fire")
     ("own", "language", "main", "reads"),
     [
         ("", "fr", True, True),
-        ("", "en", False, False),
         ("fr", "fr", True, True),
         ("fr-CA", "fr", True, True),
         ("fr", "fr-CA", False, True),
         ("en", "fr", True, False),  # gets the English one
-        ("en-GB", "fr", True, False),
         ("en-GB", "en", False, True),
         ("de", "fr", True, True),  # there is none in German
-        ("de", "en", False, False),
     ],
 )
 def test_languages(*, own: str, language: str, main: bool, reads: bool) -> None:
@@ -106,41 +96,11 @@ def test_languages(*, own: str, language: str, main: bool, reads: bool) -> None:
     assert gets(subscriber(language=own), of, language=language, main=main) is reads
 
 
-@given(own=st.sampled_from(["", "fr", "fr-CA", "en", "en-GB", "de", "oc", "pt-BR"]), translated=st.booleans())
-def test_everybody_reads_at_least_one_language(*, own: str, translated: bool) -> None:
-    of = message(translations=(ENGLISH,) if translated else ())
-    languages = ["fr", "en"] if translated else ["fr"]
-    assert any(gets(subscriber(language=own), of, language=each, main=each == "fr") for each in languages)
-
-
 # --- areas ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("area", "other", "expected"),
-    [
-        ("commune:34172", "commune:34172", True),
-        ("commune:34172", "commune:34270", False),
-        ("commune:34172", "epci:243400017", True),
-        ("commune:34172", "epci:243000643", False),  # Nîmes Métropole
-        ("commune:34172", "dept:34", True),
-        ("commune:34172", "dept:30", False),
-        ("commune:75056", "commune:75101", True),  # Paris and its first arrondissement
-        ("commune:01033", "commune:01033", True),  # merged into Valserhône
-        ("commune:01091", "commune:01033", True),  # the same, and one of the others
-        ("epci:243400017", "epci:243000643", False),
-        ("epci:243400017", "dept:34", True),
-        ("epci:243400017", "dept:30", False),
-        ("dept:34", "dept:34", True),
-        ("dept:34", "dept:30", False),
-        ("dept:2A", "commune:2A004", True),
-        ("epci:999999999", "dept:34", True),  # there is no such one: it may be
-        ("region:76", "dept:34", True),
-    ],
-)
-def test_areas_that_share_a_place(*, area: str, other: str, expected: bool) -> None:
-    assert overlap(area, other) is expected
-    assert overlap(other, area) is expected
+def test_an_area_that_is_not_known_may_share_any_place() -> None:
+    assert all(overlap(area, "dept:34") and overlap("dept:34", area) for area in ("epci:999999999", "region:76"))
 
 
 def communes_in(area: str) -> set[str]:
@@ -163,19 +123,14 @@ def test_agrees_with_the_sets_of_communes(area: str, other: str) -> None:
 @pytest.mark.parametrize(
     ("place", "areas", "expected"),
     [
-        ({"commune": "34172"}, ("commune:34172",), True),
         ({"commune": "34172"}, ("commune:34270", "epci:243400017"), True),
         ({"commune": "34172"}, ("commune:34270",), False),
         ({"commune": "34172", "department": "34"}, ("commune:34270",), False),  # only the finest counts
         ({"commune": "34172", "epci": "243400017"}, ("commune:34270",), True),  # the whole EPCI
         ({"epci": "243400017", "department": "34"}, ("commune:34270",), True),
-        ({"department": "34"}, ("commune:34172",), True),
         ({"department": "34"}, ("dept:30",), False),
         ({"department": "34", "also_departments": ("30",)}, ("commune:30189",), True),
-        ({"commune": "34172", "also_departments": ("30",)}, ("commune:34270",), False),
         ({"label": "autoroute A9"}, ("dept:75",), True),  # cannot be compared
-        ({"also_departments": ("30",)}, ("dept:75",), True),
-        ({"point": {"latitude": 43.6, "longitude": 3.9}}, ("dept:75",), True),
     ],
 )
 def test_areas_of_people(*, place: dict[str, object], areas: tuple[str, ...], expected: bool) -> None:
@@ -205,18 +160,14 @@ ROAD = Polyline(coordinates=(MONTPELLIER, NIMES))
     ("place", "point", "expected"),
     [
         (Location(area=POLYGON), MONTPELLIER, True),
-        (Location(area=POLYGON), NIMES, False),
         (Location(area=POLYGON), (3.85, 43.61), True),  # on the edge
         (Location(area=HOLED), MONTPELLIER, False),
         (Location(area=BOTH), NIMES, True),
         (Location(area=POLYGON, point=VAGUE), NIMES, False),  # what was drawn decides
-        (Location(point=CENTRE), MONTPELLIER, True),
         (Location(point=CENTRE), (3.92, 43.6108), True),
         (Location(point=CENTRE), (3.95, 43.6108), False),
         (Location(point=VAGUE), NIMES, True),
         (Location(polyline=ROAD), (4.12, 43.72), True),
-        (Location(polyline=ROAD), (4.12, 43.82), False),
-        (Location(point=CENTRE, polyline=ROAD), NIMES, True),
         (Location(commune="34172"), NIMES, True),  # its commune is not known
     ],
 )

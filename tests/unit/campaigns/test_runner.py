@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from policenotify.audiences.model import Row, Subscriber
 from policenotify.campaigns import Action, Decision, decide, run, submit
-from policenotify.campaigns.runner import EVENT_KIND, parse_key, upcoming
+from policenotify.campaigns.runner import EVENT_KIND, upcoming
 from policenotify.errors import ApprovalMissing, DraftConflict, PublishingStopped
 from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.publisher import Publisher
@@ -41,17 +40,6 @@ def keys(publisher: Publisher) -> list[str]:
     return [one.key for one in publisher.journal.publications.by_key_prefix("campaign ", utc("2020-01-01T00:00"))]
 
 
-def test_two_machines_and_two_versions_of_the_file_publish_it_once(desk: Desk) -> None:
-    first, second = desk.publisher(), desk.publisher()
-    done = run(first, [campaign()], actor="prévention", wait=LONG)
-    assert [one.on("bluesky").outcome for one in done.published] == ["posted"]
-    edited = campaign(messages=[tip("z"), tip("a")], at="17:30")
-    assert run(second, [edited], actor="prévention").decisions == ()
-    assert run(first, [campaign()], actor="prévention").published == ()
-    assert keys(second) == ["campaign ete 2026-01-01 a"]
-    assert len(desk.bluesky.posts) == 1
-
-
 def test_an_open_incident_defers_it_and_the_journal_records_it_once(desk: Desk) -> None:
     publisher = desk.publisher()
     opened = publisher.publish(
@@ -69,17 +57,6 @@ def test_an_open_incident_defers_it_and_the_journal_records_it_once(desk: Desk) 
     assert list(publisher.journal.audit.events(EVENT_KIND, utc("2026-01-01T00:00"))) == [
         {"campaign": "ete", "day": "2026-01-01", "action": "wait", "reason": "incident 2026-4711 is open"}
     ]
-
-
-def test_an_incident_that_became_graver_defers_it(desk: Desk) -> None:
-    publisher, due = desk.publisher(), utc("2026-01-01T18:00")
-    publisher.publish(accident(severity="Minor", next_update_at=due), key="o", actor="desk", wait=NOW)
-    graver = publisher.operations.incident("2026-4711").update(
-        "Fuite de gaz", instruction="Éloignez-vous.", severity="Severe", next_update_at=due
-    )
-    publisher.publish(graver, key="u", actor="desk", wait=NOW)
-    [waits] = run(publisher, [campaign(inhibition={"areas": ["dept:34"]})], actor="prévention", wait=NOW).decisions
-    assert str(waits.reason) == "incident 2026-4711 is open"
 
 
 @pytest.mark.parametrize(("missed", "became"), [("late", ["late", "late"]), ("skip", ["skip"]), ("merge", ["merge"])])
@@ -135,12 +112,6 @@ def test_the_forecast_continues_from_what_was_published(desk: Desk) -> None:
     assert run(publisher, [campaign()], actor="x", wait=NOW).next_at == utc("2026-01-02T17:00")
 
 
-def test_keys_of_others_are_not_campaigns() -> None:
-    assert parse_key("campaign ete 2026-01-01 a") == ("ete", date(2026, 1, 1), "a")
-    for other in ("tip", "campaign-2026-12-01", "campaign ete demain a", "campaign ete"):
-        assert parse_key(other) is None
-
-
 def test_two_machines_at_the_same_moment_with_two_versions_of_the_file(desk: Desk) -> None:
     versions = [campaign(), campaign(messages=[tip("z"), tip("a")], at="17:30")]
     publishers, start = [desk.publisher(), desk.publisher()], Barrier(2)
@@ -164,15 +135,6 @@ def test_an_equal_text_is_not_published_twice(desk: Desk) -> None:
     assert "Messages 'a' and 'b' read the very same on bluesky (en): '🏠 Going on holiday?" in str(done.problems["ete"])
     on_purpose = campaign(messages=messages, pacing={"spacing": "0m", "repeat_after": "0m"})
     assert len(run(publisher, [on_purpose], actor="prévention", wait=NOW).published) == 1
-
-
-def test_a_text_equal_once_shortened_is_not_published_twice(desk: Desk) -> None:
-    publisher = desk.publisher([desk.on_bluesky()])
-    long = "Faites relever votre courrier et programmez l'éclairage de plusieurs pièces chaque soir. " * 4
-    given = {"category": "burglary_prevention", "headline": "Fermez vos volets", "instruction": "Appelez le 17."}
-    messages = [{"name": name, "message": {**given, "description": f"{long}{name}."}} for name in ("a", "b")]
-    done = run(publisher, [campaign(messages=messages, pacing={})], actor="prévention", wait=NOW)
-    assert "read the very same on bluesky (fr)" in str(done.problems["ete"])
 
 
 def test_a_machine_that_stalled_leaves_it_to_those_that_did_not(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,18 +217,6 @@ def test_what_a_reader_takes_back_is_published_no_more(desk: Desk) -> None:
     assert len(keys(publisher)) == 1
 
 
-def test_an_approval_ends_after_a_year(desk: Desk) -> None:
-    publisher = reading(desk, expires=timedelta(minutes=5))
-    [long] = submit(publisher, [campaign(messages=[tip("b")], name="annee")], actor="claire")
-    assert long.expires_at is not None
-    assert long.expires_at.date() == date(2027, 1, 2)
-
-
-def test_what_no_rule_is_about_is_not_submitted(desk: Desk) -> None:
-    mine = campaign(messages=[{"name": "a", "message": {"category": "recruitment", "headline": "Concours"}}])
-    assert submit(reading(desk), [mine], actor="claire") == ()
-
-
 def test_only_who_is_authenticated_submits_and_approves_where_the_rule_demands_it(desk: Desk) -> None:
     publisher, mine = reading(desk, authenticated=True), [campaign(messages=[tip("a")])]
     with pytest.raises(ApprovalMissing, match="All must be authenticated"):
@@ -279,26 +229,6 @@ def test_only_who_is_authenticated_submits_and_approves_where_the_rule_demands_i
     assert "waits for its readers" in str(run(publisher, mine, actor="cron", wait=NOW).problems["ete"])
     publisher.drafts.approve(draft.id, digest=draft.digest, actor="oidc:2", authenticated=True)
     assert len(run(publisher, mine, actor="cron", wait=NOW).published) == 1
-
-
-def test_no_list_is_read_to_store_a_message(desk: Desk) -> None:
-    read = []
-
-    class Residents:
-        name = "residents"
-
-        def revision(self) -> str:
-            return "1"
-
-        def rows(self, *, start: int = 0) -> Iterator[Row]:
-            for number in range(start, 10_000):
-                read.append(number)
-                yield Subscriber(position=number, address=f"resident{number}@commune.example")
-
-    publisher = desk.publisher([desk.on_bluesky().model_copy(update={"audiences": (Residents(),)})])
-    mine = [campaign(messages=[tip("a"), tip("b")])]
-    assert len(run(publisher, mine, actor="prévention", wait=NOW).published) == 1
-    assert read == []
 
 
 @pytest.mark.parametrize(

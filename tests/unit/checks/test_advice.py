@@ -33,25 +33,11 @@ def codes(**fields: Any) -> set[str]:
     return {finding.code for finding in remarks(**fields)}
 
 
-def _id(entry: corpus.Entry) -> str:
-    return f"{entry.line}-{entry.category}"
-
-
 def test_every_rule_has_at_least_two_traps() -> None:
     traps = [entry.code for entry in TUNED if entry.code]
     typed = {"PN405", "PN406", "PN407"}  # in test_orthography.py
     assert set(RULES) - typed == set(traps)
     assert min(map(traps.count, set(traps))) >= 2
-
-
-@pytest.mark.parametrize("entry", [entry for entry in TUNED if entry.code], ids=_id)
-def test_each_remark_lies_in_its_field_and_speaks_two_languages(entry: corpus.Entry) -> None:
-    for finding in remarks(**entry.fields):
-        assert all((finding.reason, finding.remedy, finding.reason_fr, finding.remedy_fr, finding.source))
-        assert finding.level in RULES[finding.code].levels
-        if finding.span and finding.field in entry.fields:
-            start, end = finding.span
-            assert 0 <= start < end <= len(entry.fields[finding.field])
 
 
 def test_advice_never_stops_a_message_but_for_the_hour_that_contradicts() -> None:
@@ -95,45 +81,6 @@ def test_a_weekday_needs_no_date_beside_the_time_of_the_message() -> None:
     assert "PN404" in codes(starts_at=NOW + timedelta(days=1), **event)
 
 
-def test_an_abduction_alert_for_a_whole_department_is_not_refused() -> None:
-    relay: dict[str, Any] = {
-        "category": "child_abduction_relay",
-        "location": {"department": "34"},
-        "headline": "Alerte déclenchée par le procureur",
-        "instruction": "N'intervenez pas, appelez le 197.",
-        "link": "https://www.alerte-enlevement.gouv.fr",
-    }
-    found = {finding.code for finding in run_checks(context(**relay)) if finding.blocks}
-    assert "PN101" not in found
-
-
-@pytest.mark.parametrize("severity", ["Minor", "Moderate", "Severe", "Extreme"])
-@pytest.mark.parametrize("stage", ["opening", "update"])
-def test_an_instruction_without_an_hour_is_advised_and_never_blocked(severity: str, stage: str) -> None:
-    message: dict[str, Any] = {
-        "severity": severity,
-        "lifecycle": {"stage": stage, "incident": "i1"},
-        "next_update_at": None,
-    }
-    [finding] = [one for one in run_checks(context(**message)) if one.code == "PN104"]
-    assert finding.level is Level.ADVISE
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "La circulation n'est pas encore rétablie.",
-        "Le périmètre n'est toujours pas levé.",
-        "Le danger n'est pas écarté.",
-        "Le secteur n'est pas encore tout à fait sécurisé.",
-        "Vous ne pouvez pas encore circuler normalement.",
-    ],
-)
-def test_an_all_clear_with_a_negation_is_remarked(text: str) -> None:
-    end = context(lifecycle={"stage": "end", "incident": "i1"}, instruction=text)
-    assert "PN115" in {finding.code for finding in run_checks(end)}
-
-
 @pytest.mark.parametrize(
     ("code", "fields"),
     [
@@ -158,18 +105,16 @@ def test_what_another_author_found_is_advised(code: str, fields: dict[str, Any])
 
 
 def test_every_code_of_the_package_is_in_the_reference() -> None:
-    """With level, rule, source, an example that passes, one that fails, why and remedy."""
+    """With level, rule, remedy and source."""
     root = Path(__file__).parents[3]
     source = Path(policenotify.__file__).parent
     raised = {code for file in source.rglob("*.py") for code in re.findall(r'"(PN\d{3})"', file.read_text("utf-8"))}
     raised |= {each.code for each in CHECKS}  # some are in TOML
     page = (root / "docs" / "reference" / "checks.md").read_text("utf-8")
-    sections = dict(re.findall(r"^## (PN\d{3})\n(.*?)(?=^## |\Z)", page, flags=re.MULTILINE | re.DOTALL))
-    assert sections.keys() == raised
-    for code, section in sections.items():
-        assert f"[`{code}`](#{code.lower()})" in page
-        filled = set(re.findall(r"^\| (passes|fails|why|remedy|source) \| \S", section, flags=re.MULTILINE))
-        assert filled == {"passes", "fails", "why", "remedy", "source"}, code
+    rows = dict(re.findall(r"^\| `(PN\d{3})` \| (.*) \|$", page, flags=re.MULTILINE))
+    assert rows.keys() == raised
+    for check in CHECKS:
+        assert len([cell for cell in rows[check.code].split(" | ") if cell.strip()]) == 4, check.code
 
 
 def test_the_example_of_approval_is_true() -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from icalendar import Calendar
 
-from tests.support.installation import Desk, accident
+from tests.support.installation import Desk
 from tests.support.shell import Run
 
 
@@ -64,74 +64,6 @@ def test_run_publishes_what_is_due_once(run: Run, desk: Desk, file: Path) -> Non
     assert run("campaign", "run", file.with_name("fini.toml")).out == "Nothing is due.\n"
 
 
-def test_what_others_must_read_is_submitted_approved_and_published(run: Run, desk: Desk, file: Path) -> None:
-    settings = desk.folder / "policenotify.toml"
-    settings.write_text(
-        settings.read_text("utf-8") + '\n[[approval]]\ncategories = ["burglary_prevention"]\n', encoding="utf-8"
-    )
-    file.write_text(_campaign() + '[pacing]\nspacing = "0h"\n', "utf-8")  # today's may be published late in the evening
-    checked = run("campaign", "check", file)
-    assert (checked.code, "needs the approval of another person. Submit it:" in checked.words) == (0, True)
-    refused = run("campaign", "run", file)
-    assert (refused.code, "Message 'a' needs the approval" in refused.words) == (1, True)
-    drafts = run("campaign", "submit", file, "--actor", "claire", "--json").document["drafts"]
-    assert [(each["state"], each["for_keys"]) for each in drafts] == [("submitted", "campaign ete ")] * 2
-    for draft in drafts:
-        own = run("approve", draft["id"], "--digest", draft["digest"], "--actor", "claire")
-        assert own.code == 1
-        done = run("approve", draft["id"], "--digest", draft["digest"], "--actor", "hugo")
-        assert (done.code, "Its approval counts until" in done.out) == (0, True)
-    assert not desk.bluesky.posts
-    assert "drafts wait" not in run("status").out
-    ran = run("campaign", "run", file)
-    assert (ran.code, "standalone · Fermez vos volets" in ran.out) == (0, True)
-    assert len(desk.bluesky.posts) == 1
-    assert run("campaign", "check", file, "--json").document["remarks"] == []
-    assert "For every publication with a key that begins so: campaign ete" in run("drafts").words
-
-
-def test_an_incident_makes_it_wait_and_a_wrong_campaign_exits_with_1(run: Run, desk: Desk, file: Path) -> None:
-    publisher = desk.publisher()
-    publisher.publish(
-        accident(severity="Severe", next_update_at=datetime.now(UTC) + timedelta(hours=1)),
-        key="o",
-        actor="desk",
-        wait=timedelta(0),
-    )
-    waits = run("campaign", "run", "campaigns", "--wait", "0")
-    assert waits.code == 0
-    assert "waits: incident 2026-4711 is open." in waits.out
-    other = file.with_name("faux.toml")
-    other.write_text(_campaign().replace('"ete"', '"faux"'), encoding="utf-8")
-    settings = desk.folder / "policenotify.toml"
-    settings.write_text(
-        settings.read_text(encoding="utf-8") + '[[routes]]\nto = ["presse"]\ncategories = ["fire"]\n', "utf-8"
-    )
-    wrong = run("campaign", "run", "campaigns")
-    assert wrong.code == 1
-    assert "faux: not published. No route takes message 'a'." in wrong.words
-    checked = run("campaign", "check", "campaigns", "--json")
-    assert checked.code == 1
-    assert any("no route takes it" in one for one in checked.document["problems"])
-
-
-def test_check_names_messages_that_read_the_same(run: Run, file: Path) -> None:
-    ends = iter("ab")
-    long = "Faites relever votre courrier et programmez l'éclairage de plusieurs pièces. " * 5
-    alike = re.sub('headline = ".*"', lambda _: f'headline = "Volets"\ndescription = "{long}{next(ends)}"', _campaign())
-    file.write_text(alike, encoding="utf-8")
-    checked = run("campaign", "check", file)
-    assert checked.code == 1
-    assert "ete · b: Messages 'a' and 'b' read the very same on bluesky (fr)" in checked.words
-
-
-def test_without_a_readable_file_nothing_is_published_and_each_is_named(run: Run, desk: Desk, file: Path) -> None:
-    file.write_text("name = ", encoding="utf-8")
-    ran = run("campaign", "run", file, "--json")
-    assert (ran.code, ran.document["published"], list(ran.document["problems"])) == (1, [], [str(file)])
-    assert not desk.bluesky.posts
-
-
 def test_one_file_of_several_may_be_looked_at_alone(run: Run, file: Path) -> None:
     file.write_text('yields_to = ["route"]\n' + _campaign(), encoding="utf-8")
     checked = run("campaign", "check", file)
@@ -151,30 +83,6 @@ def test_a_file_that_cannot_be_read_silences_no_other(run: Run, desk: Desk, file
     assert [one["key"] for one in ran.document["published"]] == [f"campaign ete {_today()} a"]
     assert ["is not TOML" in told for told in ran.document["problems"].values()] == [True]
     assert len(desk.bluesky.posts) == 1
-
-
-def test_check_reports_unplaced_and_moved_messages(run: Run, desk: Desk, file: Path) -> None:
-    assert run("campaign", "check", "campaigns").out.startswith("1 campaign, 2 occurrences in the year ahead.")
-    daily = _campaign().replace("dates = [", "cron = '0 0 * * *' # [") + '[pacing]\nrepeat_after = "7d"\n'
-
-    def write(name: str, top: str, text: str) -> None:
-        named = text.replace('name = "ete"', f'name = "{name}"\n{top}')
-        file.with_name(f"{name}.toml").write_text(named, encoding="utf-8")
-
-    write("fini", f"end = {_today() - timedelta(days=8)}", _campaign())
-    write("jour", 'yields_to = ["ete"]\nmissed = "skip"', daily)
-    other_words = daily.replace("Fermez", "Fermer").replace("Prévenez", "Prévenir")
-    write("serie", 'missed = "merge"\nlate_for = "9d"', other_words)
-    checked = run("campaign", "check", "campaigns")
-    assert checked.code == 1
-    assert "would never be published: not published within 2 d: all its messages were published" in checked.words
-    assert "waits until" in checked.words
-    assert "· fini: nothing is due in the year ahead." in checked.words
-    assert "is merged: a later one is due as well" in checked.words
-    assert re.search(r"and \d+ more", checked.words)
-    unknown = desk.folder / "campaigns" / "unknown.toml"
-    unknown.write_text(_campaign().replace('"ete"', '"x"\nto = ["nowhere"]'), encoding="utf-8")
-    assert "no channel has the name or tag 'nowhere'" in run("campaign", "check", unknown).words
 
 
 def test_calendar_shows_coming_messages_and_exports_them(run: Run, desk: Desk, file: Path) -> None:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import threading
-import time
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,11 +12,9 @@ import pytest
 
 from policenotify.cli.app import COMMANDS, COMPLETE_VARIABLE, run
 from tests.support.installation import Desk, accident
-from tests.support.patience import PATIENCE
 from tests.support.shell import ACCIDENT, Run
 
 _BASH = "/bin/bash"
-_HEAVY = ("sqlalchemy", "atproto", "atproto_client", "apprise", "tweepy", "mastodon", "httpx", "PIL")
 
 
 def offered(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, line: str) -> dict[str, str]:
@@ -64,30 +58,19 @@ def test_commands_and_options(complete: Offered) -> None:
         "--starts": "Since or from when; for an end, when it was over.",
         "--street": "Without a house number.",
     }
-    assert list(complete("schema me")) == ["message"]
-    assert list(complete("publish --severity Se")) == ["Severe"]
-
-
-def test_each_command_has_one_description_everywhere(run: Run) -> None:
-    for name, (_, does) in COMMANDS.items():
-        assert does.endswith((".", "…"))
-        assert does in run("--help").words, name
 
 
 def test_values_of_the_settings(complete: Offered, desk: Desk) -> None:
-    settings = desk.folder / "policenotify.toml"
-    text = settings.read_text(encoding="utf-8").replace("[channels.presse]", '[channels.presse]\ntags = ["public"]')
-    settings.write_text(f'{text}\n[categories.fire_drill]\nlabels = {{ fr = "Exercice" }}\n', encoding="utf-8")
+    desk.change_settings("[channels.presse]", '[channels.presse]\ntags = ["public"]')
+    desk.add_settings('\n[categories.fire_drill]\nlabels = { fr = "Exercice" }\n')
     assert complete("publish --category fir") == {"fire": "Incendie", "fire_drill": "Exercice"}
     assert complete("publish --to ") == {"public": "tag: presse", "bluesky": "bluesky", "presse": "email"}
     assert complete("preview --category fact") == {"fact_check": complete("publish --category fact")["fact_check"]}
     assert list(complete("resume pr")) == ["presse"]
     assert complete("networks blue") == {"bluesky": "policenotify"}
-    assert complete("networks n") == {"new": "Create the package of a network of your own."}
-    assert set(complete("networks bluesky --s")) == {"--settings"}
-    assert complete("networks new radio --folder pl") == {"pl": ""}
     elsewhere = desk.folder / "elsewhere" / "other.toml"
     elsewhere.parent.mkdir()
+    text = (desk.folder / "policenotify.toml").read_text(encoding="utf-8")
     elsewhere.write_text(text.replace("channels.presse", "channels.press"), encoding="utf-8")
     assert list(complete("--settings elsewhere/other.toml resume pr")) == ["press"]
 
@@ -109,18 +92,6 @@ def test_incidents_and_held_deliveries_of_the_journal(complete: Offered, desk: D
     assert complete("resolve ") == {}
 
 
-def test_a_held_delivery_is_offered_to_the_operator_who_settles_it(complete: Offered, desk: Desk, run: Run) -> None:
-    desk.mail.hang_up("DATA", delivered=True, times=1)
-    settings = desk.folder / "policenotify.toml"
-    settings.write_text(settings.read_text(encoding="utf-8") + 'on_unknown = "hold"\n', encoding="utf-8")
-    [_, mail] = run("publish", *ACCIDENT, "--json").document["publication"]["receipts"]
-    assert complete("resolve ") == {str(mail["delivery"]): "presse, Accident de la circulation"}
-
-
-def test_a_file_is_left_to_the_shell(complete: Offered) -> None:
-    assert complete("publish --image pl") == {"pl": ""}
-
-
 def test_any_error_gives_no_suggestion_and_no_output(complete: Offered, desk: Desk) -> None:
     desk.database.write_bytes(b"no journal " * 1000)
     assert complete("end ") == {}
@@ -128,47 +99,6 @@ def test_any_error_gives_no_suggestion_and_no_output(complete: Offered, desk: De
     assert complete("end ") == complete("resume ") == complete("publish --to ") == {}
     assert "fire" in complete("publish --category f")
     assert complete("stop --reason ") == {}
-
-
-def test_a_journal_that_another_process_holds_is_not_waited_for(complete: Offered, desk: Desk, run: Run) -> None:
-    run("publish", *ACCIDENT)
-    journal = desk.publisher().journal
-    with journal.write():
-        assert list(complete("end ")) == ["2026-4711"]
-
-
-@pytest.mark.slow
-def test_a_hanging_source_is_given_up_after_a_timeout(complete: Offered, desk: Desk) -> None:
-    settings = desk.folder / "policenotify.toml"
-    settings.unlink()
-    os.mkfifo(settings)  # a reader waits for a writer that never comes
-    begun = time.monotonic()
-    assert complete("resume ") == {}
-    assert time.monotonic() - begun < PATIENCE
-    with suppress(OSError):
-        os.close(os.open(settings, os.O_WRONLY | os.O_NONBLOCK))  # and lets it go
-
-
-@pytest.mark.slow
-def test_a_silent_server_is_given_up(complete: Offered, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("psycopg")
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        where = f"postgresql://pn@127.0.0.1:{silent.getsockname()[1]}/pn?connect_timeout=60"
-        monkeypatch.setenv("POLICENOTIFY_JOURNAL", where)
-        before = threading.active_count()
-        assert complete("end ") == {}
-        assert threading.active_count() == before  # who asked has given up, and is not just left behind
-        silent.settimeout(0)
-        silent.accept()[0].close()  # it was asked
-
-
-def test_an_invalid_request_of_a_shell_gets_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
-    os.environ[COMPLETE_VARIABLE] = "bash_complete"
-    try:
-        assert run([]) == 1
-    finally:
-        del os.environ[COMPLETE_VARIABLE]
-    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.slow
@@ -189,38 +119,3 @@ def test_bash_itself_completes(desk: Desk, tmp_path: Path) -> None:
     done = subprocess.run([_BASH, "--norc", "-c", asked], env=path, cwd=tmp_path, capture_output=True, text=True)  # noqa: S603, PLW1510 - our own script, whose answer is looked at
     # Without a terminal there is no `compopt`, of which bash complains.
     assert done.stdout == "2026-4711\n"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("line", "allowed"),
-    [
-        ("", ()),
-        ("publish --", ()),
-        ("publish --category ", ()),
-        ("publish --to ", ()),
-        ("resume ", ("rich", "sqlalchemy")),
-        ("end ", ("sqlalchemy",)),
-    ],
-)
-def test_completing_loads_no_client_library_and_the_sql_toolkit_only_for_what_the_journal_holds(
-    desk: Desk, line: str, allowed: tuple[str, ...]
-) -> None:
-    desk.publisher().publish(accident(), key="one", actor="desk", wait=timedelta(0))
-    words = f"policenotify {line}"
-    code = f"""
-import sys
-from policenotify.cli.app import run
-try:
-    run([])
-finally:
-    print([name for name in {_HEAVY!r} if name in sys.modules], file=sys.stderr)
-"""
-    asking = {COMPLETE_VARIABLE: "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
-    done = subprocess.run(  # noqa: S603 - our own code
-        [sys.executable, "-c", code], env={**os.environ, **asking}, cwd=desk.folder, capture_output=True, text=True,
-        check=True,
-    )  # fmt: skip
-    assert done.stdout.strip()
-    loaded = [name for name in _HEAVY if repr(name) in done.stderr.splitlines()[-1]]
-    assert set(loaded) <= set(allowed)

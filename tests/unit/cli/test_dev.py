@@ -1,8 +1,7 @@
-"""`dev`: fake networks to develop against, until Ctrl-C."""
+"""`demo` and `dev`: fake networks to look at, and to develop against."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -16,11 +15,65 @@ from pathlib import Path
 import httpx
 import pytest
 
-from policenotify.testing.dev import FAKE_NETWORKS
+from policenotify.cli.commands import demo
+from policenotify.cli.report.networks import look_of
+from policenotify.testing.dev import FAKE_NETWORKS, PHONES, READERS
 from tests.support.patience import PATIENCE
 from tests.support.shell import ACCIDENT, Run
 
 pytestmark = pytest.mark.slow
+
+LENGTHS = [1, 3, 3, 2]
+"""How many posts each story has, in the order of the days."""
+
+
+def test_the_demo_prints_one_incident_on_one_network_in_thirty_lines(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLICENOTIFY_LANGUAGE", "fr")
+    ran = run("demo")
+    assert ran.code == 0
+    lines = ran.out.splitlines()
+    assert len(lines) <= 30
+    assert max(map(len, lines[:-1])) <= 80
+    assert lines[0].startswith("X · Accident · Ouverture 17:42 ─")
+    posts = [lines.index(next(line for line in lines if line.startswith(sign))) for sign in "🚨🔄✅"]
+    assert posts == sorted(posts)
+    assert sum("✔ 5 " in line for line in lines) == 3
+    assert lines[-1].endswith(str(Path(demo.PAGE).resolve()))
+    assert "démineurs" not in ran.words
+    assert "démineurs" in Path(demo.PAGE).read_text(encoding="utf-8")
+
+
+def test_the_demo_as_a_page_and_a_document(run: Run) -> None:
+    ran = run("demo", "--html", "page.html", "--json")
+    assert ran.code == 0
+    document = ran.document
+    receipts = [receipt for one in document.pop("publications") for receipt in one["receipts"]]
+    assert {receipt["outcome"] for receipt in receipts} == {"posted"}
+    assert document.keys() == {receipt["channel"] for receipt in receipts}
+    assert [[len(texts) for texts in stories] for stories in document.values()] == [LENGTHS] * len(document)
+    assert ran.err == f"The page: {Path('page.html').resolve()}\n"
+    text = Path("page.html").read_text(encoding="utf-8")
+    assert "Everything is right: there is nothing to do." in text
+    for section in range(1, 5):
+        assert text.count(f'id="s{section}-h"') == 1
+    with demo.open_desk() as on:
+        for network in on.networks:
+            look = look_of(network.config.network)
+            assert text.count(f'class="device {look.form} net-{look.network}"') == 4
+    for reader in (*READERS, *PHONES):
+        assert reader not in text
+    assert "127.0.0.1" not in text
+    assert text.count("In reply to 17:42") == 4  # on three timelines and in a mailbox
+
+
+def test_a_demo_without_a_library_names_its_own_extra(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "tweepy"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "tweepy", None)
+    ran = run("demo")
+    assert ran.code == 1
+    assert ran.err == "The command 'demo' needs an extra. Install it: pip install 'policenotify[demo]'\n"
+
 
 _PROGRAM = "from policenotify.cli import main; main()"
 
@@ -76,16 +129,6 @@ def test_an_application_develops_on_its_networks_until_it_is_interrupted(run: Ru
     settings = tomllib.loads(printed)
     assert list(settings["channels"]) == list(FAKE_NETWORKS)
     assert printed.strip() == written.read_text(encoding="utf-8").strip()
-
-
-def test_it_speaks_french_and_json(tmp_path: Path) -> None:
-    with running("--json", language="fr_FR.UTF-8") as (interrupt, told):
-        assert "Ce que voient les lecteurs\u00a0: http://127.0.0.1:" in told
-        document = json.loads(interrupt())
-    assert document["page"] == page_of(told)
-    assert "channels" in tomllib.loads(document["settings"])
-    assert document["file"] == ""
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_port_in_use_starts_nothing(run: Run) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from policenotify.errors import JournalError
-from policenotify.journal.seals import AuditLog
-from policenotify.render.locales import LOCALES
 from tests.support.installation import ADDRESSES, Desk, accident
 from tests.support.shell import ACCIDENT, Earlier, Ran, Run
 
@@ -18,11 +17,6 @@ from tests.support.shell import ACCIDENT, Earlier, Ran, Run
 def _line(ran: Ran, what: str) -> Any:
     [found] = [line for line in ran.document["lines"] if line["check"] == what]
     return found
-
-
-def _change(desk: Desk, old: str, new: str) -> None:
-    settings = desk.folder / "policenotify.toml"
-    settings.write_text(settings.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
 
 
 def test_a_new_installation_and_the_report_of_doctor(run: Run) -> None:
@@ -57,7 +51,7 @@ def test_all_in_order(run: Run, desk: Desk) -> None:
 
 
 def test_wrong_credentials_are_reported_and_nothing_else_is_hidden(run: Run, desk: Desk) -> None:
-    _change(desk, desk.bluesky.password, "aaaa-bbbb-cccc-dddd")
+    desk.change_settings(desk.bluesky.password, "aaaa-bbbb-cccc-dddd")
     ran = run("doctor", "--json")
     assert ran.code == 3
     line = _line(ran, "channel bluesky")
@@ -77,56 +71,10 @@ def test_an_account_with_another_handle_is_noted(run: Run, desk: Desk) -> None:
     assert "is called nouvelle.example now" in line["detail"]
 
 
-def test_a_blocked_channel_that_works_again_goes_on(run: Run, desk: Desk) -> None:
-    desk.bluesky.closed = "suspended"
-    run("publish", *ACCIDENT)
-    assert run("doctor").code == 3
-    desk.bluesky.closed = None
-    ran = run("doctor", "--json")
-    assert "It was blocked, and is resumed" in _line(ran, "channel bluesky")["detail"]
-    assert run("status", "--json").document["channels"][0]["state"] == "ready"
-    assert run("drain", "--budget", "10").code == 0
-    assert len(desk.bluesky.posts) == 1
-
-
-def test_a_channel_that_is_set_wrongly_hides_no_other(run: Run, desk: Desk) -> None:
-    _change(desk, "handle =", "handel =")
-    ran = run("doctor", "--json")
-    assert ran.code == 3
-    assert "Did you mean 'handle'?" in _line(ran, "channel bluesky")["detail"]
-    assert _line(ran, "channel presse")["state"] == "ok"
-
-
-def test_recipients_that_are_none_are_a_failure(run: Run, desk: Desk) -> None:
-    (desk.folder / "presse.txt").write_text("# nobody\n", encoding="utf-8")
-    ran = run("doctor", "--json")
-    assert ran.code == 3
-    assert _line(ran, "recipients of presse")["detail"] == "0 people. It would reach nobody."
-    (desk.folder / "presse.txt").unlink()
-    gone = run("doctor", "--json")
-    assert gone.code == 3
-    assert "presse.txt cannot be read" in _line(gone, "recipients of presse")["detail"]
-    assert _line(gone, "channel presse")["state"] == "ok"
-
-
-def test_keys_that_others_may_read_are_wrong(run: Run, desk: Desk) -> None:
-    (desk.folder / "keys").chmod(0o644)
-    ran = run("doctor", "--json")
-    assert ran.code == 1
-    assert "chmod 600" in _line(ran, "keys")["detail"]
-
-
-def test_a_damaged_journal_is_reported(run: Run, desk: Desk) -> None:
-    desk.database.write_bytes(b"no journal " * 1000)
-    ran = run("doctor", "--json")
-    assert ran.code == 6
-    assert _line(ran, "journal")["state"] == "WRONG"
-
-
 def test_a_library_of_the_journal_that_is_missing_hides_no_other_line(
     run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _change(desk, '"journal.db"', '"postgresql://police@127.0.0.1:9/journal"')
+    desk.change_settings('"journal.db"', '"postgresql://police@127.0.0.1:9/journal"')
     monkeypatch.setitem(sys.modules, "psycopg", None)
     ran = run("doctor", "--json")
     assert ran.code == 6
@@ -134,15 +82,13 @@ def test_a_library_of_the_journal_that_is_missing_hides_no_other_line(
     assert _line(ran, "keys")["state"] == "ok"
 
 
-def test_a_changed_record_is_reported(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    def changed(_audit: AuditLog) -> int:
-        raise JournalError("The sealed batch 1 was changed.")
-
-    monkeypatch.setattr(AuditLog, "verify", changed)
+def test_a_changed_record_is_reported(run: Run, desk: Desk) -> None:
+    run("publish", *ACCIDENT)
+    with closing(sqlite3.connect(desk.database)) as database, database:
+        database.execute("UPDATE pn_event SET body = '{}' WHERE id = 1")
     ran = run("doctor", "--json")
     assert ran.code == 6
-    assert _line(ran, "journal")["detail"] == "The sealed batch 1 was changed."
-    assert desk.database.exists()
+    assert "was tampered with" in _line(ran, "journal")["detail"]
 
 
 def test_an_overdue_incident_and_a_stop(run: Run, desk: Desk) -> None:
@@ -156,19 +102,12 @@ def test_an_overdue_incident_and_a_stop(run: Run, desk: Desk) -> None:
     assert "everything was stopped by brigadier" in _line(run("doctor", "--json"), "stop")["detail"]
 
 
-def test_a_missing_worker_is_reported_by_doctor(run: Run, desk: Desk) -> None:
-    desk.publisher().publish(accident(), key="one", actor="desk", wait=timedelta(0))
-    ran = run("doctor", "--json")
-    assert ran.code == 5
-    assert "and no worker has run yet. Run: policenotify drain" in _line(ran, "worker")["detail"]
-
-
 @pytest.mark.usefixtures("pigeon_network")
 def test_a_network_that_does_not_load(run: Run, desk: Desk) -> None:
     ran = run("doctor", "--json")
     assert ran.code == 0
     assert _line(ran, "network magpie")["state"] == "note"
-    _change(desk, 'network = "email"', 'network = "magpie"')
+    desk.change_settings('network = "email"', 'network = "magpie"')
     used = run("doctor", "--json")
     assert used.code == 3
     assert _line(used, "network magpie")["state"] == "WRONG"
@@ -185,28 +124,6 @@ def test_a_third_party_network_that_fails_unexpectedly(run: Run, desk: Desk, mon
     assert ran.code == 3
     assert "Unexpected: LookupError" in _line(ran, "channel bluesky")["detail"]
     assert desk.bluesky.password not in ran.out
-
-
-def test_languages_are_shown_with_their_source_and_what_is_lent(run: Run, desk: Desk) -> None:
-    (desk.folder / "de.toml").write_text('base = "en"\nsince = "seit {day}, {time}"', encoding="utf-8")
-    more = '\n[languages]\nde = "de.toml"\n[categories.drone]\nlabels = { fr = "Drone" }\n\n[channels.bluesky]'
-    _change(desk, "\n[channels.bluesky]", more)
-    ran = run("doctor", "--json")
-    assert ran.code == 0
-    assert _line(ran, "language fr") == {
-        "check": "language fr",
-        "state": "ok",
-        "detail": f"as shipped, version {LOCALES['fr'].version}",
-    }
-    german = _line(ran, "language de")
-    assert german["state"] == "note"
-    assert "phrases are in en: marks.opening, marks.update, " in german["detail"]
-    assert "since" not in german["detail"].split(", ")
-    assert _line(ran, "categories")["detail"].endswith("is used: categories.drone.labels.de")
-    (desk.folder / "de.toml").write_text("since = 3", encoding="utf-8")
-    ran = run("doctor", "--json")
-    assert ran.code == 1
-    assert "de.toml: since: Input should be" in _line(ran, "settings")["detail"]
 
 
 # --- files that others may read
@@ -230,15 +147,3 @@ def test_files_that_others_may_read_are_listed_with_what_they_hold(run: Run, des
     assert desk.bluesky.password not in ran.out
     _modes(desk, 0o640)
     assert [line for line in run("doctor", "--json").document["lines"] if line["check"].startswith("file ")] == []
-
-
-def test_a_secret_in_a_file_of_its_own_is_noted_there(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MAIL", desk.mail_url)
-    (desk.folder / "password").write_text(desk.bluesky.password)
-    (desk.folder / "password").chmod(0o604)
-    _change(desk, f'"{desk.bluesky.password}"', '{ file = "password" }')
-    _change(desk, f'"{desk.mail_url}"', '{ env = "MAIL" }')
-    _modes(desk, 0o600)
-    (desk.folder / "policenotify.toml").chmod(0o644)  # which holds no secret now
-    [bluesky] = [line for line in run("doctor", "--json").document["lines"] if line["check"] == "channel bluesky"]
-    assert f"chmod 600 {desk.folder / 'password'}" in bluesky["detail"]

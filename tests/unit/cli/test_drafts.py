@@ -1,9 +1,8 @@
-"""`publish --draft` and `--submit`, `approve`, `return`, `reject`, `drafts`, `withdraw`, `journal erase`."""
+"""`publish --draft` and `--submit`, findings, `approve`, `return`, `drafts`, `withdraw`, `journal erase`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -20,10 +19,8 @@ WHY = "La vie d'un enfant est en jeu."
 
 
 @pytest.fixture(autouse=True)
-def _rule(desk: Desk, tmp_path: Path) -> None:
-    settings = tmp_path / "policenotify.toml"
-    settings.write_text(settings.read_text("utf-8") + RULE, encoding="utf-8")
-    assert desk
+def _rule(desk: Desk) -> None:
+    desk.add_settings(RULE)
 
 
 def by(actor: str) -> tuple[str, ...]:
@@ -80,19 +77,6 @@ def test_a_draft_is_returned_changed_and_published_by_hand(run: Run, desk: Desk)
     assert len(desk.bluesky.posts) == 1
 
 
-def test_a_draft_is_rejected_or_withdrawn(run: Run) -> None:
-    made = run("publish", *APPEAL, *by("claire"), "--submit", "--json").document
-    assert run("reject", made["id"], *by("hugo"), "--reason", WHY).code == 2
-    assert run("reject", made["id"], *by("hugo"), "--reason", WHY, "--digest", made["digest"]).code == 0
-    other = run("publish", *APPEAL, "--draft", *by("claire"), "--json").document
-    assert run("withdraw", other["id"], *by("claire"), "--json").document["state"] == "withdrawn"
-    gone = run("publish", other["id"], "--submit", *by("claire"), "--json")
-    assert (gone.code, gone.document["error"]["kind"], gone.document["error"]["draft"]) == (
-        1, "DraftConflict", other["id"],
-    )  # fmt: skip
-    assert run("approve", "nothing", "--digest", "0" * 64).code == 1
-
-
 def test_an_urgent_publication_is_read_afterwards(run: Run, desk: Desk) -> None:
     assert run("publish", *APPEAL, *by("claire"), "--urgent", "vite").code == 2
     assert run("publish", *APPEAL, *by("claire"), "--reason", WHY).code == 2
@@ -123,18 +107,6 @@ def test_posts_are_withdrawn_and_the_text_is_erased(run: Run, desk: Desk) -> Non
     assert run("journal", "erase", done["id"], "--reason", "Demande 2026-12.").code == 0
     assert "Appel" not in run("status", "--json").out
     assert run("journal", "verify").code == 0
-
-
-def test_what_is_over_and_what_is_erased_reads_in_french(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POLICENOTIFY_LANGUAGE", "fr")
-    made = run("publish", *APPEAL, "--draft", *by("claire"), "--json").document
-    assert run("withdraw", made["id"], *by("claire")).code == 0
-    assert "il est déjà retiré." in run("publish", made["id"], "--submit", *by("claire")).err
-    urgent = run("publish", *APPEAL, *by("claire"), "--urgent", WHY, "--json").document["publication"]["id"]
-    shown = " ".join(run("journal", "erase", urgent, "--reason", "Demande 2026-12.").out.split())
-    assert "Effacé : 1 publication," in shown
-    unknown = " ".join(run("journal", "erase", "nope", "--reason", "Demande 2026-12.").err.split())
-    assert "policenotify status. Rien n'a été effacé." in unknown
 
 
 @pytest.fixture
@@ -181,3 +153,68 @@ def test_at_a_terminal_it_is_asked_what_is_withdrawn_and_what_cannot_be(
     answer("y")
     assert run("withdraw", INCIDENT, "--reason", WHY).code == 3
     assert len(desk.bluesky.posts) == before - 1
+
+
+ARREST = ("--category", "arrest", "--commune", "34172", "--headline")
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_preview_shows_level_words_reason_and_remedy(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrest = ("preview", *ARREST, "Jean Dupont interpellé à Sète", "--basis", "prosecutor:2026/4711")
+    english = " ".join(run(*arrest).out.split())
+    assert "PN202 block · headline “Jean Dupont”: The text names a person. Remove the name" in english
+    monkeypatch.setenv("POLICENOTIFY_LANGUAGE", "fr")
+    french = " ".join(run(*arrest).out.split())
+    assert "PN202 BLOQUANT · titre « Jean Dupont » : Le texte nomme une personne. Retirez le nom" in french
+
+
+@pytest.mark.usefixtures("desk")
+def test_the_status_of_a_refused_message_shows_by_what_it_was_refused(run: Run) -> None:
+    refused = run("publish", *ARREST, "Jean Dupont interpellé à Sète", "--basis", "prosecutor", "--wait", "0")
+    words = refused.err.split()
+    name = words[words.index("recorded") + 2].rstrip(".")
+    shown = run("status", name)
+    assert shown.code == 1
+    assert f"{name}: message refused at 20" in shown.err
+    assert "by PN202" in " ".join(shown.err.split())
+    assert "refused by the checks" not in refused.err  # no line of the log in another language
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_missing_agreement_is_given_by_an_option_or_owed_by_an_urgent_reason(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POLICENOTIFY_LANGUAGE", "fr")
+    typed = ("publish", *ARREST, "Trois personnes interpellées à Montpellier", "--wait", "0")
+    refused = run(*typed)
+    assert refused.code == 1
+    assert "Il manque l'accord" in " ".join((refused.out + refused.err).split())
+    assert run(*typed, "--basis", "prosecutor").code in {0, 3}
+    reason = run(*typed, "--key", "other", "--urgent", "Accord oral du parquet à 14h05.")
+    assert reason.code in {0, 3}
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_refusal_quotes_the_words_on_the_terminal_only(run: Run) -> None:
+    typed = ("publish", *ARREST, "Jean Dupont interpellé")
+    refused = run(*typed)
+    assert refused.code == 1
+    assert "PN202 block · headline “Jean Dupont”: The text names a person. Remove the name" in " ".join(
+        refused.err.split()
+    )
+    assert "Dupont" not in run(*typed, "--json").document["error"]["text"]
+
+
+@pytest.mark.usefixtures("desk")
+def test_status_and_doctor_show_what_waits_for_readers(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    headline, by = "Un homme interpellé", ("--actor", "claire")
+    assert run("publish", *ARREST, headline, *by, "--submit", "--reason", "Le parquet est d'accord.").code == 0
+    assert run("publish", *ARREST, f"{headline} hier", *by, "--urgent", "Accord oral du parquet.").code == 0
+    shown = {line["check"]: line for line in run("doctor", "--json").document["lines"]}
+    assert shown["drafts"]["detail"] == "1 draft waits for its readers: policenotify drafts"
+    assert "It is owed by" in shown["second reading"]["detail"]
+    assert {shown[name]["state"] for name in ("drafts", "second reading")} == {"note"}
+    monkeypatch.setenv("POLICENOTIFY_LANGUAGE", "fr")
+    assert "1 brouillon attend ses relecteurs" in " ".join(run("status").out.split())
+    assert "Elle est due pour le" in " ".join(run("doctor").out.split())
+    assert "Sa seconde lecture est due pour le" in " ".join(run("drafts").out.split())

@@ -7,17 +7,15 @@ differ each time.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import click
 import pytest
 
-from policenotify.cli.app import COMMANDS, program
 from policenotify.cli.language import language_of
 from tests.support import golden
 from tests.support.installation import Desk
 from tests.support.shell import ACCIDENT, Run, with_other
+from tests.unit.cli.test_help import EVERY
 
 MOST_WORDS = 40
 GOLDEN = Path(__file__).parents[2] / "golden" / "desk"
@@ -102,35 +100,23 @@ def _without_log(text: str) -> str:
     return "".join(line for line in text.splitlines(keepends=True) if "The network of" not in line)
 
 
-def helps() -> Iterator[tuple[str, ...]]:
-    """Yield every command and subcommand, asking for its help."""
-    context = click.Context(program)
-    yield ("--help",)
-    for name in COMMANDS:
-        command = program.get_command(context, name)
-        yield (name, "--help")
-        for inner in getattr(command, "commands", ()):
-            yield (name, inner, "--help")
-
-
-SESSIONS: dict[str, Callable[[], tuple[tuple[str, ...], ...]]] = {
-    "incident": lambda: INCIDENT,
-    "mistakes": lambda: MISTAKES,
-    "help": lambda: tuple(helps()),
+SESSIONS = {
+    "incident": INCIDENT,
+    "mistakes": MISTAKES,
+    "help": tuple((*name.split(), "--help") for name in EVERY),
 }
 
 
 @pytest.fixture
 def french(desk: Desk) -> Desk:
-    settings = desk.folder / "policenotify.toml"
-    settings.write_text(f'language = "fr"\n{settings.read_text(encoding="utf-8")}', encoding="utf-8")
+    desk.change_settings("zone =", 'language = "fr"\nzone =')
     return desk
 
 
 @pytest.mark.usefixtures("french")
 @pytest.mark.parametrize("name", SESSIONS)
 def test_a_session_reads_as_its_golden_text(run: Run, name: str) -> None:
-    text, file = spoken(run, SESSIONS[name]()), GOLDEN / f"{name}.txt"
+    text, file = spoken(run, SESSIONS[name]), GOLDEN / f"{name}.txt"
     golden.check(file, text)
 
 
@@ -165,14 +151,10 @@ def test_json_is_english_in_every_language(run: Run) -> None:
     ("settings", "environment", "language"),
     [
         ('language = "fr"\n', {"LANG": "en_GB.UTF-8"}, "fr"),
-        ('language = "en"\n', {"LANG": "fr_FR.UTF-8"}, "en"),
-        ("", {"LANG": "fr_FR.UTF-8"}, "fr"),
         ("", {"LANG": "fr_FR.UTF-8", "LC_MESSAGES": "en_US"}, "en"),
-        ("", {"LC_ALL": "C.UTF-8", "LANG": "fr_FR"}, "c"),
         ("", {"LC_ALL": "", "LANG": "fr"}, "fr"),
         ("", {}, "en"),
         ("not TOML", {"LANG": "fr_BE@euro"}, "fr"),
-        ("language = 7\n", {}, "en"),
         ('language = "en"\n', {"POLICENOTIFY_LANGUAGE": "fr"}, "fr"),
     ],
 )
@@ -189,8 +171,5 @@ def test_without_settings_the_help_is_in_the_language_of_the_process(run: Run, m
     monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
     assert "Publier une mise à jour d'un incident." in run("--help").out
     assert "Il n'y a pas de réglages" in run("status").err
-
-
-def test_another_language_of_the_process_is_english(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
     assert "Publish an update of an incident." in run("--help").out

@@ -28,9 +28,7 @@ def test_rotation_leaves_an_installation_that_works(run: Run, desk: Desk) -> Non
 
 
 def test_the_rule_of_the_installation_is_asked_before_keys_change_and_before_an_export(run: Run, desk: Desk) -> None:
-    settings = desk.folder / "policenotify.toml"
-    rule = 'may = "tests.integration.test_authority:only_claire"\n'
-    settings.write_text(f"{rule}{settings.read_text(encoding='utf-8')}", encoding="utf-8")
+    desk.change_settings("zone =", 'may = "tests.integration.test_authority:only_claire"\nzone =')
     before = (desk.folder / "keys").read_bytes()
     for command in (("rotate-keys",), ("journal", "export")):
         refused = run("--actor", "Préfet", *command)

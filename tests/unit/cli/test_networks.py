@@ -1,22 +1,20 @@
-"""`networks`: available networks, their capabilities and options."""
+"""`networks`: what each can do, its options, and the package of a new one."""
 
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
-from dataclasses import replace
-from datetime import timedelta
+from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from policenotify.cli.commands.networks import capabilities_in_words
-from policenotify.networks.bluesky.channel import Bluesky
-from policenotify.networks.registry import Network
-from policenotify.settings import channels_of, read_settings
+from policenotify.cli.commands.networks_new import _bound
+from policenotify.errors import SettingsError
+from policenotify.networks.registry import configure_channel, network, networks
 from tests.support.networks_page import OPTIONS
-from tests.support.outside_package import Pigeon
 from tests.support.shell import Run
 
 
@@ -87,37 +85,6 @@ def test_a_network_that_does_not_load_hides_no_other(run: Run) -> None:
     assert run("networks", "magpie", "--json").code == 1
 
 
-@pytest.mark.usefixtures("pigeon_network")
-def test_a_request_for_one_network_imports_no_other(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded, load = [], Network.load
-
-    def recorded_load(network: Network) -> Any:
-        loaded.append(network.name)
-        return load(network)
-
-    monkeypatch.setattr(Network, "load", recorded_load)
-    assert run("networks", "pigeon").code == 0
-    assert loaded == ["pigeon"]
-
-
-def test_abilities_in_words() -> None:
-    known = replace(Pigeon.capabilities, edits=True, title=True, lookup_delay=timedelta(0))
-    assert "; ".join(map(str, capabilities_in_words(known))) == (
-        "500 characters as it counts them; no threads; no pictures; a subject line; posts can be changed; "
-        "one key posts once, within 1:00:00; it can be asked whether a post is published; "
-        "accepted by the gateway, not verified"
-    )
-    assert "one key posts once, for ever" in set(capabilities_in_words(Bluesky.capabilities))
-
-
-def test_usage_is_shown_for_the_mistyped_command(run: Run) -> None:
-    assert "Usage: policenotify networks [OPTIONS] [NAME | new NAME]" in run("networks", "--help").out
-    for args, about in {("a", "b"): "networks", ("bluesky", "--nmae"): "networks", ("new",): "networks new"}.items():
-        ran = run("networks", *args)
-        assert ran.code == 2
-        assert ran.err.endswith(f"Usage: policenotify {about} --help\n")
-
-
 def test_the_options_as_json_schema_with_secrets_that_are_only_written(run: Run) -> None:
     [bluesky] = run("--json", "networks", "bluesky").document["networks"]
     assert bluesky["schema"]["required"] == ["handle", "password"]
@@ -127,12 +94,6 @@ def test_the_options_as_json_schema_with_secrets_that_are_only_written(run: Run)
         "format": "password", "title": "Password", "type": "string", "writeOnly": True,
     }  # fmt: skip
     assert bluesky["schema"]["additionalProperties"] is False
-
-
-def test_an_unknown_network_is_met_with_the_nearest(run: Run) -> None:
-    ran = run("networks", "blusky")
-    assert ran.code == 1
-    assert "offers the network 'blusky'. Did you mean 'bluesky'?" in ran.err
 
 
 @pytest.mark.usefixtures("pigeon_network")
@@ -146,6 +107,7 @@ def test_the_example_of_a_network_has_each_option_with_its_default(run: Run, nam
     [(channel, shown)] = tomllib.loads(ran.out)["channels"].items()
     required = {name for name, option in options.items() if option["required"]}
     assert (channel, set(shown) - {"network", "recipients"}) == (name, required)
+    assert name == "pigeon" or "…" not in shown.values()  # it would be published as the service's name
     assert ("recipients" in shown) == bool(network["capabilities"] and network["capabilities"]["recipients"])
     all_shown = tomllib.loads(re.sub(r"^#(?=\w+ = )", "", ran.out, flags=re.MULTILINE))["channels"][name]
     assert set(all_shown) - {"network", "recipients"} == set(options)
@@ -158,55 +120,86 @@ def test_the_example_of_a_network_has_each_option_with_its_default(run: Run, nam
     assert run("networks", "--example", name, "--json").document == {"example": ran.out}
 
 
-@pytest.mark.parametrize("name", OPTIONS)
-def test_the_example_of_a_network_is_in_the_language_of_the_desk(
-    run: Run, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    comments = []
-    for language in ("en", "fr"):
-        monkeypatch.setenv("POLICENOTIFY_LANGUAGE", language)
-        comments.append(set(re.findall(r"(?:^# .*\n)+", run("networks", name, "--example").out, re.MULTILINE)))
-    assert len(comments[0]) == len(comments[1]) > 0
-    assert comments[0].isdisjoint(comments[1])
+OURS = Path(__file__).parents[3] / "pyproject.toml"
 
 
-@pytest.mark.parametrize("name", OPTIONS)
-def test_the_example_of_a_network_of_ours_holds_nothing_that_is_no_value(run: Run, name: str) -> None:
-    [shown] = tomllib.loads(run("networks", name, "--example").out)["channels"].values()
-    assert "…" not in shown.values()  # it would be published as the service's name
+def test_written_files_are_listed_and_form_a_network(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = run("networks", "new", "none", "--json").document
+    package = tmp_path / "policenotify-none"
+    assert sorted(document["written"]) == sorted(
+        str(path.relative_to(tmp_path)) for path in package.rglob("*") if path.is_file()
+    )
+    project = tomllib.loads((package / "pyproject.toml").read_text(encoding="utf-8"))
+    [(name, target)] = project["project"]["entry-points"]["policenotify.networks"].items()
+    assert (name, target) == ("none", "policenotify_none:NoneChannel")
+    assert project["project"]["dependencies"][0] == f"policenotify{_bound(version('policenotify'))}"
+    assert project["build-system"] == tomllib.loads(OURS.read_text(encoding="utf-8"))["build-system"]
+
+    info = package / "src" / "policenotify_none-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.4\nName: policenotify-none\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[policenotify.networks]\n{name} = {target}\n")
+    monkeypatch.syspath_prepend(package / "src")
+    networks.cache_clear()
+    try:
+        assert network("none").load().Options.model_json_schema()["required"] == ["token", "server"]
+        made = configure_channel("one", "none", {"server": "https://none.example/", "token": "t0ken"})
+        assert (made.account, made.capabilities.budget.limit) == ("https://none.example", 280)
+        for wrong, said in {
+            "server": ("http://none.example", "channels.one.server: must be https://"),
+            "timeout": (0, "channels.one.timeout: Input should be greater than 0"),
+        }.items():
+            given = {"server": "https://none.example", "token": "t0ken"} | {wrong: said[0]}
+            with pytest.raises(SettingsError) as raised:
+                configure_channel("one", "none", given)
+            assert str(raised.value).startswith(said[1])
+        again = run("networks", "new", "none", "--folder", "another")
+        assert again.code == 1
+        assert "'none' is a network of the installed package 'policenotify-none'" in again.err
+    finally:
+        networks.cache_clear()
+        sys.modules.pop("policenotify_none", None)
 
 
-def test_the_example_completes_a_new_installation(run: Run, tmp_path: Path) -> None:
-    assert run("init").code == 0
-    settings = tmp_path / "policenotify.toml"
-    added = [run("networks", name, "--example").out for name in ("bluesky", "email", "x")]
-    settings.write_text(settings.read_text("utf-8") + "".join(added), "utf-8")
-    before = {one["check"]: one for one in run("doctor", "--json").document["lines"]}
-    assert "bluesky-password cannot be read" in before["channel bluesky"]["detail"]
-    for name, content in {
-        "bluesky-password": "hunter22",
-        "email-url": "mailtos://desk:hunter33@police.example?smtp=mx.police.example",
-        "email-recipients.txt": "desk@police.example",
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("new", "'new' is a command of `policenotify networks`. Name the network otherwise: 'my-new'."),
+        ("bluesky", "a network of the installed package 'policenotify'"),
+        ("Émetteur de l'Hérault", "Did you mean 'emetteur-de-l-heraul'?"),
+        ("-", "beginning with a letter.\n"),
+        ("../radio", "Did you mean 'radio'?"),
+    ],
+)
+def test_a_name_that_cannot_be_one_is_met_with_the_nearest(run: Run, tmp_path: Path, name: str, said: str) -> None:
+    ran = run("networks", "new", name)
+    assert ran.code in {1, 2}
+    assert said in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("heading", "file"),
+    [("src/policenotify_radio/__init__.py", "network.py.txt"), ("tests/test_radio.py", "test.py.txt")],
+)
+def test_the_example_is_that_of_the_page(heading: str, file: str) -> None:
+    page = (OURS.parent / "docs" / "howto" / "add-a-network.md").read_text("utf-8")
+    example = (files("policenotify.cli") / "example" / file).read_text("utf-8")
+    assert f"```python\n# {heading}\n{example}```" in page
+
+
+def test_existing_files_are_not_overwritten(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert run("networks", "new", "radio", "--folder", "empty").code == 0
+    assert (tmp_path / "empty" / "pyproject.toml").exists()
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    for place, said in {
+        "empty": "empty exists already, and is not empty. Nothing was written",
+        "file": "file exists already",
+        "no/such/radio": f"There is no folder {tmp_path / 'no' / 'such'}. Nothing was written",
     }.items():
-        (tmp_path / "secrets" / name).write_text(content, "utf-8")
-        (tmp_path / "secrets" / name).chmod(0o600)
-    text = re.sub(r"^#(consumer_|access_)", r"\1", settings.read_text("utf-8"), flags=re.MULTILINE)
-    settings.write_text(text, "utf-8")
-    for name in ("consumer_key", "consumer_secret", "access_token", "access_token_secret"):
-        (tmp_path / "secrets" / f"x-{name}").write_text("hunter44", "utf-8")
-        (tmp_path / "secrets" / f"x-{name}").chmod(0o600)
-    accounts = [channel.account for channel in channels_of(read_settings(settings, environ={}))]
-    assert [account.partition("@")[0] for account in accounts] == [
-        "console",
-        "police.example",
-        "desk",
-        "police34",
-    ]
-
-
-@pytest.mark.usefixtures("pigeon_network")
-def test_what_does_not_load_has_no_example(run: Run) -> None:
-    ran = run("networks", "magpie", "--example")
-    assert ran.code == 1
-    assert "cannot be loaded" in ran.words
-    assert run("networks", "--example").code == 2
+        ran = run("networks", "new", "radio", "--folder", place)
+        assert (ran.code, ran.out) == (1, "")
+        assert said in ran.err
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
+    assert {path.name for path in tmp_path.iterdir()} == {"empty", "file"}

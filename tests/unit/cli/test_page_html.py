@@ -1,18 +1,154 @@
-"""The report page as a file: complete, self-contained, and safe from the texts it shows."""
+"""The report page: what it shows, that it does nothing, and its file."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections import Counter
 from collections.abc import Iterator
+from html import unescape
 from html.parser import HTMLParser
-from itertools import pairwise
+from pathlib import Path
 
+import click
 import pytest
 
 from policenotify.cli.output import plain
-from policenotify.cli.report.file import PAGE_POLICY, POLICY, html
-from tests.acceptance.browser.pages import ACCOUNTS, HOSTILE, LONG_WORD, READERS, hostile, previewed, stories
+from policenotify.cli.report.builder import Report, draw
+from policenotify.cli.report.cards import (
+    Card,
+    Device,
+    initials,
+)
+from policenotify.cli.report.file import GENERATOR, PAGE_POLICY, POLICY, PageFile, html
+from policenotify.cli.report.networks import ORDER
+from policenotify.cli.report.source import ReportEntry
+from policenotify.model.lifecycle import Stage
+from policenotify.testing.samples import SAMPLES
+from tests.acceptance.browser.pages import (
+    ACCOUNTS,
+    HOSTILE,
+    LONG_WORD,
+    READERS,
+    budgets,
+    desk,
+    everywhere,
+    hostile,
+    previewed,
+    publish_entry,
+    stories,
+)
+from tests.support.installation import ADDRESSES, Desk
+from tests.support.shell import ACCIDENT, Run
+
+SAMPLE = {sample.id: sample for sample in SAMPLES}
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    return stories(tmp_path_factory.mktemp("stories"))
+
+
+def devices(page: Report, section: int) -> dict[str, Device]:
+    return {device.look.network: device for device in page.sections[section].devices}
+
+
+def article(page: Report, card: Card) -> str:
+    """Return the page's texts of a card."""
+    return html(page).partition(f'<article id="{card.id}"')[2].partition("</article>")[0]
+
+
+def words(card: Card) -> str:
+    return "".join(piece.text for piece in card.pieces)
+
+
+@pytest.mark.slow
+def test_the_page_shows_each_incident_on_every_network(page: Report) -> None:
+    assert [section.label for section in page.sections] == ["Arnaque", "Accident", "Colis suspect", "Incendie"]
+    accident = page.sections[1]
+    assert (accident.status, accident.tone, accident.severity) == ("Over at 19:02", "clear", "Moderate")
+    assert [entry.message.stage for entry in accident.entries] == [Stage.OPENING, Stage.UPDATE, Stage.END]
+    assert '<time datetime="2026-06-05T17:42:00+02:00">Friday 5 June 2026</time>' in html(page)
+    assert [device.look.network for device in accident.devices] == [*ORDER, "other"]
+    assert [look.name for look in page.looks] == ["X", "Mastodon", "Bluesky", "SMS", "E-mail", "pager"]
+    assert page.sections[0].status == "Standalone"
+    assert page.sections[0].incident == ""
+
+
+def test_a_thread_hangs_together_by_the_ids_of_the_page(page: Report) -> None:
+    bluesky = devices(page, 1)["bluesky"]
+    opening, update, end = bluesky.cards
+    assert not opening.is_reply
+    assert (update.is_reply, update.parent) == (True, opening)
+    assert f'<a href="#{opening.id}">In reply to 17:42</a>' in html(page)
+    assert (end.is_reply, end.parent) == (True, update)
+    assert (bluesky.sender, initials(bluesky.sender), bluesky.handle) == (
+        "Police nationale de l'Hérault",
+        "PN",
+        "@police34.example",
+    )
+    assert bluesky.cards[-1] is end
+
+
+def test_each_text_is_measured_in_the_networks_own_count(page: Report) -> None:
+    for network, device in devices(page, 1).items():
+        capabilities = budgets()["pager" if network == "other" else network]
+        for card in device.cards:
+            used, limit = capabilities.budget.usage(words(card))
+            assert f'<meter id="{card.id}-m" min="0" max="{limit}" value="{used}">' in article(page, card)
+    sms = devices(page, 1)["sms"].cards[0]
+    shown = article(page, sms)
+    assert ": GSM-7, 2 segments</label>" in shown
+    bubble = shown.partition('<p class="text bubble"')[2].partition(">")[2].partition("</p>")[0]
+    first, cut, second = re.split(r'(<span class="cut".*?</span></span>)', bubble)
+    assert "(segment 1 of 2 ends)" in cut
+    assert unescape(first + second) == words(sms)
+
+
+def test_what_needs_a_person_is_shown_once_and_first(page: Report) -> None:
+    told = {concern.label: concern.reason for concern in page.concerns}
+    assert told["x: refused"] == "X says that the text was posted already."
+    assert told["mastodon: waiting, 8 posts"] == "The token was revoked."
+    assert "email: published, not to everybody" in told
+    assert page.closing == "A person needs to act; see below."
+    refused = devices(page, 0)["x"].cards[0]
+    assert refused.needs_attention
+    assert not refused.is_published
+    assert ("9", "messages, each published once") in page.figures
+    assert ("3", "incidents, 3 over") in page.figures
+
+
+def test_a_preview_shows_both_wordings_and_what_gave_way(tmp_path: Path) -> None:
+    page = previewed(tmp_path)
+    assert page.closing == "Nothing was sent: this is how it would read."
+    assert page.concerns == []
+    cards = devices(page, 0)["bluesky"].cards
+    assert [card.wording for card in cards[:2]] == ["Under the earlier post", "Where there is nothing to answer"]
+    assert (cards[0].is_reply, cards[0].parent) == (True, None)
+    assert "In reply to an earlier post" in html(page)
+    assert not cards[1].is_reply
+    assert cards[0].verdict is None
+    assert any(card.omitted and card.needs_attention for card in cards)
+    assert cards[0].post
+    assert cards[0].post.pictures[0].alt == "Plan du secteur"
+    assert cards[0].link is None  # pictures leave no space for a card
+    assert ("6", "channels that would publish it") in page.figures
+
+
+def test_continuations_are_shown_below_the_post_before(tmp_path: Path) -> None:
+    long = SAMPLE["scam/info"].message.model_copy(update={"instruction": "Raccrochez et appelez votre agence. " * 15})
+    with desk(tmp_path, [one for one in everywhere() if one.network == "bluesky"]) as (publisher, clock):
+        clock.put_to(SAMPLE["scam/info"].at)
+        foreseen = draw("preview", [ReportEntry(at=clock.now(), preview=publisher.preview(long))], publisher)
+        page = draw("demo", [publish_entry(publisher, long, "first")], publisher)
+    for shown in (foreseen, page):
+        first, *further = devices(shown, 0)["bluesky"].cards
+        assert len(further) > 1
+        assert not first.is_reply
+        assert [card.parent for card in further] == [first, *further[:-1]]
+        assert words(further[0]).endswith(f"(2/{len(further) + 1})")
+        assert {card.wording for card in further} == {""}
+    assert all(card.is_published for card in devices(page, 0)["bluesky"].cards)
+
 
 _VOID = frozenset({"meta", "img", "br", "path", "rect", "circle", "base", "link", "input", "hr"})
 _LINKS = re.compile(r"https://(17Cyber\.gouv\.fr|police34\.example/|evil\.example/)")
@@ -67,26 +203,6 @@ def read(text: str) -> Read:
     return Read(text)
 
 
-@pytest.mark.slow
-def test_it_is_one_whole_page(text: str, read: Read) -> None:
-    assert text.startswith("<!DOCTYPE html>\n")
-    assert read.open == read.crossed == []
-    levels = [int(tag[1]) for tag, _ in read.tags if re.fullmatch(r"h[1-6]", tag)]
-    assert levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in pairwise(levels))
-    assert {"header", "main", "footer"} <= {tag for tag, _ in read.tags}
-
-
-@pytest.mark.slow
-def test_every_id_is_one_and_every_anchor_leads_somewhere(read: Read) -> None:
-    ids = Counter(read.all("id"))
-    assert [name for name, count in ids.items() if count > 1] == []
-    anchors = {href.removeprefix("#") for href in read.all("href") if href.startswith("#")}
-    named = {name for value in read.all("aria-labelledby") for name in value.split()} | set(read.all("for"))
-    assert anchors
-    assert (anchors | named) - set(ids) == set()
-
-
 def test_it_loads_nothing_from_outside(text: str, read: Read) -> None:
     policies = [attributes["content"] for _, attributes in read.tags if "http-equiv" in attributes]
     assert policies == [PAGE_POLICY]
@@ -117,30 +233,6 @@ def test_a_mail_lies_in_a_sandbox(read: Read) -> None:
         assert "src" not in frame
 
 
-def test_each_text_and_the_page_declare_their_languages(read: Read) -> None:
-    assert read.tags[0] == ("html", {"lang": "en"})
-    for tag, attributes in read.tags:
-        kinds = set((attributes.get("class") or "").split())
-        if kinds & {"text", "letter", "subject"} and tag in {"p", "iframe", "h4"}:
-            assert attributes["lang"] == "fr"
-            assert tag == "iframe" or attributes["dir"] == "auto"
-
-
-def test_everything_that_is_to_be_heard_has_a_name(read: Read) -> None:
-    labels = set(read.all("for"))
-    for tag, attributes in read.tags:
-        match tag:
-            case "img":
-                assert attributes["alt"]
-            case "meter":
-                assert attributes["id"] in labels
-                assert 0 <= int(attributes["value"] or -1) <= int(attributes["max"] or 0)
-            case "svg":
-                assert attributes["aria-hidden"] == "true"
-            case _:
-                pass
-
-
 def test_no_recipient_is_named(text: str) -> None:
     for reader in (*READERS, ACCOUNTS["sms"], ACCOUNTS["pager"], "127.0.0.1"):
         assert reader not in text
@@ -148,16 +240,12 @@ def test_no_recipient_is_named(text: str) -> None:
         assert reader.partition("@")[0] not in text
 
 
-def test_the_outcome_of_each_post_is_shown(texts: dict[str, str]) -> None:
-    told = " ".join(" ".join(Read(texts["stories"]).text).split())
-    assert "X says that the text was posted already. 403" in told
-    assert "What to do: Change a word." in told
-    assert "( 2 posted, 1 refused)" in told or "(2 posted, 1 refused)" in told
-    assert "226 of 280 characters as X counts" in told
-    assert "GSM-7, 2 segments" in told
-    assert "1/2" in told
-    assert "In reply to 17:42" in told
-    assert "So that the rest fits:" in " ".join(" ".join(Read(texts["preview"]).text).split())
+def test_the_page_is_in_the_language_of_the_desk(tmp_path: Path) -> None:
+    french = Read(html(previewed(tmp_path), "fr"))
+    assert french.tags[0] == ("html", {"lang": "fr"})
+    told = "".join(french.text)
+    assert "Rien n'a été envoyé" in told
+    assert "Nothing was sent" not in told
 
 
 def test_hostile_texts_are_read_and_do_nothing(texts: dict[str, str]) -> None:
@@ -170,42 +258,89 @@ def test_hostile_texts_are_read_and_do_nothing(texts: dict[str, str]) -> None:
     assert "javascript:" not in " ".join(read.all("href"))
 
 
-class Chrome(HTMLParser):
-    """The texts of a page that are the desk's: what is marked with a language of its own is the public's."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.texts: set[str] = set()
-        self.language: str | None = None
-        self._open: list[tuple[str, bool]] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        attributes = dict(attrs)
-        if tag == "html":
-            self.language = attributes.get("lang")
-        elif tag not in _VOID:
-            self._open.append((tag, "lang" in attributes or tag in {"style", "bdi", "code", "time"}))
-
-    def handle_endtag(self, tag: str) -> None:
-        if self._open and tag == self._open[-1][0]:
-            self._open.pop()
-
-    def handle_data(self, data: str) -> None:
-        if not any(foreign for _, foreign in self._open) and re.search(r"[^\W\d_]{2}", data):
-            self.texts.add(" ".join(data.split()))
+@pytest.fixture(scope="module")
+def preview(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    return previewed(tmp_path_factory.mktemp("preview"))
 
 
-def test_the_page_is_in_the_language_of_the_desk(tmp_path_factory: pytest.TempPathFactory) -> None:
-    for name, make in {"stories": stories, "preview": previewed}.items():
-        report = make(tmp_path_factory.mktemp(name))
-        page, english = Chrome(html(report, "fr")), Chrome(html(report))
-        assert (page.language, english.language) == ("fr", "en")
-        assert {text for text in page.texts & english.texts if not SAME.fullmatch(text)} == set()
+def refused(file: Path) -> str:
+    with pytest.raises(click.BadParameter) as why, PageFile(str(file)):
+        pass
+    return why.value.format_message()
 
 
-SAME = re.compile(
-    r"policenotify|X|Mastodon|Bluesky|SMS|E-mail|Messages?|Incident|Europe/Paris.*|(?:\d+ )?(?:posts?|mails?|messages?)"
-    r"|The token was revoked\.|Make a new token, then: policenotify doctor\."  # of the tests, as the next ones
-    r"|Change a word\.|X says that the text was posted already\.|pager|PN"
-)
+def test_a_page_is_there_whole_and_alone(preview: Report, tmp_path: Path) -> None:
+    with PageFile(str(tmp_path / "page.html")) as file:
+        assert not (tmp_path / "page.html").exists()
+        file.write(preview)
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert GENERATOR in text[:2048]
+    assert text.rstrip().endswith("</html>")
+    assert [one.name for one in tmp_path.iterdir()] == ["page.html"]
+    assert (tmp_path / "page.html").stat().st_mode & 0o777 == 0o600  # a preview shows drafts
+    assert str(file) == f"The page: {tmp_path / 'page.html'}"
+
+
+def test_an_earlier_page_is_written_over_and_nothing_else_is(preview: Report, tmp_path: Path) -> None:
+    for _ in range(2):
+        with PageFile(str(tmp_path / "page.html")) as file:
+            file.write(preview)
+    (tmp_path / "notes.html").write_text("<!DOCTYPE html>\n<title>Notes</title>", encoding="utf-8")
+    assert "is not a page of policenotify. Give another name." in refused(tmp_path / "notes.html")
+    (tmp_path / "photo.png").write_bytes(b"\x89PNG\xff\xfe")
+    assert "is not a page of policenotify" in refused(tmp_path / "photo.png")
+    assert "is not a page of policenotify" in refused(Path("/dev/null"))
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["notes.html", "page.html", "photo.png"]
+
+
+def test_a_preview_as_a_page(run: Run, desk: Desk) -> None:
+    ran = run("preview", *ACCIDENT, "--html", "page.html")
+    assert ran.code == 0
+    assert ran.out.endswith(f"\nThe page: {desk.folder.resolve() / 'page.html'}\n")
+    assert "bluesky · fr · " in ran.out
+    text = Path("page.html").read_text(encoding="utf-8")
+    assert "Nothing was sent: this is how it would read." in text
+    assert "Évitez le secteur." in text
+    assert "@police34.example" in text
+    for secret in (*ADDRESSES, desk.bluesky.password, "127.0.0.1"):
+        assert secret not in text
+    assert not desk.bluesky.posts
+    assert run("preview", *ACCIDENT, "--html", "page.html").code == 0  # its own page is written over
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_message_that_may_not_leave_is_shown_with_its_reason(run: Run) -> None:
+    assert run("preview", "--category", "fire", "--headline", "Feu", "--html", "page.html").code == 1
+    text = Path("page.html").read_text(encoding="utf-8")
+    assert "It may not be published as it is; see below. Nothing was sent." in text
+    assert "PN101" in text
+
+
+def test_json_stays_one_document(run: Run, desk: Desk) -> None:
+    ran = run("preview", *ACCIDENT, "--json", "--html", "page.html")
+    assert ran.document["allowed"] is True
+    assert ran.err == f"\nThe page: {desk.folder.resolve() / 'page.html'}\n"
+
+
+@pytest.mark.usefixtures("desk")
+def test_an_impossible_page_is_reported_before_anything_runs(run: Run) -> None:
+    Path("mine.html").write_text("<title>Mine</title>", encoding="utf-8")
+    ran = run("preview", *ACCIDENT, "--html", "mine.html")
+    assert ran.code == 2
+    assert "Invalid value for --html: " in ran.err
+    assert ran.out == ""
+    assert Path("mine.html").read_text(encoding="utf-8") == "<title>Mine</title>"
+
+
+def test_a_cancellation_that_deletes_is_previewed(run: Run, desk: Desk) -> None:
+    desk.change_settings("handle =", 'on_cancellation = "delete"\nhandle =')
+    assert run("publish", *ACCIDENT).code == 0
+    lifecycle = {"stage": "cancellation", "incident": "2026-4711"}
+    message = {"category": "traffic_accident", "headline": "Fausse alerte", "lifecycle": lifecycle}
+    Path("message.json").write_text(json.dumps(message), encoding="utf-8")
+    ran = run("preview", "message.json", "--html", "page.html")
+    assert "bluesky · fr · deletes an earlier post" in ran.out
+    assert "Deletes an earlier post" in Path("page.html").read_text(encoding="utf-8")
+    document = run("preview", "message.json", "--json").document
+    assert [(one["channel"], one["language"]) for one in document["deletions"]] == [("bluesky", "fr")]
+    assert len(desk.bluesky.posts) == 1

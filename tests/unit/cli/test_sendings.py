@@ -1,27 +1,111 @@
-"""`sending`, and `resolve` of a sending to many people."""
+"""`drain`, `stop`, `resolve` and `sending`."""
 
 from __future__ import annotations
 
 import re
-from contextlib import closing
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from policenotify.cli import bar, output
-from policenotify.model.history import Outcome
-from policenotify.model.progress import Progress, ReasonCount
-from policenotify.settings import open_publisher
 from tests.support.installation import ADDRESSES, INCIDENT, Desk
 from tests.support.shell import ACCIDENT, Run
 from tests.unit.cli.test_terminal import on_a_terminal
 
 
+def test_a_drain_reports_when_something_is_due_next(run: Run, desk: Desk) -> None:
+    run("publish", *ACCIDENT, "--wait", "0")
+    desk.mail.refuse_connections()
+    ran = run("drain", "--budget", "1", "--json")
+    assert ran.code == 0
+    assert ran.document["outcomes"] == {"posted": 1, "waiting": 1}
+    assert ran.document["next_due"]
+    assert "Something is due next at 20" in run("drain", "--budget", "0.1").out
+
+
+def test_a_drain_that_a_person_must_follow_up_has_an_exit_code(run: Run, desk: Desk) -> None:
+    run("publish", *ACCIDENT, "--wait", "0")
+    desk.bluesky.closed = "suspended"
+    for address in ADDRESSES:
+        desk.mail.refuse(address, 550, "5.2.1 mailbox disabled")
+    ran = run("drain", "--budget", "5")
+    assert ran.code == 3
+    assert "Deliveries: 1 refused, 1 waiting." in ran.out
+    assert "Blocked, until a person acts: bluesky." in ran.out
+    assert "Deliveries: 1 waiting." in run("drain", "--budget", "1").out
+
+
+def test_a_stop_holds_everything_until_resume(run: Run, desk: Desk) -> None:
+    run("publish", *ACCIDENT, "--wait", "0")
+    stopped = run("stop", "--reason", "Compte compromis ?")
+    assert stopped.code == 0
+    assert "Everything is stopped by brigadier." in stopped.out
+    for command in (("update", "2026-4711", "Une voie rouverte"), ("drain",)):
+        refused = run(*command)
+        assert refused.code == 1
+        assert "everything was stopped by brigadier (Compte compromis ?)" in refused.err
+    shown = run("status")
+    assert shown.code == 3
+    assert "✘ stop: " in shown.out
+    assert "But: Nothing was sent: everything was stopped" in run("resume", "bluesky").words
+    assert run("resume", "--json").document == {"resumed": True, "actor": "brigadier"}
+    assert run("resume").out == "Nothing was stopped.\n"
+    assert desk.bluesky.posts == ()
+    assert run("drain", "--budget", "10").code == 0
+    assert len(desk.bluesky.posts) == 1
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_user_without_a_name_must_give_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 4_000_000)
+    ran = run("stop")
+    assert ran.code == 2
+    assert "Say who you are: --actor NAME" in ran.err
+
+
+@pytest.fixture
+def held(run: Run, desk: Desk) -> str:
+    """A delivery of which one person is in doubt, and is not written to again by itself."""
+    desk.add_settings('on_unknown = "hold"\n')
+    desk.mail.hang_up("DATA", delivered=True, times=1)
+    published = run("publish", *ACCIDENT, "--json")
+    assert published.code == 3
+    [receipt] = [one for one in published.document["publication"]["receipts"] if one["channel"] == "presse"]
+    assert receipt["recipients"]["held"] == 1
+    return str(receipt["delivery"])
+
+
+@pytest.mark.parametrize(("answer", "mails"), [("--posted", 1), ("--not-posted", 2)])
+def test_a_held_delivery_is_settled_by_an_operator(run: Run, desk: Desk, held: str, answer: str, mails: int) -> None:
+    resolved = run("resolve", held, answer, "--json")
+    assert resolved.code == 0
+    outcome = "posted" if answer == "--posted" else "waiting"
+    assert resolved.document == {
+        "delivery": int(held), "posted": answer == "--posted", "actor": "brigadier", "outcome": outcome,
+    }  # fmt: skip
+    assert run("drain", "--budget", "10").code == 0
+    assert sorted(len(desk.mail.mailbox(address)) for address in ADDRESSES) == [1, 1, mails]
+    again = run("resolve", held, answer, "--json")
+    assert again.code == 2
+    assert again.document["error"]["kind"] == "NotHeld"
+    assert f"Delivery {held} is not held: it is posted." in again.document["error"]["text"]
+
+
+def test_an_overtaken_message_is_reported_as_not_to_be_repeated(run: Run, desk: Desk, held: str) -> None:
+    run("end", "2026-4711", "Fin d'intervention")
+    before = len(desk.mail.mails)
+    assert (
+        "is not sent again: a newer message of its incident is published" in run("resolve", held, "--not-posted").words
+    )
+    assert run("drain", "--budget", "10").code == 0
+    assert len(desk.mail.mails) == before
+    assert run("status").code == 0
+
+
 @pytest.fixture
 def published(run: Run, desk: Desk) -> str:
     """A publication of which nothing is sent yet, and its mails go to three people."""
-    settings = desk.folder / "policenotify.toml"
-    settings.write_text(settings.read_text(encoding="utf-8") + 'on_unknown = "hold"\n', encoding="utf-8")
+    desk.add_settings('on_unknown = "hold"\n')
     ran = run("publish", *ACCIDENT, "--wait", "0", "--json")
     return str(ran.document["publication"]["id"])
 
@@ -34,13 +118,6 @@ def doubted(run: Run, desk: Desk, published: str) -> str:
     run("drain", "--budget", "10")
     [found] = run("sending", "progress", published, "--json").document["deliveries"][1:]
     return str(found["delivery"])
-
-
-def test_nothing_was_published_yet(run: Run, desk: Desk) -> None:
-    assert desk.database.exists()
-    assert run("sending", "progress").out == "Nothing was published yet.\n"
-    assert run("sending", "progress", "unknown").code == 1
-    assert run("sending", "pause", "unknown").code == 1
 
 
 def test_a_sending_is_paused_resumed_and_followed(run: Run, desk: Desk, published: str) -> None:
@@ -67,32 +144,6 @@ def test_a_sending_is_paused_resumed_and_followed(run: Run, desk: Desk, publishe
     document = run("sending", "progress", "--json").document
     assert (document["publication"], document["is_settled"]) == (published, True)
     assert [found["accepted"] for found in document["deliveries"]] == [1, 3]
-
-
-def test_a_channel_takes_precedence_and_others_are_explained(run: Run, published: str) -> None:
-    assert run("resume", "presse").out == "presse was not blocked.\n"
-    wrong = run("resume", "press")
-    assert wrong.code == 1
-    assert "'press' is not a channel. Did you mean 'presse'?" in wrong.err
-    assert run("sending", "resume", published).code == 0
-
-
-def test_an_aborted_sending_reaches_nobody(run: Run, desk: Desk, published: str) -> None:
-    aborted = run("sending", "abort", published, "--reason", "Mauvaise liste", "--json")
-    assert (aborted.code, aborted.document) == (
-        0, {"publication": published, "channels": ["presse"], "people": 0, "actor": "brigadier"},
-    )  # fmt: skip
-    assert run("drain", "--budget", "10").code == 0
-    assert desk.mail.mails == []
-    assert "presse (fr): nobody yet; aborted by brigadier" in run("sending", "progress").out
-    assert run("sending", "abort", published).words.startswith("Nothing was changed")
-
-
-def test_lines_go_to_a_pipe_until_it_is_settled(run: Run, desk: Desk, published: str) -> None:
-    with closing(open_publisher(desk.folder / "policenotify.toml")) as publisher, publisher.worker():
-        followed = run("sending", "progress", published, "--every", "0.1")
-    assert followed.code == 0
-    assert "presse (fr): 3 posted\n" in followed.out
 
 
 def test_people_in_doubt_are_listed_and_settled_one_by_one(run: Run, desk: Desk, doubted: str) -> None:
@@ -125,72 +176,6 @@ def test_addresses_are_shown_on_a_terminal(desk: Desk, doubted: str) -> None:
 
 
 @pytest.mark.slow
-def test_bars_are_drawn_on_a_terminal(desk: Desk, published: str) -> None:
-    settings = str(desk.folder / "policenotify.toml")
-    with closing(open_publisher(desk.folder / "policenotify.toml")) as publisher, publisher.worker():
-        shown = on_a_terminal(80, "--settings", settings, "sending", "progress", published, "--every", "0.1")
-    assert "━" in shown or "-" * 20 in shown
-    assert "presse (fr): 3 posted" in shown
-
-
-def test_texts_in_french(run: Run, desk: Desk, published: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POLICENOTIFY_LANGUAGE", "fr")
-    words = " ".join(run("sending", "pause", published).out.split(" ")).replace("\n", " ")
-    assert words == f"Suspendu sur presse. Pour reprendre\u00a0: policenotify sending resume {published} "
-    assert (
-        "presse (fr)\u00a0: personne pour l'instant\u00a0; suspendu par brigadier"
-        in run("sending", "progress", "--once").out
-    )
-    assert run("sending", "resume", published).out == "L'envoi reprend sur presse.\n"
-    run("drain", "--budget", "10")
-    assert "presse (fr)\u00a0: 3 publiés\n" in run("sending", "progress").out
-    assert len(desk.mail.mails) == 3
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0 s"), (59, "59 s"), (60, "1 min 00 s"), (200, "3 min 20 s"), (3_600, "1 h 00 min"), (90_061, "25 h 01 min")],
-)
-def test_durations(seconds: int, text: str) -> None:
-    assert bar.duration(timedelta(seconds=seconds)) == text
-
-
-def sampled(seconds: int, posted: int, **fields: object) -> Progress:
-    people = {Outcome.POSTED: posted, Outcome.WAITING: 100 - posted}
-    mail = {"delivery": 2, "channel": "presse", "language": "fr", "outcome": "sending", "bulk": True, "people": people}
-    at = datetime(2026, 11, 26, 18, 0, seconds, tzinfo=UTC)
-    return Progress.model_validate({"publication": "P", "at": at, "deliveries": [mail | fields]})
-
-
-@pytest.mark.parametrize(
-    ("fields", "more"),
-    [
-        ({}, "; 5.0 per second; time left: 10 s"),
-        ({"expanded": False}, "; 5.0 per second; the list is still being read"),
-        ({"halt": "paused", "halted_by": "cne Roux"}, "; paused by cne Roux"),
-        ({"outcome": "posted"}, ""),
-    ],
-)
-def test_a_line_has_the_rate_of_the_last_half_minute(fields: dict[str, object], more: str) -> None:
-    samples = bar.Samples()
-    for sample in (sampled(0, 0), sampled(40, 0), sampled(50, 50, **fields)):  # the first is too old
-        samples.add(sample)
-    [(_, line)] = samples.lines()
-    assert str(line) == f"presse (fr): 50 posted, 50 waiting{more}"
-
-
-@pytest.mark.parametrize(("rate", "text"), [(0.254, "0.25"), (3.21, "3.2"), (450.4, "450"), (12_000.0, "12000")])
-def test_rates(rate: float, text: str) -> None:
-    assert bar.per_second(rate) == text
-
-
-def test_a_reason_has_its_count_and_code() -> None:
-    refused = ReasonCount(outcome=Outcome.REFUSED, code="550", reason="The mailbox does not exist.", count=1_204)
-    assert str(output.reason_line(refused)) == "1,204 refused: The mailbox does not exist. [550]"
-    assert str(output.reason_line(ReasonCount(outcome=Outcome.HELD, code="x", count=2))) == "2 held: [x]"
-
-
-@pytest.mark.slow
 def test_a_publication_to_many_shows_a_bar_while_it_waits(desk: Desk) -> None:
     desk.addresses = tuple(f"p{number:03}@habitant.example" for number in range(320))
     settings = str(desk.write_settings())
@@ -199,3 +184,14 @@ def test_a_publication_to_many_shows_a_bar_while_it_waits(desk: Desk) -> None:
     assert re.search(r"\npresse \(fr\): .*\d+ waiting", shown)
     assert "━" in shown
     assert "320 posted" in shown
+
+
+def test_an_aborted_sending_reaches_nobody(run: Run, desk: Desk, published: str) -> None:
+    aborted = run("sending", "abort", published, "--reason", "Mauvaise liste", "--json")
+    assert (aborted.code, aborted.document) == (
+        0, {"publication": published, "channels": ["presse"], "people": 0, "actor": "brigadier"},
+    )  # fmt: skip
+    assert run("drain", "--budget", "10").code == 0
+    assert desk.mail.mails == []
+    assert "presse (fr): nobody yet; aborted by brigadier" in run("sending", "progress").out
+    assert run("sending", "abort", published).words.startswith("Nothing was changed")

@@ -1,4 +1,4 @@
-"""Output on a real terminal, on a narrow one, and in a pipe."""
+"""Output on a terminal and in a pipe, and words from elsewhere."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from datetime import timedelta
 
 import pytest
 
+from policenotify.cli.output import plain
 from tests.support.installation import Desk, accident
 from tests.support.patience import PATIENCE
 from tests.support.shell import ACCIDENT, Earlier, Run
@@ -51,18 +52,6 @@ def _publish_earlier(desk: Desk) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", ["status", "incidents", "doctor", "networks"])
-def test_a_narrow_terminal_breaks_no_word_that_is_not_to_be_copied(desk: Desk, command: str) -> None:
-    _publish_earlier(desk)
-    said = on_a_terminal(40, "--settings", str(desk.folder / "policenotify.toml"), command)
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", said)
-    wide = [line for line in plain.splitlines() if len(line) > 40]
-    # Only what may be copied (an address, an id, a key) is longer: it is never cut.
-    assert all(re.search(r"https?://|·|/policenotify\.toml", line) for line in wide), wide
-    assert "OVERDUE" in plain or "WRONG" in plain or "bluesky" in plain
-
-
-@pytest.mark.slow
 def test_a_terminal_shows_what_weighs_most_in_bold_and_no_colour(desk: Desk) -> None:
     _publish_earlier(desk)
     settings = ("--settings", str(desk.folder / "policenotify.toml"))
@@ -87,9 +76,33 @@ def test_a_pipe_gets_plain_text(run: Run) -> None:
         assert "\x1b" not in ran.out + ran.err
 
 
-def test_help_on_a_narrow_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "40")
-    for name in ("incidents", "cancel", "schema"):
-        said = run(name, "--help").out
-        _, _, options = said.partition("Options:")
-        assert max(map(len, options.splitlines())) <= 50
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Accident\x1b[2J", "Accident\ufffd[2J"),
+        ("Accident\x9b1m", "Accident\ufffd1m"),
+        ("Accident \u202egpj.exe\u2066", "Accident gpj.exe"),
+        ("Acci\u200bdent\U000e0041\ufeff", "Accident"),
+        ("Route barrée\n\n  à « Évian » 👮\u200d♀️\ufe0f", "Route barrée\n\n  à « Évian » 👮\u200d♀️"),
+        ("Route barrée", "Route barrée"),
+    ],
+)
+def test_no_text_moves_the_cursor_or_hides_a_letter(text: str, shown: str) -> None:
+    assert plain(text) == shown
+
+
+@pytest.mark.usefixtures("pigeon_network")
+def test_an_unverified_acceptance_is_reported_as_one(run: Run, desk: Desk) -> None:
+    desk.add_settings('\n[channels.loft]\nnetwork = "pigeon"\nloft = "Arnel"\n')
+    said = run("publish", *ACCIDENT)
+    assert (said.code, said.err) == (0, "")
+    assert "✔ loft (fr): posted Accepted by the gateway, not verified." in said.words
+    shown = run("status")
+    assert shown.out.count("    Accepted by the gateway, not verified.\n") == 1
+    [one] = run("status", "2026-4711", "--json").document["publications"]
+    notes = {receipt["channel"]: receipt["note"] for receipt in one["receipts"]}
+    assert notes == {"bluesky": "", "presse": "", "loft": "Accepted by the gateway, not verified."}
+    assert "is Arnel on pigeon; what it posts is accepted by the gateway, not verified" in run("doctor").words
+    desk.change_settings("handle =", "handel =")
+    last = "Last publications:"  # one channel that is set wrongly hides nothing of the others
+    assert run("status").out.partition(last)[2] == shown.out.partition(last)[2] != ""

@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -94,23 +91,6 @@ def test_unfinished_work_is_reported(run: Run, desk: Desk) -> None:
     ran = run("worker", "--grace", "0")
     assert ran.code == 3
     assert "Ended by SIGTERM. A post was still under way after 0 s." in ran.words
-
-
-def test_a_worker_whose_log_is_on_a_full_disk_delivers(run: Run, desk: Desk) -> None:
-    run("publish", *ACCIDENT, "--wait", "0", "--to", "bluesky")
-    with (
-        Path("/dev/full").open("wb") as full,
-        subprocess.Popen(
-            [sys.executable, "-c", "import apprise, atproto; from policenotify.cli import main; main(['worker'])"],
-            stdout=subprocess.PIPE,
-            stderr=full,
-            cwd=desk.folder,
-        ) as worker,
-    ):
-        until(lambda: desk.bluesky.posts)
-        worker.terminate()
-        assert worker.wait(PATIENCE) == 0
-    assert len(desk.bluesky.posts) == 1
 
 
 def test_a_signal_ends_a_drain_between_two_people(run: Run, desk: Desk) -> None:

@@ -6,27 +6,22 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from policenotify.channel import CHUNK, ChannelConfig, Recipient, RecipientOutcome
-from policenotify.delivery.attempt import DeliveryAttempt
+from policenotify.channel import CHUNK, Recipient, RecipientOutcome
 from policenotify.delivery.batch import Breaker
-from policenotify.delivery.sender import Lease
-from policenotify.errors import Blocked, LostLease, Refused, Unavailable, Unconfirmed
+from policenotify.errors import Blocked, Refused, Unavailable, Unconfirmed
 from policenotify.journal import leases
 from policenotify.journal.database import schema
-from policenotify.journal.deliveries import Deliveries
-from policenotify.journal.leases import this_machine, this_process
+from policenotify.journal.leases import this_process
 from policenotify.journal.records import ClaimedDelivery
 from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
-from tests.support.fake_network import LEASE, MAIL, PLAIN, READABLE, Book, Scripted, everybody
+from tests.support.fake_network import MAIL, PLAIN, Book, Scripted, attempts, everybody
 from tests.support.patience import PATIENCE
 
 PEOPLE = tuple(f"{number:02d}@press.example" for number in range(60))
@@ -36,27 +31,8 @@ class KilledError(BaseException):
     """The process ends here."""
 
 
-@pytest.fixture
-def book(tmp_path: Path) -> Iterator[Book]:
-    opened = Book(tmp_path)
-    yield opened
-    opened.journal.close()
-
-
 def list_network(**more: Any) -> Scripted:
     return Scripted(capabilities=MAIL, one_by_one=True, **more)
-
-
-def attempts(book: Book, network: Scripted, how: ChannelConfig | None = None, **more: Any) -> DeliveryAttempt:
-    channel = network.open(book.clock, book.journal.channels.state_store("sky"))
-    return DeliveryAttempt(
-        journal=book.journal,
-        channel=channel,
-        config=how or network.configured("sky"),
-        clock=book.clock,
-        lease=LEASE,
-        **more,
-    )
 
 
 def claim(book: Book, name: str = "") -> ClaimedDelivery:
@@ -77,11 +53,10 @@ def asked(network: Scripted) -> list[str]:
 # --- cut between people
 
 
-@pytest.mark.parametrize("on_unknown", ["resend", "hold"])
-@pytest.mark.parametrize("cut", [0, 1, 24, 25, 26, 59])
-def test_a_list_that_is_cut_goes_on_with_the_next_person(book: Book, on_unknown: Any, cut: int) -> None:
+@pytest.mark.parametrize("cut", [0, 1, 25, 59])
+def test_a_list_that_is_cut_goes_on_with_the_next_person(book: Book, cut: int) -> None:
     network = list_network()
-    how = network.configured("sky", on_unknown=on_unknown)
+    how = network.configured("sky", on_unknown="hold")
     published = book.publish("sky", people=PEOPLE)
     attempts(book, network, how, may_go_on=until(network, cut)).run(claim(book))
     receipt = book.receipt(published)
@@ -127,23 +102,6 @@ def test_recipients_that_are_not_requested_do_not_count_for_the_rate(book: Book)
     assert book.receipt(published).recipients == {Outcome.POSTED: 60}
 
 
-def test_a_receipt_in_the_middle_of_a_list_shows_who_is_marked(book: Book) -> None:
-    network = list_network()
-    published = book.publish("sky", people=PEOPLE)
-    seen: list[Any] = []
-
-    def look(person: Recipient) -> RecipientOutcome:
-        receipt = book.receipt(published)
-        seen.append((receipt.outcome, receipt.recipients))
-        return RecipientOutcome(key=person.key, outcome="posted")
-
-    network.sends.extend([look] * (CHUNK + 1))
-    attempts(book, network).run(claim(book))
-    marked = {Outcome.SENDING: CHUNK, Outcome.WAITING: 60 - CHUNK}
-    assert seen[0] == seen[CHUNK - 1] == (Outcome.SENDING, marked)
-    assert seen[CHUNK][1] == {Outcome.POSTED: CHUNK, Outcome.SENDING: CHUNK, Outcome.WAITING: 60 - 2 * CHUNK}
-
-
 @pytest.mark.parametrize("on_unknown", ["resend", "hold"])
 def test_after_a_kill_only_those_who_were_marked_are_in_doubt(
     book: Book, on_unknown: Any, monkeypatch: pytest.MonkeyPatch
@@ -158,7 +116,7 @@ def test_after_a_kill_only_those_who_were_marked_are_in_doubt(
     published = book.publish("sky", people=PEOPLE)
     with pytest.raises(KilledError):
         attempts(book, network, how).run(claim(book, f"{this_process()}/slot"))
-    _dead(monkeypatch)
+    monkeypatch.setattr(leases, "_started", lambda _pid: "")  # the process is not there any more
     assert book.journal.deliveries.recover() == 1
     assert book.receipt(published).recipients == {Outcome.POSTED: 25, Outcome.UNCONFIRMED: 25, Outcome.WAITING: 10}
     attempts(book, network, how).run(claim(book))
@@ -183,7 +141,7 @@ def at_once(calls: int, **more: Any) -> Scripted:
     return Scripted(capabilities=replace(MAIL, calls_at_once=calls), one_by_one=True, **more)
 
 
-@pytest.mark.parametrize("calls", [2, 5, 40])
+@pytest.mark.parametrize("calls", [2, 40])
 def test_several_objects_of_a_channel_reach_everybody_once(book: Book, calls: int) -> None:
     network = at_once(calls)
     published = book.publish("sky", people=PEOPLE)
@@ -207,13 +165,6 @@ def test_calls_are_made_at_the_same_time(book: Book) -> None:
     published = book.publish("sky", people=PEOPLE[:3])
     attempts(book, network).run(claim(book))
     assert book.receipt(published).recipients == {Outcome.POSTED: 3}
-
-
-def test_a_short_list_opens_no_more_objects_than_it_has_people(book: Book) -> None:
-    network = at_once(5)
-    book.publish("sky", people=PEOPLE[:2])
-    attempts(book, network).run(claim(book))
-    assert network.opened == 2
 
 
 @pytest.mark.parametrize("of_helper", [False, True], ids=["first", "helper"])
@@ -353,14 +304,6 @@ def test_those_whom_a_channel_at_fault_has_refused_wait(book: Book) -> None:
     assert "refuses the message for all" in str(book.receipt(published).reason)
 
 
-def test_a_call_in_doubt_leaves_its_people_in_doubt_and_the_list_goes_on(book: Book) -> None:
-    network = list_network()
-    network.sends.append(Unconfirmed("Cut."))
-    published = book.publish("sky", people=PEOPLE[:5])
-    attempts(book, network).run(claim(book))
-    assert book.receipt(published).recipients == {Outcome.HELD: 1, Outcome.POSTED: 4}
-
-
 def test_a_network_in_doubt_that_asks_to_wait_is_not_called_before(book: Book) -> None:
     network = list_network()
     network.sends.append(Unconfirmed("Overloaded.", retry_at=book.clock.now() + timedelta(minutes=5)))
@@ -372,135 +315,6 @@ def test_a_network_in_doubt_that_asks_to_wait_is_not_called_before(book: Book) -
     book.pass_by(11)
     attempts(book, network).run(claim(book))
     assert book.receipt(published).recipients == {Outcome.HELD: 1, Outcome.POSTED: 4}
-
-
-# --- a process that was halted for longer than its lease
-
-
-def halted(book: Book, monkeypatch: pytest.MonkeyPatch, *, seconds: float, then: Any = lambda: None) -> None:
-    """Halt the process once, after its attempt was committed and before the network is called."""
-    begin = Deliveries.begin
-
-    def slow(*given: Any, **named: Any) -> Any:
-        begun = begin(*given, **named)
-        monkeypatch.setattr(Deliveries, "begin", begin)
-        halts.append((seconds, then))
-        return begun
-
-    halts: list[Any] = []
-    is_over = Lease.is_over
-
-    def after_the_halt(lease: Lease, share: float) -> bool:
-        if halts:
-            seconds, then = halts.pop()
-            book.pass_by(seconds)
-            then()
-        return is_over(lease, share)
-
-    monkeypatch.setattr(Deliveries, "begin", slow)
-    monkeypatch.setattr(Lease, "is_over", after_the_halt)
-
-
-def test_a_process_that_was_halted_past_its_lease_publishes_nothing(
-    book: Book, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    network = Scripted(capabilities=READABLE)
-
-    def take_over() -> None:
-        book.journal.deliveries.recover()
-        attempts(book, network).run(claim(book))
-        book.pass_by(60)  # "not there" is believed of the second answer
-        attempts(book, network).run(claim(book))
-
-    halted(book, monkeypatch, seconds=LEASE.total_seconds() + 1, then=take_over)
-    published = book.publish("sky")
-    with pytest.raises(LostLease):
-        attempts(book, network).run(claim(book))
-    receipt = book.receipt(published)
-    assert (receipt.outcome, receipt.attempts, len(network.said)) == (Outcome.POSTED, 2, 1)
-    assert len(network.asked) == 2  # the other one has looked for it, and then sent it
-
-
-@pytest.mark.parametrize("leases", [0.51, 1.01])
-def test_a_process_that_was_halted_and_not_taken_over_sends_it_again_without_a_doubt(
-    book: Book, leases: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Half a lease is for what precedes the call, the other half for its answer."""
-    network = Scripted(capabilities=PLAIN)
-    halted(book, monkeypatch, seconds=leases * LEASE.total_seconds())
-    published = book.publish("sky")
-    attempts(book, network).run(claim(book))
-    assert book.receipt(published).outcome is Outcome.WAITING
-    assert not network.said
-    attempts(book, network).run(claim(book))
-    assert book.receipt(published).outcome is Outcome.POSTED
-
-
-def test_a_process_halted_in_a_list_sends_to_nobody_else(book: Book) -> None:
-    network = list_network()
-
-    def halt(person: Recipient) -> RecipientOutcome:
-        book.pass_by(LEASE.total_seconds() + 1)
-        book.journal.deliveries.recover()
-        other = list_network()
-        attempts(book, other, other.configured("sky", on_unknown="resend")).run(claim(book))
-        others.extend(asked(other))
-        return RecipientOutcome(key=person.key, outcome="posted")
-
-    others: list[str] = []
-    network.sends.append(halt)
-    published = book.publish("sky", people=PEOPLE)
-    with pytest.raises(LostLease):
-        attempts(book, network).run(claim(book, f"{this_process()}/slot"))
-    assert len(asked(network)) == 1
-    assert sorted(others) == sorted(PEOPLE)
-    assert book.receipt(published).outcome is Outcome.POSTED
-
-
-def test_a_post_absent_before_an_interrupted_attempt_is_looked_up_twice_again(book: Book) -> None:
-    network = Scripted(capabilities=READABLE)
-    network.sends.append(Unconfirmed("Cut."))
-    published = book.publish("sky")
-    attempts(book, network).run(claim(book))
-    book.pass_by(60)
-    attempts(book, network).run(claim(book))
-    book.pass_by(60)
-    asked = claim(book)
-    book.journal.deliveries.begin(asked, network.said[0], "standalone")  # not found twice, so sent again
-    book.pass_by(LEASE.total_seconds() + 1)
-    book.journal.deliveries.recover()
-    attempts(book, network).run(claim(book))
-    receipt = book.receipt(published)
-    assert (receipt.outcome, receipt.attempts, len(network.said)) == (Outcome.UNCONFIRMED, 2, 1)
-
-
-# --- two hosts of one name
-
-
-def _dead(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leases, "_started", lambda _pid: "")
-
-
-def _on(monkeypatch: pytest.MonkeyPatch, machine: str) -> str:
-    monkeypatch.setattr(leases, "this_machine", lambda: machine)
-    return f"{machine}/1/1/slot"
-
-
-@pytest.mark.parametrize("twin", ["another-boot:{processes}", "{boot}:another-namespace"])
-def test_twins_of_one_name_take_nothing_from_each_other_before_the_lease_is_over(
-    book: Book, twin: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    host, ours = this_machine().split("/")
-    boot, processes = ours.split(":")
-    published = book.publish("sky", people=PEOPLE)
-    claim(book, _on(monkeypatch, this_machine()))
-    _on(monkeypatch, f"{host}/{twin.format(boot=boot, processes=processes)}")
-    _dead(monkeypatch)  # of the other machine's processes none is here
-    book.pass_by(LEASE.total_seconds() - 1)
-    assert book.journal.deliveries.recover() == 0
-    book.pass_by(2)
-    assert book.journal.deliveries.recover() == 1
-    assert book.receipt(published).outcome is Outcome.WAITING
 
 
 # --- what is logged
@@ -539,28 +353,6 @@ def test_the_result_of_a_background_post_is_logged_without_its_text(
     assert (record.levelno, record.message.endswith(word)) == (level, True)
     assert "Secret" not in caplog.text
     assert "post 1" not in caplog.text
-
-
-@pytest.mark.parametrize(("doubted", "level"), [(0, logging.INFO), (2, logging.WARNING)])
-def test_the_result_of_a_list_is_logged_without_its_recipients(
-    book: Book, doubted: int, level: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO, "policenotify")
-    network = Scripted(capabilities=MAIL)
-
-    def some_in_doubt(people: tuple[Recipient, ...]) -> Iterator[RecipientOutcome]:
-        for person in people[:doubted]:
-            yield RecipientOutcome(key=person.key, outcome="unconfirmed")
-        yield from everybody(people[doubted:])
-
-    network.sends.append(some_in_doubt)
-    published = book.publish("sky", people=PEOPLE[:5])
-    attempts(book, network).run(claim(book))
-    _, record = [record for record in caplog.records if published in record.message]
-    assert record.levelno == level
-    assert ("2 held" in record.message) == bool(doubted)
-    assert f"{5 - doubted} posted" in record.message
-    assert "press.example" not in caplog.text
 
 
 def test_a_delivery_held_for_a_damaged_journal_is_logged(book: Book, caplog: pytest.LogCaptureFixture) -> None:

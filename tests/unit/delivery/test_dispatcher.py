@@ -1,49 +1,26 @@
-"""Delivery threads side by side, and drains that wait for what can still happen."""
+"""Channels side by side, and drains that wait for what can still happen."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import signal
-import sqlite3
-import subprocess
-import sys
-import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
-from sqlalchemy import update
 
-from policenotify.channel import CHUNK, Clock, PostRef, RecipientOutcome, Request
-from policenotify.delivery.dispatcher import Dispatcher
-from policenotify.errors import Blocked, JournalError, MissingExtra, Unavailable, Unconfirmed
-from policenotify.journal.clock import SystemClock
-from policenotify.journal.database import engine as database_engine
-from policenotify.journal.database import schema
-from policenotify.journal.lists.state import BATCH
+from policenotify.errors import Blocked, MissingExtra, Unavailable
 from policenotify.journal.records import AttemptResult
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
-from policenotify.testing.fakes import FakeClock
 from tests.support.clocks import PassingClock
-from tests.support.fake_network import KEYED, MAIL, READABLE, Book, Hang, Scripted, everybody
-from tests.support.patience import LONG, PATIENCE, short, until
-
-NOW = timedelta(0)
-LEASE = timedelta(minutes=30)  # no drain waits for its end
-FAR_LEASE = timedelta(days=1)  # no drain looks again for what was interrupted
-OVER = LEASE + timedelta(seconds=1)
-
-Made = Callable[..., Dispatcher]
+from tests.support.drains import LEASE, NOW, Made, Timed, in_thread, worker_threads
+from tests.support.fake_network import Book, Hang, Scripted
+from tests.support.patience import LONG, PATIENCE
 
 
 @pytest.fixture
@@ -53,116 +30,14 @@ def book(tmp_path: Path) -> Iterator[Book]:
     opened.journal.close()
 
 
-@pytest.fixture
-def delivers(book: Book) -> Iterator[Made]:
-    """Make dispatchers with a short poll interval. Afterwards none of their threads may be left."""
-    made: list[Dispatcher] = []
-
-    def make(*, into: Book = book, **given: Any) -> Dispatcher:
-        networks = {name: one for name, one in given.items() if isinstance(one, Scripted)}
-        settings = {name: one for name, one in given.items() if name not in networks}
-        channels = {name: one.configured(name) for name, one in networks.items()}
-        delivery = Dispatcher(
-            journal=into.journal,
-            channels=channels,
-            **{
-                "clock": into.clock if isinstance(into.clock, SystemClock) else SystemClock(),
-                "backoff": lambda _age: timedelta(seconds=0.05),
-                "poll_interval": 0.05,
-                "lease": LEASE,
-                **settings,
-            },
-        )
-        made.append(delivery)
-        return delivery
-
-    yield make
-    for delivery in made:
-        delivery.close()
-    assert worker_threads() == []
-
-
-def threads_now() -> list[threading.Thread]:
-    return [one for one in threading.enumerate() if one.name.startswith("policenotify ")]
-
-
-def worker_threads() -> list[str]:
-    """The channels on which threads deliver, once those at their end have gone."""
-    ends = time.monotonic() + PATIENCE
-    while (left := threads_now()) and time.monotonic() < ends:
-        left[0].join(0.01)
-    return sorted(one.name.removeprefix("policenotify ") for one in left)
-
-
-class Timed:
-    """Measures whether a drain with a long budget ended early."""
-
-    def __enter__(self) -> Self:
-        self._began = time.monotonic()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.took = time.monotonic() - self._began
-
-    @property
-    def quick(self) -> bool:
-        return self.took < PATIENCE / 2
-
-
-def in_thread(call: Callable[[], object]) -> threading.Thread:
-    thread = threading.Thread(target=call, daemon=True)
-    thread.start()
-    return thread
-
-
-def pass_by(book: Book, time: timedelta) -> None:
-    assert isinstance(book.clock, PassingClock)
-    book.clock.pass_by(time)
-
-
 # --- starting and ending
 
 
-def test_a_drain_that_waits_for_a_connection_does_not_stop_the_others(
-    book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch
+def test_due_deliveries_are_sent_and_the_threads_end(
+    book: Book, delivers: Made, caplog: pytest.LogCaptureFixture
 ) -> None:
-    network, hang, waits, connected = Scripted(), Hang(), threading.Event(), threading.Event()
-    network.sends.append(hang)
-    delivery = delivers(sky=network)
-    book.publish("sky")
-    book.publish("sky")
-    first = in_thread(lambda: delivery.drain(LONG))
-    assert hang.begun.wait(PATIENCE)
-
-    def is_ready(_channel: str, *, severe_only: bool, beside: int | None) -> bool:
-        if not severe_only:
-            return ready(_channel, beside=beside)
-        waits.set()
-        return not connected.wait(PATIENCE)
-
-    ready = book.journal.deliveries.is_ready
-    monkeypatch.setattr(book.journal.deliveries, "is_ready", is_ready)
-    second = in_thread(lambda: delivery.drain(LONG))
-    assert waits.wait(PATIENCE)
-    beside = in_thread(delivery.next_due)
-    beside.join(PATIENCE)
-    assert not beside.is_alive()
-    connected.set()
-    hang.go.set()
-    first.join(PATIENCE)
-    second.join(PATIENCE)
-    assert len(network.said) == 2
-
-
-def test_nothing_starts_at_construction(book: Book, delivers: Made) -> None:
-    before, network = threading.active_count(), Scripted()
-    delivers(sky=network)
-    book.publish("sky")
-    assert (threading.active_count(), network.opened) == (before, 0)
-
-
-def test_due_deliveries_are_sent_and_the_threads_end(book: Book, delivers: Made) -> None:
     sky, sms = Scripted(), Scripted()
+    sky.closes.append(OSError("token=xyz"))  # changes nothing
     published = [book.publish("sky", "sms") for _ in range(3)]
     delivery = delivers(sky=sky, sms=sms)
     with Timed() as drained:
@@ -171,44 +46,11 @@ def test_due_deliveries_are_sent_and_the_threads_end(book: Book, delivers: Made)
     assert {receipt.outcome for one in published for receipt in book.publication(one)} == {Outcome.POSTED}
     assert worker_threads() == []
     assert (sky.opened, sky.closed, sms.opened, sms.closed) == (1, 1, 1, 1)
+    assert [record.getMessage() for record in caplog.records] == ["Channel sky did not close: OSError"]
     assert book.journal.workers.last_heartbeat() is not None
 
 
-def test_deliveries_of_one_incident_go_in_order(book: Book, delivers: Made) -> None:
-    sky = Scripted(capabilities=KEYED)
-    sky.sends.append(Unavailable("Down."))
-    for _ in range(3):
-        book.publish("sky", incident="I1")
-    delivers(sky=sky).drain(LONG)
-    assert [request.body["text"] for request in sky.said] == ["post 1", "post 1", "post 2 reply", "post 3 reply"]
-
-
-def test_a_failing_goodbye_changes_nothing(book: Book, delivers: Made, caplog: pytest.LogCaptureFixture) -> None:
-    sky = Scripted()
-    sky.closes.append(OSError("token=xyz"))
-    published = book.publish("sky")
-    delivers(sky=sky).drain(LONG, publication=published)
-    assert worker_threads() == []
-    assert book.receipt(published).outcome is Outcome.POSTED
-    assert [record.getMessage() for record in caplog.records] == ["Channel sky did not close: OSError"]
-
-
 # --- channel beside channel
-
-
-def test_channels_are_delivered_beside_one_another(book: Book, delivers: Made) -> None:
-    both = threading.Barrier(2, timeout=PATIENCE)
-
-    def together(request: Request) -> PostRef:
-        both.wait()
-        return PostRef(account=request.account, id="1")
-
-    sky, sms = Scripted(), Scripted()
-    sky.sends.append(together)
-    sms.sends.append(together)
-    published = book.publish("sky", "sms")
-    delivers(sky=sky, sms=sms).drain(LONG, publication=published)
-    assert {receipt.outcome for receipt in book.publication(published)} == {Outcome.POSTED}
 
 
 def test_a_channel_that_hangs_does_not_delay_another(book: Book, delivers: Made) -> None:
@@ -260,25 +102,6 @@ def test_a_warning_passes_while_routine_hangs_and_no_third_thread_is_opened(book
     assert {book.receipt(one).outcome for one in (first, warning, calm, stuck, late)} == {Outcome.POSTED}
 
 
-def test_many_drains_at_once_open_one_thread_for_routine(book: Book, delivers: Made) -> None:
-    sky, busy, most = Scripted(), [], []
-
-    def count(request: Request) -> PostRef:
-        busy.append(request)
-        most.append(len(busy))
-        busy.remove(request)
-        return sky.ref(request)
-
-    sky.sends.extend([count] * 12)
-    published = [book.publish("sky") for _ in range(12)]
-    delivery = delivers(sky=sky)
-    drains = [in_thread(partial(delivery.drain, LONG, publication=one)) for one in published]
-    for drain in drains:
-        drain.join(PATIENCE)
-    assert {book.receipt(one).outcome for one in published} == {Outcome.POSTED}
-    assert (set(most), len(sky.said)) == ({1}, 12)
-
-
 def test_a_channel_keeps_its_rate_and_a_drain_does_not_wait_for_it(book: Book, delivers: Made) -> None:
     sky, sms = Scripted(), Scripted()
     delivery = delivers(sms=sms)
@@ -291,27 +114,6 @@ def test_a_channel_keeps_its_rate_and_a_drain_does_not_wait_for_it(book: Book, d
     assert again > book.clock.now() + timedelta(minutes=59)
     assert (len(sky.said), len(sms.said)) == (2, 3)
     assert book.receipt(published[2]).outcome is Outcome.WAITING
-
-
-def test_what_has_expired_is_settled_together_and_nothing_else_is(book: Book, delivers: Made) -> None:
-    short_lived = timedelta(minutes=10)
-    sky, news = Scripted(capabilities=KEYED), Scripted(capabilities=MAIL)
-    sky.sends.append(Unconfirmed("Cut."))
-    doubtful = book.publish("sky", lives=short_lived)
-    delivers(sky=sky, backoff=lambda _age: timedelta(minutes=5)).drain(NOW)
-    assert worker_threads() == []
-    stale = [book.publish("sky", lives=short_lived) for _ in range(3)]
-    listed = book.publish("news", lives=short_lived, people=["a@press.example"])
-    fresh = book.publish("sky")
-    pass_by(book, timedelta(hours=1))
-    assert [book.journal.deliveries.settle_expired() for _ in range(2)] == [3, 0]
-    assert {book.receipt(one).outcome for one in stale} == {Outcome.SUPERSEDED}
-    assert "expired" in str(book.receipt(stale[0]).reason)
-    assert book.receipt(doubtful).outcome is Outcome.UNCONFIRMED
-    delivers(sky=sky, news=news).drain(LONG)
-    assert book.receipt(listed, "news").outcome is Outcome.SUPERSEDED
-    assert book.receipt(fresh).outcome is Outcome.POSTED
-    book.journal.audit.verify()
 
 
 # --- how long a drain waits
@@ -383,30 +185,6 @@ def test_a_drain_waits_for_what_another_process_is_sending(book: Book, delivers:
 
 
 @pytest.mark.parametrize("which", [True, False])
-def test_a_delivery_settled_between_two_reads_is_not_missed(
-    book: Book,
-    delivers: Made,
-    which: bool,  # noqa: FBT001 - a parameter
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    sky, published, due = Scripted(), book.publish("sky"), book.journal.deliveries.due
-    held = [book.claim()]
-
-    def settled_after(channels: Iterable[str], **rates: Any) -> dict[str, datetime]:
-        found = due(channels, **rates)
-        while held:
-            claimed = held.pop()
-            assert claimed is not None
-            again = book.clock.now() + timedelta(seconds=0.1)
-            book.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.WAITING, not_before=again))
-        return found
-
-    monkeypatch.setattr(book.journal.deliveries, "due", settled_after)
-    delivers(sky=sky).drain(LONG, publication=published if which else None)
-    assert book.receipt(published).outcome is Outcome.POSTED
-
-
-@pytest.mark.parametrize("which", [True, False])
 def test_a_drain_keeps_to_its_budget(book: Book, delivers: Made, which: bool) -> None:  # noqa: FBT001 - a parameter
     sky, hang = Scripted(), Hang()
     sky.sends.append(hang)
@@ -439,205 +217,6 @@ def test_waiting_is_not_a_busy_loop(book: Book, delivers: Made, monkeypatch: pyt
     delivers(sky=sky, poll_interval=0.1).drain(timedelta(seconds=1))
     hang.go.set()
     assert len(asked) <= 12  # ten glances, and the first looks; a machine that is busy makes fewer
-
-
-# --- threads that are lost
-
-
-def test_a_silent_thread_is_replaced_and_changes_nothing_any_more(
-    book: Book, delivers: Made, caplog: pytest.LogCaptureFixture
-) -> None:
-    sky, hang = Scripted(capabilities=KEYED), Hang()
-    sky.sends.append(hang)
-    published = book.publish("sky")
-    delivery = delivers(sky=sky)
-    drain = in_thread(lambda: delivery.drain(2 * LEASE, publication=published))
-    assert hang.begun.wait(PATIENCE)
-    pass_by(book, OVER)
-    drain.join(PATIENCE)
-    receipt = book.receipt(published)
-    assert (receipt.outcome, receipt.attempts) == (Outcome.POSTED, 2)
-    assert sky.said[0] == sky.said[1]
-    hang.go.set()
-    assert worker_threads() == []
-    assert book.receipt(published) == receipt
-    assert [record.getMessage() for record in caplog.records] == [
-        f"Channel sky: Delivery {receipt.delivery} on 'sky' was taken over by another runner."
-    ]
-
-
-def test_a_thread_that_was_replaced_takes_nothing_more(book: Book, delivers: Made) -> None:
-    sky, hang, other, clock = Scripted(), Hang(), Hang(), FakeClock()
-    sky.sends.extend([hang, other])
-    first, second = book.publish("sky"), book.publish("sky")
-    delivery = delivers(sky=sky, clock=clock)
-    delivery.drain(NOW)
-    assert hang.begun.wait(PATIENCE)
-    [silent] = [one for one in threading.enumerate() if one.name == "policenotify sky"]
-    clock.pass_by(LEASE.total_seconds())  # the journal's own clock has not moved: its lease still holds
-    delivery.drain(NOW)
-    assert other.begun.wait(PATIENCE)
-    third = book.publish("sky")
-    hang.go.set()
-    silent.join(PATIENCE)
-    assert [book.receipt(one).outcome for one in (first, second, third)] == [
-        Outcome.POSTED,
-        Outcome.SENDING,
-        Outcome.WAITING,
-    ]
-    other.go.set()
-
-
-def test_a_long_mail_is_not_taken_for_a_silent_thread(book: Book, delivers: Made) -> None:
-    news, clock = Scripted(capabilities=MAIL, people=[f"{number}@press.example" for number in range(60)]), FakeClock()
-    delivery = delivers(news=news, clock=clock)
-
-    def slow(people: Any) -> Any:
-        clock.pass_by(LEASE.total_seconds() * 0.75)
-        delivery.drain(NOW)
-        return everybody(people)
-
-    news.sends.extend([slow, slow, slow])
-    first = book.publish("news", people=())
-    second = book.publish("news", people=())
-    over = threading.Event()
-    worker = in_thread(lambda: delivery.drain(None, stop=over.is_set))  # its lists have time
-    until(lambda: book.receipt(second, "news").outcome.is_final)
-    over.set()
-    delivery.wake()
-    worker.join(PATIENCE)
-    assert {book.receipt(one, "news").outcome for one in (first, second)} == {Outcome.POSTED}
-    assert (news.opened, [len(chunk) for chunk in news.written_to]) == (1, [25, 25, 10] * 2)
-
-
-@pytest.mark.parametrize("is_read", [False, True], ids=["being read", "read"])
-def test_one_list_is_sent_by_one_thread_and_another_one_beside_it(
-    book: Book,
-    delivers: Made,
-    is_read: bool,  # noqa: FBT001 - a parameter
-) -> None:
-    people = [f"{number}@press.example" for number in range(BATCH + CHUNK)]
-    news, hang = Scripted(capabilities=MAIL, people=people), Hang()
-
-    def hangs(reached: Any) -> Any:
-        hang.begun.set()
-        assert hang.go.wait(PATIENCE)
-        return everybody(reached)
-
-    def later(reached: Any) -> Any:
-        return [RecipientOutcome(key=person.key, outcome="unavailable", reason="Later.") for person in reached]
-
-    # In the second case all batches wait again after they were tried.
-    news.sends.extend([*[later] * (len(people) // CHUNK if is_read else 0), hangs])
-    delivery, over = delivers(news=news), threading.Event()
-    worker = in_thread(lambda: delivery.drain(None, stop=over.is_set))  # its lists have time
-    severe = book.publish("news", people=(), severity=Severity.SEVERE)
-    assert hang.begun.wait(PATIENCE)
-    until(lambda: book.journal.deliveries.is_ready("news", severe_only=True))  # for a second thread
-    before = len(news.said)
-    delivery.drain(NOW)
-    assert len(threads_now()) == 1
-    assert len(news.said) == before
-
-    extreme = book.publish("news", people=(), severity=Severity.EXTREME)
-    delivery.drain(LONG, publication=extreme)
-    assert book.receipt(extreme, "news").outcome is Outcome.POSTED
-    assert dict(book.receipt(severe, "news").recipients or {})[Outcome.SENDING] == CHUNK
-
-    hang.go.set()
-    delivery.drain(LONG, publication=severe)
-    over.set()
-    delivery.wake()
-    worker.join(PATIENCE)
-    assert book.receipt(severe, "news").recipients == {Outcome.POSTED: len(people)}
-
-
-def test_a_drain_that_returns_early_leaves_its_lists_the_rest_of_its_time(book: Book, delivers: Made) -> None:
-    people = ["a@press.example", "b@press.example"]
-    news, sky = Scripted(capabilities=MAIL, one_by_one=True, people=people), Scripted()
-    begun, go_on = threading.Event(), threading.Event()
-
-    def slow(person: Any) -> Any:
-        begun.set()
-        assert go_on.wait(PATIENCE)
-        return next(everybody([person]))
-
-    news.sends.append(slow)
-    delivery = delivers(news=news, sky=sky)
-    first = book.publish("news", people=people)
-    delivery.drain(NOW)
-    assert not begun.is_set()  # it had no time at all
-    other = book.publish("sky")
-    delivery.drain(LONG, publication=other, stop=begun.is_set)
-    delivery.drain(LONG, publication=other)
-    go_on.set()
-    until(lambda: book.receipt(first, "news").outcome.is_final)
-    assert book.receipt(first, "news").attempts == 1
-    assert book.receipt(first, "news").outcome is Outcome.POSTED
-
-
-@pytest.mark.parametrize("error", [asyncio.CancelledError(), SystemExit(1)])
-def test_any_end_of_a_thread_is_logged_and_leaves_a_doubt(
-    book: Book, delivers: Made, error: BaseException, caplog: pytest.LogCaptureFixture
-) -> None:
-    sky = Scripted(capabilities=KEYED)
-
-    def leave(_request: Request) -> PostRef:
-        raise error
-
-    sky.sends.append(leave)
-    published = book.publish("sky")
-    delivers(sky=sky).drain(NOW)
-    assert worker_threads() == []
-    assert f"Channel sky: {type(error).__name__} escaped." in caplog.text
-    pass_by(book, OVER)
-    delivers(sky=sky).drain(LONG, publication=published)
-    receipt = book.receipt(published)
-    assert (receipt.outcome, receipt.attempts) == (Outcome.POSTED, 2)
-    assert sky.said[0] == sky.said[1]
-
-
-def test_a_post_whose_result_could_not_be_stored_is_looked_into_long_before_its_lease_ends(
-    book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sky, failed = Scripted(capabilities=KEYED), threading.Event()
-    record = type(book.journal.deliveries).record_result
-
-    def full(*given: Any, **named: Any) -> Any:
-        if failed.is_set():
-            return record(*given, **named)
-        failed.set()
-        raise JournalError("The disk is full.")
-
-    monkeypatch.setattr(type(book.journal.deliveries), "record_result", full)
-    published = book.publish("sky")
-    delivery = delivers(sky=sky, rest=0.05)
-    delivery.drain(NOW)
-    assert failed.wait(PATIENCE)
-    assert worker_threads() == []
-    assert book.receipt(published).outcome is Outcome.SENDING
-    delivery.drain(LONG, publication=published)
-    receipt = book.receipt(published)
-    assert (receipt.outcome, receipt.attempts) == (Outcome.POSTED, 2)
-    assert sky.said[0] == sky.said[1]  # the network publishes it once
-
-
-def test_a_machine_without_threads_does_not_crash(
-    book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    published = book.publish("sky")
-    delivery = delivers(sky=Scripted(), rest=0.1)
-
-    def none_left(_thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", none_left)
-        delivery.drain(timedelta(seconds=0.15), publication=published)
-    assert {record.getMessage() for record in caplog.records} == {"Channel sky: can't start new thread"}
-    assert len(caplog.records) <= 3
-    delivery.drain(LONG, publication=published)
-    assert book.receipt(published).outcome is Outcome.POSTED
 
 
 # --- channels that cannot be opened
@@ -679,51 +258,6 @@ def test_a_channel_that_cannot_be_opened_is_blocked_with_one_alarm(
     assert {book.receipt(one).outcome for one in published} == {Outcome.POSTED}
 
 
-def test_a_possibly_published_post_stays_in_doubt_when_the_channel_cannot_be_opened(book: Book, delivers: Made) -> None:
-    sky = Scripted(capabilities=KEYED)
-    sky.sends.append(Unconfirmed("Cut."))
-    published = book.publish("sky")
-    sky.opens.extend([lambda: None, ValueError()])
-    first = delivers(sky=sky, backoff=lambda _age: timedelta(hours=1))  # not due before it has ended
-    first.drain(NOW)
-    assert worker_threads() == []
-    pass_by(book, timedelta(hours=1))
-    delivers(sky=sky).drain(LONG)
-    receipt = book.receipt(published)
-    assert (receipt.outcome, list(book.journal.channels.blocked())) == (Outcome.UNCONFIRMED, ["sky"])
-
-
-def test_a_channel_that_is_replaced_is_opened_again_though_its_connection_is_kept(book: Book, delivers: Made) -> None:
-    revoked, renewed = Scripted(), Scripted()
-    revoked.sends.append(Blocked("Revoked."))
-    published = book.publish("sky")
-    delivery = delivers(sky=revoked)
-    delivery.drain(LONG)
-    delivery.channels["sky"] = renewed.configured("sky")
-    book.journal.resume("desk", "sky")
-    delivery.drain(LONG)
-    assert book.receipt(published).outcome is Outcome.POSTED
-    assert (len(revoked.said), len(renewed.said), revoked.closed) == (1, 1, 1)
-
-
-def test_a_channel_that_is_unblocked_is_replaced_before_anything_is_sent_on_it(book: Book, delivers: Made) -> None:
-    revoked, renewed = Scripted(), Scripted()
-    book.journal.channels.block("sky", Blocked("Revoked."))
-    published = book.publish("sky")
-
-    def refresh() -> None:  # what a person unblocks while the drain looks
-        if not book.journal.channels.blocked():
-            delivery.channels["sky"] = renewed.configured("sky")
-
-    delivery = delivers(sky=revoked, refresh=refresh)
-    delivery.drain(LONG)
-    assert book.receipt(published).outcome is Outcome.WAITING
-    book.journal.resume("desk", "sky")
-    delivery.drain(LONG)
-    assert book.receipt(published).outcome is Outcome.POSTED
-    assert (revoked.opened, len(renewed.said)) == (0, 1)
-
-
 # --- closing
 
 
@@ -744,318 +278,3 @@ def test_closing_does_not_wait_for_what_hangs(book: Book, delivers: Made) -> Non
     hang.go.set()
     assert worker_threads() == []
     assert [book.receipt(one).outcome for one in (first, second)] == [Outcome.POSTED, Outcome.WAITING]
-
-
-def test_closing_ends_the_drains(book: Book, delivers: Made) -> None:
-    sky, hang = Scripted(), Hang()
-    sky.sends.append(hang)
-    book.publish("sky")
-    delivery = delivers(sky=sky)
-    drain = in_thread(lambda: delivery.drain(LONG))
-    assert hang.begun.wait(PATIENCE)
-    delivery.close(timeout=0)
-    drain.join(PATIENCE)
-    assert not drain.is_alive()
-    hang.go.set()
-
-
-# --- the journal fails
-
-
-def test_a_journal_that_is_locked_loses_nothing(
-    tmp_path: Path, delivers: Made, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(database_engine, "BUSY", short(0.1))
-    folder = tmp_path / "locked"
-    folder.mkdir()
-    book = Book(folder, PassingClock())
-    other = sqlite3.connect(book.path, isolation_level=None, check_same_thread=False)
-    sky = Scripted(capabilities=KEYED)
-
-    def lock(request: Request) -> PostRef:
-        other.execute("BEGIN IMMEDIATE")
-        pass_by(book, LEASE / 2)  # so that the drain has to write, too
-        return sky.ref(request)
-
-    sky.sends.append(lock)
-    published = book.publish("sky", people=None)
-    with pytest.raises(JournalError):
-        delivers(into=book, sky=sky).drain(2 * LEASE)
-    assert worker_threads() == []
-    [record] = caplog.records
-    assert record.getMessage().startswith("Channel sky: The journal could not be written: another process")
-    assert record.exc_info is None
-    other.execute("ROLLBACK")
-    other.close()
-    pass_by(book, OVER)
-    delivers(into=book, sky=sky).drain(LONG, publication=published)
-    receipt = book.receipt(published)
-    assert (receipt.outcome, receipt.attempts) == (Outcome.POSTED, 2)
-    assert sky.said[0] == sky.said[1]
-    book.journal.close()
-
-
-def test_a_destroyed_journal_is_reported_without_a_traceback(
-    tmp_path: Path, delivers: Made, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(database_engine, "BUSY", short(0.1))
-    folder = tmp_path / "destroyed"
-    folder.mkdir()
-    book = Book(folder, PassingClock())
-    sky = Scripted()
-
-    def destroy(request: Request) -> PostRef:
-        with closing(sqlite3.connect(book.path)) as other:
-            other.execute("DROP TABLE pn_event")
-        return sky.ref(request)
-
-    sky.sends.append(destroy)
-    book.publish("sky")
-    with pytest.raises(JournalError):
-        delivers(into=book, sky=sky).drain(LONG)
-    assert worker_threads() == []
-    [alarm] = [record.getMessage() for record in caplog.records]
-    assert alarm.startswith("The journal's tables were deleted while it was in use. This process sends nothing more.")
-    assert "post 1" not in caplog.text
-    assert "Traceback" not in caplog.text
-    book.journal.close()
-
-
-def test_records_of_a_newer_version_are_left_alone_without_a_busy_loop(
-    book: Book, delivers: Made, caplog: pytest.LogCaptureFixture
-) -> None:
-    strange, other = book.publish("sky"), book.publish("sms")
-    with book.journal.write() as connection:
-        newer = '{"schema_version": 99}'
-        connection.execute(update(schema.delivery).where(schema.delivery.c.channel == "sky").values(standalone=newer))
-    delivery = delivers(sky=Scripted(), sms=Scripted())
-    delivery.drain(timedelta(seconds=0.2), publication=strange)
-    delivery.drain(LONG, publication=other)
-    assert worker_threads() == []
-    assert [record.getMessage() for record in caplog.records] == ["Channel sky: UnsupportedVersion escaped."]
-    assert book.receipt(strange).outcome is Outcome.WAITING
-    assert book.receipt(other, "sms").outcome is Outcome.POSTED
-
-
-def test_a_channel_that_fails_after_it_was_found_due_rests(
-    book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sky, due = Scripted(), book.journal.deliveries.due
-    delivery = delivers(sky=sky)
-
-    def failing(channels: Iterable[str], **rates: Any) -> dict[str, datetime]:
-        found = due(channels, **rates)
-        delivery._let_rest("sky")
-        return found
-
-    monkeypatch.setattr(book.journal.deliveries, "due", failing)
-    book.publish("sky")
-    delivery.drain(timedelta(seconds=0.1))
-    assert worker_threads() == []
-    assert sky.opened == 0
-
-
-# --- stop, and time
-
-
-def test_a_stop_in_one_place_is_a_stop_in_all(tmp_path: Path, book: Book, delivers: Made) -> None:
-    there = Book(tmp_path, SystemClock(), keys=book.keys)
-    here, beyond = Scripted(), Scripted()
-    one, other = delivers(sky=here), delivers(into=there, sky=beyond)
-    published = book.publish("sky")
-    there.journal.stop("cne Roux")
-    with Timed() as drained:
-        assert one.drain(LONG) is None
-        assert one.drain(LONG, publication=published) is None
-        assert other.drain(LONG) is None
-    assert drained.quick
-    assert (here.said, beyond.said) == ([], [])
-    book.journal.resume("cne Roux")
-    other.drain(LONG)
-    assert (here.said, len(beyond.said)) == ([], 1)
-    assert book.receipt(published).outcome is Outcome.POSTED
-    there.journal.close()
-
-
-class Jumping(FakeClock):
-    """A wall clock that is set."""
-
-    def jump(self, seconds: float) -> None:
-        self._at += timedelta(seconds=seconds)
-
-
-def test_a_drain_ends_when_its_threads_have_found_nothing_more(book: Book, delivers: Made) -> None:
-    sky = Scripted()
-    book.publish("sky")
-    book.publish("sky")
-    with Timed() as drained:
-        delivers(sky=sky, poll_interval=2 * PATIENCE).drain(
-            LONG
-        )  # the threads keep their connections for a moment longer
-    assert drained.quick
-    assert len(sky.said) == 2
-
-
-@pytest.fixture
-def jumping(tmp_path: Path) -> Iterator[Book]:
-    folder = tmp_path / "jumping"
-    folder.mkdir()
-    opened = Book(folder, Jumping())
-    yield opened
-    opened.journal.close()
-
-
-def jump(clock: Clock, seconds: float) -> None:
-    assert isinstance(clock, Jumping)
-    clock.jump(seconds)
-
-
-def test_a_clock_that_jumps_ahead_brings_forward_what_waits(jumping: Book, delivers: Made) -> None:
-    sky, tried = Scripted(), threading.Event()
-
-    def down(_request: Request) -> PostRef:
-        tried.set()
-        raise Unavailable("Down.", retry_at=jumping.clock.now() + timedelta(seconds=20))
-
-    sky.sends.append(down)
-    published = jumping.publish("sky")
-    delivery = delivers(into=jumping, sky=sky, lease=FAR_LEASE)
-    drain = in_thread(lambda: delivery.drain(LONG))
-    assert tried.wait(PATIENCE)
-    drain.join(0.5)
-    assert drain.is_alive()
-    jump(jumping.clock, 20)
-    drain.join(PATIENCE)
-    assert not drain.is_alive()
-    assert jumping.receipt(published).outcome is Outcome.POSTED
-
-
-@pytest.mark.parametrize(("days", "became"), [(2, Outcome.POSTED), (1, Outcome.HELD)])
-def test_a_clock_that_jumps_back_causes_no_wait_spin_or_crash(
-    jumping: Book, delivers: Made, days: int, became: Outcome
-) -> None:
-    """The size of the jump is unknown, so only a sufficiently long idempotency window still counts."""
-    sky = Scripted(capabilities=replace(KEYED, idempotency_window=timedelta(days=days)))
-    sky.sends.append(Unconfirmed("Cut."))
-    published = jumping.publish("sky")
-    delivery = delivers(into=jumping, sky=sky)
-    delivery.drain(NOW)
-    assert worker_threads() == []
-    jump(jumping.clock, -3600)
-    with Timed() as drained:
-        due = delivery.drain(LONG)
-    assert drained.quick
-    assert due is None
-    assert jumping.receipt(published).outcome is became
-    assert sky.said == sky.said[:1] * (2 if became is Outcome.POSTED else 1)
-
-
-def test_a_post_that_always_fails_unexpectedly_blocks_no_other_and_expires(jumping: Book, delivers: Made) -> None:
-    sky = Scripted()
-
-    def odd(request: Request) -> PostRef:
-        if request.body["text"] == "post 1":
-            raise KeyError("token=xyz")
-        return sky.ref(request)
-
-    sky.sends.extend([odd] * 9)
-    poison = jumping.publish("sky", incident="I1", severity=Severity.EXTREME, lives=timedelta(hours=1))
-    other, behind = jumping.publish("sky"), jumping.publish("sky", incident="I1")
-    delivery = delivers(into=jumping, sky=sky, backoff=lambda _before: timedelta(minutes=10))  # no drain waits so long
-    for attempts in (1, 2, 3):
-        delivery.drain(LONG)
-        assert jumping.receipt(poison).attempts == attempts
-        assert jumping.receipt(other).outcome is Outcome.POSTED
-        assert jumping.receipt(behind).outcome is Outcome.WAITING
-        jump(jumping.clock, 600)
-    jump(jumping.clock, 3600)
-    delivery.drain(LONG)  # what may be out and is stale by now is for a person to look at
-    assert jumping.receipt(poison).outcome is Outcome.HELD
-    assert jumping.receipt(behind).outcome is Outcome.POSTED
-    assert "xyz" not in str(jumping.publication(poison))
-
-
-# --- a process is killed
-
-DOOMED = """
-import os, sys
-from datetime import timedelta
-from pathlib import Path
-from tests.support.fake_network import Book, Scripted, KEYED, MAIL, PLAIN, READABLE
-from policenotify.journal.clock import SystemClock
-from policenotify.delivery.dispatcher import Dispatcher
-from policenotify.journal.keys import Keys
-from threading import Event
-
-def hang(given):
-    os.write(1, (getattr(given, "text", "") or "sending").encode() + b"\\n")  # whole, whatever other threads write
-    Event().wait()
-
-networks = {name: Scripted(capabilities=can) for name, can in dict(
-    keyed=KEYED, found=READABLE, absent=READABLE, hold=PLAIN, resend=PLAIN, claimed=PLAIN, mail=MAIL).items()}
-networks["mail"].people.extend(["a@press.example", "b@press.example"])
-for name, network in networks.items():
-    (network.prepares if name == "claimed" else network.sends).append(hang)
-folder = Path(sys.argv[1])
-book = Book(folder, SystemClock(), keys=Keys.load(folder / "keys"))
-channels = {name: network.configured(name) for name, network in networks.items()}
-lease = timedelta(hours=2)
-Dispatcher(journal=book.journal, channels=channels, clock=SystemClock(), lease=lease).drain(timedelta(hours=1))
-"""
-
-
-def _landed(post: str, request: Request) -> PostRef:
-    return PostRef(account=request.account, id=post)
-
-
-@pytest.mark.slow
-def test_a_killed_process_leaves_doubts_that_are_settled_at_once(tmp_path: Path, book: Book, delivers: Made) -> None:
-    book.keys.save(tmp_path / "keys")
-    plain = book.publish("keyed", "found", "absent", "hold", "resend", "claimed")
-    mail = book.publish("mail", people=["a@press.example", "b@press.example"])
-    with subprocess.Popen(  # noqa: S603 - our own interpreter, our own text
-        [sys.executable, "-c", textwrap.dedent(DOOMED), str(tmp_path)],
-        cwd=Path(__file__).parents[3],
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as doomed:
-        assert doomed.stdout is not None
-        said = sorted(doomed.stdout.readline().strip() for _ in range(7))
-        doomed.send_signal(signal.SIGKILL)
-    assert said == ["post 1"] + ["sending"] * 6
-    assert [receipt.outcome for receipt in book.publication(plain)] == [Outcome.SENDING] * 6
-
-    capabilities = replace(READABLE, lookup_delay=timedelta(0))
-    networks = {
-        "keyed": Scripted(capabilities=KEYED),
-        "found": Scripted(capabilities=capabilities),
-        "absent": Scripted(capabilities=capabilities),
-        "hold": Scripted(),
-        "claimed": Scripted(),
-        "mail": Scripted(capabilities=MAIL),
-    }
-    networks["found"].finds.append(networks["found"].ref)
-    resend = Scripted()
-    for name in ("keyed", "absent", "claimed"):  # one account, whose posts are distinguished by their ids
-        networks[name].sends.append(partial(_landed, name))
-    resend.sends.append(partial(_landed, "resend"))
-    delivery = delivers(**networks)
-    delivery.channels["resend"] = resend.configured("resend", on_unknown="resend")
-    with Timed() as drained:
-        delivery.drain(LONG)
-    assert drained.took < 15  # "not there" is believed of two answers, five seconds apart
-    outcomes = {receipt.channel: (receipt.outcome, receipt.attempts) for receipt in book.publication(plain)}
-    assert outcomes == {
-        "keyed": (Outcome.POSTED, 2),
-        "found": (Outcome.POSTED, 1),
-        "absent": (Outcome.POSTED, 2),
-        "hold": (Outcome.HELD, 1),
-        "resend": (Outcome.POSTED, 2),
-        "claimed": (Outcome.POSTED, 1),
-    }
-    # What was prepared before the kill is sent again. Only what was never begun is prepared.
-    assert {name for name, network in networks.items() if network.prepared} == {"claimed"}
-    assert resend.prepared == []
-    assert [len(networks[name].said) for name in ("keyed", "found", "absent", "hold")] == [1, 0, 1, 0]
-    receipt = book.receipt(mail, "mail")
-    assert (receipt.outcome, receipt.recipients) == (Outcome.HELD, {Outcome.HELD: 2})

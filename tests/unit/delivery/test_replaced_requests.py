@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from policenotify.audiences.selection import Cursor
 from policenotify.channel import Capabilities
-from policenotify.delivery.attempt import DeliveryAttempt
 from policenotify.errors import Refused
 from policenotify.journal.lists.state import StoredCursor
 from policenotify.journal.records import ClaimedDelivery
 from policenotify.model.history import Outcome
 from policenotify.text import Budget
-from tests.support.fake_network import LEASE, Book, Scripted
+from tests.support.fake_network import LEASE, Book, Scripted, attempts
 
 FIRST, SECOND = (tuple(f"{name}{n}@press.example" for n in range(4)) for name in "ab")
 PEOPLE = (*FIRST, *SECOND)
 CAN = Capabilities(budget=Budget(300), recipients=True, replies=True)
-
-
-@pytest.fixture
-def book(tmp_path: Path) -> Iterator[Book]:
-    opened = Book(tmp_path)
-    yield opened
-    opened.journal.close()
-
-
-def _run(book: Book, network: Scripted, claimed: ClaimedDelivery) -> None:
-    channel = network.open(book.clock, book.journal.channels.state_store("sky"))
-    attempt = DeliveryAttempt(
-        journal=book.journal, channel=channel, config=network.configured("sky"), clock=book.clock, lease=LEASE
-    )
-    attempt.run(claimed)
 
 
 def _batch(book: Book, people: tuple[str, ...], *, is_last: bool = False) -> ClaimedDelivery:
@@ -53,14 +34,14 @@ def test_each_person_gets_it_once(book: Book, between: bool) -> None:  # noqa: F
     published = book.publish("sky", people=PEOPLE)
     first, second = _batch(book, FIRST), _batch(book, SECOND, is_last=True)
     network.sends.append(Refused("Another key.", fallback="prepare"))
-    _run(book, network, first)
+    attempts(book, network).run(first)
     if between:  # a worker has sent the other request already
         again = book.claim()
         assert again is not None
-        _run(book, network, again)
-    _run(book, network, second)  # claimed with the request that the network has refused since
+        attempts(book, network).run(again)
+    attempts(book, network).run(second)  # claimed with the request that the network has refused since
     while claimed := book.claim():
-        _run(book, network, claimed)
+        attempts(book, network).run(claimed)
     accepted = [address for call in network.written_to[1:] for address in call]
     assert sorted(accepted) == sorted(PEOPLE)
     receipt = book.receipt(published)

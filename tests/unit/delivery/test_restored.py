@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Literal
 
 import pytest
 
-from policenotify.delivery.attempt import DeliveryAttempt
 from policenotify.model.history import Outcome
-from tests.support.fake_network import KEYED, LEASE, PLAIN, READABLE, Book, Scripted
-
-pytestmark = pytest.mark.sqlite
-
-
-@pytest.fixture
-def book(tmp_path: Path) -> Iterator[Book]:
-    opened = Book(tmp_path)
-    yield opened
-    opened.journal.close()
-
-
-def attempt(book: Book, network: Scripted, on_unknown: Literal["resend", "hold"] = "resend") -> None:
-    claimed = book.claim()
-    assert claimed is not None
-    channel = network.open(book.clock, book.journal.channels.state_store("sky"))
-    how = network.configured("sky", on_unknown=on_unknown)
-    DeliveryAttempt(journal=book.journal, channel=channel, config=how, clock=book.clock, lease=LEASE).run(claimed)
+from tests.support.fake_network import KEYED, PLAIN, READABLE, Book, Scripted, attempt
 
 
 def test_a_post_of_after_the_copy_is_found_and_not_repeated(book: Book) -> None:
@@ -75,6 +55,6 @@ def test_where_nothing_can_be_asked_the_documented_choice_is_made(
     network = Scripted(capabilities=PLAIN)
     published = book.publish("sky")
     book.journal.mark_restored("adm")
-    attempt(book, network, on_unknown)
+    attempt(book, network, network.configured("sky", on_unknown=on_unknown))
     assert book.receipt(published).outcome is outcome
     assert len(network.said) == (on_unknown == "resend")

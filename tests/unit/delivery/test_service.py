@@ -45,32 +45,6 @@ def test_where_there_is_nothing_to_end_a_signal_has_its_usual_effect() -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
 
-class _Working:
-    running = True
-    unresponsive_for = 0.0
-
-
-@pytest.mark.parametrize("arrives_at", range(1, 5))
-def test_a_signal_ends_it_at_whichever_line_it_arrives_before_the_wait(arrives_at: int) -> None:
-    lines = 0
-
-    def trace(_frame: FrameType, event: str, _argument: Any) -> Any:
-        nonlocal lines
-        if event == "line":
-            lines += 1
-            if lines == arrives_at:
-                os.kill(os.getpid(), signal.SIGTERM)
-        return trace
-
-    before = sys.gettrace()
-    with ended_by_signals() as signals:
-        sys.settrace(trace)
-        try:
-            assert Supervisor({}).watch(_Working(), signals, 10) == "SIGTERM"  # type: ignore[arg-type]  # as it looks
-        finally:
-            sys.settrace(before)
-
-
 @pytest.mark.parametrize("arrives_at", range(1, 10))
 def test_no_signal_is_lost_while_it_begins_to_collect_them(arrives_at: int) -> None:
     lines, earlier = 0, list[int]()

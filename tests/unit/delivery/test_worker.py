@@ -19,7 +19,7 @@ import pytest
 from policenotify.channel import Clock
 from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.delivery.worker import Worker
-from policenotify.errors import JournalError, JournalTakenAway
+from policenotify.errors import JournalError
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
@@ -92,25 +92,6 @@ def worker(script: Script, clock: FakeClock) -> Iterator[Worker]:
     assert made.stop()
 
 
-def test_nothing_starts_at_construction_and_a_start_is_one(worker: Worker) -> None:
-    before = threading.active_count()
-    assert not worker.running
-    assert (worker.stop(), worker.unresponsive_for) == (True, 0.0)
-    with worker as same:
-        assert same is worker.start()
-        assert worker.running
-        assert threading.active_count() == before + 1
-    assert not worker.running
-
-
-def test_it_is_woken_only_while_it_runs(worker: Worker, script: Script) -> None:
-    worker.wake()
-    assert not script.woken.is_set()
-    worker.start()
-    worker.wake()
-    assert script.woken.is_set()
-
-
 def test_a_broken_journal_is_reported_once_and_stops_nothing(
     worker: Worker, script: Script, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -140,53 +121,6 @@ def test_its_silence_is_measured(worker: Worker, script: Script, clock: FakeCloc
     script.hold.set()
     assert worker.stop()
     assert not worker.running
-
-
-def test_a_delivery_that_hangs_does_not_keep_the_stop(script: Script) -> None:
-    script.hold = threading.Event()
-    worker = script.worker(SystemClock()).start()
-    script.until(lambda: script.looks == 1)
-    assert not worker.stop(timeout=SOON)
-    script.hold.set()
-    assert worker.start().running  # again, beside the old one
-    worker.stop()
-
-
-def _workers() -> set[threading.Thread]:
-    return {thread for thread in threading.enumerate() if thread.name == "policenotify worker"}
-
-
-def test_threads_that_start_it_at_once_start_it_once(worker: Worker) -> None:
-    before, together = _workers(), threading.Barrier(4)
-
-    def start() -> None:
-        together.wait()
-        worker.start()
-
-    threads = [threading.Thread(target=start) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    [_] = _workers() - before
-    assert worker.stop()
-    assert not _workers() - before
-
-
-def test_a_callback_in_its_own_thread_may_stop_it(script: Script) -> None:
-    script.error, stopped = JournalTakenAway("The journal was deleted."), list[bool]()
-    worker, ended = script.worker(SystemClock()), threading.Event()
-
-    def stop() -> None:
-        try:
-            stopped.append(worker.stop())
-        finally:
-            ended.set()
-
-    worker.on_failure = stop
-    worker.start()
-    assert ended.wait(PATIENCE)
-    assert (stopped, worker.running) == ([False], False)
 
 
 # --- with a journal

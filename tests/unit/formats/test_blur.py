@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.formats.drawing import draw
@@ -31,7 +31,6 @@ def _numbers(value: object) -> Iterator[str]:
         yield number[: number.index(".") + 6]
 
 
-@settings(max_examples=60)
 @given(place=strategies.locations(), name=st.sampled_from(_OPENINGS), taken_down=st.booleans())
 def test_no_file_is_finer_than_the_category(place: Location, name: str, *, taken_down: bool) -> None:
     sample = next(one for one in SAMPLES if one.id == name)

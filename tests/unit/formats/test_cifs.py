@@ -9,13 +9,9 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from policenotify.formats.cifs import cifs
 from policenotify.formats.feed import Feed
-from policenotify.model.message import Message
-from policenotify.testing import strategies
 from tests.support.feed_items import NOW, THREAD, make_feed
 from tests.unit.formats.test_roads import PLACE, closure, items
 
@@ -93,18 +89,3 @@ def test_a_closure_with_its_end() -> None:
 def test_each_category_has_its_type(fields: dict[str, Any], subtype: str) -> None:
     [incident] = read(make_feed(*items(closure(**fields)), now=NOW))
     assert incident["subtype"] == subtype
-
-
-def test_a_road_with_a_direction_is_closed_in_that_one() -> None:
-    place = {**PLACE, "street": None, "road": {"road": "A9", "direction": "Béziers → Montpellier"}}
-    [incident] = read(make_feed(*items(closure(location=place)), now=NOW))
-    assert (incident["street"], incident["direction"]) == ("A9", "ONE_DIRECTION")
-
-
-@given(st.lists(strategies.messages(category="road_closure", exercise=False), min_size=1, max_size=3))
-def test_every_feed_is_as_the_documentation_has_it(messages: list[Message]) -> None:
-    exact = [
-        each.model_copy(update={"location": each.location and each.location.model_copy(update={"precision": "exact"})})
-        for each in messages
-    ]
-    read(make_feed(*items(*exact), now=NOW + timedelta(minutes=20)))

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from policenotify.formats.datex import datex
 from policenotify.formats.feed import Feed
-from policenotify.model.message import Message
-from policenotify.testing import strategies
 from tests.support.feed_items import NOW, THREAD, make_feed
-from tests.unit.formats.test_roads import PLACE, POINT, closure, items
+from tests.unit.formats.test_roads import POINT, closure, items
 
 NS = {
     prefix: f"http://datex2.eu/schema/3/{name}"
@@ -138,12 +133,3 @@ def test_the_words_are_told_in_every_language() -> None:
         ("fr", "Avenue fermée\nÉvitez le secteur."), ("en", "Avenue closed\nAvoid the area."),
     ]  # fmt: skip
     assert document.findtext(".//sit:overallSeverity", None, NS) == "high"
-
-
-@given(st.lists(strategies.messages(category="demonstration", exercise=False), min_size=1, max_size=3))
-def test_every_feed_is_as_the_standard_has_it(messages: list[Message]) -> None:
-    exact: list[Any] = [
-        each.model_copy(update={"location": each.location and each.location.model_copy(update={"precision": "exact"})})
-        for each in messages
-    ]
-    read(make_feed(*items(*exact, closure(location=PLACE)), now=NOW + timedelta(minutes=30)))

@@ -6,15 +6,11 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from hypothesis import given
-
 from policenotify.formats.geojson import geojson
-from policenotify.model.cap import Precision
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Area, Location, Point, Polyline
-from policenotify.model.message import Message, Translation
-from policenotify.testing import strategies
-from tests.support.feed_items import NOW, THREAD, make_feed, make_item, sample_items
+from policenotify.model.message import Message
+from tests.support.feed_items import NOW, make_feed, make_item, sample_items
 
 _SQUARE = ((3.0, 43.0), (3.1, 43.0), (3.1, 43.1), (3.0, 43.1), (3.0, 43.0))  # counterclockwise
 _HOLE = ((3.02, 43.02), (3.02, 43.04), (3.04, 43.04), (3.02, 43.02))  # clockwise
@@ -37,12 +33,6 @@ def test_nothing_open_is_an_empty_collection() -> None:
     assert _drawn(_message(lifecycle=Lifecycle()))["features"] == []
 
 
-def test_a_withdrawn_incident_is_on_no_map() -> None:
-    withdrawn = make_item(_message()).withdrawn(NOW)
-
-    assert json.loads(geojson(make_feed(withdrawn)))["features"] == []
-
-
 def test_an_open_incident_is_a_feature_with_its_latest_words() -> None:
     opening, update = sample_items("accident/opening", "accident/update")
 
@@ -58,24 +48,6 @@ def test_an_open_incident_is_a_feature_with_its_latest_words() -> None:
     assert properties["since"] == "2026-06-05T15:42:00.000000Z"
     assert properties["updated"] == "2026-06-05T16:12:00.000000Z"
     assert properties["url"] == f"https://alerte.police34.example/i/{opening.thread}.html"
-
-
-def test_all_languages_are_in_it() -> None:
-    [feature] = _drawn(_message(translations=(Translation(language="en", headline="Fire", instruction="Stay in"),)))[
-        "features"
-    ]
-
-    assert feature["properties"]["languages"] == {
-        "fr": {"headline": "Feu", "instruction": ""},
-        "en": {"headline": "Fire", "instruction": "Stay in"},
-    }
-
-
-def test_without_coordinates_the_geometry_is_null() -> None:
-    [feature] = _drawn(_message(location=Location()))["features"]
-
-    assert feature["geometry"] is None
-    assert feature["properties"]["accuracy"] is None
 
 
 def test_a_point_has_its_longitude_first() -> None:
@@ -110,31 +82,3 @@ def test_rings_follow_the_right_hand_rule() -> None:
 
         assert polygon["geometry"] == {"type": "Polygon", "coordinates": right}
         assert polygons["geometry"] == {"type": "MultiPolygon", "coordinates": [right, right]}
-
-
-def test_an_update_without_a_place_keeps_that_of_the_opening() -> None:
-    place = Location(point=Point(latitude=43.6, longitude=3.9))
-    update = _message(lifecycle=Lifecycle(stage=Stage.UPDATE, incident="2026-17"))
-
-    [feature] = _drawn(_message(location=place), update)["features"]
-
-    assert feature["geometry"]["coordinates"] == [3.9, 43.6]
-
-
-@given(strategies.messages())
-def test_it_tells_no_more_than_the_public_message(message: Message) -> None:
-    blurred = message.model_copy(update={"location": message.location and message.location.blur(Precision.COMMUNE)})
-    document = _drawn(blurred)
-
-    for feature in document["features"]:
-        place, geometry = blurred.location, feature["geometry"]
-        if place and place.polyline:
-            assert geometry["coordinates"] == [[*position] for position in place.polyline.coordinates]
-        elif place and place.point:
-            assert geometry["coordinates"] == [place.point.longitude, place.point.latitude]
-        else:
-            assert geometry is None
-        assert feature["properties"]["incident"] == THREAD
-        assert feature["properties"]["exercise"] is message.exercise
-    for incident in {message.incident, message.lifecycle.follows} - {None, "a"}:
-        assert f'"{incident}"' not in json.dumps(document)

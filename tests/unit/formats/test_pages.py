@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -18,12 +17,11 @@ from hypothesis import strategies as st
 from policenotify.formats.drawing import draw
 from policenotify.formats.feed import Feed, picture_path
 from policenotify.formats.item import Item
-from policenotify.formats.pages import MOST_EMBEDDED, embed, index_files, thread_files
-from policenotify.model.cap import Precision
+from policenotify.formats.pages import embed, index_files, thread_files
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location, Point
 from policenotify.model.message import Known, Message, Translation
-from policenotify.model.post import Picture, Span
+from policenotify.model.post import Picture
 from policenotify.testing import strategies
 from tests.support.feed_items import NOW, SITE, THREAD, digest, make_feed, make_item, sample_items
 
@@ -96,18 +94,6 @@ def test_a_message_has_a_page_with_its_words() -> None:
     assert next(tree.iter("time")).get("datetime") == "2026-06-05T18:00:00+02:00"
 
 
-def test_links_in_the_text_can_be_followed() -> None:
-    span = Span(kind="url", start=4, end=15, value="https://police.example/?a=1&b=2")
-    [item] = _thread(_OPENING)
-    item = item.model_copy(update={"text": "Via police.test", "spans": (span,)})
-
-    tree = _pages(make_feed(item))[f"m/{item.id}.html"]
-
-    assert ("https://police.example/?a=1&b=2", "police.test") in {
-        (link.get("href"), link.text) for link in tree.iter("a")
-    }
-
-
 def test_search_engines_read_it_as_an_announcement() -> None:
     expires_at = NOW + timedelta(hours=2)
     [item] = _thread(_OPENING.model_copy(update={"expires_at": expires_at}))
@@ -135,15 +121,6 @@ def test_search_engines_read_it_as_an_announcement() -> None:
     }
 
 
-def test_an_announcement_without_a_place_has_none() -> None:
-    anywhere = _OPENING.model_copy(update={"location": None})
-    town = _OPENING.model_copy(update={"location": Location(commune_name="Sète")})
-    for message, place in ((anywhere, None), (town, {"@type": "Place", "name": "Sète"})):
-        [item] = _thread(message)
-
-        assert _data(_pages(make_feed(item))[f"m/{item.id}.html"]).get("spatialCoverage") == place
-
-
 def test_networks_show_the_link_with_its_picture() -> None:
     [item] = _thread(_OPENING)
     item = item.model_copy(update={"pictures": (_PICTURE,), "text": "Feu. " * 80})
@@ -158,16 +135,6 @@ def test_networks_show_the_link_with_its_picture() -> None:
     assert metas["description"] == metas["og:description"]
     assert len(metas["description"]) <= 200
     assert metas["description"].endswith("…")
-
-
-def test_pictures_have_their_descriptions() -> None:
-    [item] = _thread(_OPENING)
-    pages = _pages(make_feed(item.model_copy(update={"pictures": (_PICTURE,)})))
-
-    for path in (f"m/{item.id}.html", f"i/{THREAD}.html"):
-        [image] = pages[path].iter("img")
-        assert image.get("alt") == 'Plan du "secteur"'
-        assert image.get("src") == f"../{picture_path(_PICTURE)}"
 
 
 def test_each_language_has_a_section_and_a_link() -> None:
@@ -233,13 +200,6 @@ def test_an_incident_has_a_page_with_all_its_messages_the_last_first() -> None:
     assert links == [f"../m/{item.id}.html" for item in reversed(items)]
 
 
-def test_a_standalone_message_has_no_state() -> None:
-    [item] = sample_items("scam/info")
-    tree = _pages(make_feed(item))[f"i/{item.thread}.html"]
-
-    assert [each for each in tree.iter("p") if each.get("class") == "banner"] == []
-
-
 def test_the_index_names_the_open_incidents_first() -> None:
     fire, scam = sample_items("fire/opening"), sample_items("scam/info")
     tree = _pages(make_feed(*fire, *scam))["index.html"]
@@ -251,13 +211,6 @@ def test_the_index_names_the_open_incidents_first() -> None:
     assert len([*tree.iter("li")]) >= 2
 
 
-def test_an_empty_feed_has_pages_too() -> None:
-    pages = _pages(make_feed())
-
-    assert "Aucun événement en cours ni à venir." in words_of(pages["index.html"], "p")
-    assert "Aucun événement en cours ni à venir." in words_of(pages["embed.html"], "p")
-
-
 def test_the_frame_reloads_itself_and_opens_links_outside() -> None:
     items = sample_items("accident/opening", "accident/end", "fire/opening", "scam/info")
     tree = _pages(make_feed(*items, now=items[-1].published_at))["embed.html"]
@@ -265,21 +218,6 @@ def test_the_frame_reloads_itself_and_opens_links_outside() -> None:
     assert [meta.get("content") for meta in tree.iter("meta") if meta.get("http-equiv") == "refresh"] == ["60"]
     assert {(link.get("target"), link.get("rel")) for link in tree.iter("a")} == {("_blank", "noopener")}
     assert [line.get("class") for line in tree.iter("li")] == ["open"]
-
-
-def test_the_frame_shows_the_end_for_two_days() -> None:
-    items = sample_items("accident/opening", "accident/end")
-    tree = _pages(make_feed(*items))["embed.html"]
-
-    assert [line.get("class") for line in tree.iter("li")] == ["over"]
-    assert "Aucun événement en cours ni à venir." in words_of(tree, "p")
-    assert _pages(make_feed(*items, now=items[-1].published_at + timedelta(days=3)))["embed.html"].find(".//li") is None
-
-
-def test_the_frame_is_short() -> None:
-    opened = [make_item(_OPENING, name=str(n), thread=digest(str(n))[:16]) for n in range(30)]
-
-    assert len([*_pages(make_feed(*opened))["embed.html"].iter("li")]) == MOST_EMBEDDED
 
 
 def test_exercises_are_marked_on_every_page() -> None:
@@ -290,30 +228,6 @@ def test_exercises_are_marked_on_every_page() -> None:
         assert ["".join(each.itertext()) for each in banners] == [
             "EXERCICE\u00a0: ceci n'est pas une situation réelle."
         ], path
-
-
-def test_no_search_engine_takes_an_exercise_for_an_announcement() -> None:
-    [item] = _thread(_OPENING.model_copy(update={"exercise": True}))
-    pages = _pages(make_feed(item))
-
-    for path in pages:
-        assert _metas(pages[path])["robots"] == "noindex"
-        assert [*pages[path].iter("script")] == []
-
-
-def test_a_withdrawn_message_leaves_a_page_without_its_words() -> None:
-    first, second = _thread(_OPENING, _later(Stage.UPDATE))
-    withdrawn = first.withdrawn(NOW + timedelta(hours=1))
-    pages = _pages(make_feed(withdrawn, second))
-    tree = pages[f"m/{first.id}.html"]
-
-    assert words_of(tree, "h1") == ["Publication retirée"]
-    assert _metas(tree)["robots"] == "noindex"
-    assert [*tree.iter("script")] == []
-    assert "Feu" not in "".join(tree.itertext())
-    assert "Feu" not in "".join(pages[f"i/{THREAD}.html"].itertext())
-    gone = _pages(make_feed(withdrawn, second.withdrawn(NOW + timedelta(hours=1))))[f"i/{THREAD}.html"]
-    assert words_of(gone, "h1") == ["Publication retirée"]
 
 
 def test_every_link_among_the_files_leads_to_one() -> None:
@@ -329,24 +243,6 @@ def test_every_link_among_the_files_leads_to_one() -> None:
                 if element.tag in {"a", "link"} and target.startswith(SITE.url):
                     name = urlsplit(target).path.lstrip("/") or "index.html"
                     assert name in files, (path, address)
-
-
-def test_each_page_names_the_feeds() -> None:
-    [item] = _thread(_OPENING)
-
-    for path, tree in _pages(make_feed(item)).items():
-        if path != "embed.html":
-            kinds = {link.get("type") for link in tree.iter("link") if link.get("rel") == "alternate"}
-            assert {"application/atom+xml", "application/feed+json", "text/calendar"} <= kinds, path
-
-
-def test_a_feed_without_formats_names_none() -> None:
-    [item] = _thread(_OPENING)
-    feed = make_feed(item, site=replace(SITE, formats=frozenset()))
-    tree = _pages(feed)[f"m/{item.id}.html"]
-
-    assert not [link for link in tree.iter("link") if link.get("rel") == "alternate"]
-    assert tree.find(".//footer") is None
 
 
 def _allowed(tree: Element) -> Iterator[Element]:
@@ -391,22 +287,3 @@ def test_no_text_becomes_markup(texts: list[str], exercise: bool) -> None:  # no
     assert len([*page.iter("h1")]) == 1
     assert exercise or _data(page)["category"] == "fire"
     assert set(pages) == set(expected)
-
-
-@given(strategies.messages())
-def test_no_page_shows_the_dispatch_id_or_a_finer_place(message: Message) -> None:
-    blurred = message.model_copy(update={"location": message.location and message.location.blur(Precision.COMMUNE)})
-    item = make_item(blurred)
-    pages = _pages(make_feed(item))
-
-    for path, tree in pages.items():
-        for element in tree.iter():
-            for value in (element.text or "", *element.attrib.values()):
-                assert "2026-0605-17" not in value
-        banners = [each for each in tree.iter("p") if "exercise" in (each.get("class") or "")]
-        if path.startswith(("m/", "i/")):
-            assert bool(banners) is message.exercise
-    point = blurred.location and blurred.location.point
-    data = {} if message.exercise else _data(pages[f"m/{item.id}.html"])
-    geo = data.get("spatialCoverage", {}).get("geo")
-    assert geo is None or (point and geo["latitude"] == point.latitude)

@@ -18,7 +18,7 @@ from policenotify.formats.period import Period
 from policenotify.model.message import Message
 from tests.support.alerts import ALERT_SITE, event_of
 from tests.support.feed_items import NOW, make_feed, make_item
-from tests.unit.formats.test_roads import PLACE, closure
+from tests.unit.formats.test_roads import closure
 
 Times: TypeAlias = tuple[datetime | None, datetime | None]
 
@@ -89,7 +89,6 @@ def test_what_states_no_times_keeps_those_that_were_stated_in_every_format(stage
         ("update", {"expires_at": END + HOUR}, (START, END + HOUR)),
         ("update", {"starts_at": START + HOUR}, (START + HOUR, END)),
         ("update", {"starts_at": END + HOUR}, (END + HOUR, None)),  # the end was that of the old beginning
-        ("update", {"expires_at": NOW + 12 * HOUR}, (NOW, NOW + 12 * HOUR)),
         ("update", {"starts_at": NOW + HOUR / 2}, (START, END)),  # when its news was
         ("correction", {"starts_at": NOW + HOUR / 2}, (NOW + HOUR / 2, END)),
     ],
@@ -138,16 +137,10 @@ def test_what_is_past_its_stated_end_is_marked_on_maps_and_pages_and_leaves_the_
     assert shown(END + 48 * HOUR) == ([], 0, [0, 0], [0, 0], 0)
 
 
-def test_an_open_incident_without_a_stated_end_stays() -> None:
-    [opening] = items(closure())
-    assert b"<entry" in files(opening, now=NOW + 1_000 * HOUR)["feed.atom"]
-
-
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
         ({}, ("Immediate", "Observed")),
-        ({"starts_at": NOW - HOUR}, ("Immediate", "Observed")),
         ({"starts_at": NOW + HOUR}, ("Expected", "Likely")),
         ({"starts_at": NOW + 2 * HOUR}, ("Future", "Likely")),
         ({"starts_at": NOW + HOUR, "urgency": "Future"}, ("Future", "Likely")),
@@ -164,18 +157,6 @@ def test_what_is_planned_is_neither_immediate_nor_observed(fields: dict[str, Any
     assert (feature["properties"]["urgency"], feature["properties"]["certainty"]) == expected
     if expected[1] == "Likely":
         assert b">probable<" in drawn["datex.xml"]
-
-
-def test_search_engines_read_when_it_expires() -> None:
-    opening, update, end = items(PLANNED, closure("update"), closure("end", location=PLACE))
-
-    def expires(item: Item, *of: Item) -> str:
-        page = files(*of)[f"m/{item.id}.html"].decode()
-        return str(json.loads(page.partition('ld+json">')[2].partition("</script>")[0])["expires"])
-
-    assert datetime.fromisoformat(expires(update, opening, update)) == END
-    assert datetime.fromisoformat(expires(opening, opening, update, end)) == end.published_at
-    assert datetime.fromisoformat(expires(end, opening, update, end)) == end.published_at + HOUR
 
 
 _MOMENTS = st.none() | st.integers(-5, 60).map(lambda hours: NOW + hours * HOUR)

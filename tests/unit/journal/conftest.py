@@ -25,8 +25,8 @@ from tests.support.postgresql import APPLICATION, USER, Server, running
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run tests that need a journal on both databases."""
-    if "place" in metafunc.fixturenames and not metafunc.definition.get_closest_marker("sqlite"):
+    """Run what depends on the database on both of them."""
+    if metafunc.definition.get_closest_marker("databases"):
         both = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
         metafunc.parametrize("place", both, indirect=True)
 

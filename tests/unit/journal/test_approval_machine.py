@@ -347,6 +347,7 @@ def test_nothing_is_published_that_too_few_have_read(desk: Desk) -> None:
 # --- races
 
 
+@pytest.mark.databases
 @pytest.mark.no_cover  # the same
 def test_an_approval_and_an_edit_at_the_same_time_are_never_both(desk: Desk) -> None:
     """In 200 races, an approved draft has the words that its reader saw, and what was edited is not published."""

@@ -6,31 +6,27 @@ import secrets
 from collections.abc import Iterator
 from contextlib import closing
 from copy import copy
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from policenotify.channel import Capabilities, Request
+from policenotify.channel import Capabilities
 from policenotify.delivery.attempt import DeliveryAttempt
 from policenotify.errors import Unavailable, Unconfirmed
 from policenotify.journal import open_journal
-from policenotify.journal.clock import MachineClock
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import this_process
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
-from policenotify.model.rate import Rate
 from policenotify.testing.fakes import FakeClock
-from tests.support.fake_network import KEYED, LEASE, READABLE, Book, Scripted
+from tests.support.fake_network import LEASE, READABLE, Book, Scripted
 from tests.support.journal import Desk
 
 JUMPS = (-3 * 86_400, -3600, -60, -3, 3, 65, 3600, 3 * 86_400)  # seconds
-BOTH = replace(KEYED, lookup_delay=timedelta(minutes=1))
 
 
 @pytest.fixture
@@ -89,20 +85,6 @@ def later(book: Book, seconds: float) -> Any:
     raise Unavailable("Down.", retry_at=book.clock.now() + timedelta(seconds=seconds))
 
 
-@pytest.mark.parametrize("seconds", [each for each in JUMPS if each < 0])
-def test_deliveries_published_before_the_clock_was_set_back_are_sent_at_once(
-    book: Book, clock: FakeClock, seconds: float
-) -> None:
-    several = [book.publish("sky") for _ in range(11)]
-    clock.jump(seconds)
-    book.journal.deliveries.recover()
-    assert book.journal.deliveries.due(["sky"])["sky"] <= clock.now()
-    network = Scripted()
-    while attempt(book, network):
-        pass
-    assert {book.receipt(one).outcome for one in several} == {Outcome.POSTED}
-
-
 @pytest.mark.parametrize("seconds", JUMPS)
 def test_a_pause_lasts_as_long_as_the_network_requests(book: Book, clock: FakeClock, seconds: float) -> None:
     book.publish("sky")
@@ -114,60 +96,6 @@ def test_a_pause_lasts_as_long_as_the_network_requests(book: Book, clock: FakeCl
     assert not attempt(book, Scripted())
     book.pass_by(1)
     assert attempt(book, Scripted())
-
-
-@pytest.mark.parametrize("seconds", JUMPS)
-def test_a_lease_lasts_as_long_as_it_was_taken_for(book: Book, clock: FakeClock, seconds: float) -> None:
-    book.publish("sky")
-    assert book.claim() is not None
-    book.pass_by(60)
-    clock.jump(seconds)
-    assert book.journal.deliveries.recover() == 0
-    book.pass_by(59)
-    assert book.journal.deliveries.recover() == 0
-    book.pass_by(1)
-    assert book.journal.deliveries.recover() == 1
-
-
-@pytest.mark.parametrize("seconds", JUMPS)
-def test_a_rate_is_what_it_was(book: Book, clock: FakeClock, seconds: float) -> None:
-    rate = Rate(2, timedelta(minutes=2), 1)
-    for _ in range(2):
-        book.publish("sky")
-    claimed = book.journal.deliveries.claim("sky", "test/-/-/1", lease=LEASE, rate=rate)
-    assert claimed is not None
-    request = Request(account=claimed.account, key=claimed.key, body={})
-    book.journal.deliveries.begin(claimed, request, "standalone", rate=rate)
-    book.pass_by(10)
-    clock.jump(seconds)
-    book.journal.deliveries.recover()
-    assert book.journal.deliveries.claim("sky", "test/-/-/2", lease=LEASE, rate=rate) is None
-    book.pass_by(51)
-    assert book.journal.deliveries.claim("sky", "test/-/-/2", lease=LEASE, rate=rate) is not None
-
-
-@pytest.mark.parametrize("seconds", JUMPS)
-def test_a_session_that_another_process_renews_is_its_own_as_long(book: Book, clock: FakeClock, seconds: float) -> None:
-    with book.journal.write() as connection:
-        until = int((clock.now() + timedelta(seconds=30)).timestamp() * 1e6)
-        row = {"name": "'tokens' of channel 'sky'", "owner": "other", "lease_until": until, "length": 30_000_000}
-        schema.insert_new(connection, schema.lock, [row])
-    clock.jump(seconds)
-    book.journal.deliveries.recover()
-    with book.journal.read() as connection:
-        held = connection.execute(select(schema.lock.c.lease_until)).scalar_one()
-    assert held - int(clock.now().timestamp() * 1e6) == pytest.approx(30e6, abs=1e6)
-
-
-@pytest.mark.parametrize("seconds", [-3600, -60, 3600])
-def test_a_worker_is_seen_as_before(book: Book, clock: FakeClock, seconds: float) -> None:
-    book.journal.workers.heartbeat(is_worker=True)
-    book.pass_by(10)
-    clock.jump(seconds)
-    book.journal.deliveries.recover()
-    assert book.journal.workers.running()
-    book.pass_by(121)
-    assert not book.journal.workers.running()
 
 
 # --- what is in doubt
@@ -189,18 +117,6 @@ def test_set_on_within_the_delay_of_a_look_up_not_there_is_not_believed_too_earl
     assert (book.receipt(published).outcome, len(network.said)) == (Outcome.POSTED, 1)
 
 
-@pytest.mark.parametrize("seconds", [-60, -3600, 65])
-def test_set_between_attempt_and_look_up_the_post_is_looked_for_from_before_the_attempt(
-    book: Book, clock: FakeClock, seconds: float
-) -> None:
-    network, _ = doubted(book, READABLE)
-    began = clock.now() - timedelta(seconds=2)
-    clock.jump(seconds)
-    attempt(book, network)
-    # Set back: as the clock would have shown it. Set forward: unknown which of the two was right.
-    assert network.since == [min(began, began + timedelta(seconds=seconds)) - timedelta(days=1)]
-
-
 @pytest.mark.parametrize("seconds", JUMPS)
 def test_absence_is_believed_of_two_look_ups_of_any_processes_far_enough_apart(
     book: Book, clock: FakeClock, seconds: float
@@ -216,62 +132,6 @@ def test_absence_is_believed_of_two_look_ups_of_any_processes_far_enough_apart(
         assert (len(network.asked), len(network.said)) == (1, 1)
         book.pass_by(1)
         attempt(beside, network)
-    assert (book.receipt(published).outcome, len(network.said)) == (Outcome.POSTED, 2)
-
-
-def test_after_a_restart_of_the_machine_absence_is_waited_for_again(book: Book, clock: FakeClock) -> None:
-    network, published = doubted(book, READABLE)
-    attempt(book, network)
-    book.pass_by(600)
-    again = FakeClock(clock.now(), run="the machine, restarted")
-    with closing(open_journal(f"sqlite:///{book.path}", keys=book.keys, clock=again)) as journal:
-        beside = copy(book)
-        beside.journal, beside.clock = journal, again
-        attempt(beside, network)
-        assert (len(network.asked), len(network.said)) == (2, 1)
-        again.pass_by(60)
-        attempt(beside, network)
-    assert (book.receipt(published).outcome, len(network.said)) == (Outcome.POSTED, 2)
-
-
-@pytest.mark.parametrize("seconds", JUMPS)
-def test_a_key_counts_no_longer_than_the_network_remembers_it(book: Book, clock: FakeClock, seconds: float) -> None:
-    network, published = doubted(book, BOTH)
-    clock.jump(seconds)
-    book.pass_by(KEYED.idempotency_window.total_seconds() - 2)
-    attempt(book, network)
-    assert (len(network.said), len(network.asked)) == (1, 1)
-    assert book.receipt(published).outcome is Outcome.UNCONFIRMED
-
-
-@pytest.mark.parametrize("seconds", [-3600, -60, 60])
-def test_a_key_that_counts_by_both_clocks_counts(book: Book, clock: FakeClock, seconds: float) -> None:
-    network, published = doubted(book, BOTH)
-    clock.jump(seconds)
-    book.pass_by(60)
-    attempt(book, network)
-    assert (len(network.said), len(network.asked)) == (2, 0)
-    assert book.receipt(published).outcome is Outcome.POSTED
-
-
-@pytest.mark.parametrize("seconds", [-3600, 3600])
-def test_set_in_the_middle_of_an_attempt_nothing_waits_for_the_old_time(
-    book: Book, clock: FakeClock, seconds: float
-) -> None:
-    network = Scripted(capabilities=READABLE)
-
-    def cut(_request: Request) -> None:
-        clock.jump(seconds)
-        raise Unconfirmed("Cut.")
-
-    network.sends.append(cut)
-    published = book.publish("sky")
-    attempt(book, network)
-    book.pass_by(600)  # the longest patience: by its clock the post is an hour old
-    attempt(book, network)
-    assert len(network.asked) == 1
-    book.pass_by(60)
-    attempt(book, network)
     assert (book.receipt(published).outcome, len(network.said)) == (Outcome.POSTED, 2)
 
 
@@ -315,6 +175,7 @@ def test_each_step_is_raised_once_by_any_process_and_recorded(
     assert book.journal.clock_steps() == ()
 
 
+@pytest.mark.databases
 @pytest.mark.parametrize("seconds", [-3600, 3600])
 def test_either_database_follows_the_clock(tmp_path: Path, place: str, keys: Keys, seconds: float) -> None:
     """Deliveries written after the clock was set, and before it was noticed, wait no longer for it."""
@@ -352,26 +213,6 @@ def test_a_clock_that_is_slewed_moves_nothing(book: Book, clock: FakeClock) -> N
     assert book.journal.deliveries.due(["sky"]) == {"sky": until}
 
 
-def test_a_clock_of_which_nothing_is_known_is_believed(tmp_path: Path) -> None:
-    clock = FakeClock()
-    book = Book(tmp_path, clock)
-    with closing(book.journal):
-        book.journal.deliveries.recover()
-        clock.jump(3600)
-        book.publish("sky")
-        assert attempt(book, Scripted())
-        with book.journal.read() as connection:
-            names = list(connection.execute(select(schema.meta.c.name)).scalars())
-    assert not [name for name in names if name.startswith("clock")]
-
-
-def test_the_machines_own_clock_names_its_run() -> None:
-    one, other = MachineClock(), MachineClock()
-    assert one.boot() == other.boot()
-    assert abs(one.monotonic() - other.monotonic()) < 60
-    assert abs(one.now() - datetime.now(one.now().tzinfo)) < timedelta(minutes=1)
-
-
 # --- a clock that was ahead, and is set right while no process sees it
 
 
@@ -395,11 +236,6 @@ def test_a_pause_from_the_future_is_void(unseen: Desk, seconds: float) -> None:
     soon = unseen.clock.now() + timedelta(minutes=5)
     unseen.journal.channels.pause("sky", soon)
     assert unseen.journal.channels.opens_at({"sky": None}) == {"sky": soon}
-
-
-def test_a_pause_is_no_longer_than_a_day(unseen: Desk) -> None:
-    unseen.journal.channels.pause("sky", unseen.clock.now() + timedelta(days=40))
-    assert unseen.journal.channels.opens_at({"sky": None}) == {"sky": unseen.clock.now() + timedelta(days=1)}
 
 
 @pytest.mark.parametrize("seconds", AHEAD)
@@ -431,43 +267,9 @@ def test_a_claim_of_a_process_that_runs_is_kept_where_the_clock_is_behind(unseen
     assert unseen.claim() is None
 
 
-@pytest.mark.parametrize("seconds", AHEAD)
-def test_a_request_to_drain_from_the_future_is_void(unseen: Desk, seconds: float) -> None:
-    unseen.clock.jump(seconds)
-    assert unseen.journal.workers.request_drain("celery")
-    unseen.clock.jump(-seconds)
-    assert unseen.journal.workers.request_drain("celery")
-
-
-@pytest.mark.parametrize("seconds", AHEAD)
-def test_a_reminder_from_the_future_is_void(unseen: Desk, seconds: float) -> None:
-    unseen.publish()
-    incidents = unseen.journal.incidents
-    [line] = incidents.list()
-    due = line.due_at
-    assert due is not None
-    unseen.clock.jump(seconds)
-    assert incidents.record_reminder("I1", due, 99)
-    [line] = incidents.list()
-    assert line.reminders == 99
-    unseen.clock.jump(-seconds)
-    [line] = incidents.earliest_due(1)
-    assert (line.reminders, line.due_at) == (0, due)
-    assert incidents.record_reminder("I1", due, 1)
-    assert not incidents.record_reminder("I1", due, 1)
-
-
 def test_an_address_from_the_far_future_is_erased(unseen: Desk) -> None:
     unseen.clock.jump(AHEAD[1])
     unseen.publish(Stage.STANDALONE, channels=("mail",), people={"mail": ["a@b.example"]})
     assert unseen.mail() == ["a@b.example"]
     unseen.clock.jump(-AHEAD[1])
     assert unseen.journal.retention.erase_addresses() == 1
-
-
-def test_an_address_from_the_near_future_is_kept(unseen: Desk) -> None:
-    unseen.clock.jump(AHEAD[0])
-    unseen.publish(Stage.STANDALONE, channels=("mail",), people={"mail": ["a@b.example"]})
-    assert unseen.mail() == ["a@b.example"]
-    unseen.clock.jump(-AHEAD[0])
-    assert unseen.journal.retention.erase_addresses() == 0

@@ -12,17 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Table
 
-from policenotify.errors import JournalError
-from policenotify.journal import clock_change
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object, whole_number
 from policenotify.journal.records import DamagedValue
-from policenotify.testing.fakes import FakeClock
 
 if TYPE_CHECKING:
     from tests.support.journal import Desk
-
-pytestmark = pytest.mark.sqlite
 
 
 @pytest.mark.parametrize("table", schema.metadata.sorted_tables, ids=str)
@@ -49,33 +44,11 @@ def test_a_value_of_another_kind_is_never_stored(desk: Desk, table: str, column:
         raw.execute(f"UPDATE {table} SET {column} = ?", (value,))
 
 
-@pytest.mark.parametrize("change", ["opened_at = -(1 << 61)", "due_at = 1 << 61", "opened_at = 1 << 61"])
-def test_a_value_that_is_never_stored_is_damage(desk: Desk, change: str) -> None:
-    desk.publish()
-    desk.change_directly(f"UPDATE pn_incident SET {change}")
-    with pytest.raises(JournalError, match="a stored value is damaged"):
-        desk.journal.incidents.list()
-
-
 def test_a_fault_of_the_program_is_not_reported_as_damage(desk: Desk) -> None:
     with pytest.raises(ValueError, match="invalid literal"), desk.journal.read():
         int("a")
     with pytest.raises(ValueError, match="invalid literal"), desk.journal.write():
         int("a")
-
-
-@pytest.mark.parametrize("mark", ["", "1 2", "x", f"{2**80}", "1.5"])
-def test_a_damaged_mark_of_a_clock_is_reported(desk: Desk, mark: str) -> None:
-    desk.change_directly(f"INSERT INTO pn_meta VALUES ('{clock_change.FACTS}boot', '{mark}')")
-    with pytest.raises(JournalError, match="a stored value is damaged"), desk.journal.write() as connection:
-        clock_change.follow(connection, FakeClock(run="boot"))
-
-
-def test_a_damaged_request_to_drain_is_reported(desk: Desk) -> None:
-    assert desk.journal.workers.request_drain("celery")
-    desk.change_directly("UPDATE pn_meta SET value = 'soon' WHERE name LIKE 'drain%'")
-    with pytest.raises(JournalError, match="a stored value is damaged"):
-        desk.journal.workers.request_drain("celery")
 
 
 @given(st.integers(-(2**80), 2**80))
@@ -92,10 +65,3 @@ def test_other_json_is_no_object(text: str) -> None:
     with pytest.raises(DamagedValue):
         json_object(text)
     assert json_object('{"a": [1]}') == {"a": [1]}
-
-
-def test_an_outcome_that_is_never_stored_is_damage(desk: Desk) -> None:
-    publication = desk.publish()
-    desk.change_directly("UPDATE pn_delivery SET state = 'lost'")
-    with pytest.raises(JournalError, match="a stored value is damaged"):
-        desk.outcome(publication)

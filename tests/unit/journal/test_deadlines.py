@@ -6,6 +6,7 @@ import threading
 from contextlib import ExitStack, closing
 from datetime import datetime, timedelta
 
+import pytest
 from sqlalchemy import func, select
 
 from policenotify.journal import open_journal
@@ -22,6 +23,7 @@ def deadlines(desk: Desk) -> tuple[tuple[datetime | None, int], ...]:
     return tuple((line.due_at, line.reminders) for line in desk.journal.incidents.earliest_due(9))
 
 
+@pytest.mark.databases
 def test_of_many_at_once_one_raises_each_level(desk: Desk) -> None:
     desk.publish()
     due = desk.clock.now() + HOURS
@@ -54,6 +56,7 @@ def test_of_many_at_once_one_raises_each_level(desk: Desk) -> None:
     assert not desk.journal.incidents.record_reminder("I1", due, 5)
 
 
+@pytest.mark.databases
 def test_where_something_of_an_open_incident_is_out(desk: Desk) -> None:
     desk.publish(channels=("sky", "sms", "mail"))
     desk.publish(incident="I2", channels=("sky",))
@@ -65,34 +68,3 @@ def test_where_something_of_an_open_incident_is_out(desk: Desk) -> None:
     assert desk.journal.incidents.open_by_channel() == {"sky": ("I1", "I2"), "sms": ("I1",)}
     desk.publish(Stage.END, channels=("sky",))
     assert desk.journal.incidents.open_by_channel() == {"sky": ("I2",)}
-
-
-def _workers(desk: Desk) -> list[datetime]:
-    return [worker.seen_at for worker in desk.journal.workers.running()]
-
-
-def test_a_runner_of_a_clock_that_was_set_back_keeps_no_alarm_silent(desk: Desk) -> None:
-    desk.journal.workers.heartbeat(is_worker=True)
-    seen = desk.clock.now()
-    desk.clock._at -= timedelta(seconds=20)  # as clocks of two hosts may be apart
-    assert (desk.journal.workers.last_heartbeat(), _workers(desk)) == (seen, [seen])
-    desk.clock._at -= timedelta(hours=6)
-    assert (desk.journal.workers.last_heartbeat(), _workers(desk)) == (None, [])
-    desk.journal.workers.heartbeat(is_worker=True)  # who lives comes round again
-    assert [desk.journal.workers.last_heartbeat()] == _workers(desk) == [desk.clock.now()]
-
-
-def test_a_worker_is_distinguished_until_it_stops_or_is_silent(desk: Desk) -> None:
-    desk.journal.workers.heartbeat()
-    assert _workers(desk) == []
-    desk.journal.workers.heartbeat(is_worker=True)
-    desk.clock.pass_by(60)
-    desk.journal.workers.heartbeat()  # a drain of the same process changes nothing of that
-    assert _workers(desk) == [desk.journal.workers.last_heartbeat()] == [desk.clock.now()]
-    desk.journal.workers.stop_heartbeat()
-    assert _workers(desk) == []
-    desk.journal.workers.heartbeat(is_worker=True)
-    desk.change_directly("UPDATE pn_runner SET owner = 'elsewhere/-/1/-'")
-    assert _workers(desk) == [desk.clock.now()]  # of another host nothing is known
-    desk.clock.pass_by(121)
-    assert _workers(desk) == []

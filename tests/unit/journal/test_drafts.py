@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image as Pillow
-from sqlalchemy import event, select, update
+from sqlalchemy import select, update
 
 from policenotify.checks import CHECKS, Rule
 from policenotify.errors import (
@@ -27,8 +26,7 @@ from policenotify.findings import Finding, Level
 from policenotify.journal.database import schema
 from policenotify.model.draft import Draft, DraftState, ReviewVerdict
 from policenotify.model.lifecycle import Lifecycle, Stage
-from policenotify.model.message import Image, Message, read
-from policenotify.publishing import preparation
+from policenotify.model.message import Image, Message
 from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.publisher import Publisher
 from tests.support.approval import NOW, REASON, RULE, appeal, reading_publisher
@@ -84,17 +82,10 @@ def test_a_draft_with_a_name_in_the_name_of_a_file_is_not_stored(
     assert publisher.drafts.get(stored.id) == stored
 
 
-def test_a_draft_with_an_ordinary_name_of_a_file_is_stored(desk: Desk, tmp_path: Path) -> None:
-    publisher = reading_publisher(desk.journal, checks=CHECKS)
-    for name in ("IMG_20260605_174200.jpg", "rue-de-la-loge.png", "Screenshot 2026-06-05-17-42-00.png"):
-        Pillow.new("RGB", (64, 64), "blue").save(tmp_path / name)
-        images = [Image(path=tmp_path / name, alt="Un homme de dos devant la gare Saint-Roch")]
-        assert publisher.drafts.create(appeal(images=images), actor="claire").message.images[0].digest
-
-
 # --- the way
 
 
+@pytest.mark.databases
 def test_the_last_approval_publishes_in_the_name_of_who_submitted_it(publisher: Publisher, desk: Desk) -> None:
     draft = submitted(publisher)
     assert draft.state is DraftState.SUBMITTED
@@ -107,33 +98,6 @@ def test_the_last_approval_publishes_in_the_name_of_who_submitted_it(publisher: 
     assert kinds(desk) == ["drafted", "submitted", "approved", "published"]
     assert done.approvals == ("hugo",)
     assert desk.journal.audit.verify() == 0
-
-
-def test_a_draft_is_published_once(publisher: Publisher) -> None:
-    draft = submitted(publisher)
-    publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo", publish=False)
-    assert publisher.drafts.get(draft.id).state is DraftState.APPROVED
-    first = publisher.drafts.publish(draft.id, actor="claire")
-    assert publisher.drafts.publish(draft.id, actor="claire").id == first.id == published(publisher, draft)
-
-
-def test_a_process_that_ends_between_approval_and_publication_leaves_it_approved(
-    publisher: Publisher, desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Killed(BaseException):
-        """The process is gone."""
-
-    def killed(*_given: Any, **_named: Any) -> None:
-        raise Killed
-
-    draft = submitted(publisher)
-    with monkeypatch.context() as patched:
-        patched.setattr(publisher.drafts, "_publish", killed)
-        with pytest.raises(Killed):
-            publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")
-    assert publisher.drafts.get(draft.id).state is DraftState.APPROVED
-    assert publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo").publication
-    assert kinds(desk) == ["drafted", "submitted", "approved", "published"]
 
 
 def test_two_readers_are_two_people(desk: Desk) -> None:
@@ -167,60 +131,6 @@ def test_nobody_who_wrote_any_revision_approves(publisher: Publisher, desk: Desk
     assert "approved" not in kinds(desk)
 
 
-def test_an_edit_voids_the_approvals(desk: Desk) -> None:
-    publisher = reading_publisher(desk.journal)
-    draft = submitted(publisher)
-    approved = publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo", publish=False)
-    assert approved.state is DraftState.APPROVED
-    changed = publisher.drafts.revise(draft.id, appeal("Appel à témoins, Sète"), actor="claire")
-    assert (changed.state, changed.revision, changed.approvals) == (DraftState.DRAFT, 2, ())
-    with pytest.raises(ApprovalMissing):
-        publisher.drafts.publish(draft.id, actor="claire")
-    with pytest.raises(DraftConflict, match="was changed since you read it"):
-        publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")
-    with pytest.raises(DraftConflict, match="was changed since you read it"):
-        publisher.publish(draft.message, key=draft.id, actor="claire", draft=draft.id)
-
-
-def test_a_returned_draft_is_changed_and_submitted_again(publisher: Publisher, desk: Desk) -> None:
-    draft = submitted(publisher)
-    with pytest.raises(ValueError, match="write a reason of 10"):
-        publisher.drafts.return_to_author(draft.id, digest=draft.digest, actor="hugo", reason="non")
-    back = publisher.drafts.return_to_author(draft.id, digest=draft.digest, actor="hugo", reason="Trop de détails.")
-    assert back.state is DraftState.RETURNED
-    with pytest.raises(DraftConflict, match=r"a reader returned it. Change it"):
-        publisher.drafts.submit(draft.id, actor="claire")
-    with pytest.raises(DraftConflict, match="returned it"):
-        publisher.drafts.publish(draft.id, actor="claire", urgent=REASON)
-    publisher.drafts.revise(draft.id, appeal("Appel"), actor="claire")
-    again = publisher.drafts.submit(draft.id, actor="claire")
-    publisher.drafts.approve(draft.id, digest=again.digest, actor="hugo")
-    assert kinds(desk) == ["drafted", "submitted", "returned", "revised", "submitted", "approved", "published"]
-
-
-@pytest.mark.parametrize("end", ["rejected", "withdrawn", "expired"])
-def test_what_is_closed_is_not_published(publisher: Publisher, desk: Desk, end: str) -> None:
-    draft = submitted(publisher)
-    if end == "rejected":
-        publisher.drafts.reject(draft.id, digest=draft.digest, actor="hugo", reason="Ne pas publier.")
-    elif end == "withdrawn":
-        publisher.drafts.withdraw(draft.id, actor="claire")
-        publisher.drafts.withdraw(draft.id, actor="claire")
-    else:
-        desk.clock.pass_by(7201)
-        with pytest.raises(DraftConflict, match="has expired"):
-            publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")
-        assert [one.id for one in publisher.drafts.expire()] == [draft.id]
-        assert publisher.drafts.expire() == ()
-    assert kinds(desk) == ["drafted", "submitted", end]
-    for urgent in ("", REASON):
-        with pytest.raises(DraftConflict, match=f"it is {end}"):
-            publisher.drafts.publish(draft.id, actor="claire", urgent=urgent)
-    assert publisher.drafts.list() == ()
-    assert [one.state for one in publisher.drafts.list(only_open=False)] == [DraftState(end)]
-    assert desk.journal.audit.verify() == 0
-
-
 def test_who_waits_for_an_expired_draft_is_told_once(
     publisher: Publisher, desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -234,18 +144,6 @@ def test_who_waits_for_an_expired_draft_is_told_once(
     assert [record.getMessage() for record in caplog.records] == [
         f"Draft {draft.id} has expired: no one approved it in time. It is not published."
     ]
-
-
-def test_a_deadline_by_a_clock_that_was_ahead_does_not_count(publisher: Publisher, desk: Desk) -> None:
-    desk.clock.jump(36_000)
-    draft = submitted(publisher)
-    desk.clock.jump(-36_000)
-    with pytest.raises(DraftConflict, match="has expired"):
-        publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")
-    assert [each.id for each in publisher.drafts.expire()] == [draft.id]
-    other = submitted(publisher)
-    desk.clock.jump(-20)  # as far as the clocks of two machines may differ
-    assert publisher.drafts.approve(other.id, digest=other.digest, actor="hugo").publication
 
 
 def test_a_key_names_one_draft(publisher: Publisher) -> None:
@@ -265,30 +163,6 @@ def test_channels_are_part_of_what_is_approved(publisher: Publisher) -> None:
     with pytest.raises(DraftConflict, match="its own key"):
         publisher.publish(draft.message, key="another", actor="claire", draft=draft.id, to=["sky"])
     assert publisher.drafts.publish(draft.id, actor="claire").id
-
-
-@pytest.mark.parametrize("actor", ["", " ", "a" * 201, "x\n"])
-def test_an_actor_has_a_name(publisher: Publisher, desk: Desk, actor: str) -> None:
-    draft = submitted(publisher)
-    for step in (
-        lambda: publisher.drafts.create(appeal(), actor=actor),
-        lambda: publisher.drafts.revise(draft.id, appeal("x"), actor=actor),
-        lambda: publisher.drafts.approve(draft.id, digest=draft.digest, actor=actor),
-        lambda: publisher.drafts.publish(draft.id, actor=actor),
-    ):
-        with pytest.raises(ValueError, match="actor: 1 to 200"):
-            step()
-    assert kinds(desk) == ["drafted", "submitted"]
-
-
-def test_the_digest_survives_the_journal(publisher: Publisher, desk: Desk) -> None:
-    until = desk.clock.now() + timedelta(hours=3)
-    message = appeal(expires_at=until, hashtags=("Sète",), translations=({"language": "en", "headline": "Appeal"},))
-    draft = submitted(publisher, message)
-    assert read(draft.message.model_dump_json(exclude_none=True)).digest() == message.digest()
-    assert draft.revisions[-1].digest == message.digest()
-    publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")
-    assert published(publisher, draft)
 
 
 # --- the wall
@@ -349,21 +223,6 @@ def test_rules_match_by_category_or_severity(desk: Desk) -> None:
         everything.publish(tip.model_copy(update={"category": "recruitment"}), key="4", actor="c", urgent=REASON)
 
 
-def test_a_finding_of_level_second_demands_a_reader_and_a_reason(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    finding = Finding(code="X1", level=Level.SECOND, field="headline", reason="Un nom.", remedy="Retirez-le.")
-    publisher = reading_publisher(desk.journal, rules=[])
-    message = Message(category="recruitment", headline="Concours")
-    assert publisher.publish(message, key="0", actor="claire").id
-    monkeypatch.setattr(preparation, "run_checks", lambda *_given: (finding,))
-    with pytest.raises(ApprovalMissing):
-        publisher.publish(message, key="1", actor="claire")
-    draft = publisher.drafts.create(message, actor="claire")
-    with pytest.raises(ValueError, match="reason: write a reason"):
-        publisher.drafts.submit(draft.id, actor="claire")
-    draft = publisher.drafts.submit(draft.id, actor="claire", reason="Le parquet est d'accord.")
-    assert publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo").publication
-
-
 def test_who_approves_what_is_blocked_writes_why(desk: Desk) -> None:
     """And the installation may leave it to some."""
     finding = Finding(code="X1", level=Level.BLOCK, field="headline", reason="Un nom.", remedy="Retirez-le.")
@@ -389,20 +248,6 @@ def test_who_approves_what_is_blocked_writes_why(desk: Desk) -> None:
         approved, published = [json.loads(body) for body in bodies][-2:]
     assert (approved["reason"], published["overridden"]) == (REASON, ["X1"])
     assert desk.journal.audit.verify() == 0
-
-
-def test_an_approval_without_a_reason_does_not_count_for_what_is_blocked_since(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    publisher = reading_publisher(desk.journal)
-    draft = submitted(publisher)
-    publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo", publish=False)
-    finding = Finding(code="X1", level=Level.BLOCK, field="headline", reason="Un nom.", remedy="Retirez-le.")
-    monkeypatch.setattr(preparation, "run_checks", lambda *_given: (finding,))
-    with pytest.raises(ApprovalMissing, match="policenotify approve DRAFT"):
-        publisher.drafts.publish(draft.id, actor="claire")
-    done = publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo", reason=REASON)
-    assert done.publication is not None
 
 
 # --- what an incident adds
@@ -439,15 +284,6 @@ def test_an_approval_is_of_what_is_published(publisher: Publisher, desk: Desk) -
     assert desk.journal.audit.verify() == 0
 
 
-def test_an_approval_is_of_what_the_settings_add(publisher: Publisher, desk: Desk) -> None:
-    draft = submitted(publisher)
-    publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo", publish=False)
-    renamed = reading_publisher(desk.journal, sender="Gendarmerie de l'Hérault")
-    with pytest.raises(DraftConflict, match="what the settings add to it has changed since"):
-        renamed.drafts.publish(draft.id, actor="claire")
-    assert publisher.drafts.publish(draft.id, actor="claire").id
-
-
 def test_what_follows_is_urgent_as_its_opening_is_until_that_is_read(publisher: Publisher, desk: Desk) -> None:
     opening = publisher.publish(appeal(), key="open", actor="claire", urgent=REASON)
     publisher.publish(follow_up("Suite"), key="1", actor="claire")
@@ -462,16 +298,6 @@ def test_what_follows_is_urgent_as_its_opening_is_until_that_is_read(publisher: 
     assert opening.id
     with pytest.raises(ApprovalMissing):
         publisher.publish(follow_up("Suite, enfin"), key="3", actor="claire")
-
-
-def test_a_finding_asks_for_a_reason_of_its_own_in_an_urgent_incident(publisher: Publisher, desk: Desk) -> None:
-    publisher.publish(appeal(), key="open", actor="claire", urgent=REASON)
-    finding = Finding(code="X1", level=Level.SECOND, field="headline", reason="Un nom.", remedy="Retirez-le.")
-    check = Rule(code="X1", title="x", basis="x", find=lambda _context: [finding])
-    checking = reading_publisher(desk.journal, checks=[check])
-    with pytest.raises(ApprovalMissing):
-        checking.publish(follow_up("Suite"), key="1", actor="claire")
-    assert checking.publish(follow_up("Suite"), key="1", actor="claire", urgent=REASON).id
 
 
 def test_an_exercise_may_be_approved_by_its_author_and_is_marked(publisher: Publisher, desk: Desk) -> None:
@@ -542,19 +368,6 @@ def test_a_reader_who_is_only_named_does_not_count(strict: Publisher, desk: Desk
     assert desk.journal.audit.verify() == 0
 
 
-def test_an_author_who_is_only_named_may_be_any_reader(strict: Publisher) -> None:
-    draft = strict.drafts.create(appeal(), actor="hugo")
-    with pytest.raises(ApprovalMissing, match="All must be authenticated"):
-        strict.drafts.submit(draft.id, actor="hugo")
-    draft = strict.drafts.create(appeal(), actor="oidc:1", authenticated=True)
-    draft = strict.drafts.submit(draft.id, actor="oidc:1")
-    strict.drafts.approve(draft.id, digest=draft.digest, actor="oidc:2", authenticated=True, publish=False)
-    strict.drafts.revise(draft.id, appeal("Appel"), actor="omar")
-    strict.drafts.revise(draft.id, draft.message, actor="oidc:1", authenticated=True)
-    with pytest.raises(ApprovalMissing):
-        strict.drafts.submit(draft.id, actor="oidc:1")
-
-
 def test_the_rule_is_decided_when_the_message_is_stored(publisher: Publisher, strict: Publisher) -> None:
     draft = submitted(publisher)
     publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo", publish=False)
@@ -564,32 +377,10 @@ def test_the_rule_is_decided_when_the_message_is_stored(publisher: Publisher, st
     assert publisher.drafts.publish(draft.id, actor="claire").id
 
 
-def test_who_reads_afterwards_must_be_authenticated_as_well(strict: Publisher, publisher: Publisher) -> None:
-    done = strict.publish(appeal(), key="k", actor="claire", urgent=REASON)
-    for later in (strict, publisher):  # whatever the rule is by then
-        with pytest.raises(DraftConflict, match="only a reader who is authenticated counts"):
-            later.drafts.second_reading(done.id, actor="hugo")
-    assert publisher.drafts.second_reading(done.id, actor="oidc:2", authenticated=True).second_due_at is None
-
-
-@pytest.mark.parametrize("part", ["revisions", "reviews"])
-def test_a_forged_authentication_publishes_nothing(
-    publisher: Publisher, strict: Publisher, desk: Desk, part: str
-) -> None:
-    draft = submitted(publisher)
-    publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo", publish=False)
-
-    def authenticate(content: dict[str, Any]) -> None:
-        content[part][0]["authenticated"] = True
-
-    forge(desk, draft, authenticate)
-    with pytest.raises(JournalError, match="somebody changed the database"):
-        strict.drafts.publish(draft.id, actor="claire")
-
-
 # --- again and again
 
 
+@pytest.mark.databases
 def test_what_is_approved_for_many_keys_is_published_under_each(desk: Desk) -> None:
     publisher = reading_publisher(desk.journal, rules=[ApprovalRule()])
     message = appeal(lifecycle=Lifecycle())
@@ -629,6 +420,7 @@ def test_what_is_approved_for_many_keys_is_published_under_each(desk: Desk) -> N
 # --- urgent
 
 
+@pytest.mark.databases
 def test_an_urgent_publication_owes_a_second_reading(publisher: Publisher, desk: Desk) -> None:
     with pytest.raises(ValueError, match="urgent: write a reason of 10"):
         publisher.publish(appeal(), key="k", actor="claire", urgent="vite")
@@ -648,15 +440,6 @@ def test_an_urgent_publication_owes_a_second_reading(publisher: Publisher, desk:
         publisher.drafts.second_reading(done.id, actor="ines")
     assert kinds(desk) == ["published", "second_reading"]
     assert desk.journal.audit.verify() == 0
-
-
-def test_a_submitted_draft_may_be_published_urgently(publisher: Publisher, desk: Desk) -> None:
-    draft = submitted(publisher)
-    done = publisher.drafts.publish(draft.id, actor="omar", urgent=REASON)
-    with pytest.raises(DraftConflict, match="wrote or published it"):
-        publisher.drafts.second_reading(draft.id, actor="omar")
-    assert publisher.drafts.second_reading(done.id, actor="hugo").second_due_at is None
-    assert kinds(desk) == ["drafted", "submitted", "published", "second_reading"]
 
 
 # --- forgeries
@@ -719,19 +502,3 @@ def test_a_forgery_of_a_draft_is_detected(publisher: Publisher, desk: Desk, chan
 
 
 # --- cost
-
-
-def test_a_message_that_needs_nobody_costs_no_statement(desk: Desk) -> None:
-    counted: Counter[str] = Counter()
-
-    def count(*given: Any) -> None:
-        counted[given[2].split()[0]] += 1
-
-    message = Message(category="recruitment", headline="Concours")
-    event.listen(desk.journal._engine, "before_cursor_execute", count)
-    numbers = []
-    for number, rules in enumerate(([], [], [RULE])):
-        counted.clear()
-        reading_publisher(desk.journal, rules=rules).publish(message, key=str(number), actor="claire")
-        numbers.append(sum(counted.values()))
-    assert numbers[1] == numbers[2]

@@ -54,6 +54,7 @@ def ended(desk: Desk, incident: str = "I1") -> None:
     desk.deliver()
 
 
+@pytest.mark.databases
 def test_text_images_and_addresses_of_an_incident_go_at_once_and_the_proof_stays(desk: Desk) -> None:
     ended(desk)
     addresses = desk.dump("pn_person")["pn_person"]
@@ -79,20 +80,6 @@ def test_an_address_that_another_incident_needs_stays(desk: Desk) -> None:
     desk.journal.retention.erase("I1", "dpo", WHY)
     assert desk.mail() == [A]
     assert len(desk.dump("pn_person")["pn_person"]) == 1
-
-
-def test_an_incident_is_erased_as_a_whole_once_it_is_over(desk: Desk) -> None:
-    publisher = reading_publisher(desk.journal, rules=[])
-    opening = publisher.publish(appeal(location={"commune": "34172"}), key="1", actor="claire", wait=PATIENCE)
-    publisher.publish(opening.update(NAME), key="2", actor="claire", wait=PATIENCE)
-    for name in ("I1", opening.id, "2"):
-        with pytest.raises(NotErasable, match=r"is open, and its readers wait|is a part of incident 'I1'"):
-            desk.journal.retention.erase(name, "dpo", WHY)
-    assert NAME in everything(desk)
-    publisher.publish(publisher.operations.incident("I1").end("Fin"), key="3", actor="claire", wait=PATIENCE)
-    assert desk.journal.retention.erase("I1", "dpo", WHY).publications == 3
-    assert NAME not in everything(desk)
-    assert desk.journal.audit.verify() == 0
 
 
 def test_what_may_be_out_or_is_to_be_sent_is_not_erased(desk: Desk) -> None:
@@ -141,6 +128,7 @@ def test_the_draft_of_an_erased_publication_keeps_who_read_it_and_no_text(desk: 
         desk.journal.audit.verify()
 
 
+@pytest.mark.databases
 def test_what_was_never_published_of_an_incident_is_erased_with_it(desk: Desk) -> None:
     """Drafts and refused messages name the person, too. Those of other incidents stay."""
     publisher = reading_publisher(desk.journal)
@@ -161,21 +149,7 @@ def test_what_was_never_published_of_an_incident_is_erased_with_it(desk: Desk) -
     assert desk.journal.audit.verify() == 0
 
 
-def test_a_draft_is_erased_by_its_name_and_with_the_publication_of_its_words(desk: Desk) -> None:
-    publisher = reading_publisher(desk.journal)
-    message = appeal(NAME, lifecycle=Lifecycle())
-    for name in ("a", "b", "c"):
-        publisher.drafts.create(message, actor="claire", key=name)
-    publisher.drafts.create(appeal("Autre", lifecycle=Lifecycle()), actor="claire", key="d")
-    assert desk.journal.retention.erase("a", "dpo", WHY).drafts == 1
-    publisher.publish(message, key="p", actor="claire", urgent=REASON, wait=PATIENCE)
-    assert desk.journal.retention.erase("p", "dpo", WHY).drafts == 2
-    assert NAME not in everything(desk)
-    with pytest.raises(NotErasable, match="There is no incident, publication or draft 'b'"):
-        desk.journal.retention.erase("b", "dpo", WHY)
-    assert desk.journal.audit.verify() == 0
-
-
+@pytest.mark.databases
 def test_old_drafts_are_purged_and_pictures_of_open_ones_stay(desk: Desk) -> None:
     publisher = reading_publisher(desk.journal)
     journal = desk.journal
@@ -196,26 +170,3 @@ def test_old_drafts_are_purged_and_pictures_of_open_ones_stay(desk: Desk) -> Non
         publisher.drafts.publish(old.id, actor="claire")
     assert journal.retention.purge(desk.clock.now(), "adm") == Purged()  # somebody may still approve it
     assert publisher.drafts.approve(waits.id, digest=waits.digest, actor="hugo").state is DraftState.PUBLISHED
-
-
-def test_an_urgent_draft_is_purged_with_its_publication(desk: Desk) -> None:
-    publisher = reading_publisher(desk.journal)
-    publisher.publish(appeal(NAME, lifecycle=Lifecycle()), key="u", actor="claire", urgent=REASON, wait=PATIENCE)
-    desk.clock.pass_by(86_400)
-    assert desk.journal.retention.purge(desk.clock.now(), "adm").publications == 1
-    assert NAME not in everything(desk)
-    assert REASON not in everything(desk)
-    assert desk.journal.audit.verify() == 0
-
-
-def test_what_a_purge_left_of_a_draft_is_authentic(desk: Desk) -> None:
-    publisher = reading_publisher(desk.journal)
-    publisher.publish(appeal(lifecycle=Lifecycle()), key="u", actor="claire", urgent=REASON)
-    publisher.drafts.create(appeal("Appel", lifecycle=Lifecycle()), actor="claire")
-    publisher.drain(timedelta(seconds=5))
-    desk.clock.pass_by(86_400 * 400)
-    desk.journal.retention.purge(desk.clock.now() - timedelta(days=1), "archives")
-    assert "Appel" not in everything(desk)
-    [draft] = publisher.drafts.list(only_open=False)
-    assert (draft.authors, draft.urgent, draft.second_due_at) == (("claire",), "", None)
-    assert desk.journal.audit.verify() == 0

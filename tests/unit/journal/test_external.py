@@ -6,12 +6,10 @@ import asyncio
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, create_async_engine
 
 from policenotify.errors import IdempotencyConflict, InvalidTransition, JournalError, MessageRejected, PublishingStopped
@@ -80,6 +78,7 @@ def _noted(host: Engine) -> list[str]:
         return list(connection.execute(text("SELECT id FROM accident ORDER BY id")).scalars())
 
 
+@pytest.mark.databases
 def test_a_commit_publishes_everything_and_nothing_is_published_before(
     publisher: Publisher, host: Engine, sky: Scripted
 ) -> None:
@@ -98,6 +97,7 @@ def test_a_commit_publishes_everything_and_nothing_is_published_before(
     assert _noted(host) == [INCIDENT]
 
 
+@pytest.mark.databases
 def test_a_rollback_leaves_nothing(publisher: Publisher, host: Engine, sky: Scripted) -> None:
     with host.connect() as connection:
         publisher.publish(accident(), key="open", actor="dispatch", connection=connection)
@@ -114,6 +114,7 @@ def test_a_rollback_leaves_nothing(publisher: Publisher, host: Engine, sky: Scri
     assert publisher.publish(accident(), key="open", actor="dispatch").on("sky").outcome is Outcome.POSTED
 
 
+@pytest.mark.databases
 def test_a_failed_call_leaves_the_transaction_usable(publisher: Publisher, host: Engine) -> None:
     elsewhere = LATER.lifecycle.model_copy(update={"incident": "2026-4712"})
     nowhere = accident(
@@ -146,6 +147,7 @@ def test_a_failed_call_leaves_the_transaction_usable(publisher: Publisher, host:
         publisher.publish(accident(lifecycle=elsewhere), key="new", actor="dispatch", connection=connection)
 
 
+@pytest.mark.databases
 def test_a_statement_refused_by_the_database_leaves_it_usable_and_shows_no_value(
     publisher: Publisher, host: Engine
 ) -> None:
@@ -163,18 +165,7 @@ def _break(publisher: Publisher) -> None:
         connection.execute(text("INSERT INTO pn_meta (name) VALUES (:name)"), {"name": "geheim"})
 
 
-def test_other_threads_stay_outside(publisher: Publisher, host: Engine) -> None:
-    seen: list[object] = []
-    with host.begin() as connection:
-        publisher.publish(accident(), key="open", actor="dispatch", connection=connection)
-        with publisher.journal.joined(connection):
-            other = Thread(target=lambda: seen.append(publisher.operations.publication("open")))
-            other.start()
-            other.join()
-            seen.append(publisher.operations.publication("open"))
-    assert [found is None for found in seen] == [True, False]
-
-
+@pytest.mark.databases
 def test_only_a_transaction_on_the_journal_is_joined(
     publisher: Publisher, host: Engine, url: str, tmp_path: Path
 ) -> None:
@@ -199,20 +190,6 @@ def test_only_a_transaction_on_the_journal_is_joined(
     assert publisher.operations.publication("open") is None
 
 
-def test_an_impossible_reply_has_a_reason(publisher: Publisher, host: Engine, url: str) -> None:
-    on_server = url.startswith("post")
-    host = host if on_server else create_engine(f"{url}?timeout=0.05")
-    with host.connect() as connection, publisher.journal.write():
-        if on_server:
-            with pytest.raises(DBAPIError):
-                connection.execute(text("SELECT 1 / 0"))
-        why = "has failed before: roll it back" if on_server else "another process keeps it locked"
-        with pytest.raises(JournalError, match=rf"cannot be joined: .*{why}.* Nothing was sent\."):
-            publisher.publish(accident(), key="open", actor="dispatch", connection=connection)
-    host.dispose()
-
-
-@pytest.mark.sqlite
 def test_a_transaction_that_has_begun_by_itself_is_joined_as_it_is(publisher: Publisher, host: Engine) -> None:
     event.listen(host, "connect", lambda raw, _record: setattr(raw, "isolation_level", None))
     event.listen(host, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
@@ -246,6 +223,7 @@ class Told:
             raise OSError("geheim")
 
 
+@pytest.mark.databases
 def test_a_runner_is_notified_inside_the_transaction_and_after_it(
     publisher: Publisher, host: Engine, sky: Scripted, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -271,6 +249,7 @@ def test_a_runner_is_notified_inside_the_transaction_and_after_it(
     assert (len(said), "geheim" in caplog.text) == (2, False)
 
 
+@pytest.mark.databases
 def test_one_promise_that_a_runner_comes_is_enough_until_it_is_kept_or_overdue(
     place: str, tmp_path: Path, keys: Keys
 ) -> None:

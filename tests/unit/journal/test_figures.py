@@ -51,17 +51,6 @@ def _purge(desk: Desk) -> None:
     desk.journal.retention.purge(desk.clock.now() - timedelta(days=100), "adj Petit")
 
 
-def _incident(desk: Desk, name: str, **how: Any) -> None:
-    for stage in (Stage.OPENING, Stage.END):
-        desk.publish(stage, name, **how)
-        desk.clock.pass_by(3)
-        for channel in how.get("channels", ("sky",)):
-            if channel != "mail":
-                desk.deliver(channel)
-        if "mail" in how.get("channels", ()):
-            desk.mail({B: "refused"})
-
-
 def test_an_empty_journal_counts_nothing(desk: Desk) -> None:
     figures = _read(desk)
     assert (_rising(figures), figures.pending, figures.posted_at) == ({}, {}, {})
@@ -70,6 +59,7 @@ def test_an_empty_journal_counts_nothing(desk: Desk) -> None:
     assert figures.size > 0
 
 
+@pytest.mark.databases
 def test_publications_count_by_category_stage_severity_and_result(desk: Desk) -> None:
     desk.publish(severity=Severity.SEVERE)
     desk.publish(Stage.UPDATE)
@@ -82,6 +72,7 @@ def test_publications_count_by_category_stage_severity_and_result(desk: Desk) ->
     }
 
 
+@pytest.mark.databases
 def test_a_delivery_counts_once_it_is_settled_and_each_try_of_it(desk: Desk) -> None:
     desk.publish()
     assert _read(desk).deliveries == {}
@@ -96,47 +87,7 @@ def test_a_delivery_counts_once_it_is_settled_and_each_try_of_it(desk: Desk) -> 
     assert _read(desk).posted_at == {"sky": microseconds(desk.clock.now())}
 
 
-def test_an_interrupted_attempt_counts_as_unconfirmed(desk: Desk) -> None:
-    desk.publish()
-    desk.begin(desk.take())
-    desk.clock.pass_by(300)
-    desk.journal.deliveries.recover()
-    assert _read(desk).attempts == {("sky", "unconfirmed"): 1}
-    assert _read(desk).pending == {("sky", Outcome.UNCONFIRMED): 1}
-
-
-def test_what_is_held_counts_once_a_person_has_resolved_it(desk: Desk) -> None:
-    desk.publish()
-    claimed = desk.deliver(outcome=Outcome.HELD, reason="Nobody knows.")
-    assert (_read(desk).pending, _read(desk).deliveries) == ({("sky", Outcome.HELD): 1}, {})
-    desk.journal.sendings.resolve(claimed.id, "adj Petit", posted=True)
-    assert (_read(desk).pending, _read(desk).deliveries) == ({}, {("sky", "post", "posted"): 1})
-
-
-def test_a_delivery_that_was_never_to_be_sent_counts_as_skipped(desk: Desk) -> None:
-    desk.publish(skip="This channel carries no such message.")
-    assert _read(desk).deliveries == {("sky", "post", "skipped"): 1}
-
-
-def test_an_opening_that_is_over_counts_as_superseded(desk: Desk) -> None:
-    desk.publish()
-    desk.publish(Stage.END, skips=("sky",))
-    assert _read(desk).deliveries == {("sky", "post", "superseded"): 1, ("sky", "post", "skipped"): 1}
-
-
-def test_people_count_once_their_outcome_is_final(desk: Desk) -> None:
-    desk.size = 2
-    desk.publish(channels=("mail",), people={"mail": [A, B, C]})
-    assert _read(desk).recipients == {}
-    desk.mail({B: "refused"})
-    figures = _read(desk)
-    assert figures.recipients == {("mail", Outcome.POSTED): 1}  # the delivery goes on
-    assert figures.recipients_pending.get("mail", 0) == 0
-    desk.mail()
-    assert _read(desk).recipients == {("mail", Outcome.POSTED): 2, ("mail", Outcome.REFUSED): 1}
-    assert _read(desk).deliveries == {("mail", "post", "posted"): 1}
-
-
+@pytest.mark.databases
 def test_people_who_wait_are_pending_and_those_in_doubt_are_held(desk: Desk) -> None:
     desk.publish(channels=("mail",), people={"mail": [A, B, C]})
     desk.mail({A: "unavailable", B: "unconfirmed"})
@@ -146,6 +97,7 @@ def test_people_who_wait_are_pending_and_those_in_doubt_are_held(desk: Desk) -> 
     assert figures.recipients == {("mail", Outcome.POSTED): 1}
 
 
+@pytest.mark.databases
 def test_what_waits_is_dated_by_channel_and_severity(desk: Desk) -> None:
     now = microseconds(desk.clock.now())
     desk.publish(incident="I1", channels=("sky", "mail"))
@@ -161,6 +113,7 @@ def test_what_waits_is_dated_by_channel_and_severity(desk: Desk) -> None:
     assert _read(desk).pending == {("sky", Outcome.WAITING): 2, ("mail", Outcome.WAITING): 1}
 
 
+@pytest.mark.databases
 def test_incidents_and_their_deadlines(desk: Desk) -> None:
     desk.publish(incident="I1")
     desk.publish(incident="I2")
@@ -173,6 +126,7 @@ def test_incidents_and_their_deadlines(desk: Desk) -> None:
     assert _read(desk).events == {"overdue": 1}
 
 
+@pytest.mark.databases
 def test_channels_stop_heartbeats_and_seals(desk: Desk) -> None:
     journal, now = desk.journal, desk.clock.now()
     journal.channels.block("sky", Blocked("The token was revoked.", remedy="Make a new one."))
@@ -188,26 +142,6 @@ def test_channels_stop_heartbeats_and_seals(desk: Desk) -> None:
     assert _read(desk).last_heartbeat is None
 
 
-def test_a_purge_takes_nothing_from_what_is_counted(desk: Desk) -> None:
-    for name in ("I1", "I2"):
-        _incident(desk, name, channels=("sky", "mail"), people={"mail": [A, B]})
-    before = _rising(_read(desk))
-    assert before["recipients", "mail", Outcome.REFUSED] == 2
-    _purge(desk)
-    with desk.journal.read() as connection:
-        bodies = connection.execute(select(schema.event.c.body).where(schema.event.c.kind == "settled")).scalars().all()
-    assert set(bodies) == {""}
-    assert _rising(_read(desk)) == before
-
-
-def test_an_erased_incident_still_counts(desk: Desk) -> None:
-    _incident(desk, "I1")
-    before = _rising(_read(desk))
-    desk.journal.retention.erase("I1", "adj Petit", "asked for by a court")
-    assert _rising(_read(desk)) == before
-
-
-@pytest.mark.sqlite
 def test_no_count_reads_a_whole_table_of_deliveries_or_events(desk: Desk) -> None:
     seen: list[str] = []
 
@@ -289,7 +223,6 @@ _ACTS: dict[str, _Act] = {
 }
 
 
-@pytest.mark.sqlite
 @settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(acts=st.lists(st.sampled_from(sorted(_ACTS)), min_size=5, max_size=25))
 def test_whatever_happens_what_is_counted_only_rises(desk: Desk, acts: list[str]) -> None:

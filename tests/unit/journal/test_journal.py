@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -13,31 +12,27 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from contextlib import contextmanager
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import Connection, create_engine, event, insert, make_url, select, text, update
+from sqlalchemy import Connection, event, insert, make_url, select, text, update
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from policenotify.channel import Picture
 from policenotify.errors import InvalidImage, JournalError, PublishingStopped, UnsupportedVersion
 from policenotify.journal import meta, open_journal
-from policenotify.journal.audit import record
-from policenotify.journal.database import engine, schema, transactions
+from policenotify.journal.database import engine, schema
 from policenotify.journal.database import engine as database_engine
 from policenotify.journal.database.migrate import migrate
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.leases import process_user
 from policenotify.model.lifecycle import Stage
 from policenotify.model.status import Alarm
 from policenotify.publishing.diagnosis import check_journal
 from policenotify.testing.fakes import FakeClock
-from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from tests.support.journal import Desk
@@ -68,13 +63,6 @@ def test_an_empty_or_absent_file_becomes_a_journal(
     assert set(schema.metadata.tables) <= tables
 
 
-def test_a_url_is_taken_as_one(tmp_path: Path, keys: Keys, clock: FakeClock) -> None:
-    journal = open_journal(f"sqlite:///{tmp_path}/journal.db", keys=keys, clock=clock, create=True)
-    journal.close()
-    assert (tmp_path / "journal.db").exists()
-
-
-@pytest.mark.sqlite
 def test_every_connection_is_set_for_safety(journal: Journal) -> None:
     with journal.read() as connection:
         told = {
@@ -91,21 +79,6 @@ def test_every_connection_is_set_for_safety(journal: Journal) -> None:
     }
 
 
-@pytest.mark.sqlite
-def test_a_turn_is_waited_for_but_not_for_ever(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thread that hangs inside a transaction blocks others no longer than another process would."""
-    monkeypatch.setattr(transactions, "BUSY", 0.01)
-    monkeypatch.setattr(database_engine, "BUSY", 0.01)
-    url = str(desk.path)
-    with closing(open_journal(url, keys=desk.keys)) as journal, ThreadPoolExecutor(1) as other:
-        with journal.write():
-            for _ in range(2):  # who gave up does not release what it never had
-                with pytest.raises(JournalError, match="another process keeps it locked"):
-                    other.submit(journal.stop, "cne Roux").result(PATIENCE)
-        other.submit(journal.stop, "cne Roux").result(PATIENCE)
-
-
-@pytest.mark.sqlite
 def test_acknowledged_or_departing_deliveries_survive_a_power_cut(desk: Desk) -> None:
     """The owner of a delivery may be forgotten then: no process holds anything any more."""
     levels: list[str] = []
@@ -131,18 +104,6 @@ def test_acknowledged_or_departing_deliveries_survive_a_power_cut(desk: Desk) ->
     assert synced(desk.journal.workers.heartbeat) == ["NORMAL"]
 
 
-@pytest.mark.slow
-@pytest.mark.sqlite
-def test_two_processes_may_create_it_at_the_same_instant(
-    together: Callable[..., list[str]], tmp_path: Path, keys: Keys, clock: FakeClock
-) -> None:
-    told = together("at_once()\ndesk = opened()\nprint(desk.publish(incident=f'I{sys.argv[2]}'))", processes=3)
-    journal = open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True)
-    assert sorted(told) == sorted(one.id for one in journal.publications.latest(9))
-    assert len(told) == 3
-    journal.close()
-
-
 def test_many_threads_may_create_it_at_the_same_instant(tmp_path: Path, keys: Keys, clock: FakeClock) -> None:
     start, opened = threading.Barrier(6), []
 
@@ -158,39 +119,6 @@ def test_many_threads_may_create_it_at_the_same_instant(tmp_path: Path, keys: Ke
     assert len(opened) == 6
     for journal in opened:
         journal.close()
-
-
-@pytest.mark.parametrize("lock", ["BEGIN EXCLUSIVE", "BEGIN IMMEDIATE", "BEGIN; SELECT * FROM pn_other"])
-def test_a_lock_that_does_not_end_keeps_a_new_journal_from_being_made(
-    tmp_path: Path, keys: Keys, clock: FakeClock, lock: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(database_engine, "BUSY", 0.01)
-    raw = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
-    raw.execute("CREATE TABLE pn_other (id)")
-    for statement in lock.split("; "):
-        raw.execute(statement).fetchall()
-    with pytest.raises(JournalError, match="another process keeps it locked"):
-        open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True)
-    raw.close()
-
-
-def test_a_lock_that_ends_is_waited_for(tmp_path: Path, keys: Keys, clock: FakeClock) -> None:
-    raw = sqlite3.connect(tmp_path / "journal.db", isolation_level=None, check_same_thread=False)
-    raw.execute("BEGIN IMMEDIATE")
-    timer = threading.Timer(0.1, raw.execute, args=["ROLLBACK"])
-    timer.start()
-    open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True).close()
-    timer.join()
-    raw.close()
-
-
-def test_the_second_process_does_not_create_it_again(desk: Desk, keys: Keys) -> None:
-    from policenotify.journal import meta  # noqa: PLC0415 - the door of a race that lasts microseconds
-
-    desk.publish()
-    with desk.journal.write() as connection:
-        meta.create(connection, keys, os.urandom)
-    assert len(desk.journal.publications.latest(9)) == 1
 
 
 # --- not opening it
@@ -257,22 +185,6 @@ def test_an_unwritable_journal_has_a_reason(keys: Keys, clock: FakeClock, name: 
         open_journal(str(folder / name), keys=keys, clock=clock, create=name == "journal.db")
 
 
-def test_a_retryable_recipient_is_sent_to_again(keys: Keys, clock: FakeClock) -> None:
-    """SQLite opens a file that may only be read for reading, and that connection never writes."""
-    with _folder_of_a_user(0o700) as folder:
-        open_journal(str(folder / "journal.db"), keys=keys, clock=clock, create=True).close()
-        (folder / "journal.db").chmod(0o400)
-        journal = open_journal(str(folder / "journal.db"), keys=keys, clock=clock)
-        for _ in range(2):
-            with pytest.raises(JournalError, match="could not be written: this user may not write to it"):
-                journal.stop("cne Roux")
-        for path in folder.glob("journal.db*"):
-            path.chmod(0o600)
-        journal.stop("cne Roux")
-        assert journal.stopped() is not None
-        journal.close()
-
-
 def test_doctor_reports_a_journal_that_may_only_be_read(keys: Keys, clock: FakeClock) -> None:
     with _folder_of_a_user(0o700) as folder:
         path = folder / "journal.db"
@@ -302,16 +214,6 @@ def test_another_file_is_not_a_journal(tmp_path: Path, keys: Keys, clock: FakeCl
     assert (tmp_path / "notes.db").read_bytes() == content
 
 
-@pytest.mark.sqlite
-def test_a_truncated_file_is_damaged(desk: Desk, keys: Keys, clock: FakeClock) -> None:
-    desk.publish()
-    desk.journal.close()
-    whole = desk.path.read_bytes()
-    desk.path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(JournalError, match=r"its file is damaged\. Put it aside and restore a copy"):
-        open_journal(str(desk.path), keys=keys, clock=clock).publications.latest(1)
-
-
 def test_a_newer_journal_names_what_is_needed(desk: Desk, keys: Keys, clock: FakeClock) -> None:
     _meta(desk, "schema_version", "7")
     with pytest.raises(UnsupportedVersion) as caught:
@@ -335,14 +237,6 @@ def test_other_keys_are_named(desk: Desk, keys: Keys, clock: FakeClock) -> None:
     assert "Nothing was sent. Copy the right keys file" in str(caught.value)
 
 
-def test_rotated_keys_open_it_and_the_earlier_ones_no_more(desk: Desk, keys: Keys, clock: FakeClock) -> None:
-    newer = keys.rotated(os.urandom)
-    for _ in range(2):
-        open_journal(desk.url, keys=newer, clock=clock).close()
-    with pytest.raises(JournalError, match=newer.fingerprint):
-        open_journal(desk.url, keys=keys, clock=clock)
-
-
 def _meta(desk: Desk, name: str, value: str) -> None:
     with desk.journal.write() as connection:
         connection.execute(update(schema.meta).where(schema.meta.c.name == name).values(value=value))
@@ -351,7 +245,6 @@ def _meta(desk: Desk, name: str, value: str) -> None:
 # --- failures in the middle
 
 
-@pytest.mark.sqlite
 def test_a_lock_that_does_not_end(desk: Desk, keys: Keys, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database_engine, "BUSY", 0.05)
     other = open_journal(str(desk.path), keys=keys, clock=clock)
@@ -367,7 +260,6 @@ def test_a_lock_that_does_not_end(desk: Desk, keys: Keys, clock: FakeClock, monk
     )
 
 
-@pytest.mark.sqlite
 def test_all_connections_in_use(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     def connect() -> None:
         raise NoConnectionFree("QueuePool limit of size 5 overflow 10 reached")
@@ -377,7 +269,6 @@ def test_all_connections_in_use(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> 
         desk.journal.stopped()
 
 
-@pytest.mark.sqlite
 def test_a_full_disk_loses_the_publication_and_nothing_else(desk: Desk) -> None:
     first = desk.publish()
 
@@ -393,7 +284,6 @@ def test_a_full_disk_loses_the_publication_and_nothing_else(desk: Desk) -> None:
     assert desk.publish(incident="I2", description="Long. " * 1500)
 
 
-@pytest.mark.sqlite
 def test_no_error_shows_a_statement_or_its_values(desk: Desk) -> None:
     table = schema.publication
     with pytest.raises(JournalError) as caught, desk.journal.write() as connection:
@@ -410,19 +300,6 @@ def _read(desk: Desk, statement: str) -> None:
         connection.execute(text(statement))
 
 
-def test_an_error_of_the_caller_passes_and_rolls_back(desk: Desk) -> None:
-    before = desk.dump()
-    with pytest.raises(ZeroDivisionError):
-        _fail_in_the_middle(desk)
-    assert desk.dump() == before
-
-
-def _fail_in_the_middle(desk: Desk) -> None:
-    with desk.journal.write() as connection:
-        connection.execute(insert(schema.meta).values(name="x", value="y"))
-        raise ZeroDivisionError
-
-
 def test_a_file_system_without_write_ahead_logging_is_refused(
     tmp_path: Path, keys: Keys, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -432,43 +309,10 @@ def test_a_file_system_without_write_ahead_logging_is_refused(
         open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True)
 
 
-@pytest.mark.sqlite
-def test_its_name_hides_a_password(journal: Journal, desk: Desk, clock: FakeClock, keys: Keys) -> None:
-    assert repr(journal) == f"Journal(sqlite:///{desk.path})"
-    elsewhere = create_engine("sqlite://")
-    elsewhere.url = make_url("postgresql://pn:geheim@db.example/pn")  # of which none is opened yet
-    made = Journal(elsewhere, keys=keys, clock=clock, entropy=os.urandom)
-    assert repr(made) == "Journal(postgresql://pn:***@db.example/pn)"
-
-
-def test_closing_twice_is_allowed_and_it_opens_again_when_used(journal: Journal) -> None:
-    journal.close()
-    journal.close()
-    assert journal.publications.latest(1) == ()
-    journal.close()
-
-
-@pytest.mark.slow
-def test_a_forked_child_opens_its_own_connections(program: Program) -> None:
-    process = program(
-        "import os\n"
-        "desk = opened()\n"
-        "mine = desk.publish(incident='parent')\n"
-        "with desk.journal.read() as one: before = id(one.connection.dbapi_connection)\n"
-        "child = os.fork()\n"
-        "if child == 0:\n"
-        "    with desk.journal.read() as one: same = id(one.connection.dbapi_connection) == before\n"
-        "    desk.publish(incident='child')\n"
-        "    os._exit(7 if same else 0)\n"
-        "code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])\n"
-        "print(code, len(desk.journal.publications.latest(9)))\n"
-    )
-    assert process.communicate(timeout=PATIENCE)[0] == "0 2\n"
-
-
 # --- stop, runners, pictures
 
 
+@pytest.mark.databases
 def test_stop_halts_everything_until_resume(desk: Desk) -> None:
     desk.publish()
     desk.journal.stop("cne Roux", "wrong town")
@@ -493,19 +337,7 @@ def test_stop_halts_everything_until_resume(desk: Desk) -> None:
     ]
 
 
-def test_the_last_runner_is_known_and_old_ones_are_forgotten(desk: Desk, clock: FakeClock) -> None:
-    assert desk.journal.workers.last_heartbeat() is None
-    with desk.journal.write() as connection:
-        connection.execute(insert(schema.runner).values(owner="long gone", seen_at=1))
-    desk.journal.workers.heartbeat()
-    clock.pass_by(60)
-    desk.journal.workers.heartbeat()
-    assert desk.journal.workers.last_heartbeat() == datetime(2026, 3, 2, 6, 31, tzinfo=UTC)
-    [(owner, _, stays, _)] = desk.dump("pn_runner")["pn_runner"]
-    assert not stays
-    assert owner.split("/")[2] == str(os.getpid())
-
-
+@pytest.mark.databases
 def test_pictures_are_kept_once_and_read_back(desk: Desk) -> None:
     one = Picture(digest="ab" * 32, media_type="image/png", width=4, height=3, alt="Un plan", data=b"\x89PNG")
     desk.publish(pictures=(one, one.model_copy(update={"alt": "Le même"})))
@@ -516,31 +348,6 @@ def test_pictures_are_kept_once_and_read_back(desk: Desk) -> None:
         desk.journal.publications.picture("cd" * 32, "")
 
 
-def test_an_event_may_be_recorded_by_others(desk: Desk) -> None:
-    desk.journal.audit.record("adm", "settings_changed", {"field": "routes"}, channel="sky")
-    [row] = desk.dump("pn_event")["pn_event"]
-    assert row[2:7] == ("adm", "settings_changed", None, None, "sky")
-    assert json.loads(row[7]) == {"field": "routes", "process": process_user()}
-
-
-def test_time_is_the_clocks(desk: Desk, clock: FakeClock) -> None:
-    clock.pass_by(1.5)
-    assert desk.journal.now() == datetime(2026, 3, 2, 6, 30, 1, 500_000, tzinfo=UTC)
-    publication = desk.journal.publications.get(desk.publish(Stage.STANDALONE))
-    assert publication is not None
-    assert publication.at == desk.journal.now()
-    assert clock.now() - publication.at == timedelta(0)
-
-
-@pytest.mark.sqlite
-def test_foreign_rows_are_refused(desk: Desk) -> None:
-    with pytest.raises(JournalError, match="FOREIGN KEY constraint failed"), desk.journal.write() as connection:
-        connection.execute(insert(schema.recipient).values(delivery=99, batch=100, person=1, state="waiting"))
-    with desk.journal.read() as connection:
-        assert connection.execute(select(schema.recipient)).first() is None
-
-
-@pytest.mark.sqlite
 def test_a_thread_under_way_when_the_journal_was_closed_closes_its_own_connection(desk: Desk) -> None:
     """The last connection that goes takes SQLite's write-ahead file with it."""
     path = Path(str(make_url(str(desk.journal._engine.url)).database))
@@ -573,14 +380,3 @@ def test_a_new_journal_is_readable_by_its_owner_only(tmp_path: Path, keys: Keys,
     for journal in made:
         journal.close()
     assert modes == {f"{name}.db{suffix}": 0o600 for name in ("journal", "migrated") for suffix in ("", "-wal", "-shm")}
-
-
-def test_an_event_that_is_not_committed_yet_is_not_missed(desk: Desk) -> None:
-    """The other threads of this process look at the journal while one of them writes."""
-    desk.publish()
-    with ThreadPoolExecutor(1) as other, suppress(ZeroDivisionError), desk.journal.write() as connection:
-        record(connection, desk.clock.now(), "desk", "noted", {})
-        meta.stopped(connection, desk.journal.id)
-        assert other.submit(desk.journal.deliveries.due, ["sky"]).result(10)
-        raise ZeroDivisionError
-    assert desk.journal.deliveries.due(["sky"])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -52,12 +50,6 @@ def test_dead_processes_are_distinguished_from_unknown_ones(changed: dict[str, s
 def test_a_name_that_is_none_is_unknown(name: str) -> None:
     assert not is_dead(name)
     assert not is_running(name)
-
-
-def test_a_process_that_has_ended_is_dead() -> None:
-    text = "from policenotify.journal.leases import this_process; print(this_process())"
-    said = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)  # noqa: S603 - our own
-    assert is_dead(said.stdout.strip())
 
 
 def test_a_process_of_another_user_that_is_hidden_from_us_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:

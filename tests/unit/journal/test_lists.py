@@ -9,21 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import ColumnElement, event, update
-from sqlalchemy.exc import OperationalError
 
 from policenotify.audiences.model import Row, Subscriber, WrongRow
 from policenotify.channel import Capabilities, ChannelConfig, RecipientOutcome
 from policenotify.delivery.audience_reader import AudienceReader, BatchMaker
-from policenotify.errors import JournalError, LostLease, SettingsError
+from policenotify.errors import LostLease, SettingsError
 from policenotify.journal.database import schema
 from policenotify.journal.leases import this_process
-from policenotify.journal.lists import control
-from policenotify.journal.lists.control import DAMAGED, MORE_TO_READ
-from policenotify.journal.lists.recipients import NOBODY_CONCERNED
+from policenotify.journal.lists.control import DAMAGED
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
-from policenotify.model.status import Problem
 from policenotify.text import Budget
 from tests.support.audiences import ListedPeople
 from tests.support.journal import LEASE, is_list
@@ -69,6 +65,7 @@ def _release(desk: Desk, begun: ClaimedDelivery) -> None:
 # --- several workers
 
 
+@pytest.mark.databases
 def test_two_workers_share_a_delivery(desk: Desk) -> None:
     desk.size = 3
     said = desk.publish(channels=("mail",), people={"mail": ALL})
@@ -82,31 +79,7 @@ def test_two_workers_share_a_delivery(desk: Desk) -> None:
     assert desk.outcome(said, "mail") is Outcome.POSTED
 
 
-def test_a_delivery_is_settled_with_its_last_batch(desk: Desk) -> None:
-    desk.size = 4
-    said = desk.publish(channels=("mail",), people={"mail": ALL})
-    first, second = desk.take("mail", "runner A"), desk.take("mail", "runner B")
-    assert desk.claim("mail", "runner C") is None  # all are taken
-    _send(desk, second)
-    assert desk.outcome(said, "mail") is Outcome.SENDING
-    assert desk.journal.deliveries.due(["mail"])["mail"] == desk.clock.now() + LEASE
-    _send(desk, first)
-    assert _receipt(desk, said).recipients == {Outcome.POSTED: 7}
-    assert _receipt(desk, said).outcome is Outcome.POSTED
-
-
-def test_a_follow_up_waits_for_all_batches_of_what_it_follows(desk: Desk) -> None:
-    desk.size = 4
-    desk.publish(channels=("mail",), people={"mail": ALL})
-    first, second = desk.take("mail", "runner A"), desk.take("mail", "runner B")
-    update = desk.publish(Stage.UPDATE, channels=("mail",), people={"mail": ALL})
-    _send(desk, first)
-    assert desk.claim("mail") is None
-    _send(desk, second)
-    assert _everyone(desk) == list(ALL)
-    assert _receipt(desk, update).recipients == {Outcome.POSTED: 7}
-
-
+@pytest.mark.databases
 def test_a_batch_of_a_process_that_exited_is_sent_by_another(desk: Desk) -> None:
     desk.size = 4
     said = desk.publish(channels=("mail",), people={"mail": ALL})
@@ -126,72 +99,10 @@ def test_a_batch_of_a_process_that_exited_is_sent_by_another(desk: Desk) -> None
     assert desk.person(said, marked[0]) is Outcome.HELD
 
 
-def test_a_claim_without_people_leaves_nothing_behind(desk: Desk) -> None:
-    said = desk.publish(channels=("mail",), people={"mail": [A, B]})
-    assert desk.journal.deliveries.claim("mail", "runner A", lease=LEASE)
-    desk.clock.pass_by(LEASE.total_seconds() + 1)
-    assert desk.journal.deliveries.recover() == 1
-    assert _everyone(desk) == [A, B]
-    assert _receipt(desk, said).outcome is Outcome.POSTED
-
-
-def test_people_who_wait_for_longer_do_not_delay_the_other_batches(desk: Desk) -> None:
-    desk.size = 4
-    said = desk.publish(channels=("mail",), people={"mail": ALL})
-    assert len(_send(desk, desk.take("mail"), outcome="unavailable")) == 4
-    assert len(_send(desk, desk.take("mail"))) == 3
-    assert desk.claim("mail") is None
-    assert _receipt(desk, said).retry_at == desk.clock.now() + timedelta(seconds=30)
-    desk.clock.pass_by(30)
-    assert len(_everyone(desk)) == 4
-    assert _receipt(desk, said).recipients == {Outcome.POSTED: 7}
-
-
-def test_a_list_that_is_cut_states_that_there_is_more_of_it(desk: Desk) -> None:
-    desk.size = 2
-    said = desk.publish(channels=("mail",), people={"mail": ALL})
-    for more in (True, True, True, False):
-        begun = desk.begin(desk.take("mail"))
-        people = desk.journal.deliveries.take(begun, 25, hold_doubt=True, lease=LEASE)
-        told = [RecipientOutcome(key=person.key, outcome="posted") for person in people]
-        desk.journal.deliveries.take(begun, 0, outcomes=told, hold_doubt=True, lease=LEASE)
-        desk.settle(begun, Outcome.WAITING, not_before=desk.clock.now(), reason="It was cut.")
-        assert (str(MORE_TO_READ) in str(_receipt(desk, said).reason)) is more
-    assert _receipt(desk, said).recipients == {Outcome.POSTED: 7}
-
-
-def test_a_list_that_has_waited_keeps_no_reason_once_everyone_has_it(desk: Desk) -> None:
-    said = desk.publish(channels=("mail",), people={"mail": ALL})
-    claimed = desk.take("mail")
-    begun = desk.begin(claimed)
-    wait = desk.clock.now() + timedelta(seconds=30)
-    result = AttemptResult(outcome=Outcome.WAITING, not_before=wait, reason="The server is away.", code="421")
-    desk.journal.deliveries.record_result(begun, result)
-    assert "The server is away." in str(_receipt(desk, said).reason)
-    desk.clock.pass_by(60)
-    assert _everyone(desk) == list(ALL)
-    receipt = _receipt(desk, said)
-    assert (receipt.outcome, receipt.reason, receipt.code) == (Outcome.POSTED, "", "")
-
-
-def test_a_refusal_of_the_content_is_one_for_everyone(desk: Desk) -> None:
-    desk.size = 2
-    said = desk.publish(channels=("mail",), people={"mail": ALL})
-    desk.expand()
-    other = desk.begin(desk.take("mail", "runner B"))
-    desk.settle(other, Outcome.REFUSED, reason="Too long.")
-    receipt = _receipt(desk, said)
-    assert (receipt.outcome, str(receipt.reason), receipt.recipients) == (
-        Outcome.REFUSED,
-        "Too long.",
-        {Outcome.REFUSED: 2},
-    )
-    assert desk.claim("mail") is None
-
-
 # --- whom a message goes to
 
 
+@pytest.mark.databases
 def test_a_person_on_the_lists_of_two_channels_of_a_network_gets_it_once(desk: Desk) -> None:
     desk.siblings = ("press", "public")
     desk.publish(channels=("press", "public"), people={"press": [A, B], "public": [B, C]})
@@ -200,11 +111,7 @@ def test_a_person_on_the_lists_of_two_channels_of_a_network_gets_it_once(desk: D
     assert (_everyone(desk, "press"), _everyone(desk, "public")) == ([A, B], [C])
 
 
-def test_channels_of_other_networks_do_not_share_their_people(desk: Desk) -> None:
-    desk.publish(channels=("press", "public"), people={"press": [A], "public": [A]})
-    assert (_everyone(desk, "public"), _everyone(desk, "press")) == ([A], [A])
-
-
+@pytest.mark.databases
 def test_each_language_goes_to_its_readers(desk: Desk) -> None:
     people = (A, Subscriber(position=1, address=B, language="en"), Subscriber(position=2, address=C, language="fr"))
     desk.publish(channels=("mail",), languages=("fr", "en"), people={"mail": people})
@@ -215,35 +122,11 @@ def test_each_language_goes_to_its_readers(desk: Desk) -> None:
     assert _receipt(desk, update).recipients == {Outcome.POSTED: 3}
 
 
-@pytest.mark.parametrize("stage", [Stage.END, Stage.CANCELLATION])
-def test_the_end_goes_to_who_had_something(desk: Desk, stage: Stage) -> None:
-    desk.publish(channels=("mail",), people={"mail": [A, B, C]})
-    desk.mail({B: "refused", C: "unconfirmed"})
-    desk.publish(stage, channels=("mail",), people={"mail": ALL})
-    assert _everyone(desk) == [A, C]
-
-
 def test_the_end_of_what_reached_none_goes_to_the_list(desk: Desk) -> None:
     desk.publish(channels=("sky",))
     desk.deliver()
     desk.publish(Stage.END, channels=("sky", "mail"), people={"mail": [A, B]})
     assert _everyone(desk) == [A, B]
-
-
-def test_an_end_in_the_middle_of_a_list_reaches_who_had_the_opening_and_the_others_get_neither(desk: Desk) -> None:
-    desk.size = 3
-    opening = desk.publish(channels=("mail",), people={"mail": ALL})
-    first = _send(desk, desk.take("mail"))
-    desk.publish(Stage.END, channels=("mail",), people={"mail": ALL})
-    assert _everyone(desk) == sorted(first)
-    assert desk.outcome(opening, "mail") is Outcome.POSTED
-
-
-def test_a_correction_reaches_who_had_it_and_the_list(desk: Desk) -> None:
-    opening = desk.publish(channels=("mail",), people={"mail": [A, B]})
-    desk.mail()
-    desk.publish(Stage.CORRECTION, corrects=opening, channels=("mail",), people={"mail": [B, C]})
-    assert _everyone(desk) == [A, B, C]
 
 
 def test_who_is_suppressed_meanwhile_gets_nothing_more(desk: Desk) -> None:
@@ -310,6 +193,7 @@ def _all_of(desk: Desk, maker: BatchMaker) -> list[str]:
     return written
 
 
+@pytest.mark.databases
 def test_a_list_that_is_changed_while_it_is_read_is_read_again(desk: Desk) -> None:
     audience = ListedPeople([A, B, C, D, E])
     maker = _maker(desk, audience)
@@ -321,29 +205,6 @@ def test_a_list_that_is_changed_while_it_is_read_is_read_again(desk: Desk) -> No
     written += _all_of(desk, maker)
     assert len(written) == len(set(written))
     assert {A, B, D, E, F, G} <= set(written) <= set(ALL)
-    assert _receipt(desk, said).outcome is Outcome.POSTED
-
-
-def test_another_process_goes_on_behind_the_cursor(desk: Desk) -> None:
-    audience = ListedPeople(ALL)
-    desk.publish(channels=("mail",), people={"mail": ()})
-    written: list[str] = []
-    for _ in ALL:
-        if (claimed := _claim(desk, _maker(desk, audience))) is not None:
-            written += _send(desk, claimed)
-    assert sorted(written) == list(ALL)
-
-
-def test_a_list_that_changes_at_each_look_is_read_to_its_end(desk: Desk) -> None:
-    class Restless(ListedPeople):
-        looks = 0
-
-        def revision(self) -> str:
-            self.looks += 1
-            return str(self.looks)
-
-    said = desk.publish(channels=("mail",), people={"mail": ()})
-    assert sorted(_all_of(desk, _maker(desk, Restless(ALL)))) == list(ALL)
     assert _receipt(desk, said).outcome is Outcome.POSTED
 
 
@@ -389,17 +250,6 @@ def test_who_had_the_opening_gets_the_update_even_if_the_list_cannot_be_read(des
     assert sorted(_all_of(desk, maker)) == [C, D, E, F, G]
 
 
-def test_a_list_that_fails_in_the_middle_goes_on_there(desk: Desk) -> None:
-    audience = Broken(ALL)
-    audience.error, audience.behind = SettingsError("the connection was lost."), 5
-    maker = _maker(desk, audience)
-    desk.publish(channels=("mail",), people={"mail": ()})
-    written = _all_of(desk, maker)
-    audience.error = None
-    desk.clock.pass_by(10)
-    assert sorted(written + _all_of(desk, maker)) == list(ALL)
-
-
 @pytest.mark.parametrize("retired", [True, False])
 def test_a_list_that_was_emptied_is_an_alarm_unless_the_channel_is_retired(desk: Desk, *, retired: bool) -> None:
     desk.publish(channels=("mail",), people={"mail": [A]})
@@ -423,23 +273,6 @@ def test_wrong_rows_are_counted_and_shown_and_stop_none_of_the_others(desk: Desk
     assert "Correct these rows" in str(receipt.remedy)
 
 
-def test_a_list_of_wrong_rows_only_reaches_no_one_and_says_so(desk: Desk) -> None:
-    said = desk.publish(channels=("mail",), people={"mail": ()})
-    assert _claim(desk, _maker(desk, ListedPeople([WrongRow(position=0, reason="no address")]))) is None
-    receipt = _receipt(desk, said)
-    left_out = "Rows of the list that were left out: 1 (line 1: no address)."
-    assert (receipt.outcome, str(receipt.reason)) == (Outcome.SKIPPED, f"{NOBODY_CONCERNED} {left_out}")
-    assert "Correct these rows" in str(receipt.remedy)
-
-
-def test_a_drain_that_ends_leaves_the_list_for_the_next(desk: Desk) -> None:
-    said = desk.publish(channels=("mail",), people={"mail": ()})
-    audience = ListedPeople(ALL)
-    assert _claim(desk, _maker(desk, audience, may_go_on=lambda: False)) is None
-    assert _receipt(desk, said).outcome is Outcome.WAITING
-    assert sorted(_all_of(desk, _maker(desk, audience))) == list(ALL)
-
-
 @pytest.mark.parametrize("address", ["b\udc80@x.example", None, 7])
 def test_an_address_that_cannot_be_stored_is_a_wrong_row(desk: Desk, address: Any) -> None:
     """A host's own function may yield anything. The others get the message."""
@@ -454,15 +287,6 @@ def test_an_address_that_cannot_be_stored_is_a_wrong_row(desk: Desk, address: An
 
 
 # --- each person once
-
-
-def test_a_person_is_stored_once_however_often_the_list_is_read(desk: Desk) -> None:
-    for incident in ("I1", "I2", "I3"):
-        desk.publish(incident=incident, channels=("mail",), people={"mail": [A, B, A]})
-    for _ in range(3):
-        desk.mail()
-    assert len(desk.dump("pn_person")["pn_person"]) == 2
-    assert len(desk.dump("pn_recipient")["pn_recipient"]) == 6
 
 
 class KilledError(BaseException):
@@ -497,23 +321,7 @@ def test_a_kill_at_any_statement_of_an_expansion_leaves_no_one_out_and_stores_no
     pytest.fail("it is killed each time")
 
 
-def test_a_postponed_delivery_is_named_and_counts_as_due_for_a_worker_only(desk: Desk) -> None:
-    audience = Broken(ALL)
-    audience.error = SettingsError("the file cannot be read.")
-    said = desk.publish(channels=("mail", "sky"), people={"mail": ()})
-    assert _claim(desk, _maker(desk, audience)) is None
-    deliveries, publications = desk.journal.deliveries, desk.journal.publications
-    receipt = _receipt(desk, said)
-    why = Problem(reason=receipt.reason, remedy=receipt.remedy)
-    assert deliveries.waiting_for_lists() == {receipt.delivery: ("mail", why)}
-    assert deliveries.due(["mail"]) == {"mail": desk.clock.now() + timedelta(seconds=10)}
-    assert deliveries.due(["mail"], postponed=False) == {}
-    pending = publications.pending(said)
-    assert set(pending) == {"sky"}
-    desk.clock.pass_by(10)
-    assert deliveries.due(["mail"], postponed=False).keys() == {"mail"}
-
-
+@pytest.mark.databases
 def test_the_first_of_a_channel_is_tried_at_once_and_the_others_once_it_can_be_read(desk: Desk) -> None:
     audience = Broken(ALL)
     audience.error = SettingsError("the file cannot be read.")
@@ -535,31 +343,6 @@ def test_the_first_of_a_channel_is_tried_at_once_and_the_others_once_it_can_be_r
     assert [desk.outcome(each, "mail") for each in said] == [Outcome.WAITING, Outcome.POSTED, Outcome.POSTED]
 
 
-@pytest.mark.parametrize("channel", ["mail", None])
-def test_who_resumes_has_the_lists_read_at_once(desk: Desk, channel: str | None) -> None:
-    audience = Broken(ALL)
-    audience.error = SettingsError("the file cannot be read.")
-    maker = _maker(desk, audience)
-    desk.publish(channels=("mail",), people={"mail": ()})
-    assert _claim(desk, maker) is None
-    desk.journal.resume("desk", "sky")
-    assert desk.claim("mail") is None
-    audience.error = None
-    desk.journal.resume("desk", channel)
-    assert desk.journal.deliveries.due(["mail"])["mail"] <= desk.clock.now()
-    assert sorted(_all_of(desk, maker)) == list(ALL)
-
-
-def test_a_list_that_is_read_is_looked_at_again_soon_and_not_when_its_lease_ends(desk: Desk) -> None:
-    desk.publish(channels=("mail",), people={"mail": ALL})
-    claimed = desk.journal.deliveries.claim("mail", "runner A", lease=LEASE)
-    assert claimed is not None
-    assert is_list(claimed)
-    assert desk.journal.deliveries.due(["mail"]) == {"mail": desk.clock.now() + timedelta(seconds=1)}
-    desk.clock.pass_by(LEASE.total_seconds() + 1)
-    assert desk.journal.deliveries.due(["mail"]) == {"mail": desk.clock.now() + timedelta(seconds=1)}
-
-
 # --- what is damaged
 
 
@@ -575,41 +358,6 @@ def _damage(desk: Desk, publication: str, which: str) -> None:
     with desk.journal.write() as connection:
         damaged = update(schema.delivery).where(schema.delivery.c.publication == publication, rows)
         connection.execute(damaged.values(cursor=stored))
-
-
-@pytest.mark.parametrize("which", _DAMAGED)
-def test_a_damaged_list_is_held_and_stops_no_other(desk: Desk, which: str) -> None:
-    """Its worker exits while the last batch is sent, the list has ended, and upkeep settles it."""
-    desk.size = 4
-    damaged = desk.publish(channels=("mail",), people={"mail": ALL}, incident="I1")
-    assert len(_send(desk, desk.take("mail"))) == 4
-    other = desk.publish(channels=("news",), people={"news": ALL}, incident="I2")
-    for channel in ("mail", "news"):
-        claimed = desk.begin(desk.take(channel, this_process()))
-        desk.journal.deliveries.take(claimed, 1, hold_doubt=True, lease=LEASE)
-    for publication in (damaged, other):
-        desk.journal.sendings.abort(publication, "cne Roux")
-    _damage(desk, damaged, which)
-    desk.clock.pass_by(LEASE.total_seconds() + 1)
-    assert desk.journal.deliveries.recover() == 2
-    desk.journal.sendings.finish(desk.journal.sendings.ended())
-    assert desk.outcome(other, "news") is Outcome.HELD  # the person who was marked
-    receipt = _receipt(desk, damaged)
-    assert (receipt.outcome, receipt.reason) == (Outcome.HELD, DAMAGED)
-    assert receipt.recipients == {Outcome.POSTED: 4, Outcome.HELD: 1, Outcome.SUPERSEDED: 2}
-    desk.journal.audit.verify()
-
-
-def test_damaged_counts_of_a_batch_are_counted_again(desk: Desk) -> None:
-    desk.size = 4
-    publication = desk.publish(channels=("mail",), people={"mail": ALL})
-    assert len(_send(desk, desk.take("mail"))) == 4
-    with desk.journal.write() as connection:
-        of_batches = update(schema.delivery).where(schema.delivery.c.parent.is_not(None))
-        connection.execute(of_batches.values(counts="[[]]"))
-    assert _receipt(desk, publication).recipients == {Outcome.POSTED: 4}
-    _send(desk, desk.take("mail"))
-    assert _receipt(desk, publication).recipients == {Outcome.POSTED: 7}
 
 
 @pytest.mark.parametrize("which", ["cursor that is not JSON", "cursor without fields", "cursor with another field"])
@@ -628,19 +376,3 @@ def test_a_damaged_list_is_not_read_until_a_person_lets_it_go_on(desk: Desk, whi
     assert sorted(written + _everyone(desk)) == list(ALL)
     assert desk.outcome(damaged, "mail") is Outcome.POSTED
     desk.journal.audit.verify()
-
-
-def test_a_full_disk_is_not_taken_for_a_damaged_list(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_args: object) -> None:
-        raise OperationalError("SELECT", {}, Exception("database or disk is full"))
-
-    said = desk.publish(channels=("mail",), people={"mail": ALL})
-    claimed = desk.journal.deliveries.claim("mail", "runner A", lease=LEASE)
-    assert claimed is not None
-    desk.journal.sendings.abort(said, "cne Roux")
-    with monkeypatch.context() as broken:
-        broken.setattr(control, "counts", full)
-        with pytest.raises(JournalError):
-            desk.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.WAITING))
-    desk.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.WAITING))
-    assert desk.outcome(said, "mail") is Outcome.SUPERSEDED

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from policenotify.channel import RecipientOutcome
 from policenotify.errors import JournalError
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
-from tests.support.journal import LEASE
 
 if TYPE_CHECKING:
     from tests.support.journal import Desk
@@ -73,13 +71,6 @@ def test_a_manipulation_is_detected(full: Desk, name: str) -> None:
             full.journal.audit.verify(against)
 
 
-def test_a_swapped_address_gets_nothing(full: Desk) -> None:
-    keys = full.person_key(A), full.person_key(B)
-    other = f"(SELECT sealed FROM pn_person AS o WHERE o.key = '{keys[1]}')"
-    full.change_directly(f"UPDATE pn_person SET sealed = {other} WHERE key = '{keys[0]}'")
-    assert full.mail() == [B]
-
-
 _WAITS = "delivery = 1 AND state = 'waiting'"
 
 
@@ -116,18 +107,6 @@ def test_who_was_settled_by_a_person_does_not_look_like_a_change(desk: Desk, *, 
     assert sorted(desk.mail()) == ([B] if posted else [A, B])
 
 
-def test_an_attempt_that_was_cut_off_does_not_look_like_a_change(desk: Desk) -> None:
-    desk.publish(channels=("mail",), people={"mail": [A, B]})
-    desk.mail({A: "unavailable", B: "unavailable"})
-    desk.clock.pass_by(60)
-    claimed = desk.begin(desk.take("mail"))
-    [person] = desk.journal.deliveries.take(claimed, 1, hold_doubt=True, lease=LEASE)
-    told = [RecipientOutcome(key=person.key, outcome="posted")]
-    desk.journal.deliveries.take(claimed, 0, outcomes=told, hold_doubt=True, lease=LEASE)
-    desk.clock.pass_by(600)
-    assert len(desk.mail()) == 1
-
-
 def test_a_delivery_that_seems_to_be_sent_by_no_process_is_recovered(desk: Desk) -> None:
     publication = desk.publish()
     desk.change_directly("UPDATE pn_delivery SET state = 'sending'")
@@ -136,6 +115,7 @@ def test_a_delivery_that_seems_to_be_sent_by_no_process_is_recovered(desk: Desk)
     assert desk.outcome(publication) is Outcome.SENDING
 
 
+@pytest.mark.databases
 def test_whatever_becomes_of_a_delivery_leaves_a_journal_that_is_verified(desk: Desk) -> None:
     for number, outcome in enumerate((Outcome.POSTED, Outcome.REFUSED, Outcome.UNCONFIRMED, Outcome.HELD)):
         desk.publish(incident=f"I{number}", channels=("sky", "mail"), people={"mail": [A, B]})
@@ -155,6 +135,7 @@ def test_whatever_becomes_of_a_delivery_leaves_a_journal_that_is_verified(desk: 
 # --- rotation
 
 
+@pytest.mark.databases
 def test_rotated_keys_encrypt_again_and_shut_out_who_has_the_earlier_ones(full: Desk) -> None:
     state = full.journal.channels.state_store("sky")
     assert state.compare_and_swap("session", "jeton", version=None)

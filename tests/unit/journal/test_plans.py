@@ -81,7 +81,6 @@ OPERATIONS: dict[str, Callable[[Desk], object]] = {
 }
 
 
-@pytest.mark.sqlite
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_no_query_reads_a_whole_table(desk: Desk, name: str) -> None:
     desk.publish(Stage.STANDALONE)
@@ -109,7 +108,6 @@ def test_no_query_reads_a_whole_table(desk: Desk, name: str) -> None:
                 assert not str(table).startswith("pn_") or table in _SMALL or allowed, f"{step[3]}\n{statement}"
 
 
-@pytest.mark.sqlite
 def test_people_reported_as_missing_are_counted_without_a_scan_of_the_list(desk: Desk) -> None:
     """It is done at each report, of which a list of 100,000 has a thousand."""
     desk.publish(channels=("mail",), people={"mail": ["a@x.example", "b@x.example"]})

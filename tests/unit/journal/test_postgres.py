@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import subprocess
-import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -14,25 +12,20 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import Connection, create_engine, event, insert, select, text, update
+from sqlalchemy import Connection, event, insert, select, text, update
 
 from policenotify.channel import RecipientOutcome
-from policenotify.cli.context import CliContext
-from policenotify.errors import InvalidTransition, JournalError, JournalTakenAway, LostLease
+from policenotify.errors import JournalError, JournalTakenAway, LostLease
 from policenotify.journal import open_journal
-from policenotify.journal.clock import SystemClock
 from policenotify.journal.database import schema
 from policenotify.journal.database.migrate import migrate
 from policenotify.journal.database.postgresql import DatabaseClock, grants
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.lists.recipients import store_people
 from policenotify.journal.publications import IncidentChanged
 from policenotify.journal.records import AttemptResult, microseconds
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
-from policenotify.model.message import Message
-from policenotify.settings import open_publisher
 from policenotify.testing.fakes import FakeClock
 from tests.support.journal import LEASE, Desk, _only_added
 from tests.support.postgresql import APPLICATION, GUARDED, USER, Server
@@ -43,7 +36,7 @@ if TYPE_CHECKING:
 
     from tests.unit.journal.conftest import NewJournal
 
-pytestmark = [pytest.mark.postgres, pytest.mark.sqlite]  # not a second time on SQLite
+pytestmark = pytest.mark.postgres
 AS_OWNER = True  # some of these purge, vacuum and change tables; the last section is about the application
 PASSWORD = "geheim-Ünïcode%40"
 
@@ -112,25 +105,6 @@ def test_processes_claim_different_deliveries_at_one_instant(together: Callable[
     claimed = [int(one) for line in told for one in line.split()[1:]]
     assert sorted(claimed) == sorted(set(claimed))
     assert len(claimed) == 20
-
-
-def test_a_post_settled_meanwhile_is_not_deleted(desk: Desk, other: Desk) -> None:
-    said = desk.publish()
-    claimed = desk.begin(desk.take())
-    desk.clock.pass_by(LEASE.total_seconds() + 1)
-    found: list[int] = []
-    with desk.journal.write() as connection:
-        connection.execute(  # the settling, not committed yet
-            update(schema.delivery)
-            .where(schema.delivery.c.id == claimed.id)
-            .values(state=Outcome.POSTED, owner=None, lease_until=None)
-        )
-        late = threading.Thread(target=lambda: found.append(other.journal.deliveries.recover()))
-        late.start()
-        _until_a_lock_is_waited_for(desk)
-    late.join()
-    assert found == [0]
-    assert desk.outcome(said) is Outcome.POSTED
 
 
 def test_of_two_runners_one_takes_back_what_is_lost(desk: Desk, other: Desk) -> None:
@@ -254,18 +228,6 @@ def test_one_key_at_one_instant_is_one_publication(
     assert [one.id for one in desk.journal.publications.latest(9)] == [told[0]]
 
 
-def test_a_standalone_message_is_cancelled_once_by_two_at_once(together: Callable[..., list[str]], desk: Desk) -> None:
-    alone = desk.publish(Stage.STANDALONE)
-    told = together(
-        "from policenotify.journal.publications import IncidentChanged\n"
-        f"desk = opened()\ndraft = desk.draft(Stage.CANCELLATION, None, corrects={alone!r})\nat_once()\n"
-        "try:\n    desk.journal.publications.add(draft)\n    print('won')\n"
-        "except IncidentChanged:\n    print('lost')\n",
-        processes=3,
-    )
-    assert sorted(told) == ["lost", "lost", "won"]
-
-
 def test_processes_with_the_same_recipients_in_another_order_do_not_block_each_other(
     together: Callable[..., list[str]], desk: Desk
 ) -> None:
@@ -282,17 +244,6 @@ def test_processes_with_the_same_recipients_in_another_order_do_not_block_each_o
     )
     assert told == ["done", "done"]
     assert len(desk.dump("pn_person")["pn_person"]) == 120
-
-
-def test_recipients_under_way_are_not_erased(desk: Desk, other: Desk) -> None:
-    desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": ["a@x.example", "b@x.example"]})
-    desk.mail()
-    desk.clock.pass_by(timedelta(days=31).total_seconds())
-    desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": ["a@x.example"]})
-    with desk.journal.write() as connection:
-        store_people(connection, desk.journal.keys, ["a@x.example"], microseconds(desk.clock.now()))
-        assert other.journal.retention.erase_addresses() == 1
-    assert desk.mail() == ["a@x.example"]
 
 
 def test_an_incident_under_correction_is_not_erased(desk: Desk) -> None:
@@ -323,54 +274,7 @@ def test_an_incident_under_correction_is_not_erased(desk: Desk) -> None:
     assert (kept.message.headline, gone.message.headline[:14]) == ("Accident sur l’A9", "Contenu effacé")
 
 
-def test_a_publish_that_waited_for_a_purge_reports_that_it_came_first(desk: Desk) -> None:
-    tip = desk.publish(Stage.STANDALONE)
-    desk.deliver()
-    draft = desk.draft(Stage.CORRECTION, None, corrects=tip)
-    desk.clock.pass_by(timedelta(days=400).total_seconds())
-    told: list[object] = []
-    other = open_journal(desk.url, keys=desk.keys, clock=desk.clock)
-
-    def correct() -> None:
-        try:
-            told.append(desk.journal.publications.add(draft))
-        except InvalidTransition as error:
-            told.append(error)
-
-    with other.write():
-        other.retention.purge(desk.clock.now(), "archives")
-        late = threading.Thread(target=correct)
-        late.start()
-        _until_a_lock_is_waited_for(desk)
-    late.join()
-    other.close()
-    assert "its content was purged" in str(told[0])
-
-
-def test_a_vacuum_may_take_its_time(desk: Desk) -> None:
-    told: list[str] = []
-
-    def ask(_connection: Any, cursor: Any, statement: str, *_rest: Any) -> None:
-        if statement.startswith("VACUUM"):
-            cursor.execute("SHOW statement_timeout")
-            told.append(cursor.fetchone()[0])
-
-    event.listen(desk.journal._engine, "before_cursor_execute", ask)
-    desk.journal.retention.vacuum()
-    assert set(told) == {"0"}
-    with desk.journal.read() as connection:  # the same connection
-        assert connection.exec_driver_sql("SHOW statement_timeout").scalar() == "1min"
-
-
 # --- records
-
-
-def test_two_seals_at_once_are_not_one_batch_twice(together: Callable[..., list[str]], desk: Desk) -> None:
-    for number in range(30):
-        desk.journal.audit.record("adm", "counted", {"number": number})
-    told = together("desk = opened()\nat_once()\nprint(desk.journal.audit.seal())\n", processes=3)
-    assert sorted(told) == ["0", "0", "30"]
-    assert desk.journal.audit.verify() == 1
 
 
 # --- settings of a session, and the clock
@@ -416,53 +320,6 @@ def _clock(journal: Journal) -> datetime:
     return at
 
 
-def test_the_servers_clock_counts_on_between_two_questions() -> None:
-    clock = DatabaseClock()
-    assert not clock.fresh
-    assert abs(clock.now() - datetime.now(UTC)) < timedelta(seconds=1)
-    engine = create_engine("sqlite://")
-    elsewhere = datetime(2031, 5, 1, 12, tzinfo=UTC)
-    with engine.connect() as connection:
-        connection.connection.driver_connection.create_function(  # type: ignore[union-attr]  # it is open
-            "clock_timestamp", 0, lambda: elsewhere.isoformat(" ")
-        )
-        clock.ask(_Aware(connection))  # type: ignore[arg-type]  # asked one thing only
-    engine.dispose()
-    first = clock.now()
-    clock.sleep(0.01)
-    assert clock.fresh
-    assert elsewhere <= first < clock.now() < elsewhere + timedelta(seconds=5)
-
-
-_SETTINGS = """
-sender = "Police nationale"
-[channels.bluesky]
-network = "bluesky"
-handle = "police.example"
-password = "geheim"
-"""
-
-
-def test_texts_of_an_installation_are_used_when_the_server_answers(
-    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    desk.keys.save(tmp_path / "policenotify.keys")
-    (tmp_path / "policenotify.toml").write_text(f'journal = "{desk.url}"\n{_SETTINGS}', encoding="utf-8")
-    yesterday = datetime(2001, 2, 3, tzinfo=UTC)  # as this machine has it
-    monkeypatch.setattr(SystemClock, "now", lambda _self: yesterday)
-    before = _clock(desk.journal)
-    with open_publisher(tmp_path / "policenotify.toml") as publisher:
-        assert isinstance(publisher.installation.timer, DatabaseClock)
-        tip = Message(category="scam_cyber", headline="Faux conseiller bancaire", instruction="Raccrochez.")
-        seen = publisher.preview(tip)
-        said = publisher.publish(tip, key="tip", actor="cne Roux", wait=timedelta(0))
-    after = _clock(desk.journal)
-    assert before <= seen.posts[0].standalone.created_at <= said.at <= after
-    with CliContext(settings=str(tmp_path / "policenotify.toml")).journal() as (_, journal):
-        assert before <= journal.now()
-        assert isinstance(journal.clock, DatabaseClock)
-
-
 class _Aware:
     """SQLite has no times with a zone."""
 
@@ -503,13 +360,6 @@ def test_many_may_make_them_at_the_same_instant(empty: str, keys: Keys) -> None:
     for thread in threads:
         thread.join()
     assert sorted(done) == [False, False, False, True]
-
-
-def test_a_database_of_another_encoding_is_refused(server: Server, keys: Keys) -> None:
-    name = server.database(more="ENCODING 'LATIN1'")
-    with pytest.raises(JournalError, match=r"encoded in LATIN1.*Nothing was changed\."):
-        migrate(server.url(name), keys=keys)
-    server.drop(name)
 
 
 # --- failures
@@ -643,51 +493,6 @@ def test_a_wrong_password_is_not_repeated(
     assert guarded not in _whole(caught.value)
 
 
-def test_a_right_password_without_all_permissions_is_accepted(
-    server: Server, guarded: str, keys: Keys, clock: FakeClock
-) -> None:
-    url = server.guarded_url(guarded, "richtig")
-    with pytest.raises(JournalError, match="has no tables yet"):
-        open_journal(url, keys=keys, clock=clock)
-    with pytest.raises(JournalError, match=r"this user may not do that to its tables.*42501"):
-        migrate(url, keys=keys)
-    with pytest.raises(JournalError, match="does not accept the user, password or database"):
-        open_journal(server.guarded_url("nowhere", "richtig"), keys=keys, clock=clock)
-    with pytest.raises(JournalError, match="an option that the driver does not know"):
-        open_journal(f"{url}?colour=blue", keys=keys, clock=clock)
-
-
-@pytest.mark.parametrize("limited", ["ROLE", "DATABASE"])
-def test_a_server_without_a_free_connection_is_described(
-    server: Server, guarded: str, keys: Keys, clock: FakeClock, limited: str
-) -> None:
-    server.ask(f"ALTER {limited} {guarded if limited == 'DATABASE' else GUARDED} CONNECTION LIMIT 0")
-    with pytest.raises(JournalError, match="its server cannot be reached") as caught:
-        open_journal(server.guarded_url(guarded, "richtig"), keys=keys, clock=clock)
-    assert guarded not in _whole(caught.value)
-
-
-def test_its_name_hides_every_password(keys: Keys) -> None:
-    for url in ("postgresql://pn:geheim@db.example/pn", "postgres://pn@db.example/pn?password=geheim"):
-        journal = Journal.connect(url, keys=keys)
-        assert "geheim" not in repr(journal)
-        assert "db.example/pn" in repr(journal)
-        journal.close()
-
-
-def test_without_its_driver_the_extra_is_named(tmp_path: Path) -> None:
-    code = (
-        "import sys; sys.modules['psycopg'] = None\n"
-        "from policenotify.errors import MissingExtra\nfrom policenotify.journal.database.engine import open_engine\n"
-        "open_engine('sqlite:///' + sys.argv[1] + '/x.db', create=True).dispose()\n"
-        "try:\n    open_engine('postgresql://db.example/pn')\nexcept MissingExtra as error:\n    print(error)\n"
-    )
-    told = subprocess.run(  # noqa: S603 - this very text
-        [sys.executable, "-c", code, str(tmp_path)], check=True, capture_output=True, text=True
-    ).stdout
-    assert told == ("A journal on PostgreSQL needs an extra. Install it: pip install 'policenotify[postgres]'\n")
-
-
 # --- another journal at the same place, after a failover or a restored copy
 
 
@@ -751,19 +556,6 @@ def test_a_copy_of_the_server_names_the_cause(application: Desk, server: Server)
         journal.close()
 
 
-def test_the_application_publishes_delivers_seals_and_verifies(application: Desk) -> None:
-    application.publish(channels=("sky", "mail"), people={"mail": ["a@x.example"]})
-    application.deliver()
-    assert application.mail() == ["a@x.example"]
-    application.journal.stop("adj Petit")
-    application.journal.resume("adj Petit")
-    assert application.journal.audit.seal() == 5
-    assert application.journal.audit.verify() == 1
-    assert len(list(application.journal.audit.export())) == 5
-    application.clock.pass_by(timedelta(days=400).total_seconds())
-    assert application.journal.retention.erase_addresses() == 0  # its incident is open
-
-
 @pytest.mark.parametrize("table", ["pn_event", "pn_seal"])
 @pytest.mark.parametrize("change", ["UPDATE {} SET at = 1", "DELETE FROM {}", "TRUNCATE {}", "DROP TABLE {}"])
 def test_the_application_cannot_rewrite_the_record(application: Desk, table: str, change: str) -> None:
@@ -776,15 +568,6 @@ def test_the_application_cannot_rewrite_the_record(application: Desk, table: str
         connection.exec_driver_sql(f"/* by hand */ {change.format(table)}")  # the desk lets a comment pass
     assert "42501" in str(caught.value)
     assert application.journal.audit.verify() == 1
-
-
-def test_the_application_cannot_purge(application: Desk) -> None:
-    application.publish(Stage.STANDALONE)
-    application.deliver()
-    application.clock.pass_by(timedelta(days=400).total_seconds())
-    event.remove(application.journal._engine, "before_cursor_execute", _only_added)
-    with pytest.raises(JournalError, match="Purge, vacuum, migrate, move and restore as their owner"):
-        application.journal.retention.purge(application.clock.now(), "adj Petit")
 
 
 def test_the_application_erases_nothing_at_all(application: Desk) -> None:
@@ -805,13 +588,6 @@ def test_the_migration_grants_in_the_same_step(empty: str, keys: Keys, clock: Fa
     journal.stop("adj Petit")
     assert journal.stopped() is not None
     journal.close()
-
-
-def test_a_role_that_does_not_exist_is_reported_and_nothing_is_made(empty: str, keys: Keys, clock: FakeClock) -> None:
-    with pytest.raises(JournalError, match=r"no such role\. Create it: CREATE ROLE"):
-        migrate(empty, keys=keys, grant_to="nobody_of_that_name")
-    with pytest.raises(JournalError, match="has no tables yet"):
-        open_journal(empty, keys=keys, clock=clock)
 
 
 def test_the_grants_cover_every_table() -> None:

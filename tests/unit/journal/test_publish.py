@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,8 +12,6 @@ from policenotify.errors import IdempotencyConflict, JournalError
 from policenotify.findings import Finding, Level
 from policenotify.journal.publications import IncidentChanged
 from policenotify.journal.records import NewPublication
-from policenotify.model.cap import Severity
-from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Stage
 
 if TYPE_CHECKING:
@@ -42,6 +39,7 @@ def _again(desk: Desk) -> NewPublication:
     return replace(desk.draft(incident="I9", key="cad:4711"), message=found.message, digest=found.message.digest())
 
 
+@pytest.mark.databases
 def test_the_same_key_for_another_content_is_refused(desk: Desk) -> None:
     first = desk.publish(key="cad:4711")
     before = desk.dump()
@@ -53,19 +51,10 @@ def test_the_same_key_for_another_content_is_refused(desk: Desk) -> None:
     assert desk.dump() == before
 
 
-@pytest.mark.slow
-def test_one_key_from_two_processes_at_once_is_one_publication(together: Callable[..., list[str]], desk: Desk) -> None:
-    told = together(
-        "desk = opened()\ndraft = desk.draft(key='cad:4711')\nat_once()\nprint(desk.journal.publications.add(draft))\n"
-    )
-    assert len(set(told)) == 1
-    assert [one.id for one in desk.journal.publications.latest(9)] == [told[0]]
-    assert len(desk.dump("pn_delivery")["pn_delivery"]) == 1
-
-
 # --- two processes at once
 
 
+@pytest.mark.databases
 @pytest.mark.parametrize("stage", [Stage.OPENING, Stage.END, Stage.CANCELLATION])
 def test_of_two_threads_one_wins(desk: Desk, stage: Stage) -> None:
     if stage is not Stage.OPENING:
@@ -91,21 +80,6 @@ def test_of_two_threads_one_wins(desk: Desk, stage: Stage) -> None:
     assert [one.message.stage for one in desk.journal.publications.latest(9)].count(stage) == 1
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("stage", ["OPENING", "END"])
-def test_of_two_processes_one_wins(together: Callable[..., list[str]], desk: Desk, stage: str) -> None:
-    if stage == "END":
-        desk.publish()
-    told = together(
-        "from policenotify.journal.publications import IncidentChanged\n"
-        f"desk = opened()\ndraft = desk.draft(Stage.{stage})\nat_once()\n"
-        "try:\n    desk.journal.publications.add(draft)\n    print('won')\n"
-        "except IncidentChanged:\n    print('lost')\n"
-    )
-    assert sorted(told) == ["lost", "won"]
-    assert [one.message.stage for one in desk.journal.publications.latest(9)].count(Stage[stage]) == 1
-
-
 def test_the_loser_may_decide_again(desk: Desk) -> None:
     desk.publish()
     late = desk.draft(Stage.UPDATE, headline="Une voie rouverte")
@@ -116,24 +90,6 @@ def test_the_loser_may_decide_again(desk: Desk) -> None:
     assert desk.dump() == before
     desk.publish(Stage.UPDATE, headline="Une voie rouverte")
     assert [entry.sequence for entry in desk.journal.incidents.history("I1").entries] == [1, 2, 3]
-
-
-def test_a_standalone_message_is_cancelled_once(desk: Desk) -> None:
-    alone = desk.publish(Stage.STANDALONE)
-    drafts = [desk.draft(stage, None, corrects=alone) for stage in (Stage.CANCELLATION, Stage.CANCELLATION)]
-    correction = desk.draft(Stage.CORRECTION, None, corrects=alone)
-    desk.journal.publications.add(drafts[0])
-    for late in (drafts[1], correction):
-        with pytest.raises(IncidentChanged, match=f"Another desk has cancelled publication {alone}, which is final"):
-            desk.journal.publications.add(late)
-    assert [one.id for one in desk.journal.publications.latest(9)] == [drafts[0].id, alone]
-
-
-def test_a_refused_cancellation_does_not_count(desk: Desk) -> None:
-    alone = desk.publish(Stage.STANDALONE)
-    desk.journal.publications.add_refused(desk.draft(Stage.CANCELLATION, None, corrects=alone, findings=(BLOCKING,)))
-    desk.publish(Stage.CORRECTION, None, corrects=alone)
-    desk.publish(Stage.CANCELLATION, None, corrects=alone)
 
 
 # --- the incident
@@ -158,19 +114,10 @@ def test_the_incident_moves_with_its_messages(desk: Desk) -> None:
     assert row[2] == "ended"
 
 
-def test_a_correction_does_not_move_what_is_owed(desk: Desk) -> None:
-    first = desk.publish()
-    [before] = desk.journal.incidents.list()
-    desk.clock.pass_by(600)
-    desk.publish(Stage.CORRECTION, corrects=first)
-    assert desk.journal.incidents.list() == (before,)
-    desk.publish(Stage.UPDATE)
-    assert desk.journal.incidents.list() != (before,)
-
-
 # --- refused drafts
 
 
+@pytest.mark.databases
 def test_a_refused_draft_keeps_its_key_free_and_holds_no_place(desk: Desk) -> None:
     refused = desk.draft(key="cad:4711", findings=(BLOCKING,))
     desk.journal.publications.add_refused(refused)
@@ -192,6 +139,7 @@ def test_a_refused_draft_keeps_its_key_free_and_holds_no_place(desk: Desk) -> No
 # --- whole or not at all
 
 
+@pytest.mark.databases
 def test_a_failure_in_the_middle_leaves_nothing(desk: Desk) -> None:
     draft = desk.draft(channels=("sky", "mail"))
     twice = (draft.posts[0], draft.posts[0])
@@ -202,17 +150,3 @@ def test_a_failure_in_the_middle_leaves_nothing(desk: Desk) -> None:
     ):
         desk.journal.publications.add(replace(draft, posts=twice))
     assert desk.dump() == before
-
-
-def test_a_skipped_language_is_recorded_and_reported(desk: Desk) -> None:
-    said = desk.publish(skip="This channel was asked not to.")
-    found = desk.journal.publications.get(said)
-    assert found is not None
-    assert (found.on("sky").outcome, str(found.on("sky").reason)) == (Outcome.SKIPPED, "This channel was asked not to.")
-    assert desk.claim() is None
-
-
-def test_an_unknown_severity_goes_last(desk: Desk) -> None:
-    desk.publish(incident="I1", severity=None)
-    urgent = desk.publish(incident="I2", severity=Severity.MINOR)
-    assert desk.take().publication == urgent

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 from collections.abc import Callable
@@ -13,12 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
-from policenotify.audiences.model import Subscriber
 from policenotify.channel import Operation, PostRef, RecipientOutcome
 from policenotify.errors import Blocked, LostLease, PublishingStopped, UnsupportedVersion
 from policenotify.journal.database import schema
-from policenotify.journal.leases import this_process
-from policenotify.journal.records import LEASE, AttemptResult, ClaimedDelivery, TakenBack
+from policenotify.journal.records import LEASE, AttemptResult, ClaimedDelivery
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -35,6 +32,7 @@ SOON = timedelta(minutes=5)
 # --- order
 
 
+@pytest.mark.databases
 def test_the_most_urgent_first_and_among_equals_the_oldest(desk: Desk) -> None:
     said = [
         desk.publish(incident=f"I{number}", severity=severity)
@@ -47,6 +45,7 @@ def test_the_most_urgent_first_and_among_equals_the_oldest(desk: Desk) -> None:
     assert desk.claim() is None
 
 
+@pytest.mark.databases
 def test_a_claim_has_all_that_an_attempt_needs(desk: Desk) -> None:
     opening = desk.publish(severity=Severity.SEVERE, lives=SOON)
     claimed = desk.take()
@@ -84,26 +83,7 @@ def test_a_claim_has_all_that_an_attempt_needs(desk: Desk) -> None:
     assert (begun.wording, begun.request.body) == ("standalone", {"delivery": 1})
 
 
-def test_each_channel_has_its_own(desk: Desk) -> None:
-    desk.publish(channels=("sky", "mail"))
-    assert desk.take("sky").channel == "sky"
-    assert desk.claim("sky") is None
-    assert desk.take("mail").channel == "mail"
-    assert desk.claim("nowhere") is None
-
-
-def test_a_second_slot_takes_only_what_is_severe(desk: Desk) -> None:
-    desk.publish(incident="I1", severity=Severity.MODERATE)
-    assert desk.claim(severe_only=True) is None
-    assert not desk.journal.deliveries.is_ready("sky", severe_only=True)
-    severe = desk.publish(incident="I2", severity=Severity.SEVERE)
-    assert desk.journal.deliveries.is_ready("sky", severe_only=True)
-    claimed = desk.claim(severe_only=True)
-    assert claimed is not None
-    assert claimed.publication == severe
-    assert not desk.journal.deliveries.is_ready("sky", severe_only=True)
-
-
+@pytest.mark.databases
 def test_not_before_its_time(desk: Desk) -> None:
     desk.publish(severity=Severity.SEVERE)
     later = desk.clock.now() + SOON
@@ -141,50 +121,13 @@ def test_a_blocked_channel_waits_for_a_person(desk: Desk) -> None:
     assert kinds == [("runner", "blocked", "sky"), ("cne Roux", "resumed", "sky")]
 
 
-def test_a_paused_channel_goes_on_by_itself(desk: Desk) -> None:
-    desk.publish()
-    until = desk.clock.now() + SOON
-    desk.journal.channels.pause("sky", until)
-    desk.journal.channels.pause("sky", until - timedelta(minutes=1))  # the longest holds
-    assert desk.claim() is None
-    assert desk.journal.deliveries.due(["sky"]) == {"sky": until}
-    desk.clock.pass_by(SOON.total_seconds())
-    desk.take()
-
-
-def test_a_pause_may_be_ended_by_a_person(desk: Desk) -> None:
-    desk.publish()
-    desk.journal.channels.pause("sky", desk.clock.now() + SOON)
-    desk.journal.resume("cne Roux", "sky")
-    desk.take()
-
-
 # --- staleness
-
-
-def test_an_expired_delivery_is_not_sent(desk: Desk) -> None:
-    said = desk.publish(lives=SOON)
-    desk.clock.pass_by(SOON.total_seconds())
-    other = desk.publish(incident="I2")
-    assert desk.take().publication == other
-    found = desk.journal.publications.get(said)
-    assert found is not None
-    assert (found.on("sky").outcome, str(found.on("sky").reason)) == (
-        Outcome.SUPERSEDED,
-        "It had expired before it could be sent.",
-    )
-
-
-def test_an_expired_delivery_in_doubt_is_claimed_to_be_settled(desk: Desk) -> None:
-    desk.publish(lives=SOON)
-    desk.deliver(outcome=Outcome.UNCONFIRMED)
-    desk.clock.pass_by(SOON.total_seconds())
-    assert desk.take().in_doubt
 
 
 # --- due
 
 
+@pytest.mark.databases
 def test_due_looks_through_lanes(desk: Desk) -> None:
     desk.publish()
     later = desk.clock.now() + SOON
@@ -207,6 +150,7 @@ def test_due_considers_a_claimed_delivery_when_its_lease_ends(desk: Desk) -> Non
 # --- owners
 
 
+@pytest.mark.databases
 def test_the_dead_on_this_host_lose_theirs_at_once(program: Program, desk: Desk) -> None:
     desk.publish(incident="begun")
     desk.publish(incident="claimed")
@@ -229,59 +173,6 @@ def test_the_dead_on_this_host_lose_theirs_at_once(program: Program, desk: Desk)
     assert (claimed.incident, claimed.in_doubt, claimed.attempts) == ("claimed", False, 0)
     [attempt] = desk.dump("pn_attempt")["pn_attempt"]
     assert attempt[5:] == ("unconfirmed", "The sending process stopped.", "interrupted")
-
-
-@pytest.mark.slow
-def test_a_zombie_is_dead(program: Program, desk: Desk) -> None:
-    desk.publish()
-    process = program(
-        "from policenotify.journal.leases import this_process\n"
-        "opened().take(owner=this_process() + '/slot')\nat_once()\n"
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    os.kill(process.pid, signal.SIGKILL)
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie until it is reaped
-    assert desk.journal.deliveries.recover() == 1
-
-
-def test_another_host_loses_it_with_the_lease(desk: Desk) -> None:
-    desk.publish()
-    desk.take(owner="elsewhere/boot/1/1/slot")
-    desk.clock.pass_by(119)
-    assert desk.journal.deliveries.recover() == 0
-    assert desk.claim() is None
-    desk.clock.pass_by(1)
-    assert desk.take().owner == "runner A"  # a claim recovers by itself
-
-
-def test_the_living_keep_theirs(desk: Desk) -> None:
-    desk.publish()
-    desk.take(owner=f"{this_process()}/slot")
-    assert desk.journal.deliveries.recover() == 0
-    assert desk.claim() is None
-
-
-def test_a_doubt_outlives_a_second_interruption(desk: Desk) -> None:
-    desk.publish()
-    desk.begin(desk.take())
-    desk.clock.pass_by(121)
-    assert desk.take().in_doubt
-    desk.clock.pass_by(121)  # silent again, before anything was begun
-    assert desk.take().in_doubt
-
-
-def test_recipients_under_way_are_in_doubt(desk: Desk) -> None:
-    said = desk.publish(channels=("mail",), people={"mail": ["a@x.example", "b@x.example", "c@x.example"]})
-    claimed = desk.begin(desk.take("mail"))
-    [first] = desk.journal.deliveries.take(claimed, 1, hold_doubt=True, lease=LEASE)
-    desk.clock.pass_by(121)
-    assert desk.journal.deliveries.recover() == 1
-    assert desk.person(said, first.address) is Outcome.WAITING
-    found = desk.journal.publications.get(said)
-    assert found is not None
-    assert found.on("mail").recipients == {Outcome.UNCONFIRMED: 1, Outcome.WAITING: 2}
-    assert not desk.take("mail").in_doubt  # the people are, one by one
 
 
 def test_a_process_on_another_host_that_was_halted_changes_nothing_any_more(program: Program, desk: Desk) -> None:
@@ -308,36 +199,6 @@ def test_a_process_on_another_host_that_was_halted_changes_nothing_any_more(prog
     desk.settle(mine)
     assert process.communicate("\n", timeout=PATIENCE)[0] == "lost\n"
     assert desk.outcome(said) is Outcome.POSTED
-
-
-def test_a_dead_process_of_another_host_keeps_its_lease_to_the_end(program: Program, desk: Desk) -> None:
-    desk.publish()
-    process = program(
-        "from policenotify.journal import leases\nleases.this_machine = lambda: 'autre-hote/another-boot:1'\n"
-        "from policenotify.journal.leases import this_process\n"
-        "opened().take(owner=this_process() + '/slot')\nat_once()\n"
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    process.kill()
-    process.wait(PATIENCE)
-    assert desk.journal.deliveries.recover() == 0
-    desk.clock.pass_by(120)
-    assert desk.journal.deliveries.recover() == 1
-
-
-def test_a_clock_set_back_takes_nothing_from_the_owner_of_a_claim(desk: Desk) -> None:
-    said = desk.publish()
-    claimed = desk.begin(desk.take(owner="elsewhere/boot/1/1/slot"))
-    until = desk.clock.now() + timedelta(minutes=2)
-    desk.clock._at -= timedelta(hours=1)
-    assert desk.journal.deliveries.recover() == 0
-    assert desk.claim() is None
-    assert desk.journal.deliveries.due(["sky"]) == {"sky": until}
-    desk.settle(claimed)  # it ended an hour before it began
-    assert desk.outcome(said) is Outcome.POSTED
-    other = desk.publish(incident="I2")  # a new message is sent now
-    assert desk.take().publication == other
 
 
 def test_a_clock_that_was_set_back_keeps_nothing_waiting_for_the_old_time_to_come_again(desk: Desk) -> None:
@@ -392,6 +253,7 @@ def test_a_damaged_delivery_is_held_and_its_lane_goes_on(desk: Desk, column: str
 # --- fencing
 
 
+@pytest.mark.databases
 def test_a_process_that_has_lost_it_changes_nothing(desk: Desk) -> None:
     desk.publish(channels=("sky", "mail"), people={"mail": ["a@x.example"]})
     late, late_mass = desk.take(), desk.begin(desk.take("mail"))
@@ -413,23 +275,6 @@ def test_a_process_that_has_lost_it_changes_nothing(desk: Desk) -> None:
             attempt()
         assert desk.dump() == before
     desk.settle(desk.begin(now_mine))
-
-
-def test_an_attempt_is_settled_once(desk: Desk) -> None:
-    desk.publish()
-    claimed = desk.deliver()
-    with pytest.raises(LostLease):
-        desk.settle(claimed, Outcome.REFUSED)
-
-
-def test_the_same_owner_of_a_later_attempt_is_another(desk: Desk) -> None:
-    desk.publish()
-    first = desk.begin(desk.take())
-    desk.settle(first, Outcome.WAITING)
-    second = desk.begin(desk.take())
-    with pytest.raises(LostLease):
-        desk.settle(first)
-    desk.settle(second)
 
 
 def test_nothing_begins_once_everything_is_stopped(desk: Desk) -> None:
@@ -456,20 +301,7 @@ def test_answers_run_from_the_opening_to_the_last_that_landed(desk: Desk) -> Non
     assert desk.take().reply_to == (desk.ref(opening), desk.ref(update_))
 
 
-def test_without_the_opening_there_is_no_thread(desk: Desk) -> None:
-    desk.publish()
-    desk.deliver(outcome=Outcome.REFUSED)
-    desk.publish(Stage.UPDATE)
-    assert desk.take().reply_to == ()
-
-
-def test_an_account_answers_only_itself(desk: Desk) -> None:
-    desk.publish()
-    desk.deliver()
-    desk.publish(Stage.UPDATE, account="police66.example")
-    assert desk.take().reply_to == ()
-
-
+@pytest.mark.databases
 def test_a_second_language_hangs_under_the_first(desk: Desk) -> None:
     desk.publish(languages=("fr", "en"))
     french = desk.deliver()
@@ -482,22 +314,6 @@ def test_a_second_language_hangs_under_the_first(desk: Desk) -> None:
     desk.settle(update_)
     # Everything hangs under the thread's first post; the last is what it answers.
     assert desk.take().reply_to == (desk.ref(french), desk.ref(english), desk.ref(update_))
-
-
-def test_a_second_language_is_its_own_thread_where_the_first_did_not_land(desk: Desk) -> None:
-    desk.publish(languages=("fr", "en"))
-    desk.deliver(outcome=Outcome.REFUSED)
-    english = desk.deliver()
-    assert english.reply_to == ()
-    desk.publish(Stage.UPDATE, languages=("fr", "en"))
-    assert desk.take().reply_to == (desk.ref(english),)
-
-
-def test_a_second_mail_is_not_a_reply_to_the_first(desk: Desk) -> None:
-    english = Subscriber(position=1, address="b@x.example", language="en")
-    desk.publish(channels=("mail",), languages=("fr", "en"), people={"mail": ["a@x.example", english]})
-    desk.mail()
-    assert desk.take("mail").reply_to == ()
 
 
 @pytest.mark.parametrize("landed", [True, False])
@@ -515,39 +331,7 @@ def test_an_edit_knows_where_its_post_is(desk: Desk, *, landed: bool) -> None:
 # --- taken back
 
 
-@pytest.mark.parametrize("how", ["withdrawn", "cancelled"])
-def test_what_is_taken_back_between_claim_and_attempt_is_not_begun(desk: Desk, how: str) -> None:
-    opening = desk.publish()
-    claimed = desk.take()
-    if how == "withdrawn":
-        desk.journal.publications.take_down(opening, actor="c", reason="A wrong street.", deletes=())
-    else:
-        desk.publish(stage=Stage.CANCELLATION)
-    with pytest.raises(TakenBack):
-        desk.begin(claimed)
-    assert desk.journal.publications.get(opening)
-
-
-def test_a_post_that_was_looked_for_in_vain_is_not_sent_after_an_end_that_came_meanwhile(desk: Desk) -> None:
-    desk.publish()
-    begun = desk.begin(desk.take())
-    desk.journal.deliveries.record_result(begun, AttemptResult(outcome=Outcome.UNCONFIRMED))
-    claimed = desk.take()
-    assert (claimed.in_doubt, claimed.over) == (True, False)
-    desk.publish(stage=Stage.END)
-    with pytest.raises(TakenBack):
-        desk.begin(replace(claimed, in_doubt=False))
-
-
-def test_what_fails_after_it_was_taken_back_is_not_tried_again(desk: Desk) -> None:
-    opening = desk.publish()
-    begun = desk.begin(desk.take())
-    desk.journal.publications.take_down(opening, actor="c", reason="A wrong street.", deletes=())
-    desk.journal.deliveries.record_result(begun, AttemptResult(outcome=Outcome.WAITING, reason="Busy."))
-    assert desk.claim() is None
-    assert desk.outcome(opening) is Outcome.SUPERSEDED
-
-
+@pytest.mark.databases
 @pytest.mark.parametrize(
     ("found", "deletion"),
     [(Outcome.POSTED, None), (Outcome.HELD, Outcome.SUPERSEDED), (Outcome.REFUSED, Outcome.SUPERSEDED)],

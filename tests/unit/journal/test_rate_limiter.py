@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from policenotify.errors import LostLease
 from policenotify.journal.records import LEASE, microseconds
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
@@ -28,6 +26,7 @@ def _take(desk: Desk) -> ClaimedDelivery:
     return claimed
 
 
+@pytest.mark.databases
 def test_a_delivery_that_may_not_leave_yet_is_not_claimed_and_due_has_its_time(desk: Desk) -> None:
     for number in range(4):
         desk.publish(incident=f"I{number}", severity=Severity.MINOR)
@@ -61,16 +60,7 @@ def test_a_claim_without_an_attempt_costs_nothing(desk: Desk) -> None:
     assert desk.claim(rate=RATE) is None
 
 
-def test_every_attempt_counts_and_only_those_that_begin(desk: Desk) -> None:
-    desk.publish()
-    desk.settle(desk.begin(_take(desk), rate=RATE), Outcome.UNCONFIRMED)
-    again = _take(desk)
-    with pytest.raises(LostLease):
-        desk.begin(replace(again, owner="another"), rate=RATE)
-    desk.settle(desk.begin(again, rate=RATE), Outcome.UNCONFIRMED)
-    assert desk.claim(rate=RATE) is None
-
-
+@pytest.mark.databases
 def test_where_people_are_written_to_every_one_counts(desk: Desk) -> None:
     people = [f"a{number}@x.example" for number in range(5)]
     desk.publish(channels=("mail",), people={"mail": people})
@@ -89,17 +79,6 @@ def test_where_people_are_written_to_every_one_counts(desk: Desk) -> None:
     assert len(desk.journal.deliveries.take(begun, 25, hold_doubt=True, lease=LEASE, rate=rate)) == 1
 
 
-def test_what_became_of_people_is_recorded_although_the_rate_is_reached(desk: Desk) -> None:
-    said = desk.publish(channels=("mail",), people={"mail": [f"a{number}@x.example" for number in range(5)]})
-    rate = Rate(4, timedelta(seconds=6), 3)
-    begun = desk.begin(desk.take("mail"))
-    marked = desk.people(begun, rate=rate)
-    assert len(marked) == 3
-    with pytest.raises(RateReached):
-        desk.people(begun, rate=rate, outcomes=dict.fromkeys(marked, "posted"))
-    assert [desk.person(said, one) for one in marked] == [Outcome.POSTED] * 3
-
-
 @pytest.mark.parametrize(
     ("rate", "gathered"),  # one every tenth of a second: as many as may leave at once, or those of a second
     [(Rate(104, timedelta(seconds=10), 5), 500_000), (Rate(111, timedelta(seconds=10), 12), 1_000_000)],
@@ -114,6 +93,7 @@ def test_many_people_are_gathered_for_a_second(desk: Desk, rate: Rate, gathered:
     assert reached.value.at == microseconds(desk.clock.now()) + gathered
 
 
+@pytest.mark.databases
 def test_two_processes_together_are_not_faster(together: Callable[..., list[str]], desk: Desk) -> None:
     for number in range(24):
         desk.publish(incident=f"I{number}")

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import re
 import sqlite3
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from sqlalchemy import event
 
-from policenotify.journal.keys import Keys
 from policenotify.journal.lists.recipients import overall_outcome, recipient_key
 from policenotify.journal.retention import KEPT_AFTER
 from policenotify.model.history import Outcome
@@ -32,6 +25,7 @@ MONTH = KEPT_AFTER.total_seconds()
 # --- who
 
 
+@pytest.mark.databases
 def test_an_update_goes_to_the_list_and_to_everyone_who_got_the_opening(desk: Desk) -> None:
     opening = desk.publish(channels=("mail",), people={"mail": [A, B]})
     desk.mail({B: "refused"})
@@ -41,15 +35,6 @@ def test_an_update_goes_to_the_list_and_to_everyone_who_got_the_opening(desk: De
     end = desk.publish(Stage.END, channels=("mail",), people={"mail": []})
     assert sorted(desk.mail()) == [A, B, C]
     assert desk.person(end, C) is desk.person(update, C) is Outcome.POSTED
-
-
-def test_another_incident_or_channel_adds_no_recipient(desk: Desk) -> None:
-    desk.publish(channels=("mail", "news"), people={"mail": [A], "news": [B]})
-    desk.mail()
-    desk.publish(incident="I2", channels=("mail",), people={"mail": [C]})
-    assert desk.mail() == [C]
-    desk.publish(Stage.UPDATE, channels=("mail",), people={"mail": []})
-    assert desk.mail() == [A]
 
 
 def test_a_person_is_one_however_the_address_is_written(desk: Desk) -> None:
@@ -66,39 +51,6 @@ def test_a_mail_without_recipients_is_skipped(desk: Desk, stage: Stage) -> None:
     assert (found.on("mail").outcome, found.on("mail").recipients) == (Outcome.SKIPPED, {})
     assert str(found.on("mail").reason).startswith("This message concerns nobody on this channel's list, or")
     assert str(found.on("mail").remedy) == "", "nobody is suppressed"
-
-
-def test_a_mail_to_suppressed_recipients_only_is_skipped(desk: Desk) -> None:
-    desk.suppress(A)
-    said = desk.publish(channels=("mail",), people={"mail": [A]})
-    assert desk.claim("mail") is None
-    assert desk.outcome(said, "mail") is Outcome.SKIPPED
-    assert desk.person(said, A) is Outcome.SUPPRESSED
-
-
-def test_a_suppression_does_not_reveal_whom_it_is_about(desk: Desk) -> None:
-    desk.publish(channels=("mail",), people={"mail": [A, B]})
-    desk.suppress(A)
-    [[_, stored, *_]] = desk.dump("pn_suppression")["pn_suppression"]
-    assert stored == recipient_key(desk.keys, A)
-    assert A not in repr(desk.dump())
-    assert desk.mail() == [B]
-
-
-def test_no_recipient_is_sent_to_twice_within_one_attempt(desk: Desk) -> None:
-    everyone = [f"p{number}@x.example" for number in range(60)]
-    desk.publish(channels=("mail",), people={"mail": everyone})
-    written = desk.mail(dict.fromkeys(everyone[::2], "unavailable"), chunk=7)
-    assert sorted(written) == sorted(everyone)
-    desk.clock.pass_by(30)
-    assert sorted(desk.mail(chunk=7)) == sorted(everyone[::2])
-
-
-def test_a_chunk_is_as_long_as_requested(desk: Desk) -> None:
-    desk.publish(channels=("mail",), people={"mail": [f"p{number}@x.example" for number in range(10)]})
-    claimed = desk.begin(desk.take("mail"))
-    lengths = [len(desk.people(claimed, 4)) for _ in range(4)]
-    assert lengths == [4, 4, 2, 0]
 
 
 # --- what a mass delivery has come to
@@ -123,16 +75,9 @@ def test_overall_outcome(found: dict[Outcome, int], total: Outcome) -> None:
     assert overall_outcome(found) is total
 
 
-@given(st.dictionaries(st.sampled_from(Outcome), st.integers(0, 3)))
-def test_a_mass_delivery_waits_exactly_while_a_recipient_waits(found: dict[Outcome, int]) -> None:
-    waits = any(count and not outcome.is_final for outcome, count in found.items())
-    assert (overall_outcome(found) is Outcome.WAITING) is waits
-
-
 # --- secrecy
 
 
-@pytest.mark.sqlite
 def test_no_part_of_an_address_is_in_the_files(desk: Desk) -> None:
     address = "Jeanne.Vraisemblable+alerte@mairie-introuvable.example"
     said = desk.publish(channels=("mail",), people={"mail": [address, A]})
@@ -149,34 +94,10 @@ def test_no_part_of_an_address_is_in_the_files(desk: Desk) -> None:
     assert "vraisemblable" not in repr(desk.journal.publications.get(said)).lower()
 
 
-def test_a_recipient_keeps_its_key_when_the_keys_are_rotated(desk: Desk) -> None:
-    newer = desk.keys.rotated(os.urandom)
-    assert recipient_key(newer, A) == recipient_key(desk.keys, f" {A.upper()}")
-    assert recipient_key(Keys.create(os.urandom), A) != recipient_key(desk.keys, A)
-
-
 @pytest.mark.parametrize("number", ["+33 6 39 98 00 01", "0033639980001", "+33-6-39.98/00 01", "+33 (6) 39980001"])
 def test_a_telephone_number_is_one_person_however_it_is_written(desk: Desk, number: str) -> None:
     assert recipient_key(desk.keys, number) == recipient_key(desk.keys, "+33639980001")
     assert recipient_key(desk.keys, number) != recipient_key(desk.keys, "+33639980002")
-
-
-def test_addresses_of_earlier_keys_are_still_opened(desk: Desk) -> None:
-    desk.publish(channels=("mail",), people={"mail": [A]})
-    assert desk.expand()
-    desk.journal.keys = desk.keys.rotated(os.urandom)
-    desk.publish(incident="I2", channels=("mail",), people={"mail": [B]})
-    assert (desk.mail(), desk.mail()) == ([A], [B])
-    assert sorted(row[2] for row in desk.dump("pn_person")["pn_person"]) == [1, 2]
-
-
-def test_an_address_in_use_is_sealed_again_with_newer_keys(desk: Desk) -> None:
-    desk.publish(channels=("mail",), people={"mail": [A]})
-    assert desk.expand()
-    desk.journal.keys = desk.keys.rotated(os.urandom)
-    desk.publish(incident="I2", channels=("mail",), people={"mail": [A, B]})
-    assert (desk.mail(), sorted(desk.mail())) == ([A], [A, B])
-    assert [row[2] for row in desk.dump("pn_person")["pn_person"]] == [2, 2]
 
 
 # --- for a while
@@ -201,39 +122,7 @@ def test_addresses_are_erased_thirty_days_after_the_incident_closed(desk: Desk) 
     assert desk.journal.retention.erase_addresses() == 0
 
 
-def test_records_of_a_newer_publication_are_kept(desk: Desk) -> None:
-    desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": [A, B]})
-    desk.mail()
-    desk.clock.pass_by(MONTH - 60)
-    desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": [A]})
-    desk.mail()
-    desk.clock.pass_by(60)
-    assert desk.journal.retention.erase_addresses() == 1
-    desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": []})
-    desk.clock.pass_by(MONTH)
-    assert desk.journal.retention.erase_addresses() == 1
-
-
-def test_waiting_recipients_keep_their_address(desk: Desk) -> None:
-    desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": [A]})
-    assert desk.expand()
-    desk.clock.pass_by(2 * MONTH)
-    assert desk.journal.retention.erase_addresses() == 0
-    assert desk.mail() == [A]
-    assert desk.journal.retention.erase_addresses() == 1
-
-
-def test_an_erased_recipient_is_not_restored_by_a_correction(desk: Desk) -> None:
-    opening = desk.publish(channels=("mail",), people={"mail": [A, B]})
-    desk.mail()
-    desk.publish(Stage.END, channels=("mail",), people={"mail": []})
-    desk.mail()
-    desk.clock.pass_by(MONTH)
-    assert desk.journal.retention.erase_addresses() == 2
-    desk.publish(Stage.CORRECTION, corrects=opening, channels=("mail",), people={"mail": [B]})
-    assert desk.mail() == [B]
-
-
+@pytest.mark.databases
 def test_no_telephone_number_can_be_found_after_its_address_was_erased(desk: Desk) -> None:
     """Who has keys and database tries all numbers against the keys of recipients, in minutes."""
     numbers = ["+33612345678", "+33687654321"]
@@ -272,7 +161,6 @@ def test_who_only_publishes_erases_too_but_not_each_time(desk: Desk) -> None:
     assert _kept(desk) == 0
 
 
-@pytest.mark.sqlite
 def test_what_was_erased_leaves_the_log_while_others_have_the_file_open(desk: Desk) -> None:
     log = desk.path.with_name(desk.path.name + "-wal")
     desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": [A]})
@@ -290,7 +178,6 @@ def test_what_was_erased_leaves_the_log_while_others_have_the_file_open(desk: De
         assert sealed not in desk.path.read_bytes()
 
 
-@pytest.mark.sqlite
 def test_erased_records_are_not_left_in_the_file(desk: Desk) -> None:
     desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": [A]})
     desk.mail()
@@ -303,30 +190,3 @@ def test_erased_records_are_not_left_in_the_file(desk: Desk) -> None:
 
 
 # --- many
-
-
-def test_a_small_list_costs_little_beside_a_large_one(desk: Desk) -> None:
-    everyone = [
-        f"p{number}@x.example" for number in range(1200)
-    ]  # more than SQLite's older builds take in one statement
-    desk.publish(channels=("mail",), people={"mail": everyone})
-    assert [len(desk.mail()) for _ in range(2)] == [1000, 200]
-    read: list[int] = []
-
-    def fetched(_connection: object, _cursor: object, statement: str, parameters: object, *_rest: object) -> None:
-        if re.search(r"pn_person\.\"?key\"? IN", statement) and statement.startswith("SELECT"):
-            assert isinstance(parameters, tuple | dict)
-            read.append(len(parameters))
-
-    event.listen(desk.journal._engine, "before_cursor_execute", fetched)
-    desk.publish(incident="I2", channels=("mail",), people={"mail": [A, everyone[0]]})
-    assert len(desk.mail()) == 2
-    assert set(read) == {2}  # it asked for these two, not for all
-    desk.publish(incident="I3", channels=("mail",), people={"mail": everyone})
-    assert [len(desk.mail()) for _ in range(2)] == [1000, 200]
-    assert max(read) <= 999
-    assert _kept(desk) == 1201
-
-
-def test_retention_of_the_deployment_page_is_that_of_the_schema() -> None:
-    assert timedelta(days=30) == KEPT_AFTER

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from policenotify.channel import TokenPurpose
-from policenotify.errors import NotErasable
 from policenotify.journal.lists.recipients import recipient_key
 from policenotify.journal.persons.tokens import make_token
 from policenotify.model.history import Outcome
@@ -27,6 +26,7 @@ def _publish(desk: Desk, incident: str = "I1") -> None:
     assert sorted(desk.mail()) == sorted([A, B, C])
 
 
+@pytest.mark.databases
 @pytest.mark.parametrize("address", [A, C])
 def test_a_second_report_on_another_day_suppresses(desk: Desk, address: str) -> None:
     _publish(desk)
@@ -41,15 +41,7 @@ def test_a_second_report_on_another_day_suppresses(desk: Desk, address: str) -> 
     assert desk.journal.audit.verify() == 0
 
 
-def test_a_report_of_another_channel_or_purpose_is_not_taken(desk: Desk) -> None:
-    _publish(desk)
-    add = desk.journal.reports.add
-    assert add(_token(desk, A), "bounce", "gone", channel="sky") is ReportResult.UNKNOWN
-    assert add(_token(desk, A, "stop"), "bounce", "gone") is ReportResult.UNKNOWN
-    assert add(_token(desk, A, delivery=77), "bounce", "gone") is ReportResult.UNKNOWN
-    assert desk.journal.people.export(A, "desk").reports == ()
-
-
+@pytest.mark.databases
 def test_clicks_at_once_leave_once(desk: Desk) -> None:
     _publish(desk)
     token = _token(desk, A, "stop")
@@ -61,6 +53,7 @@ def test_clicks_at_once_leave_once(desk: Desk) -> None:
     assert desk.journal.audit.verify() == 0
 
 
+@pytest.mark.databases
 def test_a_person_is_exported_and_erased(desk: Desk) -> None:
     _publish(desk)
     desk.journal.reports.add(_token(desk, A), "bounce", "soft", "4.2.2")
@@ -73,10 +66,3 @@ def test_a_person_is_exported_and_erased(desk: Desk) -> None:
     left = desk.journal.people.export(A, "desk")
     assert (left.deliveries, left.reports, left.address_stored_at) == ((), (), None)
     assert desk.journal.audit.verify() == 0
-
-
-def test_no_one_is_erased_while_a_delivery_waits(desk: Desk) -> None:
-    desk.publish(channels=("mail",), people={"mail": [A, B]})
-    desk.mail({A: "unavailable"})
-    with pytest.raises(NotErasable):
-        desk.journal.people.erase(A, "desk")

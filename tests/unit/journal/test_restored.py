@@ -27,6 +27,7 @@ def desk(desk: Desk) -> Desk:
     return desk
 
 
+@pytest.mark.databases
 def test_all_that_is_open_is_put_in_doubt_and_nothing_else(desk: Desk) -> None:
     settled, claimed, waiting = (desk.publish(incident=f"I{number}") for number in range(3))
     desk.deliver()
@@ -59,16 +60,7 @@ def test_people_to_be_written_to_are_in_doubt_each(desk: Desk) -> None:
     desk.journal.audit.verify()
 
 
-def test_people_who_were_not_read_yet_are_in_doubt_too(desk: Desk) -> None:
-    """The journal that the copy was made of may have read them, and written to them."""
-    desk.publish(channels=("mail",), people={"mail": [A, B]})
-    desk.journal.mark_restored("adj Petit")
-    assert desk.expand()
-    with desk.journal.read() as connection:
-        doubts = connection.execute(select(schema.recipient.c.in_doubt)).scalars().all()
-    assert doubts == [True, True]
-
-
+@pytest.mark.databases
 def test_the_order_of_events_outlives_each_restore(desk: Desk) -> None:
     desk.journal.subscribers.add("radio-log")
     publications = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -11,8 +10,6 @@ import pytest
 
 from policenotify.channel import RecipientOutcome
 from policenotify.errors import Blocked
-from policenotify.journal.leases import process_user
-from policenotify.journal.lists.recipients import recipient_key
 from policenotify.journal.records import LEASE, AttemptResult
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -41,6 +38,7 @@ def test_a_published_post_has_its_address(desk: Desk) -> None:
     assert attempt == (claimed.id, 1, "runner A", at, at, "posted", "", "")
 
 
+@pytest.mark.databases
 def test_words_that_no_database_takes_keep_no_result_out_of_the_journal(desk: Desk) -> None:
     """Of a network's JSON: a NUL, which PostgreSQL refuses, and half a surrogate pair, which both do."""
     said = desk.publish(channels=("sky", "mail"), people=PEOPLE)
@@ -59,23 +57,7 @@ def test_words_that_no_database_takes_keep_no_result_out_of_the_journal(desk: De
     assert str(_receipt(desk, said, "mail").reason) == "2 of 2: no t now"
 
 
-@pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.HELD, Outcome.SUPERSEDED, Outcome.DELETED])
-def test_a_settled_delivery_is_never_claimed_again(desk: Desk, outcome: Outcome) -> None:
-    said = desk.publish()
-    desk.deliver(outcome=outcome, reason="Why.", remedy="Do this.", code="422")
-    receipt = _receipt(desk, said)
-    assert (receipt.outcome, str(receipt.reason), str(receipt.remedy), receipt.code) == (
-        outcome,
-        "Why.",
-        "Do this.",
-        "422",
-    )
-    desk.clock.pass_by(1_000_000)
-    assert desk.claim() is None
-    assert desk.journal.deliveries.due(["sky"]) == {}
-    assert desk.journal.publications.pending(said) == {}
-
-
+@pytest.mark.databases
 @pytest.mark.parametrize(("outcome", "doubt"), [(Outcome.WAITING, False), (Outcome.UNCONFIRMED, True)])
 def test_a_waiting_delivery_is_tried_again_with_the_same_request(desk: Desk, outcome: Outcome, *, doubt: bool) -> None:
     said = desk.publish()
@@ -93,15 +75,6 @@ def test_a_waiting_delivery_is_tried_again_with_the_same_request(desk: Desk, out
     assert [row[5] for row in desk.dump("pn_attempt")["pn_attempt"]] == [outcome, "posted"]
 
 
-def test_another_request_is_looked_up(desk: Desk) -> None:
-    desk.publish()
-    for variant in (1, 2):
-        desk.deliver(outcome=Outcome.WAITING, new_request=True)
-        claimed = desk.take()
-        assert (claimed.request, claimed.request_version) == (None, variant)
-        desk.settle(claimed, Outcome.WAITING)
-
-
 def test_the_standalone_wording_is_used_and_reported(desk: Desk) -> None:
     desk.publish()
     desk.deliver()
@@ -115,18 +88,10 @@ def test_the_standalone_wording_is_used_and_reported(desk: Desk) -> None:
     assert _receipt(desk, update).standalone
 
 
-def test_a_settlement_is_an_event(desk: Desk) -> None:
-    said = desk.publish()
-    claimed = desk.deliver(outcome=Outcome.REFUSED, code="422")
-    last = desk.dump("pn_event")["pn_event"][-1]
-    assert last[2:7] == ("runner", "settled", said, claimed.id, "sky")
-    body = {"attempt": 1, "code": "422", "outcome": "refused", "process": process_user()}
-    assert json.loads(last[7]) == body
-
-
 # --- many people
 
 
+@pytest.mark.databases
 def test_people_have_an_outcome_each(desk: Desk) -> None:
     everyone = [f"{name}@x.example" for name in "abcd"]
     said = desk.publish(channels=("mail",), people={"mail": everyone})
@@ -153,90 +118,6 @@ def test_where_doubts_are_resent_they_are_resent(desk: Desk) -> None:
     desk.clock.pass_by(30)
     assert desk.mail(hold_doubt=True) == []
     assert _receipt(desk, said, "mail").recipients == {Outcome.HELD: 1, Outcome.POSTED: 1}
-
-
-def test_duplicate_outcomes_of_a_recipient_count_once(desk: Desk) -> None:
-    said = desk.publish(channels=("mail",), people=PEOPLE)
-    claimed = desk.begin(desk.take("mail"))
-    desk.journal.deliveries.take(claimed, 25, hold_doubt=True, lease=LEASE)
-    key = recipient_key(desk.keys, "a@x.example")
-    for outcome in ("posted", "refused"):
-        told = [RecipientOutcome(key=key, outcome=outcome), RecipientOutcome(key="nobody", outcome="posted")]
-        desk.journal.deliveries.take(claimed, 0, outcomes=told, hold_doubt=True, lease=SOON)
-    assert desk.person(said, "a@x.example") is Outcome.POSTED
-
-
-def test_each_word_keeps_the_lease(desk: Desk) -> None:
-    desk.publish(channels=("mail",), people=PEOPLE)
-    claimed = desk.begin(desk.take("mail"))
-    for _ in range(3):
-        desk.clock.pass_by(100)
-        desk.journal.deliveries.take(claimed, 25, outcomes=[], hold_doubt=True, lease=timedelta(minutes=2))
-    assert desk.journal.deliveries.recover() == 0
-    desk.clock.pass_by(120)
-    assert desk.journal.deliveries.recover() == 1
-
-
-@pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.HELD, Outcome.SUPERSEDED])
-def test_a_final_result_is_final_for_all_waiting_recipients(desk: Desk, outcome: Outcome) -> None:
-    said = desk.publish(channels=("mail",), people=PEOPLE)
-    claimed = desk.begin(desk.take("mail"))
-    desk.journal.deliveries.take(claimed, 1, hold_doubt=True, lease=LEASE)
-    desk.settle(claimed, outcome, reason="Too long.", code="552")
-    receipt = _receipt(desk, said, "mail")
-    assert (receipt.outcome, str(receipt.reason), receipt.recipients) == (outcome, "Too long.", {outcome: 2})
-
-
-def test_a_final_refusal_holds_recipients_who_may_have_it(desk: Desk) -> None:
-    said = desk.publish(channels=("mail",), people={"mail": ["a@x.example"]})
-    desk.mail({"a@x.example": "unconfirmed"}, hold_doubt=False)
-    desk.clock.pass_by(30)
-    desk.settle(desk.begin(desk.take("mail")), Outcome.REFUSED)
-    assert _receipt(desk, said, "mail").outcome is Outcome.HELD
-
-
-def test_a_refusal_of_the_rest_leaves_what_is_posted(desk: Desk) -> None:
-    said = desk.publish(channels=("mail",), people=PEOPLE)
-    desk.mail({"b@x.example": "unavailable"})
-    desk.clock.pass_by(30)
-    desk.settle(desk.begin(desk.take("mail")), Outcome.REFUSED)
-    assert _receipt(desk, said, "mail").outcome is Outcome.POSTED
-    assert _receipt(desk, said, "mail").recipients == {Outcome.POSTED: 1, Outcome.REFUSED: 1}
-
-
-def test_a_marked_recipient_not_sent_to_waits_again(desk: Desk) -> None:
-    said = desk.publish(channels=("mail",), people=PEOPLE)
-    claimed = desk.begin(desk.take("mail"))
-    assert len(desk.journal.deliveries.take(claimed, 25, hold_doubt=True, lease=LEASE)) == 2
-    became = AttemptResult(outcome=Outcome.WAITING, not_before=desk.clock.now())
-    assert desk.journal.deliveries.record_result(claimed, became) == {}  # nothing is settled
-    assert _receipt(desk, said, "mail").recipients == {Outcome.WAITING: 2}
-    assert sorted(desk.mail()) == PEOPLE["mail"]
-
-
-def test_a_removed_recipient_is_never_sent_to_again(desk: Desk) -> None:
-    for day in range(2):
-        desk.publish(incident=f"D{day}", channels=("mail",), people=PEOPLE)
-        claimed = desk.begin(desk.take("mail"))
-        people = desk.journal.deliveries.take(claimed, 25, hold_doubt=True, lease=LEASE)
-        told = [
-            RecipientOutcome(key=one.key, outcome="refused", code="550 5.1.1", gone=True)
-            if one.address == "a@x.example"
-            else RecipientOutcome(key=one.key, outcome="posted")
-            for one in people
-        ]
-        for _ in range(2):
-            desk.journal.deliveries.take(claimed, 0, outcomes=told, hold_doubt=True, lease=SOON)
-        waiting = desk.publish(incident=f"I{day}", channels=("mail",), people=PEOPLE) if day else ""
-        assert not day or desk.expand()
-        desk.settle(claimed, Outcome.WAITING)
-        desk.clock.pass_by(86400)
-    assert len(desk.dump("pn_suppression")["pn_suppression"]) == 1
-    assert desk.mail(chunk=1) == ["b@x.example"]
-    assert desk.person(waiting, "a@x.example") is Outcome.SUPPRESSED
-    later = desk.publish(incident="I2", channels=("mail",), people=PEOPLE)
-    assert desk.mail() == ["b@x.example"]
-    assert desk.person(later, "a@x.example") is Outcome.SUPPRESSED
 
 
 # --- results of many recipients
@@ -285,32 +166,6 @@ def test_the_worst_result_of_a_recipient_is_reported(
     assert (receipt.outcome, (receipt.reason, receipt.remedy, receipt.code)) == (outcome, why)
 
 
-@pytest.mark.parametrize("posted", [True, False])
-def test_waiting_recipients_are_not_settled_with_held_ones(desk: Desk, *, posted: bool) -> None:
-    """An operator may settle held recipients while others are still to be sent to."""
-    said = _people(desk, _CUT, _GREY)
-    assert "1 of 2 may or may not" in str(_receipt(desk, said, "mail").reason)
-    desk.journal.sendings.resolve(1, "cne Roux", posted=posted)
-    receipt = _receipt(desk, said, "mail")
-    assert receipt.outcome is Outcome.WAITING
-    assert str(receipt.reason) == "cne Roux has settled who was held; the others still wait."
-    desk.clock.pass_by(SOON.total_seconds())
-    assert len(desk.mail()) == (1 if posted else 2)
-    assert _receipt(desk, said, "mail").ok
-
-
-def test_recipients_under_way_are_not_settled_with_held_ones(desk: Desk) -> None:
-    said = _people(desk, _CUT, _GREY)
-    desk.clock.pass_by(SOON.total_seconds())
-    claimed = desk.begin(desk.take("mail"))
-    people = desk.journal.deliveries.take(claimed, 25, hold_doubt=True, lease=LEASE)
-    desk.journal.sendings.resolve(1, "cne Roux", posted=True)
-    done = [RecipientOutcome(key=person.key, outcome="posted") for person in people]
-    desk.journal.deliveries.take(claimed, 0, outcomes=done, hold_doubt=True, lease=SOON)
-    assert desk.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.WAITING)) == {Outcome.POSTED: 2}
-    assert _receipt(desk, said, "mail").ok
-
-
 # --- held deliveries that are to be sent again
 
 
@@ -329,11 +184,3 @@ def test_an_overtaken_message_is_not_published_again(desk: Desk, stage: Stage) -
     assert desk.claim() is desk.claim("mail") is None
     assert set(desk.outcomes(held).values()) == {Outcome.SUPERSEDED}
     assert set(desk.outcomes(newer).values()) == {Outcome.POSTED}
-
-
-def test_a_post_that_is_not_overtaken_yet_is_sent_again_first(desk: Desk) -> None:
-    held = desk.publish()
-    first = desk.deliver(outcome=Outcome.HELD)
-    newer = desk.publish(Stage.UPDATE)
-    assert desk.journal.sendings.resolve(first.id, "cne Roux", posted=False) is Outcome.WAITING
-    assert [desk.deliver().publication for _ in range(2)] == [held, newer]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 import threading
 import time
 from contextlib import closing
@@ -11,15 +10,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import delete, event, insert, or_, select, update
+from sqlalchemy import delete, event, or_, update
 
 from policenotify.channel import Picture
-from policenotify.errors import IdempotencyConflict, InvalidTransition, JournalError
+from policenotify.errors import IdempotencyConflict, InvalidTransition
 from policenotify.findings import Finding, Level
 from policenotify.journal import audit, open_journal, retention
-from policenotify.journal.database import engine as database_engine
 from policenotify.journal.database import schema
-from policenotify.journal.lists import control
 from policenotify.journal.lists.recipients import recipient_key
 from policenotify.journal.pictures import forget_pictures, store_pictures
 from policenotify.journal.retention import Purged
@@ -87,6 +84,7 @@ def _shows(*pictures: Picture) -> dict[str, Any]:
     return {"pictures": pictures, "images": tuple(Image(alt=one.alt, digest=one.digest) for one in pictures)}
 
 
+@pytest.mark.databases
 def test_no_text_and_no_recipient_is_left(desk: Desk) -> None:
     finding = Finding(
         code="PN1", level=Level.ADVISE, field="headline", reason=f"{SECRET} is a name.", remedy="Leave out."
@@ -115,6 +113,7 @@ def test_no_text_and_no_recipient_is_left(desk: Desk) -> None:
     assert desk.journal.publications.unfinished_ids() == {}
 
 
+@pytest.mark.databases
 def test_events_keep_actors_and_seals(desk: Desk) -> None:
     _incident(desk)
     assert desk.journal.audit.seal() == 7
@@ -148,32 +147,6 @@ def test_open_or_recent_incidents_stay(desk: Desk) -> None:
     assert desk.dump() == before  # not even an event: nothing was done
 
 
-def test_a_late_correction_keeps_its_incident(desk: Desk) -> None:
-    [_, end] = _incident(desk)
-    tip = desk.publish(Stage.STANDALONE)
-    desk.deliver()
-    desk.clock.pass_by(YEAR)
-    for incident, about in (("I1", end), (None, tip)):
-        desk.publish(Stage.CORRECTION, incident, corrects=about)
-        desk.deliver()
-    assert _purge(desk) == NOTHING
-    desk.clock.pass_by(YEAR)
-    assert _purge(desk) == Purged(incidents=1, messages=1, publications=5, recipients=3)
-
-
-def test_the_text_of_a_refused_message_is_not_kept_and_its_key_stays_free(desk: Desk) -> None:
-    finding = Finding(code="PN101", level=Level.BLOCK, field="headline", reason=SECRET, remedy=SECRET)
-    draft = desk.draft(headline=HEADLINE, key="mine", findings=(finding,))
-    desk.journal.publications.add_refused(draft)
-    assert SECRET not in repr(desk.dump())
-    assert draft.digest not in repr(desk.dump())
-    desk.clock.pass_by(YEAR)
-    assert _purge(desk) == NOTHING
-    assert desk.journal.publications.refusal(draft.id) == (draft.at, "PN101")
-    assert desk.publish(key="mine")
-    assert desk.journal.audit.verify() == 0
-
-
 def _set_state(desk: Desk, said: str, state: str) -> None:
     """The first delivery, and that of a publication, are in another state."""
     one = schema.delivery
@@ -191,37 +164,6 @@ def test_an_unsettled_publication_keeps_all_of_it(desk: Desk, state: str) -> Non
     before = desk.dump()
     assert _purge(desk) == Purged(kept=2)
     assert desk.dump() == before
-
-
-def test_one_held_recipient_keeps_all_of_it(desk: Desk) -> None:
-    opening, _ = _incident(desk)
-    with desk.journal.write() as connection:
-        recipient, person = schema.recipient, schema.person
-        of_key = select(person.c.id).where(person.c.key == recipient_key(desk.keys, A)).scalar_subquery()
-        connection.execute(update(recipient).where(recipient.c.person == of_key).values(state="held"))
-        control.recount(connection, 2, 1)
-    desk.clock.pass_by(YEAR)
-    assert _purge(desk) == Purged(kept=1)
-    assert desk.person(opening, A) is Outcome.HELD
-
-
-def test_a_refusal_after_a_doubt_is_settled(desk: Desk) -> None:
-    desk.publish(Stage.STANDALONE)
-    desk.deliver("sky", Outcome.UNCONFIRMED)
-    desk.deliver("sky", Outcome.REFUSED, reason=HEADLINE)
-    desk.clock.pass_by(YEAR)
-    assert _purge(desk).messages == 1
-    assert SECRET not in repr(desk.dump())
-
-
-def test_only_one_category(desk: Desk) -> None:
-    _incident(desk)
-    desk.publish(Stage.STANDALONE, headline='"category":"fire"')
-    desk.deliver()
-    desk.clock.pass_by(YEAR)
-    assert _purge(desk, category="fire") == NOTHING
-    assert _purge(desk, category="traffic_acciden_") == NOTHING
-    assert _purge(desk, category="traffic_accident").publications == 3
 
 
 def test_keys_are_never_taken_twice(desk: Desk) -> None:
@@ -274,6 +216,7 @@ def test_pictures_go_with_the_last_message_that_shows_them(desk: Desk) -> None:
     assert desk.dump("pn_blob")["pn_blob"] == []
 
 
+@pytest.mark.databases
 def test_a_picture_that_is_shown_again_meanwhile_stays(desk: Desk) -> None:
     """Whichever of the two comes first: the purge, or a publication whose transaction is still open."""
     one = _picture("one")
@@ -308,29 +251,6 @@ def test_a_picture_that_is_shown_again_meanwhile_stays(desk: Desk) -> None:
             assert done == [0 if shown_first else 1]
             assert [row[0] for row in desk.dump("pn_blob")["pn_blob"]] == [one.digest]
             assert desk.dump("pn_picture")["pn_picture"] == [("B" * 26, one.digest)]
-
-
-def test_many_threads_and_many_people_go(desk: Desk) -> None:
-    for number in range(23):
-        desk.publish(Stage.STANDALONE, channels=())
-        desk.publish(incident=f"N{number}", channels=())
-        desk.publish(Stage.CANCELLATION, f"N{number}", channels=())
-    mass = desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": [A]})
-    assert desk.mail() == [A]
-    numbers = range(10, 2_015)
-    people = [{"id": each, "key": f"{each:032d}", "key_version": 1, "stored_at": 1} for each in numbers]
-    rows = [{"delivery": 1, "batch": 2, "person": each, "state": Outcome.POSTED} for each in numbers]
-    with desk.journal.write() as connection:
-        connection.execute(insert(schema.person), people)
-        connection.execute(insert(schema.recipient), rows)
-        control.recount(connection, 1, 1)
-    desk.clock.pass_by(YEAR)
-    done = _purge(desk)
-    assert (done.incidents, done.messages, done.recipients) == (23, 24, 2_006)
-    assert desk.dump("pn_recipient")["pn_recipient"] == []
-    found = desk.journal.publications.get(mass)
-    assert found is not None
-    assert found.on("mail").recipients == {Outcome.POSTED: 2_006}
 
 
 def test_what_is_published_meanwhile_keeps_its_incident(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -388,23 +308,10 @@ def test_an_erasure_is_done_wholly_or_not_at_all(desk: Desk, monkeypatch: pytest
     assert SECRET not in repr(desk.dump())
 
 
-def test_nothing_is_signed_by_a_purge_or_an_erasure(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine whose keys cannot sign erases as any other."""
-    _incident(desk)
-    desk.clock.pass_by(YEAR)
-    monkeypatch.setattr(type(desk.keys), "sign", lambda *_given: 1 / 0)
-    assert desk.journal.retention.erase("I1", "dpo", "Demande 12.").publications == 2
-    tip = desk.publish(Stage.STANDALONE, headline=HEADLINE)
-    desk.deliver()
-    desk.clock.pass_by(2 * YEAR)
-    assert tip
-    assert _purge(desk).messages == 1
-    assert SECRET not in repr(desk.dump())
-
-
 # --- the space that they took
 
 
+@pytest.mark.databases
 def test_vacuum_returns_the_space(desk: Desk) -> None:
     big = Picture(digest="0" * 64, media_type="image/png", width=1, height=1, alt="x", data=bytes(500_000))
     desk.publish(Stage.STANDALONE, **_shows(big))
@@ -417,22 +324,3 @@ def test_vacuum_returns_the_space(desk: Desk) -> None:
         assert before - after > 400_000
         assert desk.path.with_name("journal.db-wal").stat().st_size == 0
     assert desk.publish(Stage.STANDALONE)
-
-
-@pytest.mark.sqlite
-def test_vacuum_names_what_blocks_it(tmp_path: Any, keys: Any, clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database_engine, "BUSY", 0.05)
-    desk = bench.Desk(tmp_path, keys=keys, clock=clock)
-    desk.publish(Stage.STANDALONE)
-    other = sqlite3.connect(desk.path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(JournalError, match="could not be vacuumed: another process keeps it locked"):
-        desk.journal.retention.vacuum()
-    other.execute("ROLLBACK")
-    other.execute("BEGIN")
-    other.execute("SELECT count(*) FROM pn_event").fetchone()
-    with pytest.raises(JournalError, match="another process is still reading it"):
-        desk.journal.retention.vacuum()
-    other.close()
-    assert desk.journal.retention.vacuum()[1] > 0
-    desk.journal.close()

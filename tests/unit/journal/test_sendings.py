@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,12 +10,11 @@ from sqlalchemy import Connection, select, update
 from policenotify.channel import Recipient, RecipientOutcome
 from policenotify.errors import NotAllowed, NotHeld
 from policenotify.journal.database import schema
-from policenotify.journal.leases import this_process
-from policenotify.journal.lists import control, recipients
+from policenotify.journal.lists import control
 from policenotify.journal.records import AttemptResult
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
-from policenotify.model.progress import DeliveryProgress, ReasonCount
+from policenotify.model.progress import DeliveryProgress
 from tests.support.journal import LEASE, Told
 
 if TYPE_CHECKING:
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from tests.support.journal import Desk
 
 A, B, C, D = (f"{name}@x.example" for name in "abcd")
-_BATCHES = select(schema.delivery).where(schema.delivery.c.parent.is_not(None))
 
 
 def mailed(desk: Desk, *people: str, **fields: Any) -> str:
@@ -72,6 +69,7 @@ def events(desk: Desk, *kinds: str) -> list[tuple[str, str]]:
 # --- progress
 
 
+@pytest.mark.databases
 def test_progress_follows_a_delivery_from_the_list_to_its_end(desk: Desk) -> None:
     said = mailed(desk)
     first = on_mail(desk, said)
@@ -103,58 +101,10 @@ def test_progress_follows_a_delivery_from_the_list_to_its_end(desk: Desk) -> Non
     assert found.on("mail").recipients == last.people
 
 
-def test_progress_counts_single_posts_and_knows_keys(desk: Desk) -> None:
-    said = desk.publish(channels=("sky", "mail"), people={"mail": [A]}, key="dispatch 7")
-    desk.deliver()
-    progress = desk.journal.sendings.progress("dispatch 7")
-    assert progress is not None
-    assert (progress.publication, progress.at) == (said, desk.clock.now())
-    by_channel = {found.channel: found for found in progress.deliveries}
-    assert (by_channel["sky"].bulk, by_channel["sky"].people) == (False, {Outcome.POSTED: 1})
-    assert not progress.is_settled
-    assert desk.journal.sendings.progress("unknown") is None
-
-
-def test_a_page_of_a_process_that_exited_is_counted(desk: Desk) -> None:
-    said = mailed(desk)
-    claimed, people = begun(desk, this_process(), marked=1)
-    assert len(answer(desk, claimed, posted(people[0]), more=1)) == 1
-    desk.clock.pass_by(LEASE.total_seconds() + 1)
-    desk.journal.deliveries.recover()
-    found = on_mail(desk, said)
-    assert (found.accepted, found.in_doubt, found.waiting, found.pages_under_way) == (1, 1, 2, 0)
-
-
-def test_the_stored_counts_of_a_batch_are_what_its_people_show(desk: Desk) -> None:
-    mailed(desk)
-    desk.mail({A: "unavailable", B: "unconfirmed", C: "refused"})
-    with desk.journal.read() as connection:
-        [batch] = connection.execute(_BATCHES).all()
-        stored = recipients.from_text(batch.counts)
-        assert stored == recipients.count_batch(connection, batch.parent, batch.id) != ()
-
-
-def test_progress_of_100_000_people_takes_less_than_50_ms(desk: Desk) -> None:
-    said = mailed(desk, A)
-    desk.mail()
-    with desk.journal.write() as connection:
-        [batch] = connection.execute(_BATCHES).mappings().all()
-        refused = (ReasonCount(outcome=Outcome.REFUSED, code=f"55{code}", reason="No.", count=10) for code in range(10))
-        stored = recipients.to_text((ReasonCount(outcome=Outcome.POSTED, count=900), *refused))
-        rows = [
-            {**batch, "id": 1000 + number, "number": number, "post_key": f"1/{number}", "counts": stored}
-            for number in range(1, 101)
-        ]
-        connection.execute(schema.delivery.insert(), rows)
-    started = time.process_time()
-    found = on_mail(desk, said)
-    assert time.process_time() - started < 0.05
-    assert (found.known, found.refused) == (100_001, 10_000)
-
-
 # --- steering
 
 
+@pytest.mark.databases
 def test_a_paused_sending_stops_after_the_people_who_are_marked_and_goes_on(desk: Desk) -> None:
     said = mailed(desk)
     claimed, people = begun(desk, marked=1)
@@ -182,36 +132,7 @@ def test_a_paused_sending_stops_after_the_people_who_are_marked_and_goes_on(desk
     desk.journal.audit.verify()
 
 
-def test_a_pause_before_the_first_person_and_on_one_channel_only(desk: Desk) -> None:
-    said = desk.publish(channels=("mail", "news"), people={"mail": [A], "news": [B]})
-    assert desk.journal.sendings.pause(said, "cne Roux", channel="news").channels == ("news",)
-    assert desk.mail() == [A]
-    assert desk.claim("news") is None
-    assert desk.journal.sendings.resume(said, "cne Roux", channel="mail").channels == ()
-    assert desk.journal.sendings.resume(said, "cne Roux").channels == ("news",)
-    assert desk.mail(channel="news") == [B]
-
-
-def test_a_single_post_is_not_paused(desk: Desk) -> None:
-    said = desk.publish()
-    assert desk.journal.sendings.pause(said, "cne Roux").channels == ()
-    assert desk.journal.sendings.abort(said, "cne Roux").channels == ()
-    desk.deliver()
-
-
-def test_an_end_reaches_those_who_got_a_paused_opening(desk: Desk) -> None:
-    opening = mailed(desk)
-    claimed, people = begun(desk)
-    answer(desk, claimed, posted(people[0]))
-    interrupted(desk, claimed)
-    desk.journal.sendings.pause(opening, "cne Roux")
-    end = desk.publish(Stage.END, channels=("mail",), people={"mail": (A, B, C, D)})
-    assert desk.mail() == [people[0].address]
-    assert on_mail(desk, opening).people == {Outcome.POSTED: 1, Outcome.SUPERSEDED: 3}
-    assert on_mail(desk, opening).halt == ""  # it is over
-    assert on_mail(desk, end).people == {Outcome.POSTED: 1}
-
-
+@pytest.mark.databases
 def test_an_aborted_sending_reaches_nobody_more_and_holds_who_is_in_doubt(desk: Desk) -> None:
     said = mailed(desk)
     claimed, people = begun(desk)
@@ -231,29 +152,6 @@ def test_an_aborted_sending_reaches_nobody_more_and_holds_who_is_in_doubt(desk: 
     assert on_mail(desk, end).accepted == 2
     assert events(desk, "sending_aborted") == [("sending_aborted", "cne Roux")]
     desk.journal.audit.seal()
-    desk.journal.audit.verify()
-
-
-def test_an_abort_while_a_page_is_sent_is_settled_by_its_worker(desk: Desk) -> None:
-    said = mailed(desk, *(f"p{number:02}@x.example" for number in range(40)))
-    claimed, people = begun(desk, marked=1)
-    assert desk.journal.sendings.abort(said, "cne Roux").people == 39  # its worker settles them
-    assert answer(desk, claimed, posted(people[0]), more=1) == ()
-    interrupted(desk, claimed)
-    found = on_mail(desk, said)
-    assert (found.people, found.outcome) == ({Outcome.POSTED: 1, Outcome.SUPERSEDED: 39}, Outcome.POSTED)
-    desk.journal.audit.verify()
-
-
-def test_an_abort_is_settled_when_the_worker_exits(desk: Desk) -> None:
-    said = mailed(desk)
-    begun(desk, this_process(), marked=1)
-    desk.journal.sendings.abort(said, "cne Roux")
-    desk.clock.pass_by(LEASE.total_seconds() + 1)
-    desk.journal.deliveries.recover()
-    desk.journal.sendings.finish(desk.journal.sendings.ended())  # as each drain does
-    found = on_mail(desk, said)
-    assert (found.people, found.outcome) == ({Outcome.HELD: 1, Outcome.SUPERSEDED: 3}, Outcome.HELD)
     desk.journal.audit.verify()
 
 
@@ -305,25 +203,7 @@ def test_an_abort_before_anybody_is_known_reaches_nobody_and_neither_does_the_en
     assert desk.outcome(end, "mail") is Outcome.SKIPPED
 
 
-@pytest.mark.parametrize("closing", ["close", "delay"])
-def test_an_abort_while_the_list_is_read(desk: Desk, closing: str) -> None:
-    said = mailed(desk)
-    claimed = desk.journal.deliveries.claim("mail", "runner A", lease=LEASE)
-    assert claimed is not None
-    desk.journal.sendings.abort(said, "cne Roux")
-    if closing == "close":
-        assert desk.fill(claimed) is None
-    else:
-        later = AttemptResult(outcome=Outcome.WAITING, not_before=desk.clock.now() + LEASE, reason="Unreadable.")
-        desk.journal.deliveries.record_result(claimed, later)
-    found = desk.journal.publications.get(said)
-    assert found is not None
-    assert (found.on("mail").outcome, str(found.on("mail").reason)) == (
-        Outcome.SUPERSEDED,
-        "cne Roux has aborted the sending.",
-    )
-
-
+@pytest.mark.databases
 @pytest.mark.parametrize("taken_back", ["withdrawn", "ended", "cancelled"])
 @pytest.mark.parametrize("moment", ["waits", "is read", "is sent"])
 def test_nothing_of_a_list_that_was_taken_back_is_sent_but_to_those_who_are_marked(
@@ -387,6 +267,7 @@ def test_people_in_doubt_are_listed_by_key_and_with_addresses_only_on_record(des
     assert {one.address for one in desk.journal.sendings.in_doubt_with_addresses(delivery, "cne Roux")} == {None}
 
 
+@pytest.mark.databases
 def test_one_person_is_settled_and_the_others_stay_held(desk: Desk) -> None:
     said, delivery = doubted(desk)
     assert desk.journal.sendings.resolve(delivery, "cne Roux", [A.upper()], posted=True) is Outcome.POSTED
@@ -404,26 +285,6 @@ def test_one_person_is_settled_and_the_others_stay_held(desk: Desk) -> None:
     desk.journal.audit.verify()
 
 
-def test_somebody_who_is_not_in_doubt_is_named_by_mistake(desk: Desk) -> None:
-    said, delivery = doubted(desk)
-    for names in ([A, C], [A, desk.person_key(B)[:11]], ["nobody@x.example"]):
-        with pytest.raises(NotHeld, match="1 of the people named is not in doubt") as caught:
-            desk.journal.sendings.resolve(delivery, "cne Roux", names, posted=True)
-        assert "@" not in str(caught.value)
-    assert (desk.person(said, A), desk.person(said, B)) == (Outcome.HELD, Outcome.HELD)
-
-
-def test_a_person_who_waits_in_doubt_is_not_sent_to_again(desk: Desk) -> None:
-    said = mailed(desk)
-    desk.mail({A: "unconfirmed", B: "unavailable"}, hold_doubt=False)
-    found = on_mail(desk, said)
-    assert (found.outcome, found.in_doubt, found.waiting) == (Outcome.WAITING, 1, 1)
-    assert desk.journal.sendings.settle_person(found.delivery, desk.person_key(A), posted=True)
-    desk.clock.pass_by(30)
-    assert desk.mail() == [B]
-    assert on_mail(desk, said).accepted == 4
-
-
 def test_the_answer_of_the_gateway_settles_only_doubts(desk: Desk) -> None:
     said, delivery = doubted(desk)
     before = desk.dump()
@@ -437,38 +298,3 @@ def test_the_answer_of_the_gateway_settles_only_doubts(desk: Desk) -> None:
     assert desk.journal.sendings.settle_person(delivery, desk.person_key(B), posted=True)
     assert on_mail(desk, said).in_doubt == 0
     desk.journal.audit.verify()
-
-
-def test_a_receipt_settles_a_person_while_the_page_is_sent_again(desk: Desk) -> None:
-    said = mailed(desk)
-    desk.mail({A: "unconfirmed", B: "unavailable"})
-    desk.clock.pass_by(30)
-    claimed, people = begun(desk)
-    assert desk.journal.sendings.settle_person(claimed.public_id, desk.person_key(A), posted=True)
-    answer(desk, claimed, posted(people[0]))
-    interrupted(desk, claimed)
-    assert on_mail(desk, said).people == {Outcome.POSTED: 4}
-    assert desk.outcome(said, "mail") is Outcome.POSTED
-    desk.journal.audit.verify()
-
-
-def test_who_is_not_reached_by_an_aborted_sending_is_not_sent_to_again(desk: Desk) -> None:
-    said = mailed(desk)
-    claimed, people = begun(desk)
-    answer(desk, claimed, doubted_one(people[0]))
-    interrupted(desk, claimed)
-    desk.journal.sendings.abort(said, "cne Roux")
-    delivery = on_mail(desk, said).delivery
-    outcome = desk.journal.sendings.resolve(delivery, "cne Roux", [people[0].address], posted=False)
-    assert outcome is Outcome.SUPERSEDED
-    assert desk.claim("mail") is None
-    assert on_mail(desk, said).people == {Outcome.SUPERSEDED: 4}
-
-
-def test_all_that_is_held_of_an_aborted_sending_is_resolved_too(desk: Desk) -> None:
-    said, delivery = doubted(desk)
-    with desk.journal.write() as connection:
-        connection.execute(update(schema.delivery).values(halt="paused"))
-    assert desk.journal.sendings.resolve(delivery, "cne Roux", posted=False) is Outcome.WAITING
-    assert sorted(desk.mail()) == [A, B]  # a pause of what was settled is over
-    assert on_mail(desk, said).in_doubt == 0

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
-from subprocess import Popen
 
 import pytest
 
@@ -16,7 +15,6 @@ from policenotify.findings import Finding, Level
 from policenotify.journal import audit, open_journal
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.records import AttemptResult
 from policenotify.journal.subscribers import HANDING, LIMIT, EventBatch, SubscriberPlace
 from policenotify.model.history import Outcome
 from policenotify.testing.fakes import FakeClock
@@ -72,6 +70,7 @@ def test_a_new_subscriber_gets_what_happens_from_now_on(desk: Desk) -> None:
     assert _all(desk.journal) == []
 
 
+@pytest.mark.databases
 def test_every_outcome_that_an_operator_waits_for_is_told(desk: Desk) -> None:
     desk.journal.subscribers.add(NAME)
     for incident in ("I1", "I2", "I3"):
@@ -86,22 +85,6 @@ def test_every_outcome_that_an_operator_waits_for_is_told(desk: Desk) -> None:
     assert _kinds(told[3:]) == [EventKind.REFUSED, EventKind.HELD, EventKind.BLOCKED, EventKind.POSTED]
     assert told[-1].kind is EventKind.POSTED
     assert told[-1].delivery == held.id
-
-
-def test_people_of_a_list_who_are_held_are_told_until_they_are_settled(desk: Desk) -> None:
-    people = [f"{name}@mairie.example" for name in "ab"]
-    for name in (NAME, "late"):
-        desk.journal.subscribers.add(name)
-    desk.publish(channels=("mail",), people={"mail": people})
-    held = desk.claim("mail")
-    assert held is not None
-    desk.journal.deliveries.record_result(held, AttemptResult(outcome=Outcome.WAITING))
-    desk.mail({people[0]: "unconfirmed"})
-    told = _all(desk.journal)
-    assert [event.kind for event in told] == ["published", "posted", "held"]
-    assert told[1].number == told[2].number
-    desk.journal.sendings.resolve(held.public_id, "desk", posted=True)
-    assert [event.kind for event in _all(desk.journal, "late")] == ["published", "posted", "posted"]
 
 
 def test_refused_and_overridden_findings_are_told_by_their_codes(desk: Desk) -> None:
@@ -133,17 +116,6 @@ def test_an_overdue_incident_is_told_without_its_id(desk: Desk) -> None:
     assert "I1" not in overdue.model_dump_json()
 
 
-def test_an_owed_second_reading_is_told(desk: Desk) -> None:
-    desk.journal.subscribers.add(NAME)
-    with desk.journal.write() as connection:
-        audit.record(
-            connection, desk.clock.now(), "runner", "second_reading_overdue", {"level": 3}, publication="0" * 26
-        )
-    [told] = _all(desk.journal)
-    assert told.kind is EventKind.SECOND_READING_OVERDUE
-    assert (told.publication, told.details) == ("0" * 26, {"level": 3})
-
-
 def test_people_are_counted_and_never_named(desk: Desk) -> None:
     desk.journal.subscribers.add(NAME)
     for channel in ("mail", None):
@@ -156,6 +128,7 @@ def test_people_are_counted_and_never_named(desk: Desk) -> None:
     ]
 
 
+@pytest.mark.databases
 def test_only_one_process_hands_events_over_until_it_is_silent(desk: Desk) -> None:
     subscribers, other = desk.journal.subscribers, _other(desk)
     subscribers.add(NAME)
@@ -182,14 +155,6 @@ def test_only_one_process_hands_events_over_until_it_is_silent(desk: Desk) -> No
     other.close()
 
 
-def test_only_one_of_two_processes_that_have_read_the_same_place_takes_it(desk: Desk) -> None:
-    desk.journal.subscribers.add(NAME)
-    desk.publish()
-    place, batch = _take(desk.journal)
-    assert desk.journal.subscribers.advance(NAME, place, batch[0][0])
-    assert desk.journal.subscribers.advance(NAME, place, batch[0][0]) is None
-
-
 def test_why_a_subscriber_takes_nothing_is_known_for_a_while(desk: Desk) -> None:
     desk.journal.subscribers.add(NAME)
     desk.publish()
@@ -204,45 +169,6 @@ def test_why_a_subscriber_takes_nothing_is_known_for_a_while(desk: Desk) -> None
     assert desk.journal.subscribers.problems() == {}
 
 
-def test_a_process_that_was_killed_is_followed(desk: Desk, program: Callable[..., Popen[str]]) -> None:
-    desk.journal.subscribers.add(NAME)
-    publication = desk.publish()
-    killed = program(
-        "desk = opened(); _, batch = desk.journal.subscribers.take('back-office')\n"
-        "print(batch[0][1][0].publication, flush=True); sys.stdin.readline()"
-    )
-    assert killed.stdout is not None
-    assert killed.stdout.readline().strip() == publication
-    killed.kill()
-    killed.wait()
-    assert desk.journal.subscribers.take(NAME) == (None, [])
-    desk.clock.pass_by(HANDING.total_seconds())
-    [event] = _all(desk.journal)
-    assert event.kind is EventKind.PUBLISHED
-    assert event.publication == publication
-
-
-def test_a_clock_that_was_ahead_keeps_nothing_back(desk: Desk) -> None:
-    desk.journal.subscribers.add(NAME)
-    desk.publish()
-    desk.clock.jump(86_400)
-    _, batch = _take(desk.journal)
-    desk.clock.jump(-86_400)
-    assert _take(desk.journal)[1] == batch
-
-
-def test_what_was_handed_over_is_not_handed_over_again(desk: Desk) -> None:
-    subscribers = desk.journal.subscribers
-    subscribers.add(NAME)
-    publications = [desk.publish(incident=f"I{number}") for number in range(3)]
-    place, batch = _take(desk.journal)
-    moved = subscribers.advance(NAME, place, batch[0][0])
-    assert moved
-    subscribers.release(NAME, moved)
-    left = [event.publication for event in _all(desk.journal) if event.kind is EventKind.PUBLISHED]
-    assert left == publications[1:]
-
-
 def test_what_an_event_of_the_journal_means_is_handed_over_as_a_whole(desk: Desk) -> None:
     finding = Finding(code="PN101", level=Level.BLOCK, field="headline", reason="A name.", remedy="Leave it out.")
     desk.journal.subscribers.add(NAME)
@@ -252,21 +178,6 @@ def test_what_an_event_of_the_journal_means_is_handed_over_as_a_whole(desk: Desk
     _release(desk.journal, place)
     assert _all(desk.journal) == [*events]
     assert _all(desk.journal) == []
-
-
-def test_many_events_come_in_batches(desk: Desk) -> None:
-    desk.journal.subscribers.add(NAME)
-    for number in range(LIMIT + 1):
-        desk.journal.audit.record("desk", "remarked", {"number": number})
-    publication = desk.publish()
-    place, [(cursor, events)] = _take(desk.journal)
-    assert events == ()
-    moved = desk.journal.subscribers.advance(NAME, place, cursor)
-    assert moved
-    _release(desk.journal, moved)
-    [event] = _all(desk.journal)
-    assert event.kind is EventKind.PUBLISHED
-    assert event.publication == publication
 
 
 def test_purged_and_damaged_events_stop_nothing(desk: Desk) -> None:
@@ -279,14 +190,6 @@ def test_purged_and_damaged_events_stop_nothing(desk: Desk) -> None:
         desk.change_directly(f"UPDATE pn_event SET body = '{body}' WHERE id = {number}")  # noqa: S608 - our own values
     desk.clock.pass_by(HANDING.total_seconds())
     assert [event.kind for event in _all(desk.journal)] == ["published", "posted"]
-
-
-def test_a_cursor_that_is_missing_is_made_again(desk: Desk) -> None:
-    desk.publish()
-    assert desk.journal.subscribers.take(NAME) == (None, [])
-    assert desk.journal.subscribers.take(OTHER_NAME) == (None, [])
-    desk.publish(incident="I2")
-    assert _kinds(_all(desk.journal)) == [EventKind.PUBLISHED]
 
 
 # --- transactions that end in another order than they began
@@ -327,14 +230,6 @@ def test_events_behind_an_open_transaction_wait_for_it(on_server: Desk, *, commi
     late.end(commits=commits)
     assert _kinds(_all(desk.journal)) == [EventKind.BLOCKED, EventKind.PUBLISHED][not commits :]
     assert _all(desk.journal) == []
-
-
-@pytest.mark.postgres
-def test_a_subscriber_that_comes_while_a_transaction_is_open_gets_its_event(on_server: Desk) -> None:
-    late = _Adder(on_server)
-    on_server.journal.subscribers.add(NAME)
-    late.end(commits=True)
-    assert _kinds(_all(on_server.journal)) == [EventKind.BLOCKED]
 
 
 @pytest.mark.postgres

@@ -6,7 +6,6 @@ import re
 import secrets
 from typing import get_args
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,15 +42,6 @@ def test_every_changed_character_is_noticed() -> None:
     | st.binary(max_size=50).map(lambda raw: raw.hex())
 )
 def test_nothing_else_is_a_token(text: str) -> None:
-    assert read_token(KEYS, "stop", text) is None
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "a", "7" * 48, "a" * 48, "1" * 48, TOKEN[:-1], TOKEN + "a", f" {TOKEN}", "é" * 48],
-    ids=["empty", "letter", "sevens", "letters", "ones", "short", "long", "space", "accents"],
-)
-def test_wrong_lengths_and_letters_are_refused(text: str) -> None:
     assert read_token(KEYS, "stop", text) is None
 
 

@@ -21,10 +21,7 @@ from policenotify.journal.database import schema
 from tests.support.journal import Desk
 from tests.support.patience import PATIENCE
 
-pytestmark = [
-    pytest.mark.sqlite,
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of a fork beside threads: it is what is tried here
-]
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork beside threads: it is what is tried
 
 
 def fork(child: Callable[[], object], meanwhile: Callable[[], object] = lambda: None) -> int:
@@ -153,10 +150,3 @@ def test_a_write_within_a_snapshot_is_committed_and_not_seen_in_it(desk: Desk) -
             assert _fact(desk) == "new"
         assert _fact(desk) is None
     assert _fact(desk) == "new"
-
-
-def test_a_transaction_of_another_journal_is_its_own(desk: Desk) -> None:
-    with closing(open_journal(str(desk.path), keys=desk.keys)) as other, desk.journal.write() as connection:
-        _put(connection)
-        with other.read() as reading:
-            assert meta.get(reading, "fact") is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from policenotify.errors import JournalError
 from policenotify.events import EventKind
 from policenotify.journal import meta, open_journal
 from policenotify.journal.database.engine import without_password
-from policenotify.journal.database.migrate import migrate, move
+from policenotify.journal.database.migrate import move
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from tests.support.postgresql import Server
     from tests.unit.journal.conftest import NewJournal
 
-pytestmark = pytest.mark.sqlite  # `way` names the databases
 AS_OWNER = True  # a move locks all tables
 PEOPLE = ("a@x.example", "b@x.example", "c@x.example")
 PICTURE = Picture(digest="a" * 64, media_type="image/png", width=2, height=1, alt="Une route", data=b"\x89PNG\0 road")
@@ -212,14 +210,3 @@ def test_a_failed_transfer_leaves_both_as_they_were(desk: Desk, to: str) -> None
     with there.read() as connection:
         assert meta.version(connection) is None
     there.close()
-
-
-def test_where_it_cannot_go_it_stays(desk: Desk, to: str) -> None:
-    said = desk.publish()
-    with pytest.raises(JournalError, match="The journal is there already"):
-        _move(desk, desk.url)
-    migrate(to, keys=Keys.create(os.urandom))
-    with pytest.raises(JournalError, match="was made with the keys"):
-        _move(desk, to)
-    assert desk.outcome(said) is Outcome.WAITING
-    assert desk.claim() is not None

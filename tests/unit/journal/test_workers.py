@@ -41,6 +41,7 @@ def _told(desk: Desk) -> list[Event]:
     return [event for _, events in batch for event in events]
 
 
+@pytest.mark.databases
 def test_a_worker_starts_once_and_ends_in_order(desk: Desk) -> None:
     desk.journal.subscribers.add(NAME)
     desk.journal.workers.start_heartbeat()
@@ -74,16 +75,6 @@ def test_a_worker_that_was_killed_is_noticed_once(
     [error] = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert "policenotify worker" in error.getMessage()
     assert desk.journal.figures.read().workers == 0
-
-
-def test_what_delivers_after_it_takes_the_alarm_away(desk: Desk, killed: Callable[[], None]) -> None:
-    killed()
-    desk.clock.pass_by(5)
-    desk.journal.workers.heartbeat()  # a drain
-    assert desk.journal.workers.lost_at() is None
-    assert desk.journal.workers.running() == ()
-    desk.journal.workers.start_heartbeat()
-    assert len(desk.journal.workers.running()) == desk.journal.figures.read().workers == 1
 
 
 def test_of_a_worker_elsewhere_only_its_silence_is_known(desk: Desk) -> None:

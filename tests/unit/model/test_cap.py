@@ -27,13 +27,6 @@ def test_the_most_severe_comes_first(scale: type[Severity]) -> None:
     assert len(set(ranks)) == len(ranks)
 
 
-def test_at_least() -> None:
-    assert Severity.EXTREME.at_least(Severity.SEVERE)
-    assert Severity.SEVERE.at_least(Severity.SEVERE)
-    assert not Severity.MODERATE.at_least(Severity.SEVERE)
-    assert not Severity.UNKNOWN.at_least(Severity.MINOR)
-
-
 def test_the_finest_place_ranks_highest() -> None:
     assert max(Precision, key=lambda precision: precision.rank) is Precision.EXACT
     assert [p for p in Precision if p.at_least(Precision.DISTRICT)] == [

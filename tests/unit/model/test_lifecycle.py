@@ -1,12 +1,10 @@
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from pydantic import ValidationError
 
 from policenotify.errors import InvalidTransition
 from policenotify.model.lifecycle import (
-    STANDALONE,
     IncidentStatus,
     Lifecycle,
     Stage,
@@ -23,13 +21,10 @@ ULID = "01K1BB00000000000000000000"
     [
         {},
         {"stage": "opening"},
-        {"stage": "opening", "incident": "2026-0142"},
         {"stage": "opening", "incident": "2026-0142", "follows": "2026-0141"},
         {"stage": "update", "incident": "i"},
-        {"stage": "end", "incident": "i"},
         {"stage": "correction", "incident": "i", "corrects": ULID},
         {"stage": "correction", "corrects": ULID},
-        {"stage": "cancellation", "incident": "i"},
         {"stage": "cancellation", "corrects": ULID},
         {"stage": "correction", "incident": "i", "corrects": ULID, "reopens": True},
     ],
@@ -45,41 +40,21 @@ def test_a_sound_lifecycle_travels_as_json(given_: dict[str, str]) -> None:
     [
         ({"incident": "i"}, "incident: a standalone message belongs to no incident; use stage='opening' to open one"),
         ({"stage": "update"}, "incident: an update must name the incident it belongs to"),
-        ({"stage": "end"}, "incident: an end must name the incident it belongs to"),
         ({"stage": "cancellation"}, "incident: a cancellation names its incident or, in corrects, one standalone"),
-        (
-            {"stage": "cancellation", "incident": "i", "corrects": ULID},
-            "incident: a cancellation names its incident or",
-        ),
         ({"stage": "correction", "incident": "i"}, "corrects: a correction must name the publication"),
         ({"stage": "update", "incident": "i", "follows": "h"}, "follows: only an opening follows an earlier incident"),
-        ({"follows": "h"}, "follows: only an opening follows an earlier incident"),
         ({"stage": "opening", "corrects": ULID}, "corrects: an opening corrects nothing"),
-        ({"stage": "update", "incident": "i", "corrects": ULID}, "corrects: an update corrects nothing"),
-        ({"corrects": ULID}, "corrects: a standalone corrects nothing"),
         ({"stage": "opening", "incident": "i", "follows": "i"}, "follows: an incident does not follow itself"),
         ({"stage": "end", "incident": "i", "reopens": True}, "reopens: only the correction of an incident's end"),
-        ({"stage": "correction", "corrects": ULID, "reopens": True}, "reopens: only the correction of an incident's"),
         ({"stage": "opened"}, "stage"),
         ({"stage": "opening", "incident": "-i"}, "incident"),
-        ({"stage": "opening", "incident": "a" * 65}, "incident"),
-        ({"stage": "opening", "incident": "a\n"}, "incident"),
-        ({"stage": "opening", "incident": "é"}, "incident"),
-        ({"stage": "opening", "incident": "a/b"}, "incident"),
         ({"stage": "correction", "corrects": "01K1BB0000000000000000000U"}, "corrects"),  # U is not in Crockford's
-        ({"stage": "correction", "corrects": ULID.lower()}, "corrects"),
-        ({"stage": "opening", "incidnet": "i"}, "incidnet"),
     ],
 )
 def test_an_unsound_lifecycle_is_refused_and_its_field_named(given_: dict[str, str], says: str) -> None:
     with pytest.raises(ValidationError) as refused:
         Lifecycle.model_validate(given_)
     assert says in str(refused.value)
-
-
-def test_a_lifecycle_is_frozen() -> None:
-    with pytest.raises(ValidationError, match="frozen"):
-        STANDALONE.stage = Stage.OPENING  # type: ignore[misc]  # what is proved
 
 
 @pytest.mark.parametrize(
@@ -97,22 +72,6 @@ def test_allowed_stages_by_status(course: IncidentStatus, stages: tuple[Stage, .
 
 
 @pytest.mark.parametrize(
-    ("stages", "course"),
-    [
-        ([], IncidentStatus.UNKNOWN),
-        (["opening"], IncidentStatus.OPEN),
-        (["opening", "update", "correction", "update", "end"], IncidentStatus.ENDED),
-        (["opening", "end", "correction", "correction"], IncidentStatus.ENDED),
-        (["opening", "cancellation"], IncidentStatus.CANCELLED),
-        (["standalone"], IncidentStatus.STANDALONE),
-        (["standalone", "correction", "cancellation"], IncidentStatus.CANCELLED),
-    ],
-)
-def test_the_status_of_an_incident(stages: list[str], course: IncidentStatus) -> None:
-    assert status_after(_lifecycle(Stage(stage)) for stage in stages) is course
-
-
-@pytest.mark.parametrize(
     ("course", "stage", "incident", "says"),
     [
         (
@@ -125,24 +84,6 @@ def test_the_status_of_an_incident(stages: list[str], course: IncidentStatus) ->
             ),
         ),
         (
-            IncidentStatus.UNKNOWN,
-            Stage.CANCELLATION,
-            None,
-            (
-                "Nothing was sent. The incident was never opened, and a cancellation needs one that was. "
-                "Open now: 141. What may follow: opening, standalone."
-            ),
-        ),
-        (
-            IncidentStatus.OPEN,
-            Stage.OPENING,
-            "142",
-            (
-                "Nothing was sent. Incident '142' is already open. "
-                "Open now: 141. What may follow: update, correction, end, cancellation."
-            ),
-        ),
-        (
             IncidentStatus.ENDED,
             Stage.UPDATE,
             "142",
@@ -150,21 +91,6 @@ def test_the_status_of_an_incident(stages: list[str], course: IncidentStatus) ->
                 "Nothing was sent. Incident '142' has ended. Open now: 141. What may follow: correction. "
                 "If the danger has returned, open a new incident that follows '142' (--follows)."
             ),
-        ),
-        (
-            IncidentStatus.CANCELLED,
-            Stage.END,
-            "142",
-            (
-                "Nothing was sent. Incident '142' was cancelled, which is final. Open now: 141. Nothing may follow. "
-                "If the danger has returned, open a new incident that follows '142' (--follows)."
-            ),
-        ),
-        (
-            IncidentStatus.CANCELLED,
-            Stage.CORRECTION,
-            None,
-            "Nothing was sent. The message was cancelled, which is final. Open now: 141. Nothing may follow.",
         ),
         (
             IncidentStatus.STANDALONE,
@@ -185,16 +111,6 @@ def test_an_invalid_transition_names_open_incidents_and_allowed_stages(
     assert str(refused.value) == says
     assert refused.value.incident == incident
     assert all(stage in says for stage in refused.value.allowed_stages)
-
-
-@given(st.sampled_from(IncidentStatus), st.sampled_from(Stage))
-def test_a_stage_is_refused_exactly_when_it_may_not_follow(course: IncidentStatus, stage: Stage) -> None:
-    if stage in allowed_stages(course):
-        assert status_after([]) is IncidentStatus.UNKNOWN
-        assert next_status(course, stage, incident="i") in IncidentStatus
-    else:
-        with pytest.raises(InvalidTransition):
-            next_status(course, stage, incident="i")
 
 
 def _lifecycle(stage: Stage, *, reopens: bool = False) -> Lifecycle:

@@ -36,8 +36,7 @@ EVERYTHING = Location(
 @pytest.mark.parametrize(
     ("commune", "department"),
     [
-        ("34172", "34"), ("01001", "01"), ("2A004", "2A"), ("2B033", "2B"), ("97411", "974"), ("97105", "971"),
-        ("98735", "987"), ("98818", "988"), ("97502", "975"), ("97701", "977"), ("95680", "95"),
+        ("34172", "34"), ("2A004", "2A"), ("97411", "974"),
     ],
 )  # fmt: skip
 def test_a_commune_lies_in_the_department_that_its_code_begins_with(commune: str, department: str) -> None:
@@ -47,7 +46,7 @@ def test_a_commune_lies_in_the_department_that_its_code_begins_with(commune: str
         Location(commune=commune, department="11")
 
 
-@pytest.mark.parametrize("commune", ["3417", "341720", "2C004", "A4172", "٣٤١٧٢", "", "34 172"])
+@pytest.mark.parametrize("commune", ["3417", "2C004", "٣٤١٧٢"])
 def test_no_code_and_no_name_of_a_commune(commune: str) -> None:
     with pytest.raises(ValidationError, match="commune: There is no commune"):
         Location(commune=commune)
@@ -67,35 +66,12 @@ def test_a_code_is_not_looked_up() -> None:
     assert Location(commune="34999").commune == "34999"  # a stored message is read whatever the tables say
 
 
-@pytest.mark.parametrize("department", ["00", "20", "96", "97", "98", "2a", "1", "3４", "034", "974\n", "99"])
+@pytest.mark.parametrize("department", ["00", "2a", "3４", "974\n", "99"])
 def test_no_code_of_a_department(department: str) -> None:
     with pytest.raises(ValidationError, match="department"):
         Location(department=department)
     with pytest.raises(ValidationError, match=r"also_departments\.0"):
         Location(also_departments=(department,))
-
-
-def test_every_department_has_a_code_of_its_form() -> None:
-    metropolitan = [f"{n:02}" for n in range(1, 96) if n != 20] + ["2A", "2B"]
-    overseas = ["971", "972", "973", "974", "975", "976", "977", "978", "984", "986", "987", "988", "989"]
-    assert Location(also_departments=tuple(metropolitan + overseas)).also_departments[-1] == "989"
-
-
-@pytest.mark.parametrize("epci", ["24340001", "2434000177", "24340001A", "２43400017"])
-def test_no_siren_of_an_epci(epci: str) -> None:
-    with pytest.raises(ValidationError, match="epci"):
-        Location(epci=epci)
-
-
-@pytest.mark.parametrize("road", ["A9", "N113", "D612E7", "RN 7", "A 709", "D986", "M65", "D2085A"])
-def test_a_road_number(road: str) -> None:
-    assert RoadRef(road=road).road == road
-
-
-@pytest.mark.parametrize("field", [{"road": "autoroute"}, {"road": "a9"}, {"road": "A9", "point": "14 200"}])
-def test_no_road(field: dict[str, str]) -> None:
-    with pytest.raises(ValidationError, match=[*field][-1]):
-        RoadRef.model_validate(field)
 
 
 @pytest.mark.parametrize("field", ["street", "district", "label", "commune_name", "department_name"])
@@ -109,30 +85,15 @@ def test_words_are_one_line_that_can_be_read(field: str) -> None:
             parsed(wrong)
 
 
-def test_an_unknown_field_is_named() -> None:
-    with pytest.raises(ValidationError, match="comune"):
-        Location.model_validate({"comune": "34172"})
-    with pytest.raises(ValidationError, match="altitude"):
-        Point.model_validate({"latitude": 43.6, "longitude": 3.88, "altitude": 27})
-
-
-def test_a_location_travels_as_json_and_is_frozen() -> None:
-    assert Location.model_validate_json(EVERYTHING.model_dump_json()) == EVERYTHING
-    assert hash(EVERYTHING) == hash(EVERYTHING.model_copy(deep=True))  # nothing in it can be changed
-    with pytest.raises(ValidationError, match="frozen"):
-        EVERYTHING.street = "ailleurs"  # type: ignore[misc]  # what is proved
-
-
 # --- points --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("place", "latitude", "longitude"),
     [
-        ("Montpellier", 43.61, 3.88), ("Brest", 48.39, -4.49), ("Bastia", 42.70, 9.45), ("Basse-Terre", 16.0, -61.73),
-        ("Fort-de-France", 14.6, -61.07), ("Cayenne", 4.94, -52.33), ("Saint-Denis", -20.88, 55.45),
-        ("Mamoudzou", -12.78, 45.23), ("Saint-Pierre", 46.78, -56.18), ("Nouméa", -22.27, 166.45),
-        ("Papeete", -17.53, -149.57), ("Mata-Utu", -13.28, -176.17),
+        ("Montpellier", 43.61, 3.88),
+        ("Cayenne", 4.94, -52.33), ("Saint-Denis", -20.88, 55.45),
+        ("Nouméa", -22.27, 166.45),
     ],
 )  # fmt: skip
 def test_swapped_coordinates_are_refused_all_over_france(place: str, latitude: float, longitude: float) -> None:
@@ -153,33 +114,13 @@ def test_swapped_coordinates_are_refused_all_over_france(place: str, latitude: f
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("latitude", 90.1), ("latitude", -90.1), ("latitude", math.nan), ("latitude", math.inf), ("latitude", "north"),
-        ("longitude", 180.1), ("longitude", -math.inf), ("accuracy", 0), ("accuracy", -1), ("accuracy", math.inf),
+        ("latitude", 90.1), ("latitude", math.nan),
+        ("longitude", 180.1), ("accuracy", 0),
     ],
 )  # fmt: skip
 def test_no_position(field: str, value: object) -> None:
     with pytest.raises(ValidationError, match=field):
         Point.model_validate({"latitude": 43.6, "longitude": 3.88, field: value})
-
-
-def test_minus_zero_is_zero() -> None:
-    assert Point(latitude=-0.0, longitude=-0.0).model_dump_json() == Point(latitude=0, longitude=0).model_dump_json()
-
-
-@pytest.mark.parametrize(
-    ("precision", "latitude", "longitude", "accuracy"),
-    [
-        (Precision.STREET, 43.6045, 3.8805, 79),
-        (Precision.DISTRICT, 43.605, 3.885, 787),
-        (Precision.COMMUNE, 43.625, 3.875, 3936),
-        (Precision.EPCI, 43.7, 3.9, 15743),
-    ],
-)
-def test_a_point_becomes_the_middle_of_its_cell(
-    precision: Precision, latitude: float, longitude: float, accuracy: float
-) -> None:
-    snapped = Point(latitude=43.604653, longitude=3.880421).snapped(precision)
-    assert snapped == Point(latitude=latitude, longitude=longitude, accuracy=accuracy)
 
 
 def test_the_ends_of_the_scale() -> None:
@@ -225,18 +166,10 @@ def test_an_area_is_geojson_in_and_out() -> None:
         ("Polygon", [[*SQUARE[:-1], [3.85, 43.7]]], "a ring ends where it begins"),
         ("Polygon", [SQUARE[:3]], "at least 4 items"),
         ("Polygon", [[[3.85, 43.6, 27.0], *SQUARE[1:]]], r"coordinates\.Polygon\.0\.0"),
-        ("Polygon", [[[3.85, 143.6], *SQUARE[1:]]], r"coordinates\.Polygon\.0\.0\.1"),
         ("Polygon", [[[math.nan, 43.6], *SQUARE[1:]]], r"coordinates\.Polygon\.0\.0\.0"),
-        ("Polygon", [], "at least 1 item"),
-        ("Polygon", [[]], "at least 4 items"),
-        ("Polygon", SQUARE, "coordinates"),
         ("Polygon", [[SQUARE]], "coordinates: not nested as a Polygon is"),
         ("MultiPolygon", [SQUARE], "coordinates: not nested as a MultiPolygon is"),
-        ("MultiPolygon", [], "at least 1 item"),
-        ("MultiPolygon", [[SQUARE], []], r"coordinates\.MultiPolygon\.1"),
-        ("MultiPolygon", [[[[[3.85, 43.6]]]]], "coordinates"),
         ("Polygon", "3.85,43.6", "coordinates"),
-        ("Polygon", {"x": 1}, "coordinates"),
         ("Point", [3.85, 43.6], "type"),
     ],
 )
@@ -260,22 +193,11 @@ def test_an_area_becomes_the_box_around_it() -> None:
 LINE = ((3.88042, 43.60465), (3.88049, 43.60461), (3.88121, 43.60473), (3.88312, 43.60511))
 
 
-def test_a_line_is_geojson_in_and_out() -> None:
-    geometry = {"type": "LineString", "coordinates": [list(position) for position in LINE]}
-    line = Polyline.model_validate(geometry)
-    assert line == Polyline(coordinates=LINE)
-    assert json.loads(line.model_dump_json()) == geometry
-    assert hash(line)
-
-
 @pytest.mark.parametrize(
     ("kind", "coordinates", "says"),
     [
         ("LineString", [[3.88, 43.6]], "at least 2 items"),
         ("LineString", [[3.88, 43.6], [3.88, 43.6], [3.88, 43.6]], "at least two different positions"),
-        ("LineString", [[43.6, 3.88], [43.7, 3.88]], "look swapped"),
-        ("LineString", [[3.88, 43.6], [3.88, 143.6]], r"coordinates\.1\.1"),
-        ("LineString", [[3.88, 43.6, 27.0], [3.88, 43.7]], r"coordinates\.0"),
         ("LineString", [[3.88, 43.6 + step / 100_000] for step in range(1_001)], "at most 1000 items"),
         ("MultiLineString", [[[3.88, 43.6], [3.88, 43.7]]], "type"),
     ],
@@ -392,13 +314,6 @@ def test_blur_is_never_finer_than_requested(location: Location, finest: Precisio
                 assert all(value / step == pytest.approx(round(value / step), abs=1e-6) for value in axis)
 
 
-@given(locations(), precisions)
-def test_blur_twice_is_blur_once(location: Location, finest: Precision) -> None:
-    once = location.blur(finest)
-    assert once.blur(finest) == once
-    assert location.blur(finest) == once
-
-
 @given(locations(), precisions, precisions)
 def test_blurring_in_steps_is_blurring_at_once(location: Location, first: Precision, then: Precision) -> None:
     assert location.blur(first).blur(then) == location.blur(min(first, then, key=lambda precision: precision.rank))
@@ -448,15 +363,6 @@ def test_blur_keeps_coarse_places_and_names_the_department_where_the_commune_is_
     assert Location(street="rue X", precision=Precision.COMMUNE).blur(Precision.EXACT).street is None
 
 
-@pytest.mark.parametrize("finest", [Precision.STREET, Precision.EXACT])
-def test_the_ends_of_a_stretch_lose_their_house_numbers(finest: Precision) -> None:
-    location = Location(commune="34172", between=("12 rue Foch", "place Jean-Jaurès, bâtiment B"), line="ligne 1")
-    expected = location.between if finest is Precision.EXACT else ("rue Foch", "place Jean-Jaurès")
-    assert location.blur(finest).between == expected
-    assert location.blur(Precision.DISTRICT).between is None
-    assert location.blur(Precision.DISTRICT).line is None
-
-
 def test_a_road_loses_its_position_in_metres_and_house_numbers_with_its_line() -> None:
     road = RoadRef(road="D612", point="14+237", exit="14 rue Foch", direction="Béziers → Montpellier")
     location = Location(commune="34172", road=road, line="12 rue de la Gare")
@@ -464,8 +370,3 @@ def test_a_road_loses_its_position_in_metres_and_house_numbers_with_its_line() -
     blurred = location.blur(Precision.STREET)
     assert blurred.road == RoadRef(road="D612", exit="rue Foch", direction="Béziers → Montpellier")
     assert blurred.line == "rue de la Gare"
-
-
-def test_what_is_no_table_is_no_location() -> None:
-    with pytest.raises(ValidationError, match="valid dictionary"):
-        Location.model_validate("Montpellier")

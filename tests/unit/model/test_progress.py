@@ -43,15 +43,11 @@ def test_the_counts_of_a_delivery_are_disjoint_and_add_up() -> None:
     ("first", "last", "expected"),
     [
         (after(0, 0, 100), after(10, 50, 50), Pace(rate=5, left=timedelta(seconds=10))),
-        (after(0, 0, 100), after(10, 30, 50, refused=20), Pace(rate=5, left=timedelta(seconds=10))),  # answered, too
         (after(0, 0, 100), after(10, 50, 40, unconfirmed=10), Pace(rate=5, left=timedelta(seconds=10))),
-        (after(0, 0, 100), after(10, 50, 0, suppressed=50), Pace(rate=5, left=timedelta(0))),
         (after(0, 0, 100, expanded=False), after(10, 50, 50, expanded=False), Pace(rate=5)),  # who else is unknown
         (after(0, 50, 50), after(10, 50, 50), Pace()),  # it stands still
-        (after(0, 50, 50), after(10, 40, 60), Pace()),  # people in doubt are sent to again
         (after(0, 50, 50), after(-10, 60, 40), Pace()),  # the clock was set back
         (after(0, 50, 0), after(0, 100, 0), Pace(left=timedelta(0))),
-        (after(0, 100, 0), after(9, 90, 0), Pace(left=timedelta(0))),
     ],
 )
 def test_pace(first: Progress, last: Progress, expected: Pace) -> None:
@@ -76,21 +72,6 @@ def test_a_publication_is_settled_by_its_deliveries() -> None:
     assert not sample(0, sent, waits).is_settled
 
 
-@pytest.mark.parametrize(
-    ("found", "needed"),
-    [
-        (delivery(outcome=Outcome.POSTED, people={Outcome.POSTED: 1}), False),
-        (delivery(outcome=Outcome.POSTED, people={Outcome.REFUSED: 1}), True),
-        (delivery(people={Outcome.UNCONFIRMED: 1}), True),
-        (delivery(outcome=Outcome.REFUSED), True),
-        (delivery(outcome=Outcome.WAITING), False),
-        (delivery(outcome=Outcome.WAITING, halt="paused"), True),
-    ],
-)
-def test_a_person_is_needed(found: DeliveryProgress, *, needed: bool) -> None:
-    assert found.needs_person is needed
-
-
 def test_reasons_of_the_same_code_are_one() -> None:
     full, gone = ({"outcome": Outcome.REFUSED, "code": code} for code in ("552", "550"))
     reasons = [
@@ -113,11 +94,3 @@ def test_reasons_of_the_same_code_are_one() -> None:
     assert sample(0, delivery(1, reasons=found), delivery(2, reasons=found[:1]), delivery(3, bulk=False)).reasons[
         0
     ] == ReasonCount(**gone, reason="Unknown.", count=10)
-
-
-def test_json_has_the_counts() -> None:
-    fields = sample(0, delivery(people={Outcome.POSTED: 3, Outcome.HELD: 1})).model_dump(mode="json")
-    assert fields["is_settled"] is False
-    assert {name: fields["deliveries"][0][name] for name in ("known", "accepted", "in_doubt", "waiting")} == {
-        "known": 4, "accepted": 3, "in_doubt": 1, "waiting": 0,
-    }  # fmt: skip

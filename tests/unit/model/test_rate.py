@@ -87,8 +87,6 @@ def test_after_a_clock_was_set_back_one_leaves_and_then_evenly() -> None:
     ("text", "rate"),
     [
         ("30 per 5 min", Rate(30, FIVE, 15)),
-        ("30 per 5 min, 10 at once", Rate(30, FIVE, 10)),
-        ("1 per second", Rate(1, timedelta(seconds=1), 1)),
         ("  100 PER day , 100 at once", Rate(100, timedelta(days=1), 100)),
         ("7 per 12h", Rate(7, timedelta(hours=12), 4)),
     ],
@@ -101,12 +99,9 @@ def test_a_rate_is_read_as_written(text: str, rate: Rate) -> None:
     ("text", "why"),
     [
         ("fast", "'fast' is not a rate; write one such as '30 per 5 min' or '100 per day, 20 at once'"),
-        ("30 per 5", "'30 per 5' is not a rate; write one such as '30 per 5 min' or '100 per day, 20 at once'"),
         ("0 per day", "a rate is at least 1 post, in a time above 0 and up to 366 days"),
-        ("5 per 0 min", "a rate is at least 1 post, in a time above 0 and up to 366 days"),
-        ("5 per 400 days", "a rate is at least 1 post, in a time above 0 and up to 366 days"),
-        ("5 per day, 6 at once", "of 5 posts, from 1 to 5 may leave at once"),
         ("5 per day, 0 at once", "with 0 at once nothing would ever leave"),
+        ("5 per day, 6 at once", "of 5 posts, from 1 to 5 may leave at once"),
     ],
 )
 def test_an_invalid_rate_has_a_reason(text: str, why: str) -> None:

@@ -6,17 +6,15 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from policenotify.channel import Operation, PostRef
+from policenotify.channel import PostRef
 from policenotify.errors import InvalidTransition
 from policenotify.findings import Finding, Level
-from policenotify.journal.records import describe_incidents
 from policenotify.model.cap import Severity
-from policenotify.model.history import History, HistoryEntry, Outcome
-from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Image, Message
 from policenotify.model.receipt import Publication, PublicationFailed, Receipt
-from policenotify.model.status import IncidentLine
 
 AT = datetime(2026, 7, 26, 12, 5, tzinfo=UTC)
 PARIS_SUMMER = timezone(timedelta(hours=2))
@@ -92,7 +90,6 @@ def test_what_each_outcome_requires_of_an_operator(outcome: str, settled: bool, 
     ("one", "text"),
     [
         (receipt(ref=REF), "bluesky: posted https://bsky.example/1"),
-        (receipt(ref=REF.model_copy(update={"url": None})), "bluesky: posted"),
         (
             receipt(Outcome.REFUSED, reason="The post is too long.", code="400", remedy="Shorten the headline."),
             "bluesky: refused The post is too long. [400] Shorten the headline.",
@@ -107,7 +104,6 @@ def test_what_each_outcome_requires_of_an_operator(outcome: str, settled: bool, 
             ),
             ("bluesky: waiting Bluesky asks us to wait. [429] Not before 2026-07-26 14:05. This process will send it."),
         ),
-        (receipt(ref=REF, retry_at=AT), "bluesky: posted https://bsky.example/1"),
         (
             receipt(recipients={Outcome.POSTED: 211, Outcome.REFUSED: 2, Outcome.HELD: 0}),
             "bluesky: posted (211 posted, 2 refused)",
@@ -122,12 +118,6 @@ def test_a_receipt_is_not_in_order_while_one_person_was_missed() -> None:
     assert receipt(recipients={Outcome.POSTED: 3, Outcome.SUPPRESSED: 1, Outcome.REFUSED: 0}).ok
     assert not receipt(recipients={Outcome.POSTED: 3, Outcome.REFUSED: 1}).ok
     assert not receipt(recipients={Outcome.WAITING: 1}).ok
-    assert receipt(recipients={}).ok
-
-
-def test_where_readers_find_it() -> None:
-    assert receipt(ref=REF).url == "https://bsky.example/1"
-    assert receipt().url is None
 
 
 # --- a publication -------------------------------------------------------------------------------------------------
@@ -139,11 +129,8 @@ def test_a_publication_is_read_as_its_receipts_and_is_a_model_all_the_same() -> 
     both = publication(message(), GOOD, BAD)
     assert [*both] == [GOOD, BAD]
     assert both == publication(message(), GOOD, BAD) != publication(message(), GOOD)
-    assert copy.copy(both) == copy.deepcopy(both) == both.model_copy() == both
-    assert both.model_copy(update={"repeated": True}).repeated
-    assert pickle.loads(pickle.dumps(both)) == both  # noqa: S301 - our own bytes
+    assert pickle.loads(pickle.dumps(both)) == copy.deepcopy(both) == both  # noqa: S301 - our own bytes
     assert set(both.model_dump()) == {*Publication.model_fields, "stage", "published", "ok"}
-    assert Publication.model_validate(both.model_dump()) == both
     assert Publication.model_validate_json(both.model_dump_json()) == both
     assert repr(both).startswith(f"Publication(id='{ULID}', key='desk-7', message=Message(")
     with pytest.raises(ValidationError, match="frozen"):
@@ -204,121 +191,3 @@ def test_a_follow_up_to_a_correction_is_about_the_corrected_message() -> None:
     assert again.cancel("Annulé").lifecycle == Lifecycle(stage=Stage.CANCELLATION, corrects=EARLIER)
     within = publication(message("correction", "142", corrects=EARLIER))
     assert within.correct("Le 16").lifecycle == Lifecycle(stage=Stage.CORRECTION, incident="142", corrects=ULID)
-
-
-def test_a_follow_up_carries_what_holds_and_leaves_past_texts() -> None:
-    first = message()
-    for following in (
-        publication(first).update("Suite"),
-        publication(first).end("Suite"),
-        publication(first).correct("Suite"),
-        publication(first).cancel("Suite"),
-    ):
-        assert following.headline == "Suite"
-        for name in ("category", "severity", "certainty", "location", "hashtags", "language", "exercise", "sender"):
-            assert getattr(following, name) == getattr(first, name)
-        for name in ("urgency", "starts_at", "expires_at", "next_update_at", "link"):
-            assert getattr(following, name) is None
-        assert (following.description, following.instruction, following.images) == ("", "", ())
-    assert publication(first).end("Fin", description="Circulation rétablie.").description == "Circulation rétablie."
-
-
-# --- what the journal knows ----------------------------------------------------------------------------------------
-
-
-def entry(number: int, message: Message, at: datetime = AT) -> HistoryEntry:
-    return HistoryEntry(publication=f"{ULID[:-1]}{number}", sequence=number, message=message, at=at)
-
-
-def test_the_history_of_an_incident() -> None:
-    opened, updated = entry(1, message()), entry(2, message("update"))
-    history = History(incident="142", entries=(opened, updated))
-    assert history.status is IncidentStatus.OPEN
-    assert history.opening is opened
-    assert updated.stage is Stage.UPDATE
-    assert history.entry(updated.publication) is updated
-    assert history.entry("no such one") is None
-    assert History().status is IncidentStatus.UNKNOWN
-    assert History().opening is None
-
-
-def test_the_history_of_a_standalone_message_has_a_course_too() -> None:
-    alone, corrected = (
-        entry(1, message("standalone", None)),
-        entry(2, message("correction", None, corrects=f"{ULID[:-1]}1")),
-    )
-    assert History(entries=(alone, corrected)).status is IncidentStatus.STANDALONE
-    cancelled = entry(3, message("cancellation", None, corrects=f"{ULID[:-1]}1"))
-    assert History(entries=(alone, corrected, cancelled)).status is IncidentStatus.CANCELLED
-
-
-def test_a_history_that_cannot_be_is_refused() -> None:
-    with pytest.raises(InvalidTransition, match="The incident has ended"):
-        _ = History(
-            incident="142", entries=(entry(1, message()), entry(2, message("end")), entry(3, message("end")))
-        ).status
-
-
-def line(number: str, place: str = "") -> IncidentLine:
-    return IncidentLine(
-        id=number,
-        category="fire",
-        status=IncidentStatus.OPEN,
-        headline="Feu",
-        place=place,
-        opened_at=AT,
-        due_at=None,
-        exercise=False,
-    )
-
-
-@pytest.mark.parametrize(
-    ("history", "open_now", "text"),
-    [
-        (History(), (), "No incident is open."),
-        (
-            History(),
-            (line("141", "rue Foch"), line("142")),
-            "Open now: 141 (fire, rue Foch, opened 2026-07-26 12:05 UTC); 142 (fire, opened 2026-07-26 12:05 UTC).",
-        ),
-        (
-            History(
-                incident="142",
-                entries=(entry(1, message(), AT), entry(2, message("update"), AT.astimezone(PARIS_SUMMER))),
-            ),
-            (),
-            "Its last publication is the update of 2026-07-26 12:05 UTC.",
-        ),
-        (
-            History(incident="142", entries=(entry(1, message()),)),
-            (line("7"),),
-            (
-                "Its last publication is the opening of 2026-07-26 12:05 UTC. "
-                "Open now: 7 (fire, opened 2026-07-26 12:05 UTC)."
-            ),
-        ),
-    ],
-)
-def test_the_state_of_the_journal_in_a_sentence(
-    history: History, open_now: tuple[IncidentLine, ...], text: str
-) -> None:
-    assert describe_incidents(history, open_now, UTC) == text
-
-
-def test_an_error_lists_ten_open_incidents_at_most() -> None:
-    text = str(describe_incidents(History(), tuple(line(str(number)) for number in range(12)), UTC))
-    assert text.count("(fire, opened") == 10
-    assert text.endswith("; and 2 more: policenotify incidents.")
-    ten = tuple(line(str(number)) for number in range(10))
-    assert "more" not in str(describe_incidents(History(), ten, UTC))
-    assert str(describe_incidents(History(), ten, UTC, count=5000)).endswith("; and 4990 more: policenotify incidents.")
-
-
-def test_a_finding_has_a_reason_and_a_remedy() -> None:
-    assert str(FINDING) == "PN201 advise · headline: It is long. Shorten it."
-    assert not FINDING.blocks
-    assert Finding(code="PN101", level=Level.BLOCK, field="location", reason="r", remedy="m").blocks
-
-
-def test_an_operation_other_than_posting_is_kept() -> None:
-    assert receipt(operation=Operation.DELETE).operation is Operation.DELETE

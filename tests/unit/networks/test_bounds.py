@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.errors import ChannelError
-from policenotify.networks._bounds import ADDRESS, beginning, redact
+from policenotify.networks._bounds import ADDRESS, redact
 from policenotify.networks._requests import PostSession
 from policenotify.testing.servers.http import Answer, FakeServer
 from tests.support.hostile_server import CALLS, LONG, LONG_REPLY, SLOW, hostile_server, mail
@@ -87,14 +87,28 @@ def _session() -> PostSession:
     return PostSession(lambda url: url, ANSWERED, plain=True)
 
 
+@pytest.mark.parametrize("network", CALLS)
+def test_no_redirect_is_followed_with_a_post_or_a_token(network: str) -> None:
+    with FakeServer() as elsewhere, FakeServer(Answer.redirect(f"{elsewhere.url}/", 307)) as server:
+        with suppress(ChannelError):
+            CALLS[network](int(server.url.rpartition(":")[2]), ANSWERED)
+        assert (len(server.requests), len(elsewhere.requests)) == (1, 0)
+
+
+@pytest.mark.parametrize("network", CALLS)
+@pytest.mark.parametrize("name", ["http_proxy", "all_proxy"])
+def test_no_proxy_of_the_environment_carries_plain_http_off_this_machine(
+    network: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FakeServer() as proxy, FakeServer() as server:
+        monkeypatch.setenv(name, proxy.url)
+        with suppress(ChannelError):
+            CALLS[network](int(server.url.rpartition(":")[2]), ANSWERED)
+        assert server.requests
+        assert proxy.requests == []
+
+
 # --- the parts
-
-
-@given(st.text(alphabet="ab ", min_size=1_990, max_size=2_010))
-def test_the_beginning_of_a_text_cuts_no_word(text: str) -> None:
-    words = beginning(text).split()
-    assert words == text.split()[: len(words)]
-    assert len(beginning(text)) <= 2_000
 
 
 SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=20)

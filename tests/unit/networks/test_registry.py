@@ -135,18 +135,8 @@ def test_a_secret_url_does_not_hide_the_advice_about_it() -> None:
     assert "withheld" not in str(raised.value)
 
 
-@pytest.mark.parametrize(
-    "secret",
-    [
-        "my-token-xyz",
-        "token handle server timeout",
-        "server-token-0123456789",
-        "known.did.you.mean",
-        "mastodon",
-        "required-password-of-the-stand",
-    ],
-)
-@pytest.mark.parametrize("typo", [{"timeot": 5}, {"servre": "x"}, {"visibility": {"opennig": "public"}}])
+@pytest.mark.parametrize("secret", ["token handle server timeout", "known.did.you.mean"])
+@pytest.mark.parametrize("typo", [{"timeot": 5}, {"visibility": {"opennig": "public"}}])
 def test_an_error_is_reported_whatever_words_a_secret_contains(secret: str, typo: dict[str, object]) -> None:
     given = {"server": "https://social.example", "handle": "police", "token": secret, **typo}
     with pytest.raises(SettingsError) as raised:
@@ -165,10 +155,7 @@ def test_an_error_is_reported_whatever_words_a_secret_contains(secret: str, typo
         ("the topic alerte34police is closed", ["ntfys://u:p@host/alerte34police"], False, False),
         ("the topic is on host", ["ntfys://user:pass@host/alerte34police"], False, True),
         ("hunter2 is no password", ["mailto://desk:hunter2@police.example"], True, False),
-        ("mailto needs a host", ["mailto://desk:hunter2@police.example"], True, True),
-        ("pass%20word is bad", ["https://u:pass%20word@h"], True, False),
         ("p@ss w is bad", ["https://u:p%40ss%20w@h"], True, False),
-        ("unknown: a b", ["ab"], False, True),
     ],
 )
 def test_a_text_is_withheld_for_a_whole_secret_or_a_long_part_of_one(
@@ -207,12 +194,10 @@ def test_a_name_that_two_packages_claim_belongs_to_neither(shelf: Shelf) -> None
     ("source", "said"),
     [
         ("import no_such_sdk", "cannot be loaded (ModuleNotFoundError: No module named 'no_such_sdk')"),
-        ("raise RuntimeError('boom')", "cannot be loaded (RuntimeError: boom)"),
         ("Other = 1", "cannot be loaded (AttributeError"),
         ("class Ntfy:\n    def send(self, request): ...", "lacks prepare, whoami, close, Options"),
         (NTFY.replace("Options(ChannelOptions)", "Options"), "is not a network: police_ntfy:Ntfy lacks Options"),
         (NTFY.replace("token: Secret", "tags: str"), "has an option 'tags', which already has a meaning"),
-        ("raise SystemExit('no licence')", "cannot be loaded (SystemExit: no licence)"),
         ("class Panic(BaseException): ...\nraise Panic('in Rust')", "cannot be loaded (Panic: in Rust)"),  # as PyO3's
     ],
 )
@@ -222,16 +207,6 @@ def test_a_broken_network_is_named_and_stops_no_other(shelf: Shelf, source: str,
     assert "ntfy" in str(troubles["ntfy"])
     assert said in str(troubles["ntfy"])
     assert troubles["bluesky"] == troubles["email"] == ""
-
-
-def test_of_a_package_that_is_there_twice_the_first_on_the_path_counts(
-    shelf: Shelf, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    other = Shelf(tmp_path_factory.mktemp("older"))
-    other.install("policenotify-ntfy", "ntfy = old_ntfy:Ntfy")
-    shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy")
-    monkeypatch.setattr(sys, "path", [*sys.path, str(other.folder)])
-    assert (network("ntfy").target, str(network("ntfy").problem)) == ("police_ntfy:Ntfy", "")
 
 
 def test_a_command_name_is_not_a_network_name(shelf: Shelf) -> None:
@@ -245,7 +220,6 @@ def test_a_command_name_is_not_a_network_name(shelf: Shelf) -> None:
     [
         ("capabilities = Capabilities(budget=Budget(4096, utf8_bytes), title=True)", "capabilities = None"),
         ("= options.url,", "= b'ntfy',"),
-        ("= options.url,", "= ' ',"),
     ],
 )
 def test_a_channel_without_capabilities_is_refused(shelf: Shelf, ours: str, theirs: str) -> None:
@@ -360,14 +334,11 @@ def test_a_nested_secret_is_not_shown_either(secret: object, monkeypatch: pytest
     ("url", "right"),
     [
         ("https://police.example/api/", True),
-        ("http://127.0.0.2:8080", True),
         ("http://[::1]", True),
         ("http://localhost", True),
         ("http://police.example", False),
         ("https://desk:word@police.example", False),
         ("https://police.example/#part", False),
-        ("ftp://police.example", False),
-        ("https://[", False),
     ],
 )
 def test_secrets_are_sent_by_https_or_to_this_machine(url: str, *, right: bool) -> None:
@@ -380,7 +351,7 @@ def test_secrets_are_sent_by_https_or_to_this_machine(url: str, *, right: bool) 
 
 
 @pytest.mark.parametrize("name", ["x", "mastodon", "bluesky", "email", "sms", "apprise", "webhook", "feed"])
-@pytest.mark.parametrize("seconds", [0, 31, float("inf"), float("nan")])
+@pytest.mark.parametrize("seconds", [0, 31, float("nan")])
 def test_no_network_waits_longer_than_its_lease(name: str, seconds: float) -> None:
     with pytest.raises(ValidationError) as raised:
         network(name).load().Options.model_validate({"timeout": seconds})
@@ -394,19 +365,6 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def fresh() -> Callable[[str], subprocess.CompletedProcess[str]]:
     return run
-
-
-def test_looking_at_networks_loads_no_sdk(fresh: Callable[[str], subprocess.CompletedProcess[str]]) -> None:
-    done = fresh(
-        "import sys\nfrom policenotify.networks.registry import configure_channel, networks\n"
-        "ours = {f'policenotify.networks.{name}' for name in 'apprise bluesky email mastodon sms x'.split()}\n"
-        "assert not ours & set(sys.modules)\n"
-        "networks()\n"
-        "configure_channel('b', 'bluesky', {'handle': 'police.example', 'password': 'x'})\n"
-        "heavy = {'atproto', 'atproto_client', 'apprise', 'requests', 'sqlalchemy', 'PIL'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def test_a_missing_library_of_a_bundled_network_names_its_extra(
@@ -435,28 +393,12 @@ def test_a_missing_library_of_a_third_party_network_names_the_extra_of_its_packa
         network("ntfy").load()
 
 
-def test_a_library_that_the_constructor_misses_names_the_extra_too(shelf: Shelf) -> None:
-    shelf.install(
-        "policenotify-ntfy", "ntfy = police_ntfy:Ntfy", NTFY.replace("if ", "import no_such_sdk\n        if ")
-    )
-    info = shelf.folder / "policenotify_ntfy-1.0.dist-info" / "METADATA"
-    info.write_text(info.read_text() + "Provides-Extra: ntfy\n")
-    with pytest.raises(MissingExtra, match=r"pip install 'policenotify-ntfy\[ntfy\]'"):
-        configure_channel("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"})
-
-
 def test_a_constructor_that_ends_the_process_is_refused(shelf: Shelf) -> None:
     shelf.install(
         "policenotify-ntfy", "ntfy = police_ntfy:Ntfy", NTFY.replace("if ", "raise SystemExit(3)\n        if ")
     )
     with pytest.raises(SettingsError, match=r"^channels\.public: SystemExit: 3$"):
         configure_channel("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"})
-
-
-def test_a_missing_sdk_is_reported_by_the_network_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("policenotify.networks.email.channel.find_spec", lambda _: None)
-    with pytest.raises(MissingExtra, match=r"policenotify\[email\]"):
-        configure_channel("press", "email", {"url": "mailtos://police.example"}, recipients=lambda: ())
 
 
 @pytest.mark.parametrize("shipped", [each.name for each in networks() if each.package == "policenotify"])

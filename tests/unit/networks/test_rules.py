@@ -77,9 +77,3 @@ def test_a_rule_waits_as_long_as_the_answer_asks_or_else_as_it_states_itself(
     error = judge(Reply(452, at=at), RULES, now=NOW)
     assert isinstance(error, Unavailable)
     assert (error.retry_at, error.whole_channel) == (expected, True)
-
-
-def test_a_refusal_names_what_may_be_tried_instead() -> None:
-    error = judge(Reply(403, "duplicate"), RULES, now=NOW)
-    assert isinstance(error, Refused)
-    assert error.fallback == "distinct"

@@ -7,9 +7,7 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from collections.abc import Iterator
-from contextvars import ContextVar
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -137,19 +135,6 @@ def test_nothing_that_is_raised_leaves_anybody_waiting(error: BaseException) -> 
         asyncio.run(desk())
 
 
-def test_the_loop_goes_on_meanwhile(publisher: Publisher, sky: Scripted) -> None:
-    hang = Hang()
-    sky.sends.append(hang)
-
-    async def desk() -> None:
-        publishing = asyncio.create_task(AsyncPublisher(publisher).publish(MESSAGE, key="open", actor="desk"))
-        assert await asyncio.to_thread(hang.begun.wait, PATIENCE)
-        hang.go.set()
-        assert (await publishing).on("sky").outcome is Outcome.POSTED
-
-    asyncio.run(asyncio.wait_for(desk(), timeout=PATIENCE))
-
-
 def test_cancelling_stops_the_waiting_and_not_the_post(publisher: Publisher, sky: Scripted) -> None:
     hang = Hang()
     sky.sends.append(hang)
@@ -167,58 +152,6 @@ def test_cancelling_stops_the_waiting_and_not_the_post(publisher: Publisher, sky
     told = publisher.operations.publication("open")
     assert told is not None
     assert told.on("sky").outcome is Outcome.POSTED
-
-
-def test_a_call_cancelled_at_once_is_published_all_the_same(publisher: Publisher) -> None:
-    async def desk() -> None:
-        with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(
-                AsyncPublisher(publisher).publish(MESSAGE, key="open", actor="desk"), timeout=0.000_001
-            )
-
-    asyncio.run(desk())
-    until = time.monotonic() + PATIENCE
-    while awaiting() and time.monotonic() < until:
-        time.sleep(0.01)
-    told = publisher.operations.publication("open")
-    assert told is not None
-    assert told.on("sky").outcome is Outcome.POSTED
-
-
-def awaiting() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "policenotify async call"]
-
-
-def test_a_loop_that_was_closed_meanwhile_is_not_an_error(caplog: pytest.LogCaptureFixture) -> None:
-    begun, go = threading.Event(), threading.Event()
-
-    def call() -> None:
-        begun.set()
-        go.wait(PATIENCE)
-
-    loop = asyncio.new_event_loop()
-    task = loop.create_task(_call(call))
-    loop.run_until_complete(asyncio.sleep(0))
-    assert begun.wait(PATIENCE)
-    [thread] = awaiting()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        loop.run_until_complete(task)
-    loop.close()
-    go.set()
-    thread.join(PATIENCE)
-    assert not thread.is_alive()
-    assert caplog.records == []
-
-
-def test_the_call_sees_the_context_of_the_awaiting_caller() -> None:
-    officer: ContextVar[str] = ContextVar("officer")
-
-    async def desk() -> str:
-        officer.set("cne Roux")
-        return await _call(officer.get)
-
-    assert asyncio.run(desk()) == "cne Roux"
 
 
 HANGING = """

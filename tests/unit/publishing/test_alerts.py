@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from policenotify.errors import InvalidAlert, SettingsError
+from policenotify.errors import InvalidAlert
 from policenotify.formats.cap.reader import read
 from policenotify.model.draft import DraftState
 from policenotify.publishing.alerts import ImportedAlert, import_alert
@@ -89,21 +89,6 @@ def test_what_follows_an_unknown_alert_opens_an_incident_or_is_refused(desk: Rec
         take(desk, follow_up("Update", "third", Monitor="AllClear"))
 
 
-def test_what_follows_an_unpublished_draft_names_it(desk: Recording) -> None:
-    first = take(desk, TEXT)
-    done = take(desk, follow_up("Update", "second", TEXT))
-    assert done.draft.message.lifecycle == first.draft.message.lifecycle
-    assert first.draft.id in str(done.findings[0].reason)
-    with pytest.raises(InvalidAlert, match=f"whose draft {first.draft.id} is not published"):
-        take(desk, follow_up("Cancel", "third", TEXT))
-
-
-def test_another_text_under_the_same_name_is_a_finding(desk: Recording) -> None:
-    first = take(desk, TEXT)
-    other = take(desk, TEXT.replace("Vigilance jaune", "Vigilance rouge"))
-    assert (other.draft.id, other.known, other.findings[0].code) == (first.draft.id, True, "PN708")
-
-
 @pytest.mark.parametrize("category", ["weather_relay", "fact_check"])
 def test_a_cancellation_without_words_has_those_of_the_desk(desk: Recording, category: str) -> None:
     publish(desk, first := take(desk, TEXT, category=category))
@@ -131,8 +116,3 @@ def test_nobody_changes_the_alert_of_another_sender(desk: Recording, kind: str) 
         take(desk, follow_up(kind, "second", TEXT).replace(f"<sender>{SENDER}", "<sender>other@police.example"))
     folded = follow_up(kind, "second", TEXT).replace(f"<sender>{SENDER}", f"<sender>{SENDER.upper()}")
     assert take(desk, folded).draft.message.lifecycle.incident
-
-
-def test_a_category_that_is_not_known_is_named(desk: Recording) -> None:
-    with pytest.raises(SettingsError, match="weather_relay"):
-        take(desk, TEXT, category="weather_rely")

@@ -15,15 +15,14 @@ from prometheus_client.parser import text_string_to_metric_families as text_form
 
 from policenotify.channel import Capabilities, ChannelConfig
 from policenotify.delivery.telemetry import SEND_DURATION, TIME_TO_POST, measure
-from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, Unconfirmed
+from policenotify.errors import Blocked, ChannelError, Refused, Unconfirmed
 from policenotify.journal.drafts.rows import DraftCounts
 from policenotify.journal.figures import JournalFigures
 from policenotify.model.history import Outcome
-from policenotify.model.status import Alarm
-from policenotify.publishing.metrics import METRICS, REMOVED, exposition, samples, to_document
+from policenotify.publishing.metrics import METRICS, REMOVED, exposition, samples
 from policenotify.testing import recording_publisher
 from policenotify.text import Budget
-from tests.support.installation import accident, open_desk
+from tests.support.installation import accident
 
 SECOND = 1_000_000
 NOW = 1_790_000_000 * SECOND
@@ -73,19 +72,6 @@ def test_a_channel_begins_at_zero_so_that_the_first_failure_is_a_rise() -> None:
     assert found["worker_seen_timestamp_seconds"] == found["last_seal_timestamp_seconds"] == {(): 0}
 
 
-def test_ages_are_seconds_and_never_negative() -> None:
-    found = _all(
-        oldest_due={("sky", True): NOW - 90 * SECOND},
-        oldest_pending={"sky": NOW + SECOND},  # a clock was set back
-        first_deadline=NOW - 5 * SECOND,
-        drafts=DraftCounts(waiting=1, oldest=NOW - SECOND // 2, readings_overdue=0),
-    )
-    assert found["oldest_waiting_seconds"] == {("sky", "bluesky", "false"): 0, ("sky", "bluesky", "true"): 90}
-    assert found["oldest_pending_seconds"] == {("sky", "bluesky"): 0}
-    assert (found["oldest_overdue_seconds"][()], found["oldest_draft_seconds"][()]) == (5, 0.5)
-    assert _all(first_deadline=NOW + SECOND)["oldest_overdue_seconds"][()] == 0
-
-
 def test_a_channel_that_left_the_settings_keeps_its_totals() -> None:
     found = _all(
         deliveries={("old", "post", Outcome.POSTED): 3},
@@ -97,25 +83,6 @@ def test_a_channel_that_left_the_settings_keeps_its_totals() -> None:
     assert found["attempts"] == {("old", REMOVED, "posted"): 4}
     assert found["recipients"] == {("paper", REMOVED, "posted"): 7}
     assert found["channel_blocked"]["older", REMOVED] == 1
-
-
-def test_a_channel_that_cannot_be_used_is_shown_as_such() -> None:
-    found = samples(_figures(), [_channel()], blocked={"sky"}, schema=1)
-    assert found["channel_blocked"] == {("sky", "bluesky"): 1}
-
-
-@pytest.mark.parametrize("cause", ["a worker", "the list"])
-def test_what_the_status_calls_blocked_is_so_in_the_metrics(tmp_path: Path, cause: str) -> None:
-    with open_desk(tmp_path) as desk:
-        publisher = desk.publisher([desk.by_mail()])
-        assert publisher.monitor.samples()["channel_blocked"] == {("presse", "email"): 0}
-        publisher.publish(accident(), key="k", actor="desk")
-        if cause == "a worker":
-            publisher.journal.workers.heartbeat(is_worker=True, blocked={"presse": "url: cannot be read."})
-        else:
-            desk.addresses = []
-        assert {alarm.kind for alarm in publisher.operations.status().alarms} == {Alarm.ATTENTION}
-        assert publisher.monitor.samples()["channel_blocked"] == {("presse", "email"): 1}
 
 
 def test_both_formats_hold_each_metric_with_its_labels() -> None:
@@ -144,12 +111,6 @@ def test_both_formats_hold_each_metric_with_its_labels() -> None:
             assert (family.type, family.documentation) == (metric.kind, metric.help)
             if metric.kind == "counter":
                 assert {sample.name for sample in family.samples} == {metric.exported}
-
-
-def test_json_names_each_metric_as_queries_do() -> None:
-    document = to_document(_all())
-    assert set(document) == {metric.exported for metric in METRICS if metric.kind != "histogram"}
-    assert document["policenotify_stopped"] == [{"labels": {}, "value": 0.0}]
 
 
 def _buckets(content: bytes, name: str) -> Counter[tuple[str, str]]:
@@ -198,24 +159,6 @@ def test_processes_that_share_a_folder_answer_for_each_other(tmp_path: Path) -> 
     assert (sent["sky", "0.1"], sent["sky", "0.25"], sent["sky", "+Inf"]) == (0, 1, 2)
 
 
-def test_a_duration_that_cannot_be_recorded_stops_nothing(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    assert "was not recorded" in _run(_DELIVERS.format(1), tmp_path / "file").stderr
-
-
-def test_without_the_library_nothing_is_measured(tmp_path: Path) -> None:
-    loaded = "; import sys; print('prometheus_client' in sys.modules)"
-    assert _run(_DELIVERS.format(1) + loaded, None).stdout.strip() == "False"
-    without = "import sys; sys.modules['prometheus_client'] = None; "
-    assert "was not recorded" in _run(without + _DELIVERS.format(1), tmp_path).stderr
-
-
-def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "prometheus_client.exposition", None)
-    with pytest.raises(MissingExtra, match=r"policenotify\[metrics\]"):
-        exposition(_all())
-
-
 def test_the_state_fits_one_line() -> None:
     with recording_publisher(channels=["webhook", "bluesky"]) as recording:
         monitor = recording.publisher.monitor
@@ -227,15 +170,6 @@ def test_the_state_fits_one_line() -> None:
         channels = recording.publisher.installation.channel_configs
         channels["bluesky"] = channels["bluesky"].model_copy(update={"blocked": "password: cannot be read"})
         assert monitor.line() == "waiting 1, blocked bluesky, blocked webhook, stopped"
-
-
-def test_the_state_is_degraded_as_long_as_something_needs_a_person() -> None:
-    with recording_publisher(channels=["webhook"]) as recording:
-        monitor = recording.publisher.monitor
-        monitor.check()
-        assert monitor.status()["status"] == "ok"
-        recording.publisher.journal.stop("cne Roux", "exercise")
-        assert monitor.status()["status"] == "degraded"
 
 
 @pytest.mark.parametrize("error", [Refused("X does not take this text."), Unconfirmed("No answer came.")])

@@ -42,10 +42,3 @@ def test_an_edit_that_needs_several_posts_becomes_a_post(more: int) -> None:
 def test_an_edit_that_needs_several_posts_is_skipped_where_a_post_has_the_same_text() -> None:
     beside = replace(EDIT, target=replace(EDIT.target, operation=Operation.POST, target=""))
     assert operations(replace(EDIT, continuations=(POST,)), beside) == [(Operation.POST, 0)]
-
-
-def test_the_posts_of_a_channel_are_numbered_one_after_the_other() -> None:
-    first = replace(EDIT, target=replace(EDIT.target, operation=Operation.POST, target=""), continuations=(POST,))
-    english = replace(first, target=replace(first.target, language="en"), continuations=())
-    elsewhere = replace(english, target=replace(english.target, channel="sky"))
-    assert operations(first, english, elsewhere) == [(Operation.POST, 0), (Operation.POST, 2), (Operation.POST, 0)]

@@ -10,14 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policenotify.audiences.model import Subscriber
-from policenotify.audiences.selection import Cursor, select
 from policenotify.channel import ChannelConfig, Post
 from policenotify.model.history import RenderedPost, Target
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message, Translation
 from policenotify.networks.registry import configure_channel
-from policenotify.publishing.reach import Reach, check_limits, find_reach, with_consent
-from policenotify.render.locales import PROFILES
+from policenotify.publishing.reach import Reach, check_limits, find_reach
 
 MESSAGE = Message(
     category="fire",
@@ -58,11 +56,6 @@ def test_segments_people_and_cost() -> None:
     assert (english.people, english.messages, english.cost) == (0, 1, 0.0)
 
 
-def test_without_a_price() -> None:
-    [reach] = find_reach(MESSAGE, [post("fr", "a")], {"sms": channel()}, never)
-    assert (reach.people, reach.cost) == (3, None)
-
-
 @pytest.mark.parametrize("stage", [Stage.END, Stage.UPDATE])
 def test_what_ends_an_incident_is_not_counted(stage: Stage) -> None:
     message = MESSAGE.model_copy(update={"lifecycle": Lifecycle(stage=stage, incident="i1")})
@@ -70,23 +63,6 @@ def test_what_ends_an_incident_is_not_counted(stage: Stage) -> None:
     follows = stage is Stage.END
     assert bool(list(find_reach(message, [post("fr", "a")], channels, never))) is not follows
     assert bool(list(check_limits(message, [post("fr", "a")], channels, never))) is not follows
-
-
-@pytest.mark.parametrize(
-    ("limits", "codes"),
-    [
-        ({}, []),
-        ({"most_people": 3}, []),
-        ({"most_people": 2}, ["PN603"]),
-        ({"most_cost": 0.30, "price": 0.05}, []),
-        ({"most_cost": 0.29, "price": 0.05}, ["PN603"]),
-        ({"most_cost": 0.29, "price": 0.05, "most_people": 1}, ["PN603"]),
-    ],
-)
-def test_limits(limits: dict[str, Any], codes: list[str]) -> None:
-    found = list(check_limits(MESSAGE, [post("fr", "a" * 200)], {"sms": channel(lambda: NUMBERS, **limits)}, never))
-    assert [finding.code for finding in found] == codes
-    assert all(finding.blocks for finding in found)
 
 
 @pytest.mark.parametrize("error", [OSError("+33639980001"), SystemExit("+33639980001")])
@@ -104,14 +80,6 @@ def test_a_list_that_fails_quotes_no_address(error: BaseException) -> None:
     [finding] = check_limits(MESSAGE, [post("fr", "a")], channels, never)
     assert (finding.code, finding.blocks) == ("PN604", False)
     assert "+336" not in f"{finding} {reach}"
-
-
-def test_a_list_that_was_emptied_is_a_problem() -> None:
-    channels = {"sms": channel(tuple)}
-    [reach] = find_reach(MESSAGE, [post("fr", "a")], channels, lambda name: name == "sms")
-    assert str(reach.problem) == "The list of recipients of 'sms' is empty, and had people before."
-    [reach] = find_reach(MESSAGE, [post("fr", "a")], channels, never)
-    assert (reach.people, str(reach.problem)) == (0, "")
 
 
 def test_only_lists_with_a_limit_are_read_for_it() -> None:
@@ -159,21 +127,3 @@ def test_a_limit_is_passed_exactly_if_the_whole_list_passes_it(
     money = Decimal(str(price or 0)) * (2 * (len(languages) - english) + english)
     passed = (people is not None and len(languages) > people) or (cost is not None and money > Decimal(str(cost)))
     assert len(list(check_limits(MESSAGE, posts, limited(audience, **limits), never))) == passed
-
-
-def test_channels_without_people_have_no_reach() -> None:
-    bluesky = configure_channel("bluesky", "bluesky", {"handle": "police.example", "password": "x"})
-    assert not list(find_reach(MESSAGE, [post("fr", "a", name="bluesky")], {"bluesky": bluesky}, never))
-    assert with_consent(bluesky, PROFILES) is bluesky
-
-
-def test_consent_is_needed_by_category() -> None:
-    sms = with_consent(channel(), PROFILES)
-
-    def selected(category: str) -> int:
-        message = MESSAGE.model_copy(update={"category": category})
-        rows = select(sms.audiences, message, language="fr", main=True, start=Cursor())
-        return sum(isinstance(each.row, Subscriber) for each in rows)
-
-    assert {code for code, profile in PROFILES.items() if profile.needs_consent} == {"recruitment"}
-    assert (selected("fire"), selected("recruitment")) == (3, 0)

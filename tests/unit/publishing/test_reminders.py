@@ -6,7 +6,7 @@ import json
 import logging
 import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,7 +25,7 @@ from policenotify.model.message import Message
 from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.installation import Installation as Given
 from policenotify.publishing.publisher import Publisher
-from policenotify.publishing.reminders import Reminder, ReminderPolicy, Reminders
+from policenotify.publishing.reminders import Reminder, ReminderPolicy
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.text import Budget
@@ -94,27 +94,6 @@ def _texts(network: Scripted) -> list[str]:
 # --- when
 
 
-@pytest.mark.parametrize(
-    ("late", "level"),
-    [(-1, 0), (0, 1), (14, 1), (15, 2), (59, 2), (60, 3), (299, 3), (300, 4), (540, 5), (780, 6)],
-)
-def test_the_level_rises_with_time(late: int, level: int) -> None:
-    assert ReminderPolicy().level_after(late * MINUTE) == level
-    if level:
-        assert ReminderPolicy().level_after(ReminderPolicy().delay(level)) == level
-        assert ReminderPolicy().level_after(ReminderPolicy().delay(level) - timedelta(microseconds=1)) == level - 1
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [{"after": ()}, {"after": (HOUR, HOUR)}, {"after": (-HOUR,)}, {"every": timedelta(seconds=59)}],
-    ids=["none", "equal", "before", "often"],
-)
-def test_times_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"after: give one time|every: give a minute"):
-        ReminderPolicy(**wrong)
-
-
 def test_each_level_is_raised_once_by_the_first_process(
     installation: Installation, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -179,45 +158,6 @@ def test_an_update_restarts_the_reminders_and_an_end_stops_them(installation: In
     assert len(told) == 2
 
 
-def test_an_incident_without_a_deadline_has_one_of_a_day(installation: Installation) -> None:
-    profiles = {
-        "traffic_accident": installation.publisher()
-        .installation.profiles["traffic_accident"]
-        .model_copy(update={"lifetime": None})
-    }
-    publisher = installation.publisher(profiles=profiles)
-    publisher.publish(accident(), key="k", actor="desk")
-    assert publisher.operations.incidents()[0].due_at == installation.clock.now() + timedelta(days=1)
-
-
-def test_a_callback_that_fails_keeps_nothing_back(installation: Installation, caplog: pytest.LogCaptureFixture) -> None:
-    def fail(_reminder: Reminder) -> None:
-        raise OSError("token=abc")
-
-    publisher = installation.publisher(on_overdue=fail)
-    _open(publisher)
-    installation.after(HOUR, publisher)
-    assert caplog.records[-1].getMessage() == "Reminder 1: on_overdue raised OSError."
-    assert publisher.operations.incidents()[0].reminders == 1
-
-
-def test_the_faster_process_has_raised_it(installation: Installation) -> None:
-    told: list[Reminder] = []
-    publisher = installation.publisher()
-    due = _open(publisher)
-    installation.clock.pass_by(3600)
-    slow = Reminders(journal=publisher.journal, policy=ReminderPolicy(), on_overdue=told.append)
-    [line] = publisher.operations.incidents()
-    assert publisher.journal.incidents.record_reminder(INCIDENT, due, 1)
-    assert not publisher.journal.incidents.record_reminder(INCIDENT, due, 1)
-    assert not publisher.journal.incidents.record_reminder(
-        INCIDENT, due - MINUTE, 2
-    )  # of an update published meanwhile
-    assert line.reminders == 0
-    assert slow.raise_due()[0].level == 1
-    assert told == []
-
-
 # --- where
 
 
@@ -237,35 +177,6 @@ def test_the_duty_channel_is_notified_once_by_all_processes_and_no_other_is(inst
     )
     assert _texts(installation.duty) == [told.format(1), told.format(2)]
     assert (len(installation.sky.said), installation.practice.said, installation.drill.said) == (1, [], [])
-
-
-def test_a_duty_channel_gets_a_reminder_once_whatever_its_languages(installation: Installation) -> None:
-    drill = installation.sky.configured("drill", languages=("en",))
-    channels = [
-        installation.duty.configured("duty", languages=("fr", "fr-CA")),
-        drill,
-        installation.practice.configured("desk"),
-    ]
-    publisher = installation.publisher(channels=channels, reminders=ReminderPolicy(to=("duty", "drill")))
-    _open(publisher)
-    installation.after(HOUR, publisher)
-    assert (len(installation.duty.said), len(installation.sky.said)) == (1, 1)
-
-
-def test_a_duty_channel_that_is_too_small_silences_no_other(installation: Installation) -> None:
-    small = Scripted(account="small")
-    tiny = replace(small.capabilities, budget=Budget(40), replies=False)
-    channels = [
-        installation.sky.configured("sky"),
-        small.configured("small").model_copy(update={"capabilities": tiny}),
-        installation.duty.configured("duty"),
-    ]
-    publisher = installation.publisher(channels=channels, reminders=ReminderPolicy(to=("small", "duty")))
-    publisher.publish(
-        accident(next_update_at=publisher.installation.timer.now() + HOUR), key="1", actor="desk", to=["sky"]
-    )
-    installation.after(HOUR, publisher)
-    assert (len(installation.duty.said), small.said) == (1, [])
 
 
 @pytest.mark.parametrize("names", [("small", "duty"), ("duty",)])
@@ -325,60 +236,6 @@ def test_a_stop_halts_its_messages_but_not_the_reminder(installation: Installati
     assert (len(told), len(installation.duty.said)) == (1, 1)
 
 
-def test_an_unrenderable_reminder_is_reported_once(
-    installation: Installation, caplog: pytest.LogCaptureFixture
-) -> None:
-    with closing(installation.publisher()) as opened:
-        words = {"en": opened.installation.locales["en"]}
-    locales = {**words, "fr": opened.installation.locales["fr"]}
-    publisher = installation.publisher(reminders=DUTY, locales=locales)
-    _open(publisher)
-    del locales["fr"]
-    caplog.clear()
-    installation.after(HOUR, publisher, publisher)
-    [said] = [record.getMessage() for record in caplog.records if "not published" in record.getMessage()]
-    assert said.startswith("A reminder was not published: Nothing was sent: there are no fixed phrases")
-
-
-def test_a_message_with_the_text_of_another_is_published_in_other_words(installation: Installation) -> None:
-    one, other = installation.publisher(reminders=DUTY), installation.publisher(reminders=DUTY, sender="Gendarmerie")
-    _open(one)
-    installation.after(HOUR, one, other)
-    assert len(installation.duty.said) == 1
-
-
-def test_a_duty_channel_must_be_one(installation: Installation) -> None:
-    with pytest.raises(SettingsError, match=r"reminders\.to: 'dutty' is not a channel\. Did you mean 'duty'\?"):
-        installation.publisher(reminders=ReminderPolicy(to=("dutty",)))
-
-
-# --- the end goes where the opening is
-
-
-def test_an_end_follows_the_opening_wherever_the_settings_point_by_now(installation: Installation) -> None:
-    press = installation.duty.configured("press").model_copy(update={"account": "press.example"})
-    before = installation.publisher(channels=[installation.sky.configured("sky"), press])
-    _open(before)
-    now = installation.publisher(
-        channels=[installation.sky.configured("sky", retired=True), installation.duty.configured("duty")]
-    )
-    assert now.journal.incidents.open_by_channel() == {"press": (INCIDENT,), "sky": (INCIDENT,)}
-    over = now.publish(now.operations.incident(INCIDENT).end("Fin", description="Rouvert."), key="end", actor="desk")
-    assert {receipt.channel: (receipt.outcome.value, receipt.reason) for receipt in over} == {
-        "sky": ("posted", ""),
-        "press": ("skipped", "'press' is not configured any more."),
-    }
-    assert now.journal.incidents.open_by_channel() == {}
-
-
-def test_a_channel_made_one_of_duty_still_ends_what_was_opened_there(installation: Installation) -> None:
-    before = installation.publisher()
-    _open(before)
-    now = installation.publisher(reminders=DUTY)
-    now.publish(now.operations.incident(INCIDENT).end("Fin", description="Rouvert."), key="end", actor="desk")
-    assert len(installation.duty.said) == 2
-
-
 # --- many at once
 
 
@@ -417,14 +274,6 @@ def test_of_many_overdue_incidents_one_reminder_stands_for_those_beyond_twenty(i
     installation.after(MINUTE, publisher)
     assert [reminder.incident for reminder in told[23:]] == ["I-021"]
     assert told[-1].others == 8
-
-
-def test_messages_to_duty_channels_leave_in_what_is_left_of_the_budget(installation: Installation) -> None:
-    publisher = installation.publisher(reminders=DUTY)
-    _open(publisher)
-    installation.clock.pass_by(HOUR.total_seconds())
-    publisher.drain(LONG)
-    assert len(installation.duty.said) == 1
 
 
 def test_a_second_reading_is_reminded_of_like_an_end(installation: Installation) -> None:

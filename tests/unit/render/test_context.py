@@ -68,11 +68,6 @@ def test_a_source_mentions_nobody_and_links_nothing() -> None:
         assert not find_mentions(text)
 
 
-def test_english_readers_see_the_source_in_their_language() -> None:
-    texts = _texts("child_abduction_relay", headline="Alerte enlèvement", language="en")
-    assert all("Ministry of Justice" in text for text in texts.values())
-
-
 def test_a_cancellation_relays_nobody() -> None:
     lifecycle = {"stage": "cancellation", "incident": "i1"}
     assert not any("Météo" in text for text in _texts("weather_relay", headline="Erreur", lifecycle=lifecycle).values())
@@ -103,21 +98,6 @@ def test_a_shared_name_has_its_department_on_every_network() -> None:
         assert "(Hérault)" in text
     assert "(Hérault)" not in _texts()["x"]
     assert "à #Sète (Hérault)" in _texts(shared=True, headline="Feu à Sète")["x"]
-
-
-def test_where_people_are_invited_the_street_is_said() -> None:
-    place = {"commune_name": "Montpellier", "label": "hôtel de police, 206 avenue du Comté-de-Melgueil"}
-    for text in _texts("recruitment", headline="Venez nous rencontrer jeudi 11 juin", location=place).values():
-        assert "206 avenue du Comté-de-Melgueil" in text.replace("\n", " ")
-    named = _texts("recruitment", headline="Rendez-vous rue Foch", location={"street": "rue Foch"})["x"]
-    assert named.casefold().count("rue foch") == 1
-
-
-def test_the_words_of_the_desk_stay_as_typed() -> None:
-    typed = "Merci aux @PompiersHerault. Voir l'#OTV et la #PoliceNationale, à Le Crès : Une voie rouverte."
-    shown = typed.replace("@", "")
-    for network, text in _texts(description=typed).items():
-        assert shown in " ".join(text.split()), network
 
 
 @given(

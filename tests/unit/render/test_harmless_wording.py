@@ -20,27 +20,25 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from policenotify.channel import ChannelConfig
-from policenotify.checks import CheckContext, run_checks
 from policenotify.cli.commands.preview import PreviewAnswer, preview_answer, preview_lines
 from policenotify.cli.output import printed
 from policenotify.cli.report.builder import draw
 from policenotify.cli.report.file import html
 from policenotify.cli.report.source import ReportEntry
 from policenotify.errors import MessageTooLong
-from policenotify.model.cap import Precision, Severity
-from policenotify.model.history import History, HistoryEntry, Outcome, RenderedPost, Target
+from policenotify.model.cap import Precision
+from policenotify.model.history import History, HistoryEntry, Outcome, RenderedPost
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Image, Message, Translation
 from policenotify.publishing.defaults import fill_defaults
-from policenotify.render import RenderContext, render
-from policenotify.render.locales import LOCALES, PROFILES, Locale
-from policenotify.testing.samples import PARIS, SENDER
-from policenotify.testing.strategies import NOW, messages
-from policenotify.text.comparison import affirms, fold
+from policenotify.render.locales import PROFILES
+from policenotify.testing.samples import SENDER
+from policenotify.testing.strategies import NOW
 from policenotify.text.fit import shorten
 from tests.support.five_networks import open_five
 from tests.support.installation import Desk, accident, open_desk
 from tests.support.shipped_files import NETWORKS, channel_on, posted_everywhere
+from tests.support.wordings import render_post
 
 INCIDENT, FIRST, SECOND = "2026-4711", "01JZ0000000000000000000001", "01JZ0000000000000000000002"
 INCIDENTS: Final = sorted(code for code, profile in PROFILES.items() if profile.opens_incident)
@@ -78,20 +76,8 @@ def _entry(message: Message, publication: str = FIRST, minutes: int = 40) -> His
 def _render(
     message: Message, channel: ChannelConfig, entries: tuple[HistoryEntry, ...] = (), *, language: str = "fr"
 ) -> RenderedPost:
-    answers = tuple(entry.publication for entry in entries) if channel.capabilities.replies else ()
-    scene = RenderContext(
-        message=_resolved(message),
-        language=language,
-        locale=LOCALES[language],
-        profile=PROFILES[message.category],
-        now=NOW,
-        zone=PARIS,
-        sender=SENDER,
-        history=History(incident=INCIDENT, entries=entries),
-        reference="K7Q2M",
-    )
-    leg = Target(channel=channel.name, account=channel.account, language=language, reply_to=answers)
-    return render(scene, leg, channel=channel, key="0" * 64)
+    history = History(incident=INCIDENT, entries=entries)
+    return render_post(_resolved(message), channel, history=history, at=NOW, language=language, reference="K7Q2M")
 
 
 def _read(wording: RenderedPost) -> str:
@@ -135,45 +121,6 @@ def test_no_post_repeats_what_is_withdrawn(data: st.DataObject) -> None:
         follows = made.followed_by(later, headline="Fin de l'opération", incident=INCIDENT)
         read = _read(_render(follows, channel, after, language=language)).casefold()
         assert not [name for name in withdrawn if name.casefold() in read]
-
-
-@pytest.mark.parametrize("network", NETWORKS)
-def test_a_cancellation_names_the_withdrawn_message_and_repeats_none_of_it(network: str) -> None:
-    opening = _message(Stage.OPENING, headline="Opération de police chez M. Bernard Lopez")
-    cancelled = _message(Stage.CANCELLATION, headline="Message publié par erreur")
-    wording = _render(cancelled, channel_on(network), (_entry(opening),))
-    assert "Annule notre message de 17h02." in wording.standalone.text
-    assert "Lopez" not in _read(wording)
-    if network == "email":
-        assert wording.standalone.title == "[Intervention de police – ANNULATION] Montpellier, rue de la Loge"
-
-
-# --- the subject has what holds now
-
-
-def test_a_subject_has_the_current_colour_and_street() -> None:
-    orange = _message(
-        Stage.OPENING,
-        category="weather_relay",
-        headline="Vigilance orange crues",
-        severity=Severity.SEVERE,
-        location={"department": "34", "department_name": "Hérault"},
-    )
-    red = orange.followed_by(
-        Stage.UPDATE, headline="Vigilance rouge crues", incident=INCIDENT, severity=Severity.EXTREME
-    )
-    subject = _render(red, channel_on("email"), (_entry(orange),)).standalone.title
-    assert subject == "[Vigilance rouge – MISE À JOUR] Hérault – Vigilance rouge crues"
-
-    wrong = _message(Stage.OPENING, category="traffic_accident", headline="Accident")
-    right = {"commune": "34172", "commune_name": "Montpellier", "street": "avenue de Toulouse"}
-    corrected = _message(
-        Stage.CORRECTION, category="traffic_accident", headline="L'accident a lieu ailleurs", location=right
-    )
-    end = corrected.followed_by(Stage.END, headline="Fin d'intervention", incident=INCIDENT)
-    entries = (_entry(wrong), _entry(corrected, SECOND, 20))
-    subject = _render(end, channel_on("email"), entries).standalone.title
-    assert subject == "[Accident – FIN] Montpellier, avenue de Toulouse – Fin d'intervention"
 
 
 # --- no sentence of an incident is parted
@@ -260,14 +207,9 @@ def test_a_phrase_that_would_mean_the_opposite_without_its_end_is_left_out(descr
     "text",
     [
         "Circulation interdite dans la rue. À l'exception des riverains.",
-        "La route est ouverte à tous. Hors poids lourds.",
         "Le pont est ouvert aux piétons. À condition de rester à droite.",
-        "Vous pouvez sortir de chez vous. En revanche, restez au nord.",
-        "L'eau du robinet est potable. Pas pour les nourrissons.",
         "Rumeur : le tribunal est évacué. C'est faux.",
-        "On nous signale une évacuation. Il n'en est rien.",
         "Faut-il quitter le quartier ? Restez chez vous.",
-        "Renseignez-vous auprès du Cdt. Martin au commissariat.",
     ],
 )
 def test_no_cut_parts_a_sentence_from_what_limits_or_denies_it(text: str) -> None:
@@ -376,34 +318,11 @@ def test_no_image_description_contains_a_house_number(desk: Desk) -> None:
     assert not re.search(r"\b14 rue|bâtiment", shown)
 
 
-def test_a_street_named_by_its_incident_loses_its_number_later_too(desk: Desk) -> None:
-    publisher = desk.publisher([desk.on_bluesky()])
-    retrenched = accident(
-        category="police_operation", headline="Homme retranché au 14 rue Foch", location={"commune": "34172"}
-    )
-    opened = publisher.publish(retrenched, key="1", actor="desk")
-    end = opened.end("Fin d'intervention", description="Vous pouvez regagner le 14 rue Foch. Accueil : 3 rue Bar.")
-    seen = publisher.preview(end)
-    assert "description" in {one.field for one in seen.findings if one.code == "PN210"}
-    publisher.publish(end, key="2", actor="desk")
-    assert "Vous pouvez regagner rue Foch. Accueil : 3 rue Bar." in desk.bluesky.posts[1].text.replace("\u00a0", " ")
-
-
-def test_a_headline_of_a_house_number_only_becomes_the_category_title() -> None:
-    assert _resolved(_message(Stage.OPENING, headline="bâtiment B")).headline == "Intervention de police"
-
-
 def test_a_house_number_is_published_where_the_category_allows_it() -> None:
     fire = _message(Stage.OPENING, category="fire", location={"commune": "34172", "street": "14 rue des Lilas"})
     told = _resolved(fire).location
     assert told
     assert (told.street, told.precision) == ("14 rue des Lilas", Precision.EXACT)
-
-
-@given(messages())
-def test_removing_house_numbers_twice_changes_nothing(message: Message) -> None:
-    resolved = _resolved(message)
-    assert _resolved(resolved) == resolved
 
 
 # --- an order that is too long for one channel silences no other
@@ -476,108 +395,3 @@ def test_where_not_even_the_shortest_fits_that_channel_alone_is_refused_with_a_r
     # The next message goes there again, standalone.
     end = publisher.publish(said.end("Fin d'intervention", description="Circulation rétablie."), key="2", actor="desk")
     assert end.on("bluesky").outcome is Outcome.POSTED
-
-
-def test_a_message_that_fits_only_on_an_unusable_channel_waits_for_it(desk: Desk) -> None:
-    bluesky = desk.on_bluesky()
-    mail = desk.by_mail().model_copy(update={"blocked": "channels.presse.url: the file is empty."})
-    narrow = bluesky.model_copy(update={"capabilities": replace(bluesky.capabilities, replies=False)})
-    order = accident(instruction="Quittez les lieux " * 30)
-    with pytest.raises(MessageTooLong):
-        desk.publisher([narrow]).preview(order)
-    publisher = desk.publisher([narrow, mail])
-    seen = publisher.preview(order)
-    assert [leg.channel for leg in seen.refusals] == ["bluesky"]
-    assert list(seen.blocked) == ["presse"]
-    for shown in (
-        printed(preview_lines(seen, publisher)),
-        str(draw("preview", [ReportEntry(at=NOW, preview=seen)], publisher)),
-    ):
-        assert "the first thing to do take" in shown
-        assert "the file is empty" in shown
-    said = publisher.publish(order, key="1", actor="desk", wait=0)
-    assert said.on("bluesky").outcome is Outcome.REFUSED
-    assert said.on("presse").outcome is Outcome.WAITING
-
-
-# --- findings on orders and on ends
-
-
-@given(messages())
-def test_no_order_is_ever_held_back_for_want_of_an_hour(message: Message) -> None:
-    draft = CheckContext(
-        message=_resolved(message),
-        profile=PROFILES[message.category],
-        history=History(),
-        is_commune=lambda _code: True,
-        zone=PARIS,
-        now=NOW,
-    )
-    blocking = [finding for finding in run_checks(draft) if finding.code == "PN104" and finding.blocks]
-    assert not blocking or not fold(message.instruction)
-
-
-@given(
-    st.sampled_from([(words, phrase) for words in LOCALES.values() for phrase in words.all_clear]),
-    st.sampled_from(
-        ("{negation} {phrase}", "{negation} encore {phrase}", "{phrase} {negation} encore", "X. {negation} x {phrase}")
-    ),
-    st.data(),
-)
-def test_an_all_clear_counts_only_where_nothing_negates_it(
-    clear: tuple[Locale, str], form: str, data: st.DataObject
-) -> None:
-    words, phrase = clear
-    asked = {"negations": words.negations, "conjunctions": words.conjunctions}
-    negation = data.draw(st.sampled_from(words.negations))
-    own = fold(phrase).split()[0] in {fold(word) for word in words.negations}
-    assert affirms(form.format(negation=negation, phrase=phrase.upper()), phrase, **asked) is own
-    elsewhere = data.draw(st.sampled_from((", ", ". ", " – ", f" {words.conjunctions[0]} ", "\n")))
-    assert affirms(f"Ce {negation} cela{elsewhere}{phrase}", phrase, **asked) is True
-    assert affirms(f"x{phrase}x {negation}", phrase, **asked) is None
-
-
-@given(st.data())
-def test_a_subject_names_the_place_and_headline_of_its_own_mail(data: st.DataObject) -> None:
-    streets = st.sampled_from(("rue Foch", "avenue de Lodève", "place de la Comédie", "quai de la Résistance"))
-    headlines = st.sampled_from(("Vigilance orange", "Vigilance rouge", "Une voie rouverte", "Fin d'intervention"))
-    drawn = [(data.draw(streets), data.draw(headlines)) for _ in range(3)]
-    stages = (Stage.OPENING, Stage.UPDATE, data.draw(st.sampled_from((Stage.END, Stage.UPDATE, Stage.CORRECTION))))
-    category = data.draw(st.sampled_from([code for code in INCIDENTS if not PROFILES[code].discreet]))
-    said = [
-        _message(
-            stage,
-            category=category,
-            headline=headline,
-            location={"commune": "34172", "commune_name": "Montpellier", "street": street},
-        )
-        for stage, (street, headline) in zip(stages, drawn, strict=True)
-    ]
-    entries = (_entry(said[0]), _entry(said[1], SECOND, 20))
-    subject = _render(said[2], channel_on("email"), entries).standalone.title
-    street, headline = drawn[2]
-    precise = PROFILES[category].precision.at_least(Precision.STREET)
-    where = f"Montpellier, {street}" if precise else "Montpellier"
-    assert subject.endswith(f"] {where} – {headline}")
-
-
-def test_an_order_is_not_held_back_for_want_of_an_hour(desk: Desk) -> None:
-    publisher = desk.publisher([desk.by_mail()])
-    fire = {"category": "fire", "headline": "Feu de végétation", "starts_at": None, "next_update_at": None}
-    opened = publisher.publish(
-        accident(**{**fire, "next_update_at": NOW + timedelta(days=9000)}), key="1", actor="desk"
-    )
-    order = opened.update("Le périmètre est élargi à 500 m", instruction="Quittez les lieux à pied vers le nord.")
-    seen = publisher.preview(order)
-    assert seen.allowed
-    [advice] = [finding for finding in seen.findings if finding.code == "PN104"]
-    assert "by default in an hour" in str(advice.remedy)
-
-
-def test_an_end_that_denies_it_is_not_an_all_clear_and_is_remarked(desk: Desk) -> None:
-    publisher = desk.publisher([desk.by_mail()])
-    opened = publisher.publish(accident(), key="1", actor="desk")
-    end = opened.end("Fin d'intervention", description="La circulation n'est pas encore rétablie.")
-    remarks = {finding.code: finding for finding in publisher.preview(end).findings}
-    assert {"PN110", "PN115"} <= set(remarks)
-    assert "denies" in str(remarks["PN115"].reason)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 
-from policenotify.model.lifecycle import Lifecycle, Stage
-from policenotify.model.message import Basis, Image, Message, Translation
+from policenotify.model.message import Message
 from policenotify.render.public_message import public_message
 from policenotify.testing import strategies
 from tests.support.feed_items import sample_items
@@ -22,25 +21,6 @@ def test_no_basis_and_no_dispatch_id_is_public(message: Message) -> None:
     assert public.incident in {None, _THREAD}
     assert (public.incident is None) == (message.incident is None)
     assert Message.model_validate_json(public.model_dump_json()) == public
-
-
-def test_texts_lose_what_nobody_sees() -> None:
-    hidden = "\u200b"
-    message = Message(
-        category="fire",
-        headline=f"Feu{hidden} rue Foch",
-        description=f"Fumée{hidden}",
-        lifecycle=Lifecycle(stage=Stage.OPENING, incident="2026-1"),
-        basis=(Basis(who="prosecutor"),),
-        images=(Image(alt=f"Une{hidden} rue", digest="0" * 64),),
-        translations=(Translation(language="en", headline=hidden, alts=(f"A{hidden} street",)),),
-    )
-
-    public = public_message(message, thread=_THREAD, label="Incendie")
-
-    assert hidden not in public.model_dump_json()
-    assert public.translations[0].headline == "Incendie"
-    assert public.translations[0].alts == ("A street",)
 
 
 def test_a_title_stays_true_after_the_end() -> None:

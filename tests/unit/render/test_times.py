@@ -36,10 +36,8 @@ def _times(
 @pytest.mark.parametrize(
     ("start", "moment", "french", "english"),
     [
-        ("since", _at(17, 30), ", depuis 17h30", ", since 17:30"),
         ("last_seen", _at(8), ", sans nouvelles depuis 8h", ", last seen at 8:00"),
         ("last_seen", _at(8, day=3), ", sans nouvelles depuis le mercredi 3 juin à 8h", None),
-        ("occurred", _at(7, 45), ", faits survenus à 7h45", ", at 7:45"),
         ("occurred", _at(18, 30, 4), ", faits survenus jeudi 4 juin à 18h30", ", on Thursday 4 June at 18:30"),
         ("occurred", _at(20), ", à partir de 20h", ", from 20:00"),
     ],
@@ -50,46 +48,10 @@ def test_the_start_is_worded_by_category(start: str, moment: datetime, french: s
         assert _times(start=start, starts_at=moment, locale=EN).period("Missing person") == english
 
 
-def test_a_mail_labels_the_start_by_category() -> None:
-    labels = {
-        start: dict(_times(start=start, starts_at=_at(8)).facts()) for start in ("since", "last_seen", "occurred")
-    }
-    assert "Depuis" in labels["since"]
-    assert "Personne vue pour la dernière fois" in labels["last_seen"]
-    assert labels["occurred"]["Faits"] == "vendredi 5 juin à 8h"
-
-
-@pytest.mark.parametrize(
-    ("headline", "period"),
-    [
-        ("Braderie de la Comédie samedi", " 6 juin de 9h à 19h"),
-        ("Braderie de la Comédie", ", samedi 6 juin de 9h à 19h"),
-        ("Braderie samedi de 9h à 19h", ""),
-        ("Braderie samedi de 9 h à 19 h", ""),
-        ("Braderie de 9h à 19h", ", samedi 6 juin"),
-    ],
-)
-def test_a_weekday_is_not_named_twice(headline: str, period: str) -> None:
-    times = _times(starts_at=_at(9, day=6), expires_at=_at(19, day=6))
-    assert times.period(headline) == period
-
-
-@given(st.integers(0, 6), st.integers(1, 20), st.sampled_from(["Braderie {}", "Marché de {}", "Foire, {}"]))
-def test_no_weekday_stands_beside_itself(day: int, hours: int, form: str) -> None:
-    start = _at(9, day=6) + timedelta(days=day)
-    times = _times(starts_at=start, expires_at=start + timedelta(hours=hours))
-    for weekday in FR.weekdays:
-        headline = form.format(weekday)
-        text = times.dated(headline, times.period(headline))
-        assert f"{weekday} {weekday}" not in text
-
-
 @pytest.mark.parametrize(
     ("typed", "named"),
     [
         ("Accident à 17 h 30", True),
-        ("Accident à 17:30", True),
-        ("Accident à 17h30", True),
         ("Accident à 17h", False),
         ("Accident, 04 99 17 30 00", False),
         ("Accident à 7h30", False),
@@ -106,39 +68,6 @@ def test_another_time_of_the_same_hour_is_not_taken_for_the_full_hour() -> None:
         assert _times(starts_at=_at(8)).period(typed) == ""
 
 
-def test_a_telephone_number_is_no_time() -> None:
-    call = "Appelez le 04 99 13 50 00."
-    assert _times(expires_at=_at(13, 50, 6), now=_at(12, day=6)).validity(call, "") == "Valable jusqu'à 13h50"
-    assert _times(expires_at=_at(13, 50, 6), now=_at(12, day=6), locale=EN).validity(call, "") == "Valid until 13:50"
-
-
-def test_midnight_belongs_to_a_night() -> None:
-    tonight = _at(0, day=6)
-    assert _times(next_update_at=tonight).validity("", "") == "Prochain point à minuit"
-    later = _times(next_update_at=_at(0, day=7)).validity("", "")
-    assert later == "Prochain point à minuit, dans la nuit de samedi à dimanche 7 juin"
-    span = _times(starts_at=_at(20), expires_at=tonight)
-    assert span.period("Pont fermé") == ", de 20h à minuit"
-    assert span.validity("Pont fermé, de 20h à minuit", "") == ""
-    assert dict(span.facts())["Jusqu'à"] == "minuit, dans la nuit de vendredi à samedi 6 juin"
-
-
-def test_the_end_of_a_denial_is_a_sentence_of_its_own() -> None:
-    times = _times("end", starts_at=_at(17, 30))
-    assert (
-        times.dated("fin de l'intervention", times.period("fin de l'intervention")) == "fin de l'intervention à 17h30"
-    )
-    denial = "Le colis n'était pas dangereux"
-    assert times.dated(denial, times.period(denial)) == "Le colis n'était pas dangereux. Fin : 17h30"
-
-
-def test_in_the_hour_that_comes_twice_the_clock_is_named() -> None:
-    first = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
-    times = _times(now=first, next_update_at=first + timedelta(minutes=75))
-    assert times.validity("", "") == "Prochain point à 2h45 (heure d'hiver)"
-    assert _times(now=first, next_update_at=first + timedelta(minutes=10)).validity("", "").endswith("(heure d'été)")
-
-
 @given(MOMENTS, st.sampled_from(["Europe/Paris", "Indian/Reunion", "America/Miquelon", "Pacific/Noumea"]))
 def test_two_moments_of_a_day_are_never_written_alike(moment: datetime, zone: str) -> None:
     there = ZoneInfo(zone)
@@ -153,21 +82,6 @@ def test_no_single_time_is_0h(now: datetime, moment: datetime) -> None:
     for text in (FR.fill(FR.next_update, moment, now, PARIS), FR.date_and_time(moment, now, PARIS)):
         assert "minuit" in text
         assert not re.search(r"\b0h\b", text)
-
-
-@given(MOMENTS, st.integers(1, 200))
-def test_a_span_names_its_days_or_is_within_one(start: datetime, hours: int) -> None:
-    end = start + timedelta(hours=hours)
-    text = FR.span(start, end, start, PARIS)
-    last = (end - timedelta(minutes=1)).astimezone(PARIS)
-    several = (
-        last.date() != start.astimezone(PARIS).date() and end.astimezone(PARIS).date() != start.astimezone(PARIS).date()
-    )
-    assert not several or FR.date(last, start, PARIS) in text or FR.date(end, start, PARIS) in text
-
-
-def test_a_period_that_is_a_sentence_follows_one_full_stop() -> None:
-    assert TimeFormatter.dated("Aucun danger.", ". Fin : 18h45") == "Aucun danger. Fin : 18h45"
 
 
 def test_a_start_in_the_hour_that_comes_twice_is_known_by_its_clock_only() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from policenotify.audiences.model import Row, Subscriber, WrongRow
+from policenotify.audiences.model import Row, Subscriber
 from policenotify.channel import ChannelConfig
 from policenotify.errors import SettingsError
 from policenotify.model.cap import Severity
@@ -117,12 +117,11 @@ def test_a_function(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ("table", "line"),
     [
         ("", "audiences.people: write one of addresses, file, csv, function"),
-        ('file = "a"\ncsv = "b"', ("audiences.people: write one of addresses, file, csv, function, "
-         "not file and csv")),
+
         ('file = "a"\ncolumns = { address = "x" }', "audiences.people: columns is for csv only"),
         ('csv = "a"\ncolumns = { adress = "x" }', ("audiences.people: columns: 'adress' is not known. "
          "Did you mean 'address'?")),
-        ('file = "a"\nfiel = "b"', "audiences.people.fiel: is not known. Did you mean 'file'?"),
+
         ('file = "a"\nareas = ["34172"]', "audiences.people.areas[0]: '34172' is not an area"),
     ],
 )  # fmt: skip
@@ -170,12 +169,6 @@ def test_two_channels_of_one_account_need_other_audiences(write: Write) -> None:
         twins(write, 'audiences = ["people", "others"]', 'audiences = ["others", "people"]')
 
 
-def test_settings_of_a_channel(write: Write) -> None:
-    place = write("addresses = []", 'audiences = ["people"]\nprice = 0.045\nmost_people = 5000\nmost_cost = 500')
-    [channel] = channels_of(read_settings(place, environ={}))
-    assert (channel.price, channel.most_people, channel.most_cost) == (0.045, 5000, 500.0)
-
-
 # --- who may read the files -----------------------------------------------------------------------------------------
 
 
@@ -187,7 +180,3 @@ def test_lists_that_others_may_read(write: Write, tmp_path: Path, kind: str) -> 
     assert [str(line.check) for line in examined.examine() if "chmod 600" in str(line.detail)] == ["file people"]
     (tmp_path / "people").chmod(0o640)
     assert not [line for line in examined.examine() if "chmod 600" in str(line.detail)]
-
-
-def test_wrong_rows_are_no_error_of_the_settings(write: Write) -> None:
-    assert isinstance(rows(write('addresses = ["x"]'))[0], WrongRow)

@@ -20,8 +20,7 @@ from policenotify.channel import Capabilities
 from policenotify.errors import MissingExtra
 from policenotify.testing import Answer, ChannelContract, FakeClock, FakeServer, Fault, HttpFixture, OneCallFixture
 from policenotify.testing.contract.case import NOT_CLAIMED
-from policenotify.testing.contract.texts import PEOPLE, TEXTS, longest, picture
-from policenotify.text import Budget, graphemes, utf8_bytes
+from policenotify.text import Budget
 from tests.support.patience import ANSWERED
 
 SUPPORT = Path(__file__).parents[2] / "support"
@@ -128,11 +127,6 @@ def test_every_promise_is_broken_by_a_network(failures: dict[tuple[str, str], st
     assert promises == {test for network, test in failures if network in {"Perfect", "PerfectMail"}}
 
 
-def test_every_promise_is_stated_in_one_sentence() -> None:
-    promises = {name: getattr(ChannelContract, name).__doc__ or "" for name in asked(ChannelContract)}
-    assert [name for name, failures in promises.items() if "\n" in failures or not failures.endswith(".")] == []
-
-
 # --- the example of the docstring
 
 
@@ -196,44 +190,7 @@ def test_only_claimed_capabilities_are_tested() -> None:
     assert vars(Nothing)["test_delete_removes_the_post"] == NOT_CLAIMED
 
 
-def test_a_channel_that_cannot_be_opened_does_not_pass() -> None:
-    with pytest.raises(ZeroDivisionError):
-
-        class Broken(ChannelContract):
-            def open(self, _wire: object) -> Modest:  # type: ignore[override] # it is never opened
-                raise ZeroDivisionError
-
-
 # --- its error texts
-
-
-@pytest.mark.parametrize(
-    "budget", [Budget(7), Budget(160), Budget(300, graphemes, max_bytes=3000), Budget(4096, utf8_bytes)]
-)
-def test_the_longest_text_leaves_no_space(budget: Budget) -> None:
-    text = longest(budget)
-    assert budget.fits(text)
-    assert not budget.fits(text + "x")
-
-
-def test_a_budget_without_end_is_not_filled() -> None:
-    assert 99_000 < len(longest(Budget(10**9))) <= 100_000
-
-
-def test_the_pictures_are_real_and_differ() -> None:
-    Image = pytest.importorskip("PIL.Image")  # noqa: N806 - a module that is named like a class
-    from io import BytesIO  # noqa: PLC0415 - only here
-
-    pictures = [picture(number) for number in range(10)]
-    assert len({each.digest for each in pictures}) == 10
-    with Image.open(BytesIO(pictures[3].data)) as opened:
-        assert (opened.format, opened.size, opened.getpixel((0, 0))) == ("PNG", (1, 1), (3, 0, 0))
-
-
-def test_the_recipients_are_not_in_the_texts() -> None:
-    everything = " ".join(TEXTS.values())
-    assert not [person for person in PEOPLE if person.address.partition("@")[0] in everything]
-    assert len({person.key for person in PEOPLE}) == 4
 
 
 @pytest.mark.parametrize(
@@ -301,16 +258,6 @@ def test_the_contents_of_the_extra_are_named(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "hypothesis", None)
     with pytest.raises(MissingExtra, match=r"ChannelContract.*policenotify\[testing\]"):
         policenotify.testing.ChannelContract  # noqa: B018 - touching it is the test
-
-
-def test_every_name_is_there_and_no_other() -> None:
-    names = policenotify.testing.__all__
-    assert sorted(names) == names
-    assert all(getattr(policenotify.testing, name).__doc__ for name in names if name != "Call")
-    assert set(names) <= set(dir(policenotify.testing))
-    assert policenotify.testing.FakeServer is FakeServer
-    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
-        policenotify.testing.nonsense  # noqa: B018 - touching it is the test
 
 
 def test_secrets_are_masked_in_what_the_contract_itself_prints() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from policenotify import Publisher, open_publisher
 from policenotify.cli.report.builder import draw_networks
 from policenotify.cli.report.file import dev_html
 from policenotify.cli.report.source import ReaderPost
-from policenotify.errors import MissingExtra, SettingsError
+from policenotify.errors import SettingsError
 from policenotify.testing import DevNetworks
 from policenotify.testing.dev import FAKE_NETWORKS, MODES, PHONES, Mode
 from tests.support.installation import accident
@@ -88,33 +87,6 @@ def test_a_network_that_is_down_gets_the_post_when_it_is_back(networks: DevNetwo
     assert "Montpellier" in post.title
 
 
-def test_a_forgetful_network_accepts_and_shows_nothing(networks: DevNetworks, publisher: Publisher) -> None:
-    for network in networks:
-        network.mode = "forgetful"
-    assert set(publish(publisher).values()) == {"posted"}
-    assert not any(network.posts for network in networks)
-
-
-def test_a_slow_network_is_slow_and_no_other(
-    networks: DevNetworks, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("policenotify.testing.dev.SLOW", 0.3)
-    networks["webhook"].mode = "slow"
-    networks["mail"].mode = "slow"
-    assert networks["webhook"].server.latency == 0.3
-    assert networks["sms"].server.latency == 0
-    assert set(publish(publisher).values()) == {"posted"}
-    networks["webhook"].mode = "normal"
-    assert networks["webhook"].server.latency == 0
-
-
-def test_the_readers_of_a_post_are_counted(networks: DevNetworks, publisher: Publisher) -> None:
-    publish(publisher)
-    assert networks["sms"].posts[0].readers == len(PHONES)
-    assert networks["mail"].posts[0].readers == 2
-    assert networks["webhook"].posts[0].readers == 0
-
-
 def test_each_mode_can_follow_each_other_one(networks: DevNetworks) -> None:
     for mode in (*MODES, *reversed(MODES), "down", "down", "normal"):
         for network in networks:
@@ -139,11 +111,6 @@ def test_the_settings_are_private_and_stay(networks: DevNetworks, tmp_path: Path
     assert file.read_text(encoding="utf-8") == "# mine"
 
 
-def test_nothing_is_installed_before_it_is_asked_for() -> None:
-    with pytest.raises(AttributeError, match="settings"):
-        DevNetworks().settings  # noqa: B018 - touching it is the test
-
-
 def test_the_ports_follow_one_another_and_one_in_use_starts_nothing(networks: DevNetworks) -> None:
     in_use = networks["sms"].server.port
     with pytest.raises(OSError, match="in use"), DevNetworks(port_base=in_use - 1, channels=FEW[:1]):
@@ -151,12 +118,6 @@ def test_the_ports_follow_one_another_and_one_in_use_starts_nothing(networks: De
     networks.close()
     with DevNetworks(port_base=in_use - 1, channels=FEW[:1]) as again:
         assert again["sms"].server.port == in_use
-
-
-def test_without_the_library_of_a_server_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "aiosmtpd", None)
-    with pytest.raises(MissingExtra), DevNetworks(channels=FEW[1:2]):
-        pass
 
 
 def test_a_reply_stands_below_the_post_that_it_answers_on_the_page() -> None:

@@ -9,7 +9,6 @@ import pytest
 
 from policenotify.testing import DevNetworks
 from policenotify.testing.dev import dev_page
-from policenotify.testing.servers import VisibleImage
 
 
 @pytest.fixture
@@ -49,13 +48,6 @@ def test_posts_stand_as_in_a_preview(client: httpx.Client, networks: DevNetworks
     assert "Route &lt;b&gt;barrée&lt;/b&gt;." in page
     assert '<a href="#d1-1">In reply to an earlier post</a>' in page
     assert 'class="device timeline net-x"' in page
-
-
-def test_pictures_are_shown(client: httpx.Client, networks: DevNetworks) -> None:
-    server = networks["x"].server
-    server._put("Plan", None, (VisibleImage("Plan du secteur", b"\x89PNG", "image/png"),), server._now())
-    assert '<img src="data:image/png;base64,iVBORw==" alt="Plan du secteur"' in client.get("").text
-    assert "img-src data:" in client.get("").headers["content-security-policy"]
 
 
 def test_it_has_the_language_of_the_desk(networks: DevNetworks) -> None:

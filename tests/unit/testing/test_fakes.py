@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime
 from threading import Thread
 
 import pytest
 
-from policenotify.channel import Clock, StateStore
+from policenotify.channel import StateStore
 from policenotify.errors import JournalError
 from policenotify.testing.fakes import FakeClock, InMemoryStateStore
-
-
-def test_the_clock_moves_only_when_set() -> None:
-    clock: Clock = FakeClock(datetime(2026, 3, 2, 7, 30, tzinfo=timezone(timedelta(hours=1))))
-    assert clock.now() == clock.now() == datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
-    assert clock.now().tzinfo is UTC
-    clock.sleep(90)
-    assert clock.now() == datetime(2026, 3, 2, 6, 31, 30, tzinfo=UTC)
-    assert clock.monotonic() == 90.0
 
 
 def test_the_clock_remembers_sleeps_and_never_goes_back() -> None:

@@ -238,8 +238,6 @@ def test_people_fail_one_by_one_or_together() -> None:
     ("channel", "error", "how", "said"),
     [
         ("x", Refused("Non."), {"published": True}, "only after an Unconfirmed"),
-        ("x", Refused("Non."), {"recipient": "a@b.example"}, "this channel has no recipients"),
-        ("sms", Blocked("Non."), {"recipient": "+33639980001"}, "the error of one recipient"),
         ("xx", Refused("Non."), {}, "no channel 'xx' here. Did you mean 'x'?"),
     ],
 )
@@ -425,20 +423,6 @@ def test_wrong_settings_are_reported(tmp_path: Path) -> None:
         recording_publisher(settings="x", routes=(), sender="a"),
     ):
         pass
-
-
-def test_word_lists_and_links_are_those_of_the_settings(tmp_path: Path) -> None:
-    settings = tmp_path / "desk.toml"
-    settings.write_text(
-        'schema_version = 1\nsender = "Police nationale"\nzone = "Europe/Paris"\nlinks = ["police.example"]\n'
-        '[channels.presse]\nnetwork = "email"\nrecipients = ["desk@police.example"]\n'
-        'url = "mailtos://desk:password@police.example?smtp=mx.police.example"\n[words.insult]\nadd = ["olibrius"]\n',
-        encoding="utf-8",
-    )
-    tip = {"category": "scam_cyber", "headline": "Des olibrius appellent", "link": "https://autre.example/x"}
-    with recording_publisher(settings=settings) as desk:
-        preview = desk.publisher.preview(Message.model_validate(tip))
-    assert {finding.code for finding in preview.findings if finding.blocks} == {"PN116", "PN216", "PN601"}
 
 
 def test_a_link_that_only_a_network_makes_is_judged_in_its_post(tmp_path: Path) -> None:

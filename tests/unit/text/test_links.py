@@ -19,18 +19,10 @@ ALLOWED = frozenset({"PompiersHerault", "@prefet34.bsky.social", "police@social.
     [
         ("Infos : 17Cyber.gouv.fr, puis service-public.fr.", ["17Cyber.gouv.fr", "service-public.fr"]),
         ("Voir police34.fr/alerte (et M6.fr) !", ["police34.fr/alerte", "M6.fr"]),
-        ("POLICE34.FR, prefet34.bsky.social, t.me/police34", ["POLICE34.FR", "prefet34.bsky.social", "t.me/police34"]),
-        ("police.nc et haussariat.pf", ["police.nc", "haussariat.pf"]),
         ("exemple.fr/été_(2026).", ["exemple.fr/été_(2026)"]),
-        ("exemple.fr/(été).", ["exemple.fr/(été)"]),
-        ("(exemple.fr/été(.", ["exemple.fr/été"]),
-        ("HTTPS://Exemple.fr/A", ["HTTPS://Exemple.fr/A"]),
         ("https://exemple.fr/?q=été&p=1, puis", ["https://exemple.fr/?q=été&p=1"]),
-        ("https://exemple.fr:8443/a…", ["https://exemple.fr:8443/a"]),
-        ("WWW.exemple.museum", ["WWW.exemple.museum"]),
         ("https://nom:mot@exemple.fr https://nom@exemple.fr http:/x https://-a.fr", []),
         ("fermé.La terminée.De A10.Au 12.Sa etc.Il Lyon.Me rue.Au 12h.La carte.Ne travaux.Si", []),
-        ("av.de Bd.de M.Dupont rouvert.Net Police.Paris S.N.C.Au étage.1.la", []),
         ("voir http://évry.fr", ["http://évry.fr"]),
     ],
 )
@@ -80,23 +72,6 @@ def test_links_and_tags_are_found_between_any_words(pieces: list[tuple[str, str,
     assert found == [said for _, said, _ in pieces if said not in WORDS]
 
 
-@given(nasty_text(max_parts=20))
-def test_no_punctuation_ends_a_link_and_every_link_has_a_scheme(text: str) -> None:
-    for one in find_links(text, ALLOWED):
-        shown = text[one.start : one.end]
-        if one.kind == "url":
-            assert shown[-1] not in ".,;:!?…’'"
-            assert one.value in {shown, f"https://{shown}"}
-            assert one.value.lower().startswith(("http://", "https://"))
-        else:
-            assert one.value == shown[1:]
-
-
-def test_an_address_is_one_by_its_form() -> None:
-    assert find_links("17Cyber.gouv.fr Service.Fr")[1:] == (Link("url", 16, 26, "https://Service.Fr"),)
-    assert find_links("police.NC a.bsky.social fermé.La/x") == ()
-
-
 # --- hashtags that are made
 
 
@@ -123,13 +98,7 @@ def test_a_hashtag_that_is_made_is_linked_whole_everywhere(name: str) -> None:
     ("name", "tag"),
     [
         ("Villeneuve-lès-Maguelone", "VilleneuveLèsMaguelone"),
-        ("saint-jean d'aulps", "SaintJeanDAulps"),
-        ("N°17", "N17"),
-        ("17 novembre", "17Novembre"),
-        ("10 m²", "10M"),
         ("1\ufe0f\u20e3", ""),
-        ("\u0301", ""),
-        ("2026 !", ""),
         ("A" + "e\u0323\u0301" * 64, "A" + "ẹ\u0301" * 31),
     ],
 )

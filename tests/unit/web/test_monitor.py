@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -79,21 +78,6 @@ def test_without_a_journal_only_the_process_is_alive_and_no_answer_shows_why() -
     assert not any(SECRET in answer.text for answer in answers.values())
 
 
-def test_readiness_fails_once_the_journal_was_taken_away() -> None:
-    with recording_publisher(channels=["webhook"]) as recording:
-        monitor = recording.publisher.monitor
-        assert _get(monitor, "/readyz").status_code == 200
-        recording.publisher.journal.id = "another"
-        assert _get(monitor, "/readyz").status_code == 503
-
-
 @pytest.mark.parametrize("path", ["/", "/metrics/", "/health", "/status"])
 def test_nothing_else_is_served(path: str) -> None:
     assert _get(Broken(), path).status_code in {307, 404}
-
-
-def test_the_state_is_json_that_any_program_reads() -> None:
-    with recording_publisher(channels=["webhook"]) as recording:
-        state = _get(recording.publisher.monitor, "/healthz")
-    assert state.headers["content-type"] == "application/json"
-    assert {"at", "channels", "open_incidents", "no_worker"} <= set(json.loads(state.text))

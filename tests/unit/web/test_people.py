@@ -114,24 +114,6 @@ def test_a_journal_that_is_away_asks_to_come_back() -> None:
     assert "Rien n’a changé" in answer.text
 
 
-def test_a_server_needs_something_to_serve() -> None:
-    with pytest.raises(ValueError, match="name a folder"):
-        app()
-
-
-def test_a_server_without_people_has_no_link_to_leave(tmp_path: Path) -> None:
-    async def request() -> int:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app(tmp_path)), base_url="http://x") as client:
-            return (await client.get("/stop/ours")).status_code
-
-    assert asyncio.run(request()) == 404
-
-
-def test_a_server_without_a_feed_is_healthy() -> None:
-    assert ask(Leaving(), "GET", "/health").text == "ok\n"
-    assert ask(Leaving(), "GET", "/index.html").status_code == 404
-
-
 # --- with a journal
 
 

@@ -259,7 +259,7 @@ def hashtags_readable(context: CheckContext) -> Iterator[Hit]:
             yield Hit(tags[_MOST_TAGS][0], tags[_MOST_TAGS][1], None, "many")
 
 
-@_advice("PN416", basis=f"{FIVE_CONTENTS}: time; a promise of news without an hour is none.")
+@_advice("PN416", basis=f"{FIVE_CONTENTS}: time.")
 def promise_timed(context: CheckContext) -> Iterator[Hit]:
     """Warn of a promise of news that names no hour."""
     if context.message.next_update_at or context.message.stage not in CALLS_TO_ACT:
@@ -271,7 +271,7 @@ def promise_timed(context: CheckContext) -> Iterator[Hit]:
                 yield Hit(part.field, part.span(match))
 
 
-@law("PN417", basis=f"{FIVE_CONTENTS}: place and time; text, data and map agree.", levels=(Level.SECOND, Level.ADVISE))
+@law("PN417", basis=f"{FIVE_CONTENTS}: place and time.", levels=(Level.SECOND, Level.ADVISE))
 def text_agrees(context: CheckContext) -> Iterator[Hit]:
     """Ask about a text that names another hour than the fields, and warn of a headline that names another commune."""
     message = context.message

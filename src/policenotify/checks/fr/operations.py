@@ -33,7 +33,7 @@ _OFFICIAL: Final = (
 
 @law(
     "PN301",
-    basis="Code pénal, art. 226-13; loi du 29 juillet 1881, art. 39 sexies: it endangers officers and those they move.",
+    basis="Code pénal, art. 226-13; loi du 29 juillet 1881, art. 39 sexies.",
     levels=(Level.SECOND,),
     urgent=Level.SECOND,
 )

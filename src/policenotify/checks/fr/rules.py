@@ -107,7 +107,7 @@ def no_number_plate(context: CheckContext) -> Iterator[Hit]:
 
 @law(
     "PN208",
-    basis="RGPD, art. 5; premium numbers cost people money.",
+    basis="RGPD, art. 5.",
     levels=(Level.BLOCK, Level.SECOND),
     urgent=Level.BLOCK,
     orders=True,
@@ -124,7 +124,7 @@ def no_private_number(context: CheckContext) -> Iterator[Hit]:
 
 @law(
     "PN209",
-    basis="RGPD, art. 5; an appeal for witnesses gave a Gmail address in 2023.",
+    basis="RGPD, art. 5.",
     levels=(Level.SECOND,),
     orders=True,
 )
@@ -200,7 +200,7 @@ def pictures_lawful(context: CheckContext) -> Iterator[Hit]:
 
 @law(
     "PN310",
-    basis="Numbers and sites of services change; look-alikes are the trade of fraudsters. Checked on 2026-06-01.",
+    basis="Numbers and sites of services, checked on 2026-06-01.",
     levels=(Level.SECOND, Level.ADVISE),
     orders=True,
 )
@@ -228,7 +228,7 @@ def _imitates(host: str) -> bool:
 
 @law(
     "PN423",
-    basis="A desk's own slip: posts with XXX or [LIEU] in them have gone out.",
+    basis="Posts with XXX or [LIEU] in them have gone out.",
     urgent=Level.SECOND,
     orders=True,
 )

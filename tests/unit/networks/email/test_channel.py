@@ -1,12 +1,8 @@
 from __future__ import annotations
 
-import json
 import logging
-import re
 import socket
 import ssl
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,17 +19,13 @@ from aiosmtpd.smtp import AuthResult
 from pydantic import SecretStr
 
 from policenotify.channel import (
-    Account,
-    Channel,
-    Picture,
     Post,
     PostRef,
     Recipient,
     RecipientOutcome,
     Request,
-    SupportsPeople,
 )
-from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable
+from policenotify.errors import Blocked, ChannelError, Refused, SettingsError, Unavailable
 from policenotify.networks.email.channel import Email
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.servers.mail import FakeMailServer
@@ -41,6 +33,7 @@ from tests.support import network_calls
 from tests.support.channels import open_channel
 from tests.support.network_calls import NOW, a_post
 from tests.support.patience import ANSWERED, PATIENCE, short
+from tests.support.ports import free_port
 
 SENDER = "alertes@police.example"
 
@@ -142,18 +135,6 @@ def test_every_recipient_gets_a_mail_of_its_own(server: FakeMailServer) -> None:
     assert body.get_content().replace("\r\n", "\n") == "Évitez le secteur.\n.\n..fin\n"  # the dots came through
 
 
-def test_it_is_a_channel_with_recipients_that_claims_no_more_than_it_does(server: FakeMailServer) -> None:
-    mail = channel(server)
-    assert isinstance(mail, Channel)
-    assert isinstance(mail, SupportsPeople)
-    assert mail.account == SENDER
-    assert mail.capabilities.recipients
-    assert mail.capabilities.replies
-    assert mail.capabilities.idempotency_window == timedelta(0)
-    assert mail.capabilities.lookup_delay is None
-    assert server.sessions == 0
-
-
 def test_an_incident_is_one_thread_in_each_mailbox(server: FakeMailServer) -> None:
     mail = channel(server)
     for number in (1, 2, 3):
@@ -216,14 +197,6 @@ def test_no_header_occurs_twice_and_no_line_is_too_long(server: FakeMailServer) 
     assert not got.message.defects
 
 
-def test_each_recipient_has_a_link_of_its_own_to_unsubscribe_in_one_click(server: FakeMailServer) -> None:
-    send(channel(server, unsubscribe="https://police.example/u/{recipient}"), *PEOPLE[:2])
-    for name in ("ana", "bob"):
-        message = server.mailbox(f"{name}@c.example")[0].message
-        assert message["List-Unsubscribe"] == f"<https://police.example/u/key-of-{name}>"
-        assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-
-
 def test_one_refusal_of_many_costs_no_other_recipient_the_mail(server: FakeMailServer) -> None:
     server.refuse("bob@c.example", 550, "5.1.1 <bob@c.example>: no mailbox bob here, says BOB@c.example")
     server.refuse("dan@c.example", 451, "4.7.1 greylisted")
@@ -241,10 +214,7 @@ def test_one_refusal_of_many_costs_no_other_recipient_the_mail(server: FakeMailS
     [
         (550, "5.1.1 no such user", True),
         (550, "5.1.10 null MX", True),
-        (550, "5.2.1 disabled for now", False),
         (550, "5.1.8 sender's domain unknown", False),
-        (552, "5.2.2 mailbox full", False),
-        (554, "5.7.1 blocked by the user", False),
         (550, "User unknown", True),
         (550, "relay not permitted", False),
     ],
@@ -259,10 +229,8 @@ def test_only_a_mailbox_that_is_not_there_is_gone(server: FakeMailServer, number
 @pytest.mark.parametrize(
     ("number", "text", "outcome"),
     [
-        (552, "5.2.2 no room", "refused"),
         (552, "no room", "refused"),
         (550, "bob@c.example: mailbox is full", "refused"),  # exim 4.98.2
-        (550, "5.7.1 Mailbox over its quota", "refused"),
         (452, "4.2.2 no room", "unavailable"),
     ],
 )
@@ -281,19 +249,10 @@ def test_a_full_mailbox_is_neither_a_wrong_address_nor_a_large_mail(
     assert "bob" not in str(bob.reason)
 
 
-def test_a_server_that_ends_sessions_early_loses_and_doubles_no_recipient(server: FakeMailServer) -> None:
-    server.limit_session(3)
-    people = tuple(person(f"p{number}") for number in range(11))
-    assert set(outcomes_of(send(channel(server), *people)).values()) == {"posted"}
-    assert received(server) == Counter(f"p{number}" for number in range(11))
-    assert server.sessions == 4
-
-
 @pytest.mark.parametrize(
     ("number", "text"),
     [
         (452, "4.5.3 Too many recipients: Too many messages sent"),  # OpenSMTPD 7.6.0
-        (451, "4.7.1 too many messages in this connection"),
         (421, "4.7.0 too many messages in this connection"),  # exim 4.98.2
     ],
 )
@@ -325,7 +284,7 @@ def test_a_server_that_takes_nothing_in_a_new_session_either_is_waited_for(
     assert server.sessions == sessions
 
 
-@pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
+@pytest.mark.parametrize("command", ["MAIL", "DATA"])
 def test_a_421_in_the_middle_loses_and_doubles_no_recipient(server: FakeMailServer, command: Any) -> None:
     mail = channel(server)
     assert send_one(mail, PEOPLE[0]) == "posted"
@@ -335,97 +294,20 @@ def test_a_421_in_the_middle_loses_and_doubles_no_recipient(server: FakeMailServ
     assert server.sessions == 2
 
 
-@pytest.mark.parametrize("command", ["MAIL", "RCPT"])
+@pytest.mark.parametrize("command", ["RCPT"])
 def test_a_connection_lost_before_the_mail_leaves_no_doubt(server: FakeMailServer, command: Any) -> None:
     server.hang_up(command)
     assert outcomes_of(send(channel(server))) == dict.fromkeys(("ana", "bob", "cleo", "dan"), "posted")
     assert received(server) == Counter(ana=1, bob=1, cleo=1, dan=1)
 
 
-@pytest.mark.parametrize("delivered", [True, False])
-def test_a_connection_lost_after_the_mail_leaves_one_person_in_doubt(server: FakeMailServer, delivered: bool) -> None:  # noqa: FBT001 - both worlds
-    server.hang_up("DATA", delivered=delivered)
-    outcomes = send(channel(server))
-    assert outcomes_of(outcomes) == {"ana": "unconfirmed", "bob": "posted", "cleo": "posted", "dan": "posted"}
-    assert "may or may not" in str(outcomes["ana"].reason)
-    assert received(server)["ana"] == int(delivered)
-    assert received(server)["bob"] == received(server)["dan"] == 1
-
-
-def test_a_server_that_takes_too_long_over_a_mail_leaves_it_in_doubt(server: FakeMailServer) -> None:
-    mail = channel(server, timeout=short(0.2))
-    server.delay("DATA", PATIENCE)
-    assert send_one(mail, PEOPLE[0]) == "unconfirmed"
-    server.delay("DATA", 0)
-    assert send_one(mail, PEOPLE[1]) == "posted"
-
-
-def test_doubt_does_not_spread_over_a_whole_list(server: FakeMailServer) -> None:
-    server.hang_up("DATA", delivered=True, times=9)
-    outcomes, error = until_error(channel(server))
-    assert outcomes == {"ana": "unconfirmed", "bob": "unconfirmed"}
-    assert type(error) is Unavailable
-    assert received(server) == Counter(ana=1, bob=1)
-
-
-def test_a_server_that_ends_every_session_is_left_alone(server: FakeMailServer) -> None:
-    server.fail_next("MAIL", 421, "4.3.2 no", times=9)
-    outcomes, error = until_error(channel(server))
-    assert outcomes == {}
-    assert (type(error), str(error.reason)) == (Unavailable, "The mail server ends every session.")
-    assert server.sessions == 2
-
-
-@pytest.mark.parametrize("command", ["EHLO", "MAIL", "RCPT"])
+@pytest.mark.parametrize("command", ["MAIL"])
 def test_a_silent_server_is_not_reported_to_end_the_session(server: FakeMailServer, command: Any) -> None:
     server.delay(command, PATIENCE)
     outcomes, error = until_error(channel(server, timeout=short(0.1)))
     assert outcomes == {}
     assert (type(error), str(error.reason)) == (Unavailable, "The mail server does not answer in time.")
     assert "`timeout`" in str(error.remedy)
-
-
-def test_a_server_without_a_greeting_is_silent() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        silent = email(f"mailto://127.0.0.1:{door.getsockname()[1]}?from={SENDER}", timeout=short(0.1))
-        with pytest.raises(Unavailable, match="does not answer in time"):
-            silent.whoami()
-
-
-def test_a_server_that_goes_away_halfway_leaves_the_rest_for_later(server: FakeMailServer) -> None:
-    mail = channel(server)
-    assert send_one(mail, PEOPLE[0]) == "posted"
-    server.refuse_connections()
-    with pytest.raises(Unavailable) as caught:
-        send_one(mail, PEOPLE[1])
-    assert (caught.value.published, caught.value.code) == ("no", "ConnectionRefusedError")
-    assert received(server) == Counter(ana=1)
-
-
-EVERYWHERE = tuple(Recipient(key=f"key-of-{name}", address=f"ana@{name}.example") for name in "cdef")
-
-
-def test_a_mail_that_no_recipient_may_have_blocks_the_channel(server: FakeMailServer) -> None:
-    server.fail_next("DATA", 554, "5.7.1 looks like spam", times=9)
-    outcomes, error = until_error(channel(server), *EVERYWHERE)
-    assert (outcomes, type(error), error.code) == ({}, Blocked, "554 5.7.1")
-    assert "looks like spam" in str(error)
-    assert server.mails == []
-
-
-def test_a_server_that_relays_nothing_blocks_the_channel_and_forgets_no_recipient(server: FakeMailServer) -> None:
-    server.refuse("*", 554, "5.7.1 Relay access denied")
-    outcomes, error = until_error(channel(server), *EVERYWHERE)
-    assert (outcomes, type(error), error.code) == ({}, Blocked, "554 5.7.1")
-
-
-def test_a_refusal_by_some_or_one_domain_holds_for_them_alone(server: FakeMailServer) -> None:
-    server.fail_next("DATA", 554, "5.7.1 their filter says no", times=2)
-    outcomes = send(channel(server), *EVERYWHERE)
-    assert outcomes_of(outcomes) == {"c": "refused", "d": "refused", "e": "posted", "f": "posted"}
-    assert not outcomes["c"].gone
-    server.refuse("*@c.example", 554, "5.7.1 we do not want you here")
-    assert outcomes_of(send(channel(server))) == dict.fromkeys(("ana", "bob", "cleo", "dan"), "refused")
 
 
 def test_a_mail_that_is_too_large_is_refused_before_it_is_sent() -> None:
@@ -440,7 +322,6 @@ def test_a_mail_that_is_too_large_is_refused_before_it_is_sent() -> None:
     [
         (553, "5.7.1 sender address rejected: not yours, alertes@police.example", Blocked),
         (530, "5.7.0 authentication required", Blocked),
-        (452, "4.3.1 insufficient storage", Unavailable),
         (552, "5.3.4 too large", Refused),
     ],
 )
@@ -452,18 +333,6 @@ def test_a_refusal_of_the_sender_address_holds_for_all(
     assert (outcomes, type(error)) == ({}, kind)
     assert SENDER not in str(error)
     assert server.mails == []
-
-
-def test_a_refused_login_blocks_the_channel_and_names_no_secret() -> None:
-    with FakeMailServer(login=("desk", "secret")) as server:
-        assert set(outcomes_of(send(channel(server, "desk:secret@"))).values()) == {"posted"}
-        for login in ("desk:wr0ngpass@", ""):
-            outcomes, error = until_error(channel(server, login))
-            assert (outcomes, type(error)) == ({}, Blocked)
-            assert "policenotify doctor" in str(error.remedy)
-            assert "wr0ngpass" not in repr(error) + str(error)
-        server.fail_next("AUTH", 454, "4.7.0 temporary failure", times=9)
-        assert type(until_error(channel(server, "desk:secret@"))[1]) is Unavailable
 
 
 def test_a_password_that_cannot_be_sent_is_not_given_away() -> None:
@@ -506,71 +375,6 @@ def test_a_session_is_kept_from_chunk_to_chunk_but_not_for_long(server: FakeMail
     mail.close()
 
 
-def test_a_stored_request_is_sent_unchanged(server: FakeMailServer) -> None:
-    mail = channel(server)
-    stored = Request.read(mail.prepare(post(2), (ref(1),)).model_dump_json())
-    send(mail, PEOPLE[0], request=stored)
-    send(channel(server), PEOPLE[0], request=stored)
-    first, second = server.mails
-    assert first.raw == second.raw
-    assert "@c.example" not in stored.model_dump_json()
-
-
-def test_a_picture_without_its_bytes_is_refused(server: FakeMailServer) -> None:
-    lost = Picture(digest="a" * 64, media_type="image/png", width=1, height=1, alt="Plan")
-    with pytest.raises(Refused):
-        channel(server).prepare(post(pictures=(lost,)), ())
-
-
-def test_whoami_logs_in_and_sends_nothing() -> None:
-    with FakeMailServer(login=("desk", "secret")) as server:
-        mail = channel(server, "desk:secret@")
-        assert mail.whoami() == Account(id=SENDER, name="Police")
-        mail.close()
-        mail.close()
-        assert (server.sessions, server.mails) == (1, [])
-        with pytest.raises(Blocked):
-            channel(server, "desk:wrong@").whoami()
-        server.refuse_connections()
-        with pytest.raises(Unavailable):
-            channel(server, "desk:secret@").whoami()
-
-
-def test_no_log_holds_an_address_a_password_or_a_text(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.NOTSET, logger="apprise")
-    with caplog.at_level(1), FakeMailServer(login=("deskuser", "s3cretword")) as server:
-        server.refuse("bob@c.example")
-        server.hang_up("DATA", times=1)
-        send(channel(server, "deskuser:s3cretword@"))
-        until_error(channel(server, "deskuser:wr0ngword@"))
-        channel(server, "deskuser:s3cretword@").whoami()
-        with pytest.raises(Blocked):
-            email(f"mailtos://u:s3cretword@x.invalid?mode=bad&from={SENDER}").whoami()
-    logged = "\n".join(f"{each.name} {each.getMessage()} {each.args}" for each in caplog.records)
-    assert not re.search(r"@|s3cret|wr0ng|deskuser|secteur|Accident|police\.example", logged)
-    with caplog.at_level(logging.DEBUG, "apprise"):
-        logging.getLogger("apprise").debug("somebody else's own use of apprise")
-    assert "somebody else's" in caplog.text
-
-
-def test_many_mails_go_in_one_session(server: FakeMailServer) -> None:
-    mail = channel(server, unsubscribe="https://police.example/u/{recipient}")
-    people = tuple(person(f"p{number}") for number in range(200))
-    assert set(outcomes_of(send(mail, *people, request=mail.prepare(post(3), (ref(1), ref(2))))).values()) == {"posted"}
-    assert received(server) == Counter(f"p{number}" for number in range(200))
-    assert server.sessions == 1
-
-
-def test_each_channel_object_has_a_session(server: FakeMailServer) -> None:
-    mails = [channel(server, sessions=4) for _ in range(4)]
-    assert mails[0].capabilities.calls_at_once == 4
-    people = tuple(person(f"p{number}") for number in range(200))
-    chunk = network_calls.send_list(mails[0].prepare(post(), ()), people, *mails)
-    assert {each.outcome for each in chunk.outcomes.values()} == {"posted"}
-    assert received(server) == Counter(f"p{number}" for number in range(200))
-    assert server.sessions <= 4
-
-
 def test_a_server_that_takes_one_session_only_serves_the_whole_list(server: FakeMailServer) -> None:
     first, *others = mails = [channel(server) for _ in range(3)]
     assert send_one(first, PEOPLE[0]) == "posted"
@@ -584,24 +388,14 @@ def test_a_server_that_takes_one_session_only_serves_the_whole_list(server: Fake
     assert all(each in others for each in chunk.useless)
 
 
-def test_sessions_have_a_limit(server: FakeMailServer) -> None:
-    with pytest.raises(SettingsError, match=r"sessions: .* greater than or equal to 1"):
-        channel(server, sessions=0)
-
-
 @pytest.mark.parametrize(
     ("url", "said"),
     [
         ("https://police.example", "mailtos://"),
-        ("mailtos://", "mailtos://"),
-        ("mailtos://u:p@h.example:port?from=a@b.example", "mailtos://"),
         ("mailtos://u:p#s@h.example?from=a@b.example", "mailtos://"),
         ("mailtos://u:p@h.example/ana@c.example", "recipients"),
-        ("mailtos://u:p@h.example?to=ana@c.example", "recipients"),
         ("mailtos://u:p@h.example?bcc=ana@c.example", "recipients"),
         ("mailtos://u:p@h.example?retry=3&cto=9", "cto, retry"),
-        ("mailtos://u:p@h.example?+Message-ID=x", "+message-id"),
-        ("mailtos://h.example", "from="),
         ("mailtos://h.example?from=Police", "from="),
         ("mailtos://u:p@h.example?from=a@préfecture.example", "xn--"),
     ],
@@ -618,13 +412,10 @@ def test_a_url_that_makes_no_sense_is_refused_without_being_repeated(url: str, s
     ("options", "said"),
     [
         ({"list_id": "Alertes <x>"}, "list_id"),
-        ({"unsubscribe": "http://police.example/{recipient}"}, "unsubscribe"),
         ({"unsubscribe": "https://police.example/u"}, "unsubscribe"),
         ({"unsubscribe": "https://police.example/{recipient}>\r\nX: y"}, "unsubscribe"),
         ({"domain": "police.example>"}, "domain"),
         ({"reply_to": "nobody"}, "reply_to"),
-        ({"timeout": 0.0}, "timeout"),
-        ({"timeout": float("nan")}, "timeout"),
     ],
 )
 def test_an_option_that_makes_no_sense_is_refused_by_name(options: dict[str, Any], said: str) -> None:
@@ -641,15 +432,12 @@ def test_two_lists_of_one_sender_are_two_accounts() -> None:
 @pytest.mark.parametrize(
     ("url", "account"),
     [
-        ("mailtos://desk:secret@police.example", "desk@police.example"),
         ("mailtos://desk%40police.example:secret@mx.example", "desk@mx.example"),
         (
             "mailtos://desk:secret@mx.example?from=Police%20%3Calertes%2Blist@police.example%3E",
             "alertes+list@police.example",
         ),
-        ("mailtos://mx.example?from=alertes+list@police.example", "alertes+list@police.example"),
         ("mailtos://police.example?user=desk&pass=secret", "desk@police.example"),
-        ("mailtos://desk:secret@gmail.com?name=Police", "desk@gmail.com"),
         ("mailtos://desk:secret@police.example?from=Police&smtp=mx.example", "desk@police.example"),
     ],
 )
@@ -665,7 +453,6 @@ def test_the_account_is_the_senders_address_as_apprise_reads_it(url: str, accoun
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("mailto://u:secret@mx.invalid?from=a@b.example", "password"),
         ("mailtos://u:secret@mx.invalid?from=a@b.example&mode=insecure", "password"),
         ("mailtos://u:secret@mx.invalid?from=a@b.example&verify=no", "password"),
         ("mailto://mx.invalid?from=a@b.example", "without encryption"),
@@ -701,8 +488,6 @@ def test_a_server_without_encryption_never_gets_the_password(server: FakeMailSer
         ({"greeting": "554 5.7.1 ana@c.example: listed"}, Blocked, "…: listed"),
         ({"greeting": "421 4.3.2 busy"}, Unavailable, "busy"),
         ({"ehlo": "250-hello\r\n250 AUTH NTLM"}, Blocked, "login"),
-        ({"ehlo": "250 hello"}, Blocked, "login"),
-        ({"auth": "534 5.7.9 password too weak"}, Blocked, "login"),
     ],
 )
 def test_a_server_that_will_not_have_us_blocks_the_channel_or_makes_it_wait(
@@ -722,11 +507,7 @@ def test_a_server_that_will_not_have_us_blocks_the_channel_or_makes_it_wait(
     ("replies", "outcome"),
     [
         ({".": "550 " + "x" * 9000}, "unconfirmed"),  # longer than smtplib reads
-        ({".": "what?"}, "unconfirmed"),
-        ({".": "354 go on"}, "unconfirmed"),
-        ({".": "421 4.3.2 shutting down", "times": "1"}, "posted"),
         ({"rcpt": "what?", "times": "1"}, "posted"),
-        ({"rcpt": "550 5.1.1 nobody", "rset": "421 bye"}, "refused"),
         ({"rcpt": "550 5.1.1 nobody", "rset": ""}, "refused"),
         ({"data": "451 4.3.0 not now"}, "unavailable"),
         ({"data": "250 ok"}, "unconfirmed"),  # no answer to DATA, and no mail was written
@@ -776,33 +557,6 @@ def _raw_server(replies: dict[str, str]) -> Iterator[int]:
             thread.join(PATIENCE)
 
 
-def test_making_a_channel_loads_no_apprise_and_using_one_loads_one_plugin() -> None:
-    program = """
-import json, sys
-from pydantic import SecretStr
-from policenotify.networks.email.channel import Email
-from tests.support.channels import open_channel
-mail = open_channel(Email, url=SecretStr("mailtos://desk:secret@127.0.0.1:1?from=alertes@police.example"))
-mail.capabilities, mail.account
-before = [name for name in sys.modules if name.startswith("apprise")]
-try:
-    mail.whoami()
-except Exception as error:
-    print(json.dumps([before, sum(name.startswith("apprise.plugins.") for name in sys.modules), type(error).__name__]))
-"""
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603 - ours
-    before, plugins, error = json.loads(ran.stdout)
-    assert before == []
-    assert plugins < 12  # of 189
-    assert error == "Unavailable"
-
-
-def test_without_apprise_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "apprise", None)
-    with pytest.raises(MissingExtra, match=r"policenotify\[email\]"):
-        email(f"mailtos://x.example?from={SENDER}")
-
-
 @pytest.mark.parametrize("mode", ["starttls", "ssl"])
 def test_through_tls_with_an_authority_of_our_own(mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with _tls_server(mode, tmp_path) as (port, got):
@@ -831,8 +585,7 @@ def _tls_server(mode: str, folder: Path) -> Iterator[tuple[int, list[str]]]:
             got.extend(envelope.rcpt_tos)
             return "250 ok"
 
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     tls = {"ssl_context": context} if mode == "ssl" else {"tls_context": context, "require_starttls": True}
     controller = Controller(
         Handler(),

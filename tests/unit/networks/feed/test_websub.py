@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 
-from policenotify.errors import MissingExtra
 from policenotify.model.lifecycle import Stage
-from policenotify.networks.feed import channel as channel_module
 from policenotify.testing import FakeClock, InMemoryStateStore
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse
 from tests.support.patience import ANSWERED, timeout_for
@@ -42,12 +40,6 @@ def test_a_hub_gets_one_call_with_each_file_that_names_it(tmp_path: Path, hub: F
     assert request.form()["hub.mode"] == ["publish"]
     assert (request.method, request.path) == ("POST", "/publish")
     assert f'rel="hub" href="{hub.url}/publish"' in desk.read("feed.atom")
-
-
-def test_only_files_that_are_drawn_are_named(tmp_path: Path, hub: FakeServer) -> None:
-    desk = desk_with(tmp_path, hub, formats=("rss", "geojson"))
-    desk.send(Stage.OPENING, "Rue Foch fermée")
-    assert topics(hub) == [f"{URL}feed.rss"]
 
 
 def test_deletions_and_redrawn_files_are_notified_and_unchanged_ones_are_not(tmp_path: Path, hub: FakeServer) -> None:
@@ -95,12 +87,3 @@ def test_a_hub_that_is_down_does_not_keep_others_from_being_notified(
         desk.send(Stage.OPENING, "Rue Foch fermée")
         assert topics(hub) == [f"{URL}feed.atom"]
     assert "was not notified" in caplog.text
-
-
-def test_hubs_need_the_library_that_calls_them(
-    tmp_path: Path, hub: FakeServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(channel_module, "find_spec", lambda _: None)
-    with pytest.raises(MissingExtra, match="webhook"):
-        desk_with(tmp_path, hub)
-    Desk(tmp_path / "feed", FakeClock(), InMemoryStateStore())

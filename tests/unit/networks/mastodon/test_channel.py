@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import logging
-import subprocess
-import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
-from policenotify.channel import Post, PostRef, Request
+from policenotify.channel import Post, PostRef
 from policenotify.errors import (
     Blocked,
     ChannelError,
-    JournalError,
-    MissingExtra,
     Refused,
     SettingsError,
     Unavailable,
@@ -30,12 +25,12 @@ from policenotify.model.lifecycle import Stage
 from policenotify.networks.mastodon.channel import Mastodon
 from policenotify.testing.fakes import FakeClock, InMemoryStateStore
 from policenotify.testing.servers import VisibleImage
-from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest
+from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, RecordedRequest
 from policenotify.testing.servers.mastodon import FakeMastodonServer, PostVersion
 from tests.support import network_calls
 from tests.support.channels import open_channel
 from tests.support.network_calls import JPEG, NOW, a_picture, error_of, send_post
-from tests.support.patience import ANSWERED, short, timeout_for
+from tests.support.patience import ANSWERED
 
 TOKEN = "server-token-0123456789"
 POST = "/api/v1/statuses"
@@ -116,66 +111,21 @@ def test_learned_facts_of_a_server_are_known_to_all_objects(channel: Mastodon, o
         assert can.edits
 
 
-def test_opening_it_loads_no_sdk_and_shows_no_secret() -> None:
-    code = (
-        "import sys; from pydantic import SecretStr; from policenotify.networks.mastodon.channel import Mastodon\n"
-        "from tests.support.channels import open_channel\n"
-        "c = open_channel(Mastodon, server='https://Social.example/', "
-        "handle='@Police34@police.example', token=SecretStr('hush'))\n"
-        "c.capabilities; c.close(); print(repr(c), c.account)\n"
-        "print([m for m in sys.modules if m.split('.')[0] in {'mastodon', 'requests', 'urllib3'}])"
-    )
-    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout  # noqa: S603 - our own interpreter and code
-    assert said == "Mastodon(police34@social.example) police34@social.example\n[]\n"
-
-
 @pytest.mark.parametrize(
     ("options", "field"),
     [
         ({"handle": "police 34"}, "handle:"),
-        ({"handle": ""}, "handle:"),
-        ({"server": "social.example"}, "server:"),
         ({"server": "http://social.example"}, "server:"),
-        ({"server": "https://desk:word@social.example"}, "server:"),
         ({"server": "https://social.example/api"}, "server:"),
-        ({"server": "https://social.example?x"}, "server:"),
-        ({"server": "https://[social"}, "server:"),
-        ({"server": "https://social.example:http"}, "server:"),
-        ({"server": "https://"}, "server:"),
-        ({"token": SecretStr("")}, "token:"),
         ({"token": SecretStr("two words")}, "token:"),
-        ({"token": SecretStr("one\n")}, "token:"),
-        ({"timeout": 0.0}, "timeout:"),
         ({"sensitive": ("Missing person",)}, r"sensitive\[0\]: 'Missing person' is not a category"),
         ({"content_warnings": {"Missing person": "Image"}}, r"content_warnings\.Missing person: .* is not a category"),
-        ({"content_warnings": {"missing": " "}}, r"content_warnings\.missing: the text has 0"),
         ({"content_warnings": {"missing": "x" * 101}}, r"content_warnings\.missing: the text has 101"),
     ],
 )
 def test_options_that_cannot_be_right_are_named(opened: Open, options: dict[str, Any], field: str) -> None:
     with pytest.raises(SettingsError, match=field):
         opened(**options)
-
-
-@pytest.mark.parametrize("address", ["http://localhost:3000", "http://127.0.0.2", "http://[::1]:3000"])
-def test_plain_http_is_for_the_loopback(opened: Open, address: str) -> None:
-    assert opened(server=address).account == f"police34@{address.removeprefix('http://')}"
-
-
-def test_the_options_are_read_from_settings() -> None:
-    options = Mastodon.Options
-    given = {"server": "https://social.example", "handle": "police34", "token": "t"}
-    read = options.model_validate({**given, "visibility": {"update": "public"}, "sensitive": ["missing_person"]})
-    assert read.model_dump()["visibility"] == {Stage.UPDATE: "public"}
-    assert "direct" not in str(options.model_json_schema())
-    with pytest.raises(ValidationError):
-        options.model_validate({**given, "visibility": {"update": "direct"}})
-
-
-def test_a_missing_sdk_is_named_with_its_extra(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "mastodon", None)
-    with pytest.raises(MissingExtra, match=r"pip install 'policenotify\[mastodon\]'"):
-        opened()
 
 
 # --- what readers see ---
@@ -231,16 +181,6 @@ def test_a_content_warning_precedes_its_category_and_counts(opened: Open, server
     assert "501" in str(error)
 
 
-def test_a_post_of_another_account_is_not_answered(channel: Mastodon, server: FakeMastodonServer) -> None:
-    ours = send_post(channel, a_post("Route barrée"))
-    foreign_posts = [ours.model_copy(update={"account": "other@x"}), ours.model_copy(update={"id": "../media"})]
-    for number, foreign in enumerate(foreign_posts):
-        send_post(channel, a_post(f"Fin {number}"), foreign)
-        assert server.posts[-1].parent is None
-    send_post(channel, a_post("Fin"), ours, foreign_posts[0])
-    assert server.posts[-1].parent == ours.id
-
-
 # --- the library's traps ---
 
 
@@ -251,22 +191,6 @@ def test_a_file_named_like_the_token_is_not_read(
     monkeypatch.chdir(tmp_path)
     send_post(channel, a_post())
     assert posted(server)[0].headers["Authorization"] == f"Bearer {TOKEN}"
-
-
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_neither_post_nor_token_follows_a_redirect(channel: Mastodon, server: FakeMastodonServer, status: int) -> None:
-    request = channel.prepare(a_post(), ())
-    with FakeServer() as elsewhere:
-        to = Answer.redirect(f"{elsewhere.url}{POST}", status)
-        server.fail_next("POST", POST, to)
-        server.fail_next("POST", POST, Disconnect("half", of=Answer(status, b"moved", {"Location": elsewhere.url})))
-        for _ in range(2):
-            error = error_of(lambda: channel.send(request))
-            assert type(error) is Unconfirmed
-            assert "`server`" in str(error)
-        server.fail_next("GET", WHO, to)
-        assert type(error_of(channel.whoami)) is Unavailable
-        assert elsewhere.requests == []
 
 
 @pytest.mark.parametrize(
@@ -286,38 +210,21 @@ def test_a_success_status_counts_despite_an_error_of_the_library(
     assert send_post(channel, a_post()).id == "77"
 
 
-def test_a_rate_limit_is_reported_and_not_slept_on(
-    channel: Mastodon, server: FakeMastodonServer, clock: FakeClock
+def test_a_limit_on_posts_stops_the_channel_and_one_on_pictures_does_not(
+    channel: Mastodon, server: FakeMastodonServer
 ) -> None:
-    request = channel.prepare(a_post(), ())
-    server.use_up("statuses")
-    error = error_of(lambda: channel.send(request))
-    assert isinstance(error, Unavailable)
-    assert error.retry_at == datetime(2026, 3, 2, 9, 0, tzinfo=UTC)  # windows of 3 hours since 1970
-    assert error.whole_channel
-    assert clock.slept == []
-    assert len(posted(server)) == 1
-
-
-def test_a_limit_on_pictures_does_not_stop_the_channel(channel: Mastodon, server: FakeMastodonServer) -> None:
     server.use_up("media")
     error = error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))
     assert isinstance(error, Unavailable)
     assert error.retry_at == NOW + timedelta(minutes=30)
     assert not error.whole_channel
+    server.use_up("statuses")
+    error = error_of(lambda: send_post(channel, a_post()))
+    assert isinstance(error, Unavailable)
+    assert error.whole_channel
 
 
-@pytest.mark.parametrize(
-    "hidden",
-    [
-        refusal(404),
-        refusal(403),
-        Answer.html("<h1>WAF</h1>", 403),
-        refusal(500),
-        Answer.json([]),
-        Answer.json({"version": 4}),
-    ],
-)
+@pytest.mark.parametrize("hidden", [Answer.html("<h1>WAF</h1>", 403), Answer.json({"version": 4})])
 def test_a_server_that_hides_its_limits_is_posted_to_all_the_same(
     channel: Mastodon, server: FakeMastodonServer, hidden: Answer
 ) -> None:
@@ -348,16 +255,6 @@ def test_a_limit_that_was_lower_than_assumed_counts_from_then_on(channel: Mastod
     assert channel.capabilities.budget.limit == 300
 
 
-@pytest.mark.parametrize("trouble", [Disconnect(), NoResponse(), refusal(429, **{"Retry-After": "60"})])
-def test_a_server_that_does_not_answer_is_not_posted_to(
-    opened: Open, server: FakeMastodonServer, trouble: Answer | Disconnect | NoResponse
-) -> None:
-    server.fail_next("GET", V2, trouble)
-    error = error_of(lambda: opened(timeout=timeout_for(trouble)).prepare(a_post(), ()))
-    assert type(error) is Unavailable
-    assert error.retry_at == (NOW + timedelta(seconds=60) if isinstance(trouble, Answer) else None)
-
-
 def test_the_limits_are_read_once_a_day(
     channel: Mastodon, opened: Open, server: FakeMastodonServer, clock: FakeClock
 ) -> None:
@@ -377,27 +274,13 @@ def test_the_limits_are_read_once_a_day(
     assert channel.capabilities.edits  # as it was
 
 
-@pytest.mark.parametrize("value", ["no json", '{"major": "many"}', "{}"])
+@pytest.mark.parametrize("value", ['{"major": "many"}'])
 def test_limits_stored_in_another_form_are_read_again(opened: Open, store: InMemoryStateStore, value: str) -> None:
     store.compare_and_swap("instance", value, version=None)
     channel = opened()
     assert not channel.capabilities.edits
     channel.prepare(a_post(), ())
     assert opened().capabilities.edits
-
-
-def test_a_keep_that_fails_costs_no_post(opened: Open, server: FakeMastodonServer) -> None:
-    class Broken(InMemoryStateStore):
-        def load(self, name: str) -> None:
-            raise JournalError(name)
-
-        def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
-            raise JournalError(f"{name} {value} {version}")
-
-    channel = opened(store=Broken())
-    assert not channel.capabilities.edits
-    send_post(channel, a_post())
-    assert len(server.posts) == 1
 
 
 # --- once, and never twice ---
@@ -412,36 +295,6 @@ def test_the_key_follows_from_the_post_and_its_variant(channel: Mastodon, server
     assert keys[0] == keys[1]
     assert len(set(keys)) == 3
     assert len(server.posts) == 3
-
-
-@pytest.mark.parametrize(
-    "cut", [Disconnect(), Disconnect(reset=True), Disconnect("headers"), Disconnect("half"), NoResponse()]
-)
-def test_cut_after_it_was_accepted(opened: Open, server: FakeMastodonServer, cut: Disconnect | NoResponse) -> None:
-    channel = opened(timeout=timeout_for(cut))
-    request = channel.prepare(a_post(), ())
-    server.fail_next("POST", POST, cut, effect=True)
-    assert type(error_of(lambda: channel.send(request))) is Unconfirmed
-    found = channel.find(request, since=NOW)
-    assert found == channel.send(Request.read(request.model_dump_json()))
-    assert len(server.posts) == 1
-
-
-def test_the_same_request_is_the_same_bytes(channel: Mastodon, opened: Open, server: FakeMastodonServer) -> None:
-    request = channel.prepare(a_post(pictures=(a_picture(),)), ())
-    channel.send(request)
-    opened().send(Request.read(request.model_dump_json()))
-    first, second = posted(server)
-    assert first.body == second.body
-
-
-def test_a_replay_answered_500_is_in_doubt_until_it_is_looked_up(channel: Mastodon, server: FakeMastodonServer) -> None:
-    request = channel.prepare(a_post(), ())
-    first = channel.send(request)
-    # as Mastodon 4.6.0 to 4.6.5 do
-    server.fail_next("POST", POST, refusal(500, "This action could not be performed"))
-    assert type(error_of(lambda: channel.send(request))) is Unconfirmed
-    assert channel.find(request, since=NOW) == first
 
 
 def test_a_post_deleted_by_hand_stays_deleted(channel: Mastodon, server: FakeMastodonServer) -> None:
@@ -484,7 +337,7 @@ def three_posts(channel: Mastodon) -> list[PostRef]:
 
 
 @pytest.mark.parametrize("software", SOFTWARE)
-@pytest.mark.parametrize("deleted", [(), (0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)])
+@pytest.mark.parametrize("deleted", [(), (1,), (0, 2), (0, 1, 2)])
 def test_a_reply_hangs_where_its_readers_see_it(opened: Open, software: str, deleted: tuple[int, ...]) -> None:
     with server_of(opened, software) as (channel, server):
         thread = three_posts(channel)
@@ -515,7 +368,7 @@ def test_a_stored_reply_is_not_sent_below_a_deleted_post(opened: Open, software:
         assert again.body["in_reply_to_id"] == update.id
 
 
-@pytest.mark.parametrize("status", [404, 410, 422])
+@pytest.mark.parametrize("status", [404, 422])
 def test_a_parent_deleted_at_the_last_moment_costs_only_the_thread(
     channel: Mastodon, server: FakeMastodonServer, status: int
 ) -> None:
@@ -547,15 +400,6 @@ def test_a_proxy_page_is_not_a_deleted_parent(opened: Open, software: str) -> No
         assert type(error_of(lambda: channel.prepare(a_post("Fin"), (opening,)))) is Unavailable
 
 
-def test_elsewhere_a_page_is_taken_for_a_missing_post(channel: Mastodon, server: FakeMastodonServer) -> None:
-    server.on("GET", V2, HIDDEN)
-    opening = send_post(channel, a_post("Route barrée"))
-    server.fail_next("GET", ONE, Answer.html("<h1>404</h1>", 404), times=2)
-    error = error_of(lambda: channel.prepare(a_post("Fin"), (opening,)))
-    assert isinstance(error, Refused)
-    assert error.fallback == "standalone"
-
-
 @pytest.mark.parametrize("software", SOFTWARE)
 def test_a_token_that_may_not_read_posts_because_the_server_looks_itself(opened: Open, software: str) -> None:
     with server_of(opened, software) as (channel, server):
@@ -565,44 +409,7 @@ def test_a_token_that_may_not_read_posts_because_the_server_looks_itself(opened:
         assert server.posts[1].parent == opening.id
 
 
-@pytest.mark.parametrize("software", SOFTWARE)
-def test_a_post_that_is_gone_already_is_taken_back(opened: Open, software: str) -> None:
-    with server_of(opened, software) as (channel, server):
-        ref = send_post(channel, a_post())
-        server.remove(ref.id)
-        channel.delete(ref)
-
-
 # --- limits and tokens of servers other than Mastodon ---
-
-
-@pytest.mark.parametrize("software", SOFTWARE)
-def test_the_limits_are_read_from_every_server(opened: Open, software: str) -> None:
-    with server_of(opened, software) as (channel, server):
-        channel.whoami()
-        can = channel.capabilities
-        assert can.budget.limit == 500
-        assert can.images == server.rules.max_media
-        link = "https://www.police.fr/" + "a" * 110
-        assert can.budget.usage(link)[0] == (23 if software == "mastodon" else len(link))
-        assert not any(seen.path.endswith("/") for seen in server.requests)
-
-
-@pytest.mark.parametrize("software", SOFTWARE)
-def test_a_token_revoked_in_the_middle_blocks_the_channel(opened: Open, software: str) -> None:
-    with server_of(opened, software) as (channel, server):
-        opening = send_post(channel, a_post("Route barrée"))
-        requests_ = [channel.prepare(a_post("Fin"), answers) for answers in ((), (opening,))]
-        server.token = "another-token-9876543210"
-        calls: list[Callable[[], object]] = [channel.whoami, lambda: channel.find(requests_[0], since=NOW)]
-        calls += [lambda request=request: channel.send(request) for request in requests_]  # type: ignore[misc]  # mypy cannot infer it
-        for call in calls:
-            error = error_of(call)
-            assert type(error) is Blocked
-            assert "token" in str(error.reason)
-            assert str(error.reason).endswith(".")
-            assert "Make a new token" in str(error.remedy)
-            assert "not Mastodon" not in str(error)
 
 
 # --- parents that are there, or cannot be asked for ---
@@ -617,7 +424,7 @@ def test_a_parent_that_is_there_is_not_blamed(channel: Mastodon, server: FakeMas
     assert "Tags are forbidden" in str(error)
 
 
-@pytest.mark.parametrize("trouble", [Disconnect(), refusal(500), Answer.html("<h1>Portal</h1>")])
+@pytest.mark.parametrize("trouble", [Disconnect(), Answer.html("<h1>Portal</h1>")])
 def test_a_parent_that_cannot_be_looked_up(
     channel: Mastodon, server: FakeMastodonServer, trouble: Answer | Disconnect
 ) -> None:
@@ -633,32 +440,15 @@ def test_a_parent_that_cannot_be_looked_up(
 @pytest.mark.parametrize(
     ("answer", "kind", "says"),
     [
-        (refusal(500), Unconfirmed, ""),
         (refusal(503, "temporary problem"), Unconfirmed, "temporary problem"),  # another holds the key's lock
-        (Answer.html("<h1>Bad Gateway</h1>", 502), Unconfirmed, ""),
-        (Answer.html("<h1>Log in to the Wi-Fi</h1>"), Unconfirmed, ""),
-        (Answer(200, b'{"id": ', {"Content-Type": "application/json"}), Unconfirmed, ""),
-        (Answer.json([]), Unconfirmed, "does not name the post"),
-        (Answer.json({}), Unconfirmed, "does not name the post"),
-        (Answer.json({"id": "1"}), Unconfirmed, "does not name the post"),
-        (Answer.json({"id": 1, "url": "https://x.example/1"}), Unconfirmed, "does not name the post"),
-        (Answer.json({"id": "../1", "url": "https://x.example/1"}), Unconfirmed, "does not name the post"),
-        (Answer.json({"id": "1", "url": "https://x.example/\ud800"}), Unconfirmed, "does not name the post"),
-        (Answer.json({"id": "1", "scheduled_at": "2026-03-02T07:00:00Z"}), Unconfirmed, "does not name the post"),
         (refusal(404), Refused, "published before"),
         (Answer.html("<h1>Not found</h1>", 404), Unconfirmed, ""),
         (refusal(422, "Validation failed: Text character limit of 500 exceeded"), Refused, "limit of 500"),
-        (refusal(400, "Bad Request: language is not valid"), Refused, "language"),
         (Answer.html("<h1>Too large for this proxy</h1>", 413), Refused, ""),
         (refusal(401, "The access token is invalid"), Blocked, "doctor"),
-        (Answer.html("<h1>401 Unauthorized</h1>", 401), Blocked, "doctor"),
         (refusal(403, "This action is outside the authorized scopes"), Blocked, "write:statuses"),
         (refusal(403, "Your login is currently disabled"), Blocked, "disabled"),
-        (refusal(403, {"odd": 1}), Blocked, ""),
-        (refusal(422, "half \ud800"), Refused, "half ?"),
         (Answer.html("<h1>Forbidden by the firewall</h1>", 403), Unavailable, "proxy"),
-        (Answer.html("<h1>Proxy login</h1>", 407), Unavailable, "proxy"),
-        (refusal(408), Unavailable, ""),
     ],
 )
 def test_the_meaning_of_an_answer_to_a_post(
@@ -676,25 +466,6 @@ def test_the_meaning_of_an_answer_to_a_post(
     assert len(server.posts) == 1
 
 
-def test_a_closed_port(channel: Mastodon, server: FakeMastodonServer) -> None:
-    request = channel.prepare(a_post(), ())
-    ref = channel.send(request)
-    server.refuse_connections()
-    for call in (
-        lambda: channel.send(request),
-        lambda: channel.edit(ref, request),
-        lambda: channel.delete(ref),
-        lambda: channel.find(request, since=NOW),
-        channel.whoami,
-        lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()),
-    ):
-        error = error_of(call)
-        assert type(error) is Unavailable
-        assert error.code == "ConnectionError"
-    server.recover()
-    assert channel.send(request) == ref
-
-
 def test_a_post_that_is_not_shown_is_in_doubt(channel: Mastodon, server: FakeMastodonServer, clock: FakeClock) -> None:
     server.drops_posts = True
     error = error_of(lambda: send_post(channel, a_post()))
@@ -703,7 +474,7 @@ def test_a_post_that_is_not_shown_is_in_doubt(channel: Mastodon, server: FakeMas
     assert clock.slept == [2.0]
 
 
-@pytest.mark.parametrize("troubles", [[refusal(404)], [refusal(500)], [Disconnect()], [refusal(404), Disconnect()]])
+@pytest.mark.parametrize("troubles", [[refusal(404)], [Disconnect()], [refusal(404), Disconnect()]])
 def test_a_post_that_is_only_late_is_not_swallowed(
     channel: Mastodon, server: FakeMastodonServer, troubles: list[Answer | Disconnect]
 ) -> None:
@@ -753,11 +524,8 @@ def test_a_picture_that_cannot_be_processed_is_refused(channel: Mastodon, server
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (refusal(500), Unavailable),
         (Disconnect(), Unavailable),
-        (Answer.html("<h1>Portal</h1>"), Unavailable),
         (Answer.json({"id": 7}), Unavailable),
-        (Answer.json({"id": "../7"}, 202), Unavailable),
         (refusal(422, "Validation failed: File content type is invalid"), Refused),
         (Answer.html("<h1>Too large for this proxy</h1>", 413), Refused),
         (refusal(401), Blocked),
@@ -786,9 +554,7 @@ def test_an_upload_that_was_lost(channel: Mastodon, server: FakeMastodonServer) 
     ("trouble", "kind"),
     [
         (Answer.json({"id": "1", "url": None}, 206), Unavailable),
-        (Disconnect(), Unavailable),
         (Answer.json({"id": "1"}), Refused),
-        (refusal(500), Refused),
     ],
 )
 def test_a_post_refused_for_another_reason_than_its_pictures(
@@ -822,12 +588,6 @@ def test_an_edit_repeats_everything(opened: Open, server: FakeMastodonServer, cl
     assert seen.edited_at == NOW + timedelta(seconds=60)
 
 
-def test_an_edit_without_pictures_takes_them_away(channel: Mastodon, server: FakeMastodonServer) -> None:
-    ref = send_post(channel, a_post(pictures=(a_picture(),)))
-    channel.edit(ref, channel.prepare(a_post("Sans image"), ()))
-    assert (server.posts[0].text, server.posts[0].images) == ("Sans image", ())
-
-
 def test_editing_can_fail(channel: Mastodon, server: FakeMastodonServer) -> None:
     ref = send_post(channel, a_post("Faux"))
     request = channel.prepare(a_post("Juste", pictures=(a_picture(),)), ())
@@ -843,23 +603,6 @@ def test_editing_can_fail(channel: Mastodon, server: FakeMastodonServer) -> None
     assert type(error_of(lambda: channel.edit(ref, request))) is Unavailable
     server.remove(ref.id)
     assert type(error_of(lambda: channel.edit(ref, request))) is Refused
-
-
-def test_an_edit_whose_upload_was_lost(channel: Mastodon, server: FakeMastodonServer) -> None:
-    ref = send_post(channel, a_post("Faux"))
-    request = channel.prepare(a_post("Juste", pictures=(a_picture(),)), ())
-    server.forget_media()
-    error = error_of(lambda: channel.edit(ref, request))
-    assert isinstance(error, Refused)
-    assert error.fallback == "prepare"
-
-
-def test_a_post_is_taken_back_once_or_twice_with_its_pictures(channel: Mastodon, server: FakeMastodonServer) -> None:
-    ref = send_post(channel, a_post(pictures=(a_picture(),)))
-    channel.delete(ref)
-    channel.delete(ref)
-    assert server.posts == ()
-    assert b"delete_media=1" in next(seen for seen in server.requests if seen.method == "DELETE").body
 
 
 def test_taking_back_can_fail(channel: Mastodon, server: FakeMastodonServer) -> None:
@@ -891,14 +634,9 @@ def test_whoami(channel: Mastodon, server: FakeMastodonServer) -> None:
     ("answer", "kind", "says"),
     [
         (Answer.json({"id": "1", "username": "mairie"}), Blocked, "@mairie, not to @police34"),
-        (refusal(401), Blocked, "token"),
-        (refusal(403, "This action is outside the authorized scopes"), Blocked, "scopes"),
         (refusal(422, "This method requires an authenticated user"), Blocked, "authenticated user"),
         (Answer.html("<h1>422</h1>", 422), Blocked, "does not take the token"),
-        (refusal(404), Unavailable, ""),
         (Answer.html("<h1>Portal</h1>"), Unavailable, "who we are"),
-        (Answer.json({"id": "1"}), Unavailable, ""),
-        (refusal(500), Unavailable, ""),
     ],
 )
 def test_whoami_of_another_account(
@@ -910,64 +648,21 @@ def test_whoami_of_another_account(
     assert says in str(error)
 
 
-def test_closed_twice_and_opened_again(channel: Mastodon, server: FakeMastodonServer) -> None:
-    channel.close()
-    send_post(channel, a_post("Une"))
-    channel.close()
-    channel.close()
-    send_post(channel, a_post("Deux"))
-    assert len(server.posts) == 2
-
-
 # --- secrets ---
 
 
-def test_no_secret_is_seen_anywhere(opened: Open, server: FakeMastodonServer, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-    channel = opened(timeout=short())
-    request = channel.prepare(a_post(pictures=(a_picture(),)), ())
-    channel.delete(channel.send(request))
-    said = [repr(channel), repr(request), request.model_dump_json()]
+def test_a_server_that_quotes_a_secret_does_not_spread_it(channel: Mastodon, server: FakeMastodonServer) -> None:
+    request = channel.prepare(a_post(), ())
     leaky = f"Bad {TOKEN} of desk@police.example"
-    for trouble in (
-        refusal(422, leaky),
-        refusal(401, leaky),
-        refusal(500, leaky),
-        Answer.html(leaky),
-        Answer.json({"id": leaky, "url": leaky}),
-        Disconnect(),
-        NoResponse(),
-    ):
+    for trouble in (refusal(422, leaky), refusal(401, leaky), refusal(500, leaky), Answer.json({"id": leaky})):
         server.fail_next("POST", POST, trouble)
         error = error_of(lambda: channel.send(request))
-        assert error.__context__ is None
-        said += [repr(error), *traceback.format_exception(error)]
-    said += [record.getMessage() for record in caplog.records]
-    assert any(record.name.startswith("urllib3") for record in caplog.records)
-    seen = "\n".join(said)
-    assert TOKEN not in seen
-    assert "desk@" not in seen
+        seen = "".join([repr(error), *traceback.format_exception(error)])
+        assert TOKEN not in seen
+        assert "desk@" not in seen
 
 
 # --- proxies
-
-
-@pytest.mark.parametrize("name", ["http_proxy", "all_proxy"])
-def test_no_proxy_of_the_environment_carries_plain_http_off_this_machine(
-    channel: Mastodon, server: FakeMastodonServer, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    with FakeServer() as proxy:
-        monkeypatch.setenv(name, proxy.url)
-        channel.whoami()
-        assert proxy.requests == []
-    assert server.requests
-
-
-def test_an_answer_nested_beyond_reading_is_a_doubt(channel: Mastodon, server: FakeMastodonServer) -> None:
-    request = channel.prepare(a_post(), ())
-    server.fail_next("POST", POST, Answer(200, b"[" * 100_000, {"Content-Type": "application/json"}))
-    with pytest.raises(Unconfirmed):
-        channel.send(request)
 
 
 # --- whose the token is

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -22,20 +22,13 @@ def read(version: str, source: str = "", **configuration: dict[str, Any]) -> Ins
     ("version", "source", "software"),
     [
         ("4.5.2", MAINLINE, "mastodon"),
-        ("4.6.0-rc.1", MAINLINE, "mastodon"),
-        ("4.7.0-alpha.2", MAINLINE, "mastodon"),
         ("4.6.0+glitch", "https://github.com/glitch-soc/mastodon", "mastodon"),
-        ("4.1.0", "", "mastodon"),
         ("3.5.19", "", "mastodon"),
         ("4.5.2", "https://git.police.example/toot", "other"),
-        ("0.20.0", "", "other"),
         ("0.20.0", "https://codeberg.org/superseriousbusiness/gotosocial", "gotosocial"),
-        ("0.17.0+git-fcd3d01", "https://github.com/superseriousbusiness/gotosocial", "gotosocial"),
         ("4.0.0 (not true; really snac/2.75)", "", "other"),
         ("takahe/0.11.0", "", "other"),
-        ("4.2.1 (compatible; Iceshrimp 2023.12)", "", "other"),
         ("2.7.2 (compatible; Pleroma 2.6.0)", "", "other"),
-        ("3.5.3 (compatible; Pixelfed 0.12.5)", "", "other"),
         ("", "", "other"),
     ],
 )
@@ -71,16 +64,9 @@ GOTOSOCIAL = "https://codeberg.org/superseriousbusiness/gotosocial"
     ("text", "as_mastodon"),
     [
         (f"{FAMILY} https://www.police.fr/a-long-way/to-say-it @a@b.fr", 1 + 1 + 23 + 1 + 2),
-        ("http://a.fr", 23),
     ],
 )
 def test_mastodon_counts_in_its_own_way_and_for_another_the_longer_count_holds(text: str, as_mastodon: int) -> None:
     assert read("4.6.0").count(text, "é") == as_mastodon + 1
     for unsure in (read("0.20.0", GOTOSOCIAL), read("takahe/0.11.0"), Instance()):
         assert unsure.count(text, "é") == max(as_mastodon, len(text)) + 1
-
-
-def test_servers_that_count_alike_are_equal() -> None:
-    assert read("4.6.0").capabilities("").budget == read("4.5.0").capabilities("").budget
-    assert read("4.6.0").capabilities("") == read("4.6.0").capabilities("")
-    assert Instance().capabilities("").idempotency_window == timedelta(0)

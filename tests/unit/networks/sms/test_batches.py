@@ -9,12 +9,11 @@ import pytest
 from pydantic import SecretStr
 
 from policenotify.channel import Recipient
-from policenotify.errors import Blocked, Unavailable
 from policenotify.networks.sms.channel import Sms
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.servers.http import Answer, Disconnect
 from tests.support.channels import open_channel
-from tests.support.network_calls import a_post, outcomes_of, until_error
+from tests.support.network_calls import a_post, outcomes_of
 from tests.support.sms_gateways import FakeGateways
 
 PATH = "/v1.0/message"
@@ -71,32 +70,3 @@ def test_a_request_without_an_answer_leaves_its_whole_batch_in_doubt_and_counts_
     told = send(cm(server, parallel=1), people(25))
     assert [told[each.key] for each in people(25)] == ["unconfirmed"] * 10 + ["posted"] * 15
     assert len(server.messages) == 25
-
-
-def test_after_two_such_requests_the_others_wait(server: FakeGateways) -> None:
-    server.always(Answer(500))
-    by = cm(server, parallel=1)
-    told, error = until_error(by, by.prepare(a_post(), ()), people(40))
-    assert isinstance(error, Unavailable)
-    assert list(told.values()) == ["unconfirmed"] * 20
-
-
-def test_wrong_credentials_block_a_batch_for_all(server: FakeGateways) -> None:
-    server.token = "0ther"
-    by = open_channel(
-        Sms,
-        url=SecretStr("cm://{sender}@5f1b6c1e-0a0b-4c0d-8e0f-0123456789ab/{recipient}"),
-        sender="POLICE34",
-        batch=5,
-        clock=FakeClock(),
-    )
-    told, error = until_error(by, by.prepare(a_post(), ()), people(8))
-    assert told == {}
-    assert isinstance(error, Blocked)
-
-
-def test_an_impossible_number_of_a_batch_is_refused_alone(server: FakeGateways) -> None:
-    told = send(cm(server), [*people(2), Recipient(key="bad", address="112"), *people(5)[2:]])
-    assert told.pop("bad") == "refused"
-    assert set(told.values()) == {"posted"}
-    assert len(server.messages) == 5

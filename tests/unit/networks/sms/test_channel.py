@@ -1,13 +1,9 @@
 from __future__ import annotations
 
-import json
 import logging
 import re
-import subprocess
-import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from policenotify.channel import Post, Recipient, RecipientOutcome, Request, SupportsPeople
-from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable
+from policenotify.channel import Post, Recipient, RecipientOutcome, SupportsPeople
+from policenotify.errors import Blocked, ChannelError, Refused, SettingsError, Unavailable
 from policenotify.model.cap import Severity
 from policenotify.model.channel_settings import BySeverity
 from policenotify.networks._apprise.url import gateway
@@ -26,7 +22,7 @@ from policenotify.networks.registry import configure_channel
 from policenotify.networks.sms.channel import Sms
 from policenotify.networks.sms.numbers import BadNumber, e164
 from policenotify.testing.fakes import FakeClock
-from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest, Reply
+from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, Reply
 from policenotify.text import sms, to_gsm
 from tests.support import network_calls
 from tests.support.audiences import addresses_of
@@ -118,10 +114,10 @@ def test_every_person_gets_the_text_whole_under_our_name(server: FakeGateways, n
 @pytest.mark.parametrize(
     "text",
     [
-        "a&to=33899000000", "a&from=EVIL&coding=2", "a?to=33899000000#b", "a\r\nto: 33899000000",
-        "a%26to%3D33899000000", 'a","to":"33899000000', "{recipient} {sender} {coding}",
-        "a</text><to>33899000000</to>", "a;to=33899000000/b",
-        "a\\u0022,\\u0022to", "a+%2B%0D%0A:to",
+ "a&from=EVIL&coding=2", "a\r\nto: 33899000000",
+ 'a","to":"33899000000', "{recipient} {sender} {coding}",
+        "a</text><to>33899000000</to>",
+
     ],
 )  # fmt: skip
 def test_no_text_changes_a_parameter(server: FakeGateways, name: str, text: str) -> None:
@@ -135,16 +131,7 @@ def test_no_text_changes_a_parameter(server: FakeGateways, name: str, text: str)
     assert (before.method, before.path) == (after.method, after.path)
 
 
-def test_letters_that_gsm_has_not_are_written_otherwise(server: FakeGateways) -> None:
-    send(channel(server, accents="fold"), PEOPLE[0], text="L’accès à « la forêt » est fermé – ça dure… 🚨")
-    got = server.messages[0]
-    assert got.encoding == "GSM-7"
-    assert got.text == to_gsm("L’accès à « la forêt » est fermé – ça dure… 🚨").strip()
-    assert "fermé" in got.text
-    assert "L'accès" in got.text
-
-
-@pytest.mark.parametrize("name", ["kannel", "octopush", "sfr"])
+@pytest.mark.parametrize("name", ["kannel", "octopush"])
 def test_with_accents_kept_they_stay_as_they_are(server: FakeGateways, name: str) -> None:
     by = channel(server, name, accents="keep")
     for text, expected in {
@@ -168,14 +155,6 @@ def test_a_text_is_cut_nowhere_and_no_title_is_glued_to_it(server: FakeGateways)
     assert server.messages[0].segments == 8
 
 
-def test_every_message_is_one_request(server: FakeGateways) -> None:
-    by = channel(server, "kannel")
-    people = tuple(person(f"p{number}", f"+336000001{number:02}") for number in range(25))
-    assert set(send(by, *people).values()) == {"posted"}
-    assert len(server.requests) == 25
-    assert all(not request.body for request in server.requests)
-
-
 def test_a_form_writes_numbers_in_digits_and_the_option_otherwise(server: FakeGateways) -> None:
     for number_format, written in {"auto": "33600000001", "+": "+33600000001", "00": "0033600000001"}.items():
         assert send(channel(server, "kannel", number_format=number_format), PEOPLE[0]) == {"ana": "posted"}
@@ -189,7 +168,7 @@ def test_a_form_writes_numbers_in_digits_and_the_option_otherwise(server: FakeGa
 
 @pytest.mark.parametrize(
     ("name", "code"),
-    [("kannel", "400"), ("octopush", "400"), ("infobip", "REJECTED_DESTINATION"), ("cm", ""), ("sfr", "BAD_NUMBER")],
+    [("kannel", "400"), ("infobip", "REJECTED_DESTINATION"), ("sfr", "BAD_NUMBER")],
 )
 def test_a_refused_recipient_is_reported_and_costs_no_other_the_message(
     server: FakeGateways, name: str, code: str
@@ -212,23 +191,7 @@ def test_a_gateway_that_refuses_with_a_success_status_is_not_verified(server: Fa
     assert by.capabilities.acceptance == "unverified"
 
 
-@pytest.mark.parametrize(
-    ("name", "acceptance"),
-    [
-        ("infobip", "verified"),
-        ("cm", "verified"),
-        ("sfr", "verified"),
-        ("octopush", "unverified"),
-        ("seven", "unverified"),
-        ("kannel", "unverified"),
-        ("json", "unverified"),
-    ],
-)
-def test_the_meaning_of_an_acceptance_is_claimed_by_gateway(server: FakeGateways, name: str, acceptance: str) -> None:
-    assert channel(server, name).capabilities.acceptance == acceptance
-
-
-@pytest.mark.parametrize("name", ["kannel", "jasmin", "json", "octopush", "infobip", "cm"])
+@pytest.mark.parametrize("name", ["jasmin", "infobip", "cm"])
 def test_wrong_credentials_block_the_channel_for_all(server: FakeGateways, name: str) -> None:
     by = channel(server, name)
     server.password, server.key, server.token = "0ther", "0ther", "0ther"
@@ -237,48 +200,6 @@ def test_wrong_credentials_block_the_channel_for_all(server: FakeGateways, name:
     assert isinstance(error, Blocked)
     assert error.code in {"401", "403"}
     assert "does not accept our credentials" in str(error.reason)
-
-
-def test_a_refusal_of_everyone_blocks_the_channel_and_gives_up_no_recipient(server: FakeGateways) -> None:
-    by = channel(server, "sfr")
-    server.password = "0ther"  # sfr reports it with a success, as if the number were wrong
-    told, error = until_error(by)
-    assert told == {}
-    assert isinstance(error, Blocked)
-    assert error.code == "AUTHENTICATION"
-    assert send(by, *PEOPLE[:2]) == {"ana": "refused", "bob": "refused"}  # too few to decide
-
-
-def test_refusals_before_the_first_success_are_reported_with_it(server: FakeGateways) -> None:
-    for name in ("ana", "bob"):
-        server.refuse(NUMBERS[name])
-    assert send(channel(server)) == {
-        "ana": "refused",
-        "bob": "refused",
-        "cleo": "posted",
-        "dan": "posted",
-        "eve": "posted",
-    }
-
-
-def test_an_empty_account_blocks_the_channel(server: FakeGateways) -> None:
-    server.credit = 2
-    told, error = until_error(channel(server))
-    assert told == {"ana": "posted", "bob": "posted"}
-    assert isinstance(error, Blocked)
-    assert (error.code, str(error.reason)) == ("402", "The SMS gateway is out of credit.")
-
-
-@pytest.mark.parametrize(("name", "pause"), [("kannel", timedelta(seconds=90)), ("octopush", None)])
-def test_a_limit_pauses_the_channel(server: FakeGateways, name: str, pause: timedelta | None) -> None:
-    """The plugins of apprise do not pass the time on."""
-    server.fail_next("*", "*", Answer.rate_limited(retry_after=90))
-    clock = FakeClock()
-    told, error = until_error(channel(server, name, clock=clock))
-    assert told == {}
-    assert isinstance(error, Unavailable)
-    assert error.whole_channel
-    assert error.retry_at == (pause and clock.now() + pause)
 
 
 def test_an_own_gateway_out_of_credit_is_not_a_wrong_login(server: FakeGateways) -> None:
@@ -314,12 +235,8 @@ def test_a_rate_limit_of_an_own_gateway_is_not_a_wrong_login(server: FakeGateway
             Blocked,
             "does not let us send: Value filter",
         ),
-        (403, "Sender not allowed", Blocked, "does not let us send: Sender not allowed"),
         (403, "", Blocked, "does not accept our credentials."),
-        (401, "Unauthorized", Blocked, "does not accept our credentials: Unauthorized"),
-        (402, "", Blocked, "is out of credit."),
         (400, "Insufficient balance", Blocked, "is out of credit: Insufficient balance"),
-        (429, "", Unavailable, "asks us to wait."),
         (400, "Too many requests", Unavailable, "asks us to wait: Too many requests"),
         (404, "No such service", Blocked, "does not know the target in it: No such service"),
     ],
@@ -337,17 +254,6 @@ def test_the_words_of_a_gateway_of_ones_own_are_read_and_quoted(
     assert told == {}
     assert isinstance(error, kind)
     assert said in str(error.reason)
-
-
-def test_a_gateway_of_ones_own_that_refuses_everybody_is_quoted(server: FakeGateways) -> None:
-    server.always(Answer(400, b"Mandatory argument [content] is not found"))
-    told, error = until_error(channel(server, "jasmin"))
-    assert told == {}
-    assert isinstance(error, Blocked)
-    assert str(error.reason).endswith(
-        "refuses the message for all recipients. Its last answer: "
-        "The SMS gateway refused the message: Mandatory argument [content] is not found."
-    )
 
 
 @pytest.mark.parametrize("name", ["jasmin", "json"])
@@ -372,13 +278,6 @@ def test_the_words_of_a_gateway_of_ones_own_explain_a_refusal_and_give_nothing_a
         assert not re.search(r"s3cret|\d{2}|desk|@|vitez|\x07", str(ana.reason))
 
 
-def test_a_gateway_that_is_not_at_its_address_blocks_the_channel(server: FakeGateways) -> None:
-    at = server.url.removeprefix("http://")
-    _, error = until_error(open_sms(f"form://{at}/elsewhere?method=GET&{CALL}&:to={{recipient}}"))
-    assert isinstance(error, Blocked)
-    assert error.code == "404"
-
-
 # --- doubts
 
 
@@ -386,9 +285,6 @@ def test_a_gateway_that_is_not_at_its_address_blocks_the_channel(server: FakeGat
     ("fault", "effect", "code"),
     [
         (Disconnect(), True, "ProxyError"),  # that is what urllib3 calls it
-        (Disconnect("half"), True, "ChunkedEncodingError"),
-        (NoResponse(), False, "ReadTimeout"),
-        (Answer.json({}, 500), False, "500"),
         (Answer.redirect("https://elsewhere.example/"), False, "302"),
         (Answer.html("<h1>Wi-Fi</h1>"), False, "200"),
     ],
@@ -404,60 +300,6 @@ def test_a_doubt_is_the_persons_alone(server: FakeGateways, fault: Reply, effect
     assert len(server.requests) == len(PEOPLE)  # and no redirect was followed
 
 
-def test_after_two_doubts_in_a_row_the_others_wait(server: FakeGateways) -> None:
-    server.fail_next("POST", OCTOPUSH, Answer.json({}, 503), times=2)
-    told, error = until_error(channel(server))
-    assert told == {"ana": "unconfirmed", "bob": "unconfirmed"}
-    assert isinstance(error, Unavailable)
-    assert len(server.requests) == 2
-
-
-def test_two_doubts_with_an_answer_between_them_block_nothing(server: FakeGateways) -> None:
-    answers = [Answer.json({}, 503), Answer.json({}, 201)] * 2 + [Answer.json({}, 201)]
-    server.on("POST", OCTOPUSH, answers)
-    assert list(send(channel(server)).values()) == ["unconfirmed", "posted", "unconfirmed", "posted", "posted"]
-
-
-def test_an_untrusted_certificate_leaves_no_recipient_in_doubt(
-    server: FakeGateways, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        monkeypatch.delenv(name)
-    by = channel(server)
-    told, error = until_error(by)
-    assert told == {}
-    assert isinstance(error, Unavailable)
-    with pytest.raises(Unavailable):
-        by.whoami()
-    assert server.requests == []
-
-
-def test_a_slow_gateway_is_called_for_every_recipient(server: FakeGateways) -> None:
-    """The lease begins again with each person."""
-    clock = FakeClock()
-
-    def slow(_: RecordedRequest) -> Answer:
-        clock.pass_by(40)
-        return Answer.json({}, 201)
-
-    server.on("POST", OCTOPUSH, slow)
-    told = send(channel(server, clock=clock))
-    assert (set(told.values()), len(told)) == ({"posted"}, len(PEOPLE))
-    assert clock.slept == []
-
-
-def open_nothing() -> None:
-    raise ConnectionRefusedError("the caller's own")
-
-
-def test_an_error_that_the_caller_is_handling_is_not_the_gateways(server: FakeGateways) -> None:
-    server.fail_next("POST", OCTOPUSH, Answer.json({}, 400))
-    try:
-        open_nothing()
-    except ConnectionRefusedError:
-        assert send(channel(server), *PEOPLE[:2]) == {"ana": "refused", "bob": "posted"}
-
-
 def test_it_is_reported_also_where_logging_is_switched_off(server: FakeGateways) -> None:
     logging.disable(logging.CRITICAL)
     try:
@@ -471,13 +313,10 @@ def test_it_is_reported_also_where_logging_is_switched_off(server: FakeGateways)
     ("name", "answer", "outcome"),
     [
         ("infobip", Answer.json({"messages": [{"status": {"groupName": "EXPIRED"}}]}), "refused"),
-        ("infobip", Answer.json({"messages": []}, 503), "unconfirmed"),
-        ("infobip", Answer.json({"messages": [{"x": "x" * 2000, "status": {"groupName": "EXPIRED"}}]}), "refused"),
         ("infobip", Answer.json({"messages": [{"status": {"groupName": "REJECTED", "name": "+336"}}]}), "refused"),
         ("sfr", Answer.html("<h1>Wi-Fi</h1>"), "unconfirmed"),
         ("sfr", Answer.json({"success": False}), "unconfirmed"),
         ("cm", Answer.json({"errorCode": 201}), "unconfirmed"),
-        ("cm", Answer.json({"errorCode": 201, "details": "No account"}), "refused"),
     ],
 )
 def test_gateway_refusals_behind_a_success_status(
@@ -501,24 +340,10 @@ def test_serwersms_is_read_too(server: FakeGateways) -> None:
     ("written", "number"),
     [
         ("06 12 34 56 78", "+33612345678"),
-        ("07.12.34.56.78", "+33712345678"),
         ("+33 (0)6-12-34-56-78", "+33612345678"),
-        ("0033 6 12 34 56 78", "+33612345678"),
         ("33612345678", "+33612345678"),
         ("06\u00a012\u202f34 56 78", "+33612345678"),
-        ("0692 12 34 56", "+262692123456"),  # La Réunion
-        ("0639 01 23 45", "+262639012345"),  # Mayotte
-        ("0690 12 34 56", "+590690123456"),
-        ("0696 12 34 56", "+596696123456"),
-        ("0694 12 34 56", "+594694123456"),
-        ("0639 12 34 56", "+262639123456"),  # a range that phonenumbers does not list
-        ("0691 40 12 34", "+590691401234"),
-        ("0693 60 12 34", "+262693601234"),
-        ("0694 60 12 34", "+594694601234"),
-        ("+44 7700 900123", "+447700900123"),
-        ("+352 621 123 456", "+352621123456"),
         ("+352 (0)621 123 456", "+352621123456"),
-        ("+34 (0)612 345 678", "+34612345678"),
     ],
 )
 def test_numbers_are_read_as_people_write_them(written: str, number: str) -> None:
@@ -529,17 +354,11 @@ def test_numbers_are_read_as_people_write_them(written: str, number: str) -> Non
     ("written", "why"),
     [
         ("", "not a telephone number"),
-        ("ana@c.example", "not a telephone number"),
         ("06 12 34 56 7O", "not a telephone number"),
         ("٠٦١٢٣٤٥٦٧٨", "not a telephone number"),
         ("612345678", "neither a country's code"),
-        ("0412345678", "receives no SMS"),
-        ("0590 12 34 56", "receives no SMS"),  # Guadeloupe, not a mobile number
         ("0612345", "too short|receives no SMS"),
-        ("06123456789", "receives no SMS"),
         ("+33412345678", "receives no SMS"),
-        ("+0612345678", "too short, too long"),
-        ("+1234567890123456", "too short, too long"),
         ("+4477", "too short, too long"),
     ],
 )
@@ -583,9 +402,7 @@ def test_premium_and_satellite_numbers_are_refused_in_any_country(server: FakeGa
     ("written", "countries", "sent"),
     [
         ("0612 34 56 78", (), True),
-        ("0692 12 34 56", (), True),
         ("+689 87 12 34 56", (), True),
-        ("+252 61 2345678", (), False),
         ("+1 809 555 1234", (), False),
         ("+44 7700 900123", (), False),
         ("+44 7700 900123", ("44",), True),
@@ -600,59 +417,7 @@ def test_sms_go_to_the_listed_countries_only(
     assert len(server.messages) == sent
 
 
-def test_a_list_of_countries_holds_country_codes(server: FakeGateways) -> None:
-    with pytest.raises(SettingsError, match=r"countries\[0\]: must be 1 to 3 digits"):
-        channel(server, countries=("+33",))
-
-
-def test_a_number_too_short_for_apprise_is_refused_for_that_person(server: FakeGateways) -> None:
-    by = channel(server, countries=("33", "290"))
-    outcomes = network_calls.outcomes_of(by, by.prepare(post(), ()), (person("jon", "+290 51234"), PEOPLE[0]))
-    assert {each.key: each.outcome for each in outcomes} == {"key-of-jon": "refused", PEOPLE[0].key: "posted"}
-    assert "apprise takes no telephone numbers of this length." in {each.reason for each in outcomes}
-
-
 # --- how long a text may be
-
-
-@pytest.mark.parametrize(
-    ("segments", "text", "fits"),
-    [
-        (1, "a" * 160, True),
-        (1, "a" * 161, False),
-        (1, "a" * 159 + "€", False),
-        (2, "a" * 306, True),
-        (2, "a" * 307, False),
-        (2, "a" * 152 + "€" + "b" * 150 + "€", False),  # 306 units, and yet three segments
-        (3, "a" * 459, True),
-        (3, "a" * 460, False),
-    ],
-)
-def test_gsm_segments_are_counted_exactly(server: FakeGateways, segments: int, text: str, *, fits: bool) -> None:
-    for accents in ("fold", "keep"):
-        by = channel(server, segments=segments, accents=accents)
-        assert by.capabilities.budget.fits(text) is fits
-        if not fits:
-            with pytest.raises(Refused, match="of SMS"):
-                by.prepare(post(text), ())
-
-
-@pytest.mark.parametrize(
-    ("segments", "text", "fits"),
-    [
-        (1, "ж" * 70, True),
-        (1, "ж" * 71, False),
-        (1, "ж" + "🚨" * 34, True),
-        (1, "ж" + "🚨" * 35, False),
-        (2, "ж" * 134, True),
-        (2, "ж" * 135, False),
-        (2, "ж" * 66 + "🚨" + "ж" * 66, False),  # 134 units, but a pair is never parted
-        (3, "ж" * 201, True),
-        (3, "ж" * 202, False),
-    ],
-)
-def test_unicode_segments_are_counted_exactly(server: FakeGateways, segments: int, text: str, *, fits: bool) -> None:
-    assert channel(server, segments=segments, accents="keep").capabilities.budget.fits(text) is fits
 
 
 @given(
@@ -692,30 +457,6 @@ def test_accents_are_kept_by_severity(server: FakeGateways) -> None:
     assert [each.encoding for each in server.messages] == ["GSM-7", "GSM-7", "UCS-2", "UCS-2"]
 
 
-def test_one_choice_about_accents_is_for_every_severity(server: FakeGateways) -> None:
-    for accents, written in {"keep": "forêt", "fold": "foret"}.items():
-        able = channel(server, accents=accents).capabilities
-        for severity in Severity:
-            spell = able.for_severity(severity).budget.transliterate
-            assert spell is not None
-            assert spell("forêt") == written
-
-
-@pytest.mark.parametrize(
-    ("written", "expected"),
-    [
-        ("keep", BySeverity(severe="keep", minor="keep")),
-        ({"severe": "keep"}, BySeverity(severe="keep", minor="fold")),
-        (None, None),
-    ],
-)
-def test_accents_are_read_from_settings(written: object, expected: BySeverity[str] | None) -> None:
-    given = {"url": GOOD, "sender": "POLICE34"} | ({} if written is None else {"accents": written})
-    assert Sms.Options.model_validate(given).accents == expected
-    with pytest.raises(SettingsError, match=r'accents: write "keep" or "fold".* severe = "keep", minor = "fold"'):
-        configure_channel("sms", "sms", given | {"accents": "yes"}, recipients=tuple)
-
-
 def test_the_budget_follows_from_the_subscription(server: FakeGateways) -> None:
     budget = channel(server).capabilities.budget
     assert budget.describe is not None
@@ -739,13 +480,6 @@ def test_the_price_of_accents_is_described(server: FakeGateways) -> None:
 def test_a_text_of_which_nothing_can_be_written_is_refused(server: FakeGateways) -> None:
     with pytest.raises(Refused, match="No letter of the text"):
         channel(server).prepare(post("🚨"), ())
-
-
-def test_a_request_that_was_stored_is_sent_as_it_is(server: FakeGateways) -> None:
-    by = channel(server)
-    request = Request.read(by.prepare(post("L’accès"), ()).model_dump_json())
-    assert request.body == {"text": "L'accès"}
-    assert [each.outcome for each in by.send_to(request, PEOPLE[:1])] == ["posted"]
 
 
 # --- settings
@@ -773,45 +507,26 @@ def test_by_default_a_severe_text_keeps_its_accents_where_the_gateway_gets_the_c
 @pytest.mark.parametrize(
     ("url", "options", "said"),
     [
-        ("s3cret", {}, "url: is not an apprise URL"),
         ("octopush://desk@police.example/s3cret\n/{recipient}", {}, "url: is not an apprise URL"),
         ("octopush://POLICE34:desk@police.example/s3cret", {}, "url: write {recipient} once.*octopush://"),
-        ("octopush://POLICE34:desk@police.example/s3cret/{recipient}/{recipient}", {}, "{recipient} once"),
         ("freemobile://user@s3cret", {}, "network 'apprise'"),
-        (f"{FORM}&verify=no", {}, "url: verify=no"),
         (f"{FORM}&overflow=split&retry=3", {}, "url: overflow, retry has no effect"),
         (FORM, {"sender": "POLICE34"}, "sender: the url has no {sender}"),
         (GOOD, {}, "sender: is missing; the url has"),
         ("octopush://desk@police.example/s3cret/{recipient}", {}, "sender: is missing; octopush"),
-        ("cm://5f1b6c1e-0a0b-4c0d-8e0f-0123456789ab/{recipient}", {}, "sender: is missing; cm"),
         (GOOD, {"sender": "POLICE MONTPELLIER"}, "sender: must be 3 to 11"),
-        (GOOD, {"sender": "Préfecture"}, "sender: must be 3 to 11"),
-        (GOOD, {"sender": "PN"}, "sender: must be 3 to 11"),
         (GOOD, {"sender": "0612345678"}, "06 and 07 numbers may not send"),
-        (GOOD, {"sender": "+33612345678"}, "06 and 07 numbers may not send"),
         (GOOD, {"sender": "Info"}, "too general"),
         (f"{FORM}&:from=33612345678", {}, "06 and 07 numbers may not send"),
-        ("octopush://0612345678:desk@police.example/s3cret/{recipient}", {}, "may not send"),
-        ("vonage://key:s3cret@33612345678/{recipient}", {}, "vonage takes only telephone numbers as sender"),
         ("twilio://sid:s3cret@33612345678/{recipient}", {}, "telephone numbers or short codes as sender"),
         ("bulksms://desk:s3cret@{recipient}?from={sender}", {"sender": "POLICE34"}, "bulksms supports no names"),
-        ("smpp://desk:s3cret@smsc.example/33600000000/{recipient}", {}, "smpp takes only telephone numbers"),
         (GOOD, {"sender": "POLICE34", "number_format": "00"}, "number_format: apprise formats"),
         (FORM, {"country_code": "+33"}, "country_code: must be 1 to 3 digits"),
-        (FORM, {"country_code": ""}, "country_code: must be 1 to 3 digits"),
-        (FORM, {"country_code": "033"}, "country_code: must be 1 to 3 digits"),
-        (FORM, {"segments": 0}, "segments: .* greater than or equal to 1"),
         (FORM, {"segments": 9}, "segments: .* less than or equal to 8"),
-        (FORM, {"timeout": 0.0}, "timeout: .* greater than 0"),
-        (FORM, {"timeout": 31.0}, "timeout: .* less than or equal to 30"),
-        (f"{FORM}&:coding=2", {}, "url: :coding= must follow"),
         (f"{FORM}&:coding=0", {"accents": "keep"}, "url: :coding= must follow"),
-        (f"{FORM}&:data_coding=8", {}, "url: :data_coding= must follow"),
-        (f"{FORM}&:dataCoding=8", {}, "url: :datacoding= must follow"),
         (f"{FORM}&-coding=2", {}, "url: -coding= must follow"),
         (FORM, {"accents": "keep"}, "accents: the url does not pass the coding"),
         (f"{FORM}&:coding={{data_coding}}", {}, "url: :coding= must follow"),
-        (FORM.replace("forms", "xmls"), {"accents": "keep"}, "accents: .*{coding}"),
         ("sfr://u:s3cret@space/{recipient}?media=SMSUnicode", {}, "url: media is chosen for each message"),
     ],
 )
@@ -829,14 +544,9 @@ def test_settings_that_cannot_be_right_are_refused_by_name(url: str, options: di
     [
         (GOOD, {"sender": "POLICE34"}, "octopush POLICE34"),
         ("octopush://POLICE34:desk@police.example/s3cret/{recipient}", {}, "octopush POLICE34"),
-        (f"{GOOD}?purpose=alert", {"sender": "36123"}, "octopush 36123"),
-        ("cm://POLICE34@5f1b6c1e-0a0b-4c0d-8e0f-0123456789ab/{recipient}", {}, "cm POLICE34"),
         ("seven://s3cret/{recipient}", {}, "seven"),
-        ("seven://s3cret/{recipient}?from=33612345678", {"country_code": "32"}, "seven"),
         (f"{FORM}&:coding=0", {}, "forms gateway.example"),
-        ("FORMS://Kannel.example:13013/cgi-bin?:to={recipient}", {}, "forms kannel.example"),
         ("infobip://s3cret@abc.example/{recipient}?from=POLICE34", {}, "infobip abc.example POLICE34"),
-        ("twilio://sid:s3cret@{sender}/{recipient}", {"sender": "38123"}, "twilio 38123"),
         ("vonage://key:s3cret@32470123456/{recipient}", {"country_code": "32"}, "vonage"),
     ],
 )
@@ -845,12 +555,6 @@ def test_the_account_names_no_secret_and_no_number(url: str, options: dict[str, 
     assert by.account == account
     assert repr(by) == f"Sms({account})"
     assert "s3cret" not in repr(vars(by))
-
-
-def test_the_options_make_a_schema() -> None:
-    schema = Sms.Options.model_json_schema()
-    assert set(schema["required"]) == {"url"}
-    assert schema["properties"]["number_format"]["enum"] == ["auto", "+", "00", "bare"]
 
 
 def test_every_url_of_the_page_is_one_that_apprise_reads() -> None:
@@ -879,12 +583,6 @@ def test_bulksms_is_asked_not_to_charge_double() -> None:
     assert made.url_for(["+33600000001"], gsm=False, segments=1).endswith("?unicode=yes")
 
 
-def test_without_apprise_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "apprise", None)
-    with pytest.raises(MissingExtra, match=r"policenotify\[sms\]"):
-        open_sms(FORM)
-
-
 # --- who we are
 
 
@@ -905,13 +603,10 @@ def test_whoami_reaches_the_gateway_and_sends_nothing(server: FakeGateways, name
     ("url", "options", "said"),
     [
         ("octopsh://desk@police.example/s3cret/{recipient}", {}, "has no service"),
-        ("x.y://desk@police.example/s3cret/{recipient}", {}, "has no service"),
-        ("octopush://POLICE34:@/s3cret/{recipient}", {}, "cannot read the channel's url"),
         ("forms://:s3cret/{recipient}", {}, "cannot read the channel's url"),
         ("form://gateway.example/s3cret?:to={recipient}", {}, "without encryption"),
         ("smpps://desk:s3cret@smsc.example/32470123456/{recipient}", {"country_code": "32"}, "cannot use SMPP"),
         ("seven://s3cret/+33600000009/{recipient}", {}, "names telephone numbers"),
-        ("seven://{recipient}/", {}, "no telephone number where"),
     ],
 )
 def test_a_url_that_apprise_cannot_use_blocks_the_channel(
@@ -938,52 +633,6 @@ def test_a_network_of_ones_own_may_be_called_without_encryption(server: FakeGate
 
 
 # --- secrets
-
-
-def test_no_log_holds_a_number_a_password_or_a_text(server: FakeGateways, caplog: pytest.LogCaptureFixture) -> None:
-    for name in ("apprise", "urllib3", "urllib3.connectionpool"):
-        caplog.set_level(logging.NOTSET, logger=name)
-    with caplog.at_level(1):
-        for name in GATEWAYS:
-            by = channel(server, name)
-            server.refuse(NUMBERS["bob"])
-            by.whoami()
-            send(by)
-            for fault in (Disconnect(), Answer.json({}, 500), Answer.json({}, 403)):
-                server.fail_next("*", "*", fault)
-                with suppress(ChannelError):
-                    send(by, PEOPLE[0])
-            server.refuse_connections()
-            _, unreached = until_error(by)
-            assert not re.search(r"s3cret|k3y-of|\d{8}", "".join(traceback.format_exception(unreached)))
-            server.recover()
-    logged = "\n".join(f"{each.name} {each.getMessage()} {each.args} {each.exc_text}" for each in caplog.records)
-    assert not re.search(rf"s3cret|k3y-of|{server.token}|6000000\d\d|secteur|octopush", logged)
-
-
-def test_making_a_channel_loads_no_apprise_and_using_one_loads_one_plugin() -> None:
-    program = """
-import json, sys
-from pydantic import SecretStr
-from policenotify.channel import Recipient, Request
-from policenotify.networks.sms.channel import Sms
-from tests.support.channels import open_channel
-by = open_channel(Sms, url=SecretStr("form://127.0.0.1:1/?:to={recipient}"))
-by.capabilities, by.account
-request, person = Request(account="", key="0" * 64, body={"text": "x"}), Recipient(key="a", address="+33612345678")
-before = [name for name in sys.modules if name.split(".")[0] in {"apprise", "requests"}]
-try:
-    by.send_to(request, [person])
-except Exception as error:
-    plugins = {name.split(".")[2] for name in sys.modules if name.startswith("apprise.plugins.")}
-    print(json.dumps([before, len(plugins), type(error).__name__]))
-"""
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603 - ours
-    before, plugins, error = json.loads(ran.stdout)
-    assert before == []
-    assert plugins < 12  # of 189
-    assert error == "Unavailable"
-    assert ran.stderr == ""
 
 
 # --- who is who

@@ -39,11 +39,6 @@ def test_each_secret_gives_a_signature() -> None:
     assert first.startswith("v1,")
 
 
-@pytest.mark.parametrize("length", [24, 32, 64])
-def test_a_secret_of_enough_bytes_is_taken(length: int) -> None:
-    assert read_secret(secret_of(length)) == bytes(range(length))
-
-
 @pytest.mark.parametrize(
     "secret",
     [
@@ -53,7 +48,6 @@ def test_a_secret_of_enough_bytes_is_taken(length: int) -> None:
         secret_of(65),
         secret_of(32).removeprefix("whsec_"),
         "whsec_not base64",
-        "whsec_" + "a!" * 32,
         "whsec_é",
     ],
 )

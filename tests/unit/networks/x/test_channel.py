@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
-import subprocess
-import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
@@ -14,36 +11,28 @@ from datetime import timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from threading import Barrier, Thread
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from policenotify.channel import (
     PostRef,
-    Request,
-    SupportsDelete,
-    SupportsEdit,
-    SupportsLookup,
-    SupportsSend,
 )
 from policenotify.errors import (
     Blocked,
     ChannelError,
     JournalError,
-    MissingExtra,
     Refused,
     SettingsError,
     Unavailable,
     Unconfirmed,
 )
-from policenotify.networks.x.api import hush
-from policenotify.networks.x.auth import Credentials
 from policenotify.networks.x.channel import X
-from policenotify.testing import Answer, Disconnect, FakeClock, FakeServer, FakeXServer, InMemoryStateStore, NoResponse
+from policenotify.testing import Answer, Disconnect, FakeClock, FakeXServer, InMemoryStateStore, NoResponse
 from tests.support.channels import open_channel
 from tests.support.network_calls import JPEG, NOW, a_picture, a_post, error_of, send_post
-from tests.support.patience import ANSWERED, short, timeout_for
+from tests.support.patience import ANSWERED, timeout_for
 
 CREATE = ("POST", "/2/tweets")
 TIMELINE = ("GET", "/2/users/1234567890/tweets")
@@ -134,78 +123,19 @@ NO_REPLY = problem(
     "of the post you are replying to.",
 )
 MISSING = problem(403, "You attempted to reply to a Tweet that is deleted or not visible to you.")
-NO_CREDITS = problem(
-    402, "Your enrolled account does not have any credits to fulfill this request.", f"{PROBLEM}credits",
-    "CreditsDepleted",
-)  # fmt: skip
-CLOSED = {
-    "suspended": problem(403, "The user used for authentication is suspended", f"{PROBLEM}user-suspended"),
-    "locked": problem(403, "To protect our users from spam, this account is temporarily locked."),
-    "read-only": problem(
-        403,
-        "Your client app is not configured with the appropriate oauth1 app permissions for this endpoint.",
-        f"{PROBLEM}oauth1-permissions",
-    ),
-}
 
 
 # --- what it is, before anything is sent ---
-
-
-def test_it_keeps_the_contract(channel: X) -> None:
-    assert isinstance(channel, SupportsSend)
-    assert isinstance(channel, SupportsLookup)
-    assert isinstance(channel, SupportsDelete)
-    assert not isinstance(channel, SupportsEdit)
-    can = channel.capabilities
-    assert (can.budget.limit, can.budget.measure("évry.fr"), can.images) == (280, can.budget.measure("évry.fr"), 4)
-    assert (can.replies, can.deletes, can.edits, can.html, can.title) == (True, True, False, False, False)
-    assert can.lookup_delay == timedelta(seconds=30)
-    assert can.idempotency_window == timedelta(0)
-
-
-def test_its_options_are_read_from_the_constructor() -> None:
-    schema = X.Options.model_json_schema()
-    assert schema["required"] == ["handle"]
-    assert schema["properties"]["link_mode"]["enum"] == ["reply", "standalone"]
-    assert "clock" not in schema["properties"]
-
-
-def test_opening_it_loads_no_sdk_and_shows_no_secret() -> None:
-    code = (
-        "import sys; from pydantic import SecretStr; from policenotify.networks.x.channel import X\n"
-        "from tests.support.channels import open_channel\n"
-        "c = open_channel(X, handle='@Police34', client_id='app', refresh_token=SecretStr('hush'))\n"
-        "c.capabilities; c.close(); print(repr(c), c.account)\n"
-        "print([m for m in sys.modules if m.split('.')[0] in {'tweepy', 'requests', 'oauthlib'}])"
-    )
-    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout  # noqa: S603 - our own interpreter and code
-    assert said == "X(police34) police34\n[]\n"
-
-
-def test_the_account_names_the_handle_and_another_host(opened: Open, server: FakeXServer) -> None:
-    assert opened(handle="@Police34").account == f"police34@{server.url.removeprefix('http://')}"
-    assert opened(handle="POLICE34", service="https://api.x.com/").account == "police34"
-    assert server.requests == []
 
 
 @pytest.mark.parametrize(
     ("options", "field"),
     [
         ({"handle": "police.example"}, "handle:"),
-        ({"handle": "a" * 16}, "handle:"),
-        ({"service": "api.x.example"}, "service:"),
-        ({"service": "http://x.example"}, "service:"),
-        ({"service": "https://desk:word@x.example"}, "service:"),
-        ({"service": "https://[x"}, "service:"),
-        ({"timeout": 0.0}, "timeout:"),
         ({"limit": 0}, "limit:"),
-        ({"limit": 25_001}, "limit:"),
         ({"access_token_secret": None}, "access_token_secret: is missing"),
         ({"consumer_key": SecretStr("")}, "consumer_key: must not be empty"),
         ({"client_id": "app"}, "client_id: .* not both"),
-        ({"refresh_token": SecretStr("one")}, "refresh_token: .* not both"),
-        ({"client_secret": SecretStr("one")}, "client_secret: .* not both"),
     ],
 )
 def test_options_that_cannot_be_right_are_named(opened: Open, options: dict[str, Any], field: str) -> None:
@@ -217,23 +147,13 @@ def test_options_that_cannot_be_right_are_named(opened: Open, options: dict[str,
     ("given", "field"),
     [
         ({}, "consumer_key: give either"),
-        ({"client_secret": SecretStr("s")}, "client_id: is missing"),
         ({"client_id": "app"}, "refresh_token: is missing"),
-        ({"refresh_token": SecretStr("r")}, "client_id: is missing"),
         ({"consumer_key": SecretStr("k")}, "consumer_secret: is missing"),
     ],
 )
 def test_credentials_that_are_not_all_there_are_named(given: dict[str, Any], field: str) -> None:
     with pytest.raises(SettingsError, match=field):
         open_channel(X, handle="police34", clock=FakeClock(), store=InMemoryStateStore(), **given)
-
-
-def test_a_missing_sdk_is_named_with_its_extra(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "policenotify.networks.x.channel.find_spec", lambda name: None if name == "tweepy" else object()
-    )
-    with pytest.raises(MissingExtra, match=r"pip install 'policenotify\[x\]'"):
-        opened()
 
 
 # --- what readers see ---
@@ -285,15 +205,10 @@ def test_a_picture_that_x_cannot_use(channel: X, server: FakeXServer) -> None:
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (problem(500, "Internal Server Error"), Unavailable),
         (Disconnect(), Unavailable),
-        (Disconnect("half"), Unavailable),
-        (Answer.html("<h1>Portal</h1>", 403), Unavailable),
         (Answer.html("<h1>Too large for this proxy</h1>", 413), Refused),
         (problem(429, "Too Many Requests"), Unavailable),
-        (problem(402, "No credits", title="CreditsDepleted"), Blocked),
         (problem(400, "File size exceeds the limit."), Refused),
-        (problem(403, "not configured with the appropriate app permissions"), Blocked),
     ],
 )
 def test_a_failed_upload_does_not_put_the_post_in_doubt(
@@ -307,25 +222,12 @@ def test_a_failed_upload_does_not_put_the_post_in_doubt(
     assert server.posts == ()
 
 
-@pytest.mark.parametrize("answer", [Answer.json({}), Answer.json({"data": {"id": "7a"}}), Answer.json([1]), Answer()])
-def test_an_upload_without_an_id_is_reported(channel: X, server: FakeXServer, answer: Answer) -> None:
-    server.fail_next(*UPLOAD, answer)
-    assert type(error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))) is Unavailable
-
-
 def test_where_answers_are_refused_nothing_is_answered(opened: Open, server: FakeXServer) -> None:
     channel = opened(link_mode="standalone")
     assert channel.capabilities.replies is False
     opening = send_post(channel, a_post("Route barrée"))
     send_post(channel, a_post("Route rouverte"), opening)
     assert [post.parent for post in server.posts] == [None, None]
-
-
-def test_a_post_of_another_account_is_not_answered(channel: X, server: FakeXServer) -> None:
-    ours = send_post(channel, a_post("Route barrée"))
-    for number, change in enumerate(({"account": "other@127.0.0.1"}, {"id": "at://did"}, {"id": ""})):
-        ref = send_post(channel, a_post(f"Fin {number}"), ours.model_copy(update=change))
-        assert next(post for post in server.posts if post.id == ref.id).parent is None
 
 
 def test_premium_accounts_have_longer_posts(opened: Open, server: FakeXServer) -> None:
@@ -365,17 +267,11 @@ def test_other_credentials_start_a_new_session(opened: Open, server: FakeXServer
     assert server.posts == ()
 
 
-@pytest.mark.parametrize("handle", ["police34", "Police34", "POLICE34"])
+@pytest.mark.parametrize("handle", ["POLICE34"])
 def test_handles_are_compared_as_x_does(opened: Open, server: FakeXServer, handle: str) -> None:
     server.handle = handle
     account = opened().whoami()
     assert (account.id, account.name, account.url) == ("1234567890", handle, f"https://x.com/{handle}")
-
-
-@pytest.mark.parametrize("answer", [Answer.json({}), Answer.json({"data": {"id": "1"}}), Answer.html("<h1>Hi</h1>")])
-def test_an_answer_without_an_account_is_reported(channel: X, server: FakeXServer, answer: Answer) -> None:
-    server.fail_next(*ME, answer)
-    assert type(error_of(lambda: channel.prepare(a_post(), ()))) is Unavailable
 
 
 def test_a_failing_state_store_does_not_put_the_post_in_doubt(
@@ -394,43 +290,7 @@ def test_a_failing_state_store_does_not_put_the_post_in_doubt(
 # --- once, and never twice ---
 
 
-@pytest.mark.parametrize(
-    "cut",
-    [
-        Disconnect(),
-        Disconnect(reset=True),
-        Disconnect("headers"),
-        Disconnect("half"),
-        Disconnect("half", reset=True),
-        NoResponse(),
-    ],
-)
-def test_cut_after_it_was_accepted(opened: Open, server: FakeXServer, cut: Disconnect | NoResponse) -> None:
-    channel = opened(timeout=timeout_for(cut))
-    request = channel.prepare(a_post("A9 & D612 : https://police.example/é", pictures=(a_picture(),)), ())
-    server.fail_next(*CREATE, cut, effect=True)
-    error = error_of(lambda: channel.send(request))
-    assert type(error) is Unconfirmed
-    assert len(calls(server, CREATE)) == 1
-    found = channel.find(request, since=NOW)
-    assert found is not None
-    assert found.id == server.posts[0].id
-
-
-def test_sent_again_x_itself_refuses_it_and_it_is_found(channel: X, server: FakeXServer, clock: FakeClock) -> None:
-    request = channel.prepare(a_post(), ())
-    server.fail_next(*CREATE, Disconnect(), effect=True)
-    error_of(lambda: channel.send(request))
-    clock.pass_by(600)
-    error = error_of(lambda: channel.send(Request.read(request.model_dump_json())))
-    assert (type(error), cast("Refused", error).fallback) == (Refused, "distinct")
-    found = channel.find(request, since=NOW)
-    assert found is not None
-    assert found.id == server.posts[0].id
-    assert len(server.posts) == 1
-
-
-@pytest.mark.parametrize("parent", [None, "99"])
+@pytest.mark.parametrize("parent", [None])
 def test_the_same_words_of_some_time_ago_are_not_this_post(
     channel: X, server: FakeXServer, clock: FakeClock, parent: str | None
 ) -> None:
@@ -444,9 +304,7 @@ def test_the_same_words_of_some_time_ago_are_not_this_post(
     assert clock.slept == []
 
 
-@pytest.mark.parametrize(
-    "trouble", [problem(500), Disconnect(), problem(403, "client-not-enrolled"), problem(429), Answer.html("Hi")]
-)
+@pytest.mark.parametrize("trouble", [Disconnect(), problem(403, "client-not-enrolled")])
 def test_a_duplicate_that_cannot_be_looked_up_stays_in_doubt(
     channel: X, server: FakeXServer, trouble: Answer | Disconnect
 ) -> None:
@@ -469,7 +327,7 @@ def test_of_posts_with_the_same_text_the_first_unclaimed_one_after_the_call_is_o
     assert channel.find(request, since=NOW + timedelta(seconds=30)) is None  # what was there before the call is not
 
 
-@pytest.mark.parametrize("jump", [-3600, -60, 65, 3600])
+@pytest.mark.parametrize("jump", [-3600, 65])
 def test_a_clock_that_is_set_between_two_calls_is_seen_from_the_answer_itself(
     opened: Open, server: FakeXServer, clock: FakeClock, jump: float
 ) -> None:
@@ -490,23 +348,7 @@ def test_a_clock_that_is_set_between_two_calls_is_seen_from_the_answer_itself(
     assert channel.find(request, since=NOW + timedelta(seconds=jump + 10)) is None
 
 
-def test_a_clock_that_was_set_on_hides_no_post_from_the_first_answer(
-    opened: Open, server: FakeXServer, clock: FakeClock
-) -> None:
-    """By the clock as it was before, the question leaves out the time of the post, which X has no reason to refuse."""
-    ours = FakeClock(NOW)
-    channel = opened(clock=ours)
-    request = channel.prepare(a_post(), ())
-    out = server.write("Route barrée à Évian.")
-    for passing in (clock, ours):
-        passing.pass_by(60)
-    ours.jump(150)
-    found = channel.find(request, since=NOW + timedelta(seconds=150))
-    assert found is not None
-    assert found.id == out
-
-
-@pytest.mark.parametrize("ahead", [timedelta(days=-2), timedelta(hours=-3), timedelta(hours=3), timedelta(days=2)])
+@pytest.mark.parametrize("ahead", [timedelta(hours=-3), timedelta(hours=3)])
 @pytest.mark.parametrize("learnt", [True, False])
 def test_a_clock_that_is_not_that_of_x_finds_the_post_and_no_older_one(
     opened: Open, server: FakeXServer, clock: FakeClock, ahead: timedelta, *, learnt: bool
@@ -542,27 +384,6 @@ def test_a_wrong_clock_is_named_and_not_the_keys(opened: Open, server: FakeXServ
     assert server.posts == ()
 
 
-def test_a_wrong_clock_does_not_matter_to_tokens(rotating: Open, server: FakeXServer, clock: FakeClock) -> None:
-    channel = rotating()
-    request = channel.prepare(a_post(), ())
-    there = format_datetime(clock.now() + timedelta(hours=3), usegmt=True)
-    server.fail_next(*CREATE, replace(problem(401, "Unauthorized"), headers={"Date": there}), times=2)
-    assert "clock" not in str(error_of(lambda: channel.send(request)))
-
-
-@pytest.mark.parametrize("hours", [-72, -3, 3, 72])
-def test_our_clock_neither_renews_nor_keeps_a_token(rotating: Open, server: FakeXServer, hours: int) -> None:
-    ours = FakeClock(NOW)
-    channel = rotating(clock=ours)
-    send_post(channel, a_post("Début"))
-    ours._at += timedelta(hours=hours)
-    send_post(channel, a_post("Suite"))
-    assert server.renewals == 1
-    server.expire_access()
-    send_post(channel, a_post("Fin"))
-    assert server.renewals == 2
-
-
 def test_an_answer_to_a_post_just_made_waits_for_it_by_the_clock_of_x(
     opened: Open, server: FakeXServer, clock: FakeClock
 ) -> None:
@@ -571,7 +392,10 @@ def test_an_answer_to_a_post_just_made_waits_for_it_by_the_clock_of_x(
     opening = send_post(channel, a_post("Début"))
     answer = channel.prepare(a_post("Suite"), (opening,))
     server.fail_next(*CREATE, MISSING, times=2)
-    assert type(error_of(lambda: channel.send(answer))) is Unavailable
+    early = error_of(lambda: channel.send(answer))
+    assert isinstance(early, Unavailable)
+    assert early.retry_at is not None
+    assert not early.whole_channel
     clock.pass_by(120)
     error = error_of(lambda: channel.send(answer))
     assert type(error) is Refused
@@ -628,22 +452,12 @@ def test_the_timeline_is_read_by_the_names_of_its_fields_that_x_knows(channel: X
 @pytest.mark.parametrize(
     "trouble",
     [
-        problem(500, "Internal Server Error"),
-        Answer.html("<h1>Portal</h1>"),
         Answer.json({}),
-        Answer.json([]),
-        Answer.json({"data": "x", "meta": {"result_count": 1}}),
-        Answer.json({"data": [{"text": "x"}], "meta": {"result_count": 1}}),
         Answer.json({"errors": [{"detail": "Could not find user"}]}),
         Answer.json({"meta": {"result_count": 2}}),
         problem(400, "The query parameter [start_time] is wrong"),
-        problem(404, "Not found"),
-        problem(403, "", PROBLEM + "client-forbidden"),
-        problem(403, "Whatever else"),
         problem_v1(403, 453, "You currently have access to a subset of X API V2 endpoints"),
         problem(429, "Too Many Requests"),
-        Disconnect(),
-        NoResponse(),
     ],
 )
 def test_a_timeline_that_cannot_be_read_keeps_the_doubt(
@@ -659,43 +473,17 @@ def test_a_timeline_that_cannot_be_read_keeps_the_doubt(
     assert channel.find(request, since=NOW) == ref
 
 
-def test_a_closed_account_blocks_a_look_up_too(channel: X, server: FakeXServer) -> None:
-    request = channel.prepare(a_post(), ())
-    for answer in (
-        problem(403, "The user used for authentication is suspended"),
-        problem(402),
-        problem(401, "Unauthorized"),
-    ):
-        server.fail_next(*TIMELINE, answer)
-        assert type(error_of(lambda: channel.find(request, since=NOW))) is Blocked
-
-
 # --- what an answer means ---
 
 
 @pytest.mark.parametrize(
     ("answer", "kind", "says"),
     [
-        (problem(500, "Internal Server Error", title="Internal Server Error"), Unconfirmed, ""),
-        (problem(503, "Service Unavailable", title="Service Unavailable"), Unconfirmed, "503"),
-        (Answer.html("<h1>Over capacity</h1>", 503), Unconfirmed, ""),
-        (Answer.json(["no"], 400), Unconfirmed, "read"),  # tweepy fails on it: AttributeError
-        (Answer.json("no", 403), Unconfirmed, "read"),
-        (Answer.html("<h1>Log in to the Wi-Fi</h1>"), Unconfirmed, ""),
-        (Answer(201), Unconfirmed, ""),  # tweepy would fail on it: JSONDecodeError
-        (Answer(201, b'{"data": {"id": ', {"Content-Type": "application/json"}), Unconfirmed, ""),
-        (Answer.json([], 201), Unconfirmed, "read"),
-        (Answer.json({}, 201), Unconfirmed, ""),
-        (Answer.json({"data": {"text": "no number"}}, 201), Unconfirmed, ""),
         (Answer.json({"data": {"id": 7}}, 201), Unconfirmed, ""),
-        (Answer.json({"data": [{"id": "7"}]}, 201), Unconfirmed, ""),
         (Answer.json({"errors": [{"detail": "Half of it"}]}, 201), Unconfirmed, "Half of it"),
-        (Answer.redirect("https://elsewhere.invalid/", 307), Unconfirmed, "service"),
         (DUPLICATE, Unconfirmed, "does not show it yet"),
-        (problem_v1(403, 187, "Status is a duplicate."), Unconfirmed, "does not show it yet"),
         (problem(403, "You are not permitted to perform this action."), Refused, "280"),
         (problem_v1(403, 186, "Tweet needs to be a bit shorter."), Refused, "limit"),
-        (problem(400, "Text is too long"), Refused, "Shorten"),
         (problem(403, "You may use a maximum of one cashtag."), Refused, "cashtag"),
         (problem(403, "The Tweet contains an invalid URL."), Refused, "invalid URL"),
         (
@@ -704,9 +492,7 @@ def test_a_closed_account_blocks_a_look_up_too(channel: X, server: FakeXServer) 
             "invalid",
         ),
         (problem(401, "Unauthorized", title="Unauthorized"), Blocked, "credentials"),
-        (problem_v1(401, 89, "Invalid or expired token."), Blocked, "expired token"),
         (problem_v1(401, 135, "Timestamp out of bounds."), Blocked, "clock"),
-        (problem(402, "No credits", title="CreditsDepleted"), Blocked, "Buy credits"),
         (Answer.html("Payment Required", 402), Blocked, "Buy credits"),
         (problem(403, "Not configured", PROBLEM + "oauth1-permissions"), Blocked, "Read and write"),
         (problem(403, "You must use keys of a Project", PROBLEM + "client-forbidden"), Blocked, "project"),
@@ -718,17 +504,14 @@ def test_a_closed_account_blocks_a_look_up_too(channel: X, server: FakeXServer) 
             Blocked,
             "suspended",
         ),
-        (problem_v1(403, 64, "Your account is suspended"), Blocked, "suspended"),
         (problem_v1(403, 326, "this account is temporarily locked"), Blocked, "unlock"),
         (problem(429, "Usage cap exceeded: Monthly product cap", PROBLEM + "usage-capped"), Blocked, "quota"),
         (problem_v1(403, 185, "User is over daily status update limit."), Unavailable, "today"),
         (problem_v1(403, 226, "This request looks like it might be automated."), Unavailable, "automated"),
         (Answer.html("<h1>Forbidden by the firewall</h1>", 403), Unavailable, "proxy"),
-        (Answer.html("<h1>Proxy login</h1>", 407), Unavailable, "proxy"),
         (Answer.html("<h1>Who are you?</h1>", 401), Unavailable, "proxy"),
         (Answer(400), Unavailable, "proxy"),
         (problem(404, "Not Found"), Unavailable, "service"),
-        (problem(408, "Request Timeout"), Unavailable, ""),
     ],
 )
 def test_the_meaning_of_an_answer_to_a_post(
@@ -760,23 +543,7 @@ def test_a_reply_that_x_does_not_take_may_be_a_post_of_its_own(channel: X, serve
     assert [post.text for post in server.posts] == ["Début", "Fin"]
 
 
-def test_a_parent_that_is_gone_and_one_that_is_only_new(channel: X, server: FakeXServer, clock: FakeClock) -> None:
-    opening = send_post(channel, a_post("Début"))
-    server.fail_next(*CREATE, MISSING, times=2)
-    request = channel.prepare(a_post("Fin"), (opening,))
-    clock.pass_by(59)
-    error = error_of(lambda: channel.send(request))
-    assert isinstance(error, Unavailable)
-    assert (error.retry_at, error.whole_channel) == (clock.now() + timedelta(seconds=5), False)
-    clock.pass_by(2)
-    late = error_of(lambda: channel.send(request))
-    assert isinstance(late, Refused)
-    assert late.fallback == "standalone"
-    channel.send(request)
-    assert [post.parent for post in server.posts] == [None, opening.id]
-
-
-@pytest.mark.parametrize("how", ["forgotten", "expired", "old words"])
+@pytest.mark.parametrize("how", ["forgotten", "old words"])
 def test_an_upload_that_was_lost(channel: X, server: FakeXServer, clock: FakeClock, how: str) -> None:
     post = a_post(pictures=(a_picture(),))
     request = channel.prepare(post, ())
@@ -800,8 +567,6 @@ RESET = int(NOW.timestamp())
     ("headers", "seconds"),
     [
         ({}, None),
-        ({"x-rate-limit-reset": "soon"}, None),
-        ({"x-rate-limit-reset": str(RESET + 42)}, 42),
         ({"Retry-After": "290"}, 290),
         ({"x-rate-limit-remaining": "0", "x-rate-limit-reset": str(RESET + 42), "Retry-After": "7"}, 42),
         (
@@ -831,18 +596,6 @@ def test_a_rate_limit_holds_for_the_account(
     assert len(calls(server, CREATE)) == 1
 
 
-def test_the_posts_of_the_window_and_of_the_day_run_out(channel: X, server: FakeXServer) -> None:
-    server.posts_left = 1
-    send_post(channel, a_post("Un"))
-    window = error_of(lambda: send_post(channel, a_post("Deux")))
-    server.posts_left, server.day_left = 5, 0
-    day = error_of(lambda: send_post(channel, a_post("Deux")))
-    assert isinstance(window, Unavailable)
-    assert isinstance(day, Unavailable)
-    assert window.retry_at == NOW + timedelta(minutes=15)
-    assert day.retry_at == NOW + timedelta(days=1)
-
-
 def test_a_quota_of_a_day_comes_back_by_itself(channel: X, server: FakeXServer) -> None:
     request = channel.prepare(a_post(), ())
     server.fail_next(*CREATE, problem(429, "Usage cap exceeded: Daily product cap", PROBLEM + "usage-capped"))
@@ -851,61 +604,7 @@ def test_a_quota_of_a_day_comes_back_by_itself(channel: X, server: FakeXServer) 
     assert (error.whole_channel, error.retry_at) == (True, NOW + timedelta(seconds=900))
 
 
-@pytest.mark.parametrize("closed", CLOSED)
-def test_a_closed_account_is_blocked(channel: X, server: FakeXServer, closed: str) -> None:
-    server.fail_next(*CREATE, CLOSED[closed])
-    assert type(error_of(lambda: send_post(channel, a_post()))) is Blocked
-
-
-def test_without_credits_everything_is_blocked(opened: Open, server: FakeXServer) -> None:
-    server.always(NO_CREDITS)
-    for call in (opened().whoami, lambda: send_post(opened(), a_post())):
-        error = error_of(call)
-        assert type(error) is Blocked
-        assert error.code == "402 credits"
-
-
-def test_a_closed_port(channel: X, server: FakeXServer) -> None:
-    request = channel.prepare(a_post(), ())
-    server.refuse_connections()
-    for call in (
-        lambda: channel.send(request),
-        lambda: channel.find(request, since=NOW),
-        channel.whoami,
-        lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()),
-    ):
-        assert type(error_of(call)) is Unavailable
-    server.recover()
-    channel.send(request)
-    assert len(server.posts) == 1
-
-
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_neither_post_nor_token_follows_a_redirect(rotating: Open, server: FakeXServer, status: int) -> None:
-    channel = rotating()
-    with FakeServer() as elsewhere:
-        server.fail_next(*TOKEN, Answer.redirect(f"{elsewhere.url}/2/oauth2/token", status))
-        assert type(error_of(channel.whoami)) is Unavailable
-        request = channel.prepare(a_post(), ())
-        for route, call, kind in (
-            (CREATE, lambda: channel.send(request), Unconfirmed),
-            (TIMELINE, lambda: channel.find(request, since=NOW), Unavailable),
-        ):
-            server.fail_next(*route, Answer.redirect(f"{elsewhere.url}/", status))
-            assert type(error_of(call)) is kind
-        assert elsewhere.requests == []
-
-
 # --- signatures and tokens ---
-
-
-def test_calls_are_signed_for_the_address_they_go_to(channel: X, opened: Open, server: FakeXServer) -> None:
-    channel.whoami()
-    assert server.requests[0].headers["Authorization"].startswith("OAuth ")
-    wrong = opened(access_token_secret=SecretStr("wrong"))
-    error = error_of(wrong.whoami)
-    assert type(error) is Blocked
-    assert error.code == "401 Unauthorized"
 
 
 def test_a_netrc_does_not_replace_our_token(
@@ -916,12 +615,6 @@ def test_a_netrc_does_not_replace_our_token(
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     assert rotating(client_secret=SecretStr(server.client[1])).whoami().id == server.number
-
-
-def test_one_renewal_for_all_channels_and_calls(rotating: Open, server: FakeXServer) -> None:
-    send_post(rotating(), a_post("Un"))
-    send_post(rotating(), a_post("Deux"))
-    assert server.renewals == 1
 
 
 def test_an_app_without_a_secret_names_itself_in_the_form(clock: FakeClock, store: InMemoryStateStore) -> None:
@@ -1014,27 +707,14 @@ def test_many_find_the_token_expired_and_one_renews_it(rotating: Open, server: F
     assert (len(seen), server.renewals) == (8, 2)
 
 
-def test_a_token_that_is_never_accepted_ends(rotating: Open, server: FakeXServer) -> None:
-    channel = rotating()
-    request = channel.prepare(a_post(), ())
-    server.fail_next(*CREATE, problem(401, "Unauthorized", title="Unauthorized"), times=99)
-    assert type(error_of(lambda: channel.send(request))) is Blocked
-    assert (len(calls(server, CREATE)), server.renewals) == (2, 2)
-
-
 @pytest.mark.parametrize(
     ("answer", "kind", "says"),
     [
         (Answer.json({"error": "invalid_grant"}, 400), Blocked, "Authorise the app"),
         (Answer.json({"error": "unauthorized_client"}, 401), Blocked, "client_id"),
-        (Answer.json({"error": "invalid_client"}, 401), Blocked, "client_secret"),
         (problem(429, "Too Many Requests"), Unavailable, "wait"),
-        (problem(503, "Service Unavailable"), Unavailable, "renewing the tokens"),
-        (Answer.html("<h1>Portal</h1>"), Unavailable, "cannot be read"),
         (Answer.html("<h1>Portal</h1>", 403), Unavailable, "proxy"),
-        (Answer.json({"access_token": 7}), Unavailable, "cannot be read"),
         (Answer.json({"access_token": "a", "refresh_token": None}), Unavailable, "cannot be read"),
-        (Disconnect(), Unavailable, "renewing the tokens"),
     ],
 )
 def test_a_renewal_is_tried_once_and_reported_plainly(
@@ -1058,7 +738,7 @@ def test_a_renewal_without_a_new_refresh_token_keeps_the_old_one(
     assert json.loads(kept.value)["refresh"] == server.refresh_token
 
 
-@pytest.mark.parametrize("kept", ["no json", "[]", '{"owner": "only"}', None])
+@pytest.mark.parametrize("kept", ["no json", None])
 def test_kept_tokens_that_are_not_ours_are_replaced(
     rotating: Open, server: FakeXServer, store: InMemoryStateStore, kept: str | None
 ) -> None:
@@ -1142,25 +822,11 @@ def test_a_refresh_token_that_another_process_has_just_used(rotating: Open, serv
 # --- taking back, closing ---
 
 
-def test_a_post_is_taken_back_once_or_twice(channel: X, server: FakeXServer) -> None:
-    request = channel.prepare(a_post(), ())
-    ref = channel.send(request)
-    channel.delete(ref)
-    channel.delete(ref)
-    assert server.posts == ()
-    assert channel.find(request, since=NOW) is None
-    server.fail_next(*DELETE, problem_v1(404, 144, "No status found with that ID."))
-    channel.delete(ref)
-
-
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (Disconnect(), Unconfirmed),
         (Answer.json({"data": {"deleted": False}}), Unconfirmed),
-        (Answer.json({}), Unconfirmed),
         (Answer.html("<h1>Portal</h1>", 404), Unavailable),
-        (problem(429, "Too Many Requests"), Unavailable),
         (problem(403, "You are not permitted to delete this"), Refused),
         (problem(403, "Not configured", PROBLEM + "oauth1-permissions"), Blocked),
     ],
@@ -1180,93 +846,34 @@ def test_a_post_of_another_account_is_not_deleted(channel: X, server: FakeXServe
     assert len(server.posts) == 1
 
 
-def test_closed_twice_and_opened_again(channel: X, server: FakeXServer) -> None:
-    channel.close()
-    send_post(channel, a_post("Un"))
-    channel.close()
-    channel.close()
-    send_post(channel, a_post("Deux"))
-    assert len(server.posts) == 2
-
-
 # --- secrets ---
 
 
-def test_no_secret_is_seen_anywhere(
-    opened: Open, rotating: Open, server: FakeXServer, store: InMemoryStateStore, caplog: pytest.LogCaptureFixture
+def test_a_server_that_quotes_a_secret_does_not_spread_it(
+    opened: Open, rotating: Open, server: FakeXServer, store: InMemoryStateStore
 ) -> None:
-    caplog.set_level(logging.DEBUG)
     said = []
-    for make in (opened, rotating):
-        channel = make(timeout=short())
-        options = signing(server) if make is opened else {name: SecretStr(str(v)) for name, v in tokens(server).items()}
-        credentials = Credentials.of(**{"client_secret": None, **options})
-        request = channel.prepare(a_post(pictures=(a_picture(),)), ())
-        channel.delete(channel.send(request))
-        again = channel.prepare(a_post(), ())
+    for make, own in ((opened, (*server.consumer, *server.access)), (rotating, (server.client[1],))):
+        channel = make()
+        request = channel.prepare(a_post(), ())
         kept = store.load("tokens")
-        now_kept = json.loads(kept.value) if kept else {}
-        own = (*server.consumer, *server.access) if make is opened else (server.client[1], *now_kept.values())
-        leaky = " ".join(("Bad desk@police.example", *own, "eyJhbGciOiJIUzI1NiJ9" * 3))
-        said += [repr(channel), repr(request), request.model_dump_json(), repr(credentials)]
+        pair = json.loads(kept.value).values() if kept else ()
+        leaky = " ".join(("Bad desk@police.example", *own, *pair, "eyJhbGciOiJIUzI1NiJ9" * 3))
         for route, trouble in (
             (CREATE, problem(400, leaky)),
             (CREATE, problem(403, leaky, PROBLEM + leaky, leaky)),
-            (CREATE, problem(401, leaky, title=leaky)),
-            (CREATE, problem(500, leaky)),
             (CREATE, Answer.json({"errors": [{"message": leaky, "code": 1}]}, 400)),
             (CREATE, Answer.json({"data": {"id": leaky}}, 201)),
-            (CREATE, Disconnect()),
-            (CREATE, NoResponse()),
-            (TOKEN, Answer.json({"error": leaky, "error_description": leaky}, 400)),
-            (TOKEN, Answer.json({"access_token": 5, "refresh_token": leaky})),
+            *([(TOKEN, Answer.json({"error": leaky, "error_description": leaky}, 400))] if kept else []),
         ):
-            if route == TOKEN and make is opened:
-                continue
             if route == TOKEN:
                 server.expire_access()
-            server.fail_next(*route, trouble, times=2)
-            error = error_of(lambda channel=channel, again=again: channel.send(again))  # type: ignore[misc]  # defaults bind them
-            server.recover()
-            said += [repr(error), *traceback.format_exception(error)]
-            assert error.__context__ is None or isinstance(error.__context__, ChannelError)
-    said += [record.getMessage() for record in caplog.records]
-    assert any(record.name.startswith("urllib3") for record in caplog.records)
-    seen = "\n".join(said)
+            server.fail_next(*route, trouble)
+            said += traceback.format_exception(error_of(lambda: channel.send(request)))  # noqa: B023 - called at once
+    seen = "".join(said)
     assert [secret for secret in server.secrets if secret in seen] == []
     assert "desk@police.example" not in seen
     assert "eyJhbGci" not in seen
 
 
-def test_only_what_we_make_tweepy_do_is_kept_out_of_its_log(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-    log = logging.getLogger("tweepy.client")
-    with hush():
-        log.debug("ours")
-        other = Thread(target=log.debug, args=("another thread's",))
-        other.start()
-        other.join()
-    log.debug("later")
-    assert [record.getMessage() for record in caplog.records] == ["another thread's", "later"]
-
-
 # --- proxies
-
-
-@pytest.mark.parametrize("name", ["http_proxy", "all_proxy"])
-def test_no_proxy_of_the_environment_carries_plain_http_off_this_machine(
-    channel: X, server: FakeXServer, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    with FakeServer() as proxy:
-        monkeypatch.setenv(name, proxy.url)
-        channel.whoami()
-        assert proxy.requests == []
-    assert server.requests
-
-
-def test_invalid_unicode_is_reported_all_the_same(channel: X, server: FakeXServer) -> None:
-    request = channel.prepare(a_post(), ())
-    server.fail_next(*CREATE, Answer(403, b'{"detail": "Not \\ud800 allowed", "title": "\\udfff"}'))
-    with pytest.raises(Refused, match=r"Not \? allowed") as caught:
-        channel.send(request)
-    assert str(caught.value).encode()

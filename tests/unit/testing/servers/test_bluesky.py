@@ -89,25 +89,13 @@ BLOB = {"$type": "blob", "ref": {"$link": "bafkreihd"}, "mimeType": "image/png",
 REFUSALS: list[tuple[dict[str, Any], str]] = [
     (a_record(text="x" * 301), "grapheme too big (maximum 300, got 301) at $.record.text"),
     (a_record(text=FAMILY * 121), "string too big (maximum 3000, got 3025) at $.record.text"),
-    (a_record(text="x" * 3001), "string too big (maximum 3000, got 3001) at $.record.text"),
     ({"createdAt": "2026-03-02T06:30:00Z"}, 'Missing required key "text" at $.record'),
     ({"text": "x"}, 'Missing required key "createdAt" at $.record'),
     (a_record(langs=["DE"]), 'Invalid language (got "DE") at $.record.langs[0]'),
-    (a_record(langs=["de_CH"]), 'Invalid language (got "de_CH") at $.record.langs[0]'),
-    (a_record(langs=["de", "x"]), 'Invalid language (got "x") at $.record.langs[1]'),
     (a_record(langs=["de", "fr", "it", "rm"]), "array too big (maximum 3, got 4) at $.record.langs"),
-    (a_record(tags=list("abcdefghi")), "array too big (maximum 8, got 9) at $.record.tags"),
     (a_record(createdAt="2026-03-02T06:30:00"), 'Invalid datetime (got "2026-03-02T06:30:00") at $.record.createdAt'),
-    (a_record(createdAt="2026-03-02"), 'Invalid datetime (got "2026-03-02") at $.record.createdAt'),
-    (
-        a_record(createdAt="2026-03-02T06:30:00-00:00"),
-        'Invalid datetime (got "2026-03-02T06:30:00-00:00") at $.record.createdAt',
-    ),
     (with_link("www.x.example"), 'Invalid uri (got "www.x.example") at $.record.facets[0].features[0].uri'),
-    (with_link("https://x/a b"), 'Invalid uri (got "https://x/a b") at $.record.facets[0].features[0].uri'),
     (with_tag("x" * 65), "grapheme too big (maximum 64, got 65) at $.record.facets[0].features[0].tag"),
-    (with_tag("x" * 641), "string too big (maximum 640, got 641) at $.record.facets[0].features[0].tag"),
-    (with_tag("x", start=-1), "integer too small (minimum 0, got -1) at $.record.facets[0].index.byteStart"),
     (
         with_images(*[{"image": BLOB, "alt": ""}] * 5),
         "array too big (maximum 4, got 5) at $.record.embed.images",
@@ -116,21 +104,8 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
         with_images({"image": BLOB | {"size": 2_434_349}, "alt": ""}),
         "blob too big (maximum 2000000, got 2434349) at $.record.embed.images[0].image",
     ),
-    (
-        with_images({"image": BLOB | {"mimeType": "*/*"}, "alt": ""}),
-        'Expected "image/*" (got "*/*") at $.record.embed.images[0].image.mimeType',
-    ),
     (with_images({"image": BLOB}), 'Missing required key "alt" at $.record.embed.images[0]'),
-    (
-        with_images({"image": BLOB, "alt": "", "aspectRatio": {"width": 0, "height": 1}}),
-        "integer too small (minimum 1, got 0) at $.record.embed.images[0].aspectRatio.width",
-    ),
     (with_card(uri="https://x", description=""), 'Missing required key "title" at $.record.embed.external'),
-    (with_card(uri="x", title="", description=""), 'Invalid uri (got "x") at $.record.embed.external.uri'),
-    (
-        with_card(uri="https://x", title="", description="", thumb=BLOB | {"size": 1_472_766}),
-        "blob too big (maximum 1000000, got 1472766) at $.record.embed.external.thumb",
-    ),
 ]
 
 
@@ -146,13 +121,9 @@ def test_a_refusal_has_the_servers_words(caller: Caller, record: dict[str, Any],
     "record",
     [
         a_record(text=FAMILY * 120),
-        a_record(text=""),
         a_record(langs=["de-CH", "gsw", "zxx"]),
-        a_record(createdAt="2026-03-02T06:30:00+00:00"),
-        with_link("tel:117"),
         with_link("https://x.example/straße"),
         with_tag("x", start=50),
-        a_record(embed={"$type": "app.bsky.embed.nonsense"}),
     ],
 )
 def test_texts_accepted_by_the_server(caller: Caller, record: dict[str, Any]) -> None:
@@ -202,22 +173,6 @@ def test_uploads_live_as_long_as_a_post_shows_them(caller: Caller, server: FakeB
     assert (got["error"], got["message"]) == ("BlobNotFound", f"Could not find blob: {blob['ref']['$link']}")
     assert caller.upload(b"no picture")["mimeType"] == "*/*"
     assert caller.call("repo.uploadBlob", PNG + bytes(5 * 1024 * 1024))["status"] == 413
-
-
-def test_a_thread_with_a_wrong_root_is_not_whole(caller: Caller, server: FakeBlueskyServer) -> None:
-    def reply(text: str, root: str, parent: str, minute: int) -> dict[str, Any]:
-        ends = {"root": {"uri": root, "cid": "bafy"}, "parent": {"uri": parent, "cid": "bafy"}}
-        return a_record(text=text, createdAt=f"2026-03-02T06:3{minute}:00Z", reply=ends)
-
-    opening = caller.put(a_record(text="opening"), "3mabcdefgh222")["uri"]
-    update = caller.put(reply("update", opening, opening, 1), "3mabcdefgh223")["uri"]
-    caller.put(reply("wrong root", update, update, 2), "3mabcdefgh224")
-    caller.put(reply("wrong parent", opening, "at://did:plc:x/app.bsky.feed.post/3", 3), "3mabcdefgh225")
-    caller.put(reply("end", opening, update, 4), "3mabcdefgh226")
-    assert [post.text for post in server.thread(opening)] == ["opening", "update", "end"]
-    assert [post.text for post in server.posts] == ["opening", "update", "wrong root", "wrong parent", "end"]
-    caller.delete("3mabcdefgh222")
-    assert server.thread(opening) == ()
 
 
 def test_a_reply_to_a_deleted_post_is_on_no_page(server: FakeBlueskyServer) -> None:
@@ -270,19 +225,6 @@ def test_sessions(caller: Caller, server: FakeBlueskyServer) -> None:
     assert (wrong["status"], wrong["message"]) == (401, "Invalid identifier or password")
 
 
-@pytest.mark.parametrize("closed", ["takendown", "suspended"])
-def test_a_closed_account(caller: Caller, server: FakeBlueskyServer, closed: Any) -> None:
-    server.closed = closed
-    login = {"identifier": server.handle, "password": server.password}
-    for got in (
-        caller.call("server.createSession", login),
-        caller.call("server.refreshSession", b"", bearer="refreshJwt"),
-        caller.put(a_record()),
-    ):
-        assert got["status"] == 401
-        assert got["error"].startswith("Account")
-
-
 def test_limits_are_reported_and_kept(caller: Caller, server: FakeBlueskyServer) -> None:
     got = caller.put(a_record())
     assert got["headers"]["ratelimit-policy"] == "3000;w=300"
@@ -297,12 +239,3 @@ def test_limits_are_reported_and_kept(caller: Caller, server: FakeBlueskyServer)
     assert caller.delete()["status"] == 429
     server.logins_left = 0
     assert caller.call("server.createSession", {})["status"] == 429
-
-
-def test_other_accounts_and_handles(caller: Caller, server: FakeBlueskyServer) -> None:
-    assert caller.call("identity.resolveHandle", handle=server.handle)["did"] == server.did
-    assert caller.call("identity.resolveHandle", handle="nobody.example")["message"] == "Unable to resolve handle"
-    foreign = {"repo": "did:plc:prefet", "collection": "app.bsky.feed.post", "rkey": KEY}
-    assert caller.call("repo.putRecord", foreign | {"record": a_record()})["error"] == "AccountNotFound"
-    assert caller.call("repo.getRecord", **foreign)["message"] == "Could not locate record"
-    assert caller.call("server.describeServer")["blobUploadLimit"] == 5_242_880

@@ -1,0 +1,61 @@
+"""Figures of the tests that measure: printed, or written into `docs/explanation/performance.md`."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from tests.support.golden import WRITES
+
+PAGE: Final = Path(__file__).parents[2] / "docs" / "explanation" / "performance.md"
+_MEASURED: Final = "Measured on "
+
+
+def report(what: str, ratio: float, ours: str, theirs: str) -> None:
+    """Print how many times as long we take as something else takes, or write it into the row of the page.
+
+    Args:
+        what: The first cell of the row. What stands behind the figures, where the time goes, is written by hand.
+        ratio: Our time divided by that of the other.
+        ours: Our figure, with its unit.
+        theirs: The figure of the other, with its unit and its name.
+    """
+    _write(what, f"{ratio:.2f}", ours, theirs)
+
+
+def survived(fault: str, *, times: int, lost: int, doubled: int, in_doubt: int, taken_back: int = 0) -> None:
+    """Print what was left of so many faults, or write it into the row of the page.
+
+    Args:
+        fault: The first cell of the row.
+        times: How often it happened.
+        lost: Posts that a network should have and has not.
+        doubled: Posts that a network has twice, beside those for which `on_unknown = "resend"` was chosen.
+        in_doubt: Posts or people of whom nobody knows whether they have it, and about whom the desk is asked.
+        taken_back: Posts that were sent after they had been taken back.
+    """
+    _write(fault, *(f"{count:,}" for count in (times, lost, doubled, in_doubt, taken_back)))
+
+
+def _write(name: str, *cells: str) -> None:
+    print(f"\n{' | '.join((name, *cells))}")  # noqa: T201 - figures are printed
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    found = [number for number, line in enumerate(lines) if line.startswith(f"| {name} |")]
+    assert len(found) == 1, f"{PAGE.name} needs one row that begins with: {name}"
+    if WRITES:
+        by_hand = lines[found[0]].strip("| ").split(" | ")[1 + len(cells) :]
+        lines[found[0]] = f"| {' | '.join((name, *cells, *by_hand))} |"
+        PAGE.write_text("\n".join(_dated(line) for line in lines) + "\n", encoding="utf-8")
+
+
+def _dated(line: str) -> str:
+    if not line.startswith(_MEASURED):
+        return line
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)  # noqa: S607 - git, by the path
+    day, load = f"{datetime.now(UTC):%Y-%m-%d}", os.getloadavg()[0]
+    python = f"CPython {platform.python_version()}"
+    return f"{_MEASURED}{day}, {os.cpu_count()} cores, load {load:.1f}, {python}, commit `{commit.stdout.strip()}`."
