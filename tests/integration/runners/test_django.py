@@ -22,7 +22,7 @@ from django.test import override_settings
 
 from policenotify.delivery.service import End, Supervisor
 from policenotify.delivery.worker import Worker
-from policenotify.errors import IdempotencyConflict, InvalidTransition, JournalTakenAway, MissingExtra, SettingsError
+from policenotify.errors import IdempotencyConflict, InvalidTransition, JournalTakenAway, MissingExtra
 from policenotify.events import Event, EventKind
 from policenotify.integrations.django import _process_publisher, open_publisher, publish, publisher, signals
 from policenotify.model.history import Outcome
@@ -225,17 +225,6 @@ def test_migrate_reports_what_it_did(database: Any, desk: Desk, capsys: pytest.C
             call_command("policenotify", command)
         assert "keys" in capsys.readouterr().err
     assert database.introspection.table_names().count("pn_meta") == 1
-
-
-@pytest.mark.parametrize("alias", ["memory", "other"])
-def test_a_place_where_no_journal_can_be_is_reported(alias: str, hosted: Path) -> None:
-    how = {"SETTINGS": hosted, "DATABASE": alias}
-    with (
-        override_settings(POLICENOTIFY=how),
-        pytest.raises(SettingsError, match="the journal cannot be kept") as caught,
-    ):
-        open_publisher()
-    assert "TEST NAME" in str(caught.value)
 
 
 def test_without_the_driver_the_extra_is_named(hosted: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import html
-import io
-import json
 import re
-import shutil
-import subprocess
-import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.conf import settings
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
-from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.exceptions import FieldError
-from django.core.wsgi import get_wsgi_application
 from django.db import connections
 from django.test import Client, override_settings
-from PIL import Image as Pillow
 
-from policenotify import Image
 from policenotify.errors import Blocked, Unconfirmed
 from policenotify.integrations.django import close, joined
 from policenotify.integrations.django.forms import MessageForm
@@ -43,7 +31,6 @@ from policenotify.testing.publisher import RECIPIENTS, Recording
 from policenotify.translation import in_language
 from tests.integration.runners.officers import (
     ADMIN,
-    NUMBERS,
     fields,
     journal_alias,
     officer,
@@ -51,7 +38,6 @@ from tests.integration.runners.officers import (
     open_incident,
     publish_form,
 )
-from tests.support.installation import accident
 
 CUT = Unconfirmed("The connection was cut.")
 SOMEBODY = RECIPIENTS[""][0]
@@ -364,81 +350,3 @@ def test_what_is_published_urgently_is_read_afterwards(desk: Recording, incident
     assert reader.post(pages["second"], {}).status_code == 302
     assert DraftRow.objects.get().due_at is None
     desk.deliver()
-
-
-# --- in a browser
-
-_BROWSER = Path(__file__).parents[2] / "acceptance" / "browser"
-
-
-class _Quiet(WSGIRequestHandler):
-    def log_message(self, *_: object) -> None:
-        """Log nothing."""
-
-
-def _axe(pages: dict[str, bytes]) -> dict[tuple[str, int, str], list[str]]:
-    """Return what axe-core finds on each page, with the styles of the admin."""
-    chromium, node = shutil.which("chromium"), shutil.which("node")
-    if chromium is None or node is None or not (_BROWSER / "node_modules" / "axe-core").is_dir():
-        pytest.skip("needs a browser and its packages: .ci/run browser")
-    static = StaticFilesHandler(get_wsgi_application())
-
-    def application(environ: Any, start: Any) -> Any:
-        if (name := environ["PATH_INFO"][1:]) in pages:
-            start("200 OK", [("Content-Type", "text/html; charset=utf-8")])
-            return [pages[name]]
-        if name.startswith("static/"):
-            return static(environ, start)
-        start("404 Not Found", [])
-        return [b""]
-
-    with make_server("127.0.0.1", 0, application, handler_class=_Quiet) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        named = {name: f"http://127.0.0.1:{server.server_port}/{name}" for name in pages}
-        done = subprocess.run(  # noqa: S603 - our own script
-            [node, str(_BROWSER / "feed.mjs")],
-            input=json.dumps({"chromium": chromium, "pages": named, "widths": [1280]}),
-            capture_output=True, text=True, check=False, timeout=300,
-        )  # fmt: skip
-        server.shutdown()
-    assert done.returncode == 0, done.stderr
-    seen = json.loads(done.stdout)
-    assert {one["page"] for one in seen} == pages.keys()
-    return {(one["page"], one["width"], one["scheme"]): one["violations"] for one in seen if one["violations"]}
-
-
-@pytest.mark.browser
-@pytest.mark.slow
-def test_axe_finds_nothing_on_the_pages_of_the_admin(desk: Recording, incident: str) -> None:
-    picture = io.BytesIO()
-    Pillow.new("RGB", (64, 48), (200, 30, 30)).save(picture, "JPEG")
-    user = get_user_model().objects.create_superuser(f"claire{next(NUMBERS)}")
-    client = Client()
-    client.force_login(user)
-    desk.fail_next("presse", CUT, recipient=SOMEBODY)
-    opened = open_incident(incident, images=[Image(data=picture.getvalue(), alt="Plan du quartier fermé")])
-    desk.deliver()
-    with joined() as current:
-        message = accident(category="police_operation", images=[Image(data=picture.getvalue(), alt="Plan")])
-        draft = current.drafts.create(message, actor="hugo")
-        current.drafts.submit(draft.id, actor="hugo", reason="Périmètre confirmé par le chef.")
-    end = {"key": "e", "headline": "Fin d'intervention", "description": "Circulation rétablie."}
-    held = opened.on("presse").delivery
-    answers = {
-        "form": client.get(f"{ADMIN}/incidentrow/add/"),
-        "errors": client.post(f"{ADMIN}/incidentrow/add/", fields(commune="99999")),
-        "preview": client.post(f"{ADMIN}/incidentrow/{incident}/end/", end),
-        "incidents": client.get(f"{ADMIN}/incidentrow/"),
-        "incident": client.get(f"{ADMIN}/incidentrow/{incident}/change/"),
-        "publication": client.get(f"{ADMIN}/publicationrow/{opened.id}/change/"),
-        "withdraw": client.get(f"{ADMIN}/publicationrow/{opened.id}/withdraw/"),
-        "delivery": client.get(f"{ADMIN}/deliveryrow/{held}/change/"),
-        "settle": client.get(f"{ADMIN}/deliveryrow/{held}/posted/"),
-        "draft": client.get(f"{ADMIN}/draftrow/{draft.id}/change/"),
-        "approve": client.get(f"{ADMIN}/draftrow/{draft.id}/approve/"),
-        "channels": client.get(f"{ADMIN}/channelrow/"),
-    }
-    assert {name: answer.status_code for name, answer in answers.items()} == dict.fromkeys(answers, 200)
-    pages = {name: answer.content for name, answer in answers.items()}
-    assert b'alt="Plan"' in pages["approve"]
-    assert _axe(pages) == {}

@@ -119,15 +119,6 @@ def test_wrong_settings_of_one_channel_are_a_warning_that_names_it(folder: Path)
     assert "Did you mean 'folder'?" in found.msg
 
 
-def test_a_missing_secret_is_found_where_the_project_runs(folder: Path) -> None:
-    public = '[channels.public]\nnetwork = "bluesky"\nhandle = "a.example"\npassword = { file = "secret" }\n'
-    _rewrite(folder, "[channels.dossier]", f"{public}\n[channels.dossier]")
-    assert _found() == []
-    assert [(each.id, "public" in each.msg, "secret" in each.msg) for each in _deployed()] == [
-        ("policenotify.W004", True, True)
-    ]
-
-
 def _deployed() -> list[Any]:
     return [each for each in checks.run_checks(include_deployment_checks=True) if "policenotify" in each.id]
 
