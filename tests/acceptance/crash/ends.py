@@ -297,7 +297,7 @@ class Scene:
             some = select(table.c.id).where(table.c.state.in_([Outcome.WAITING, Outcome.SENDING])).limit(1)
             return connection.execute(some).first() is None
 
-    def judge(self, *, kills: int = 0, halts: int = 0) -> str:
+    def judge(self, *, kills: int = 0, halts: int = 0) -> Counter[str]:
         """Return the figures. A kill or a halt leaves at most those in doubt who were marked at once.
 
         So many processes were halted past their lease. One that is halted between the check of the lease and the answer
@@ -329,8 +329,7 @@ class Scene:
         self._all_are_on_their_lists()
         self._posts_are_out_once(counted, halts)
         assert not self.wrong, "\n".join(self.wrong)
-        figures = ", ".join(f"{name} {count}" for name, count in sorted(counted.items()))
-        return f"seed {self.seed}: {self.ends} ends, {held.total()} held, {again.total()} again; {figures}"
+        return counted + Counter({f"{channel} again": count for channel, count in again.items()})
 
     def _people(self, *states: Outcome) -> Iterator[dict[str, Any]]:
         """Yield the people of all lists, or those in one of these states."""
@@ -473,7 +472,7 @@ def scene(
 # --- the kinds of ends
 
 
-def cut_lists(played: Scene, task: Task, ends: int, number: int = signal.SIGTERM) -> str:
+def cut_lists(played: Scene, task: Task, ends: int, number: int = signal.SIGTERM) -> Counter[str]:
     """End processes in the middle of lists: by a signal, by the wait of a publish, by the budget of a drain."""
     killed = number == signal.SIGKILL
     incident = point = 0
@@ -501,7 +500,7 @@ def cut_lists(played: Scene, task: Task, ends: int, number: int = signal.SIGTERM
     return played.judge(kills=ends * killed)
 
 
-def halt(played: Scene, ends: int) -> str:
+def halt(played: Scene, ends: int) -> Counter[str]:
     """Halt a worker past its lease while another one goes on, then wake it."""
     lease = LEASE.total_seconds() / 10
     other = played.start("work")
@@ -531,7 +530,7 @@ def halt(played: Scene, ends: int) -> str:
     return played.judge(halts=ends)
 
 
-def twins(played: Scene, ends: int) -> str:
+def twins(played: Scene, ends: int) -> Counter[str]:
     """Let two hosts of one name work on one journal, and kill one of them now and then."""
     # No lease ends meanwhile, however long a busy machine keeps a process waiting: only who was killed is taken over.
     machines = [{"boot": boot, "lease": timedelta(hours=1)} for boot in ("first-boot", "second-boot")]
@@ -559,4 +558,4 @@ def twins(played: Scene, ends: int) -> str:
             select(func.count()).select_from(schema.event).where(schema.event.c.kind == "interrupted")
         ).scalar_one()
     played.must(taken <= 3 * kills, f"{taken} take-overs, {kills} kills")
-    return f"{played.judge(kills=kills)}; {kills} kills, {taken} take-overs"
+    return played.judge(kills=kills) + Counter(kills=kills, takeovers=taken)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections import Counter
 from itertools import product
 from pathlib import Path
@@ -11,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.crash.clock_jumps import KINDS, NETWORKS, scene
+from tests.support.figures import survived
 
 SEED = int(os.environ.get("POLICENOTIFY_CRASH_SEED", "2026"))
 
 
 def _all(folder: Path, sign: int, times: int) -> None:
-    began, counted, jumps, wrong = time.monotonic(), Counter[str](), 0, []
+    counted, jumps, wrong = Counter[str](), 0, list[str]()
     for number, (network, kind, _) in enumerate(product(NETWORKS, KINDS, range(times))):
         with scene(folder, kind, network, sign, SEED + number) as played:
             try:
@@ -25,9 +25,7 @@ def _all(folder: Path, sign: int, times: int) -> None:
             except AssertionError as error:
                 wrong.append(str(error))
             jumps += 1
-    figures = ", ".join(f"{name} {count}" for name, count in sorted(counted.items()))
-    direction = "on" if sign > 0 else "back"
-    print(f"{jumps} times set {direction}, {len(wrong)} wrong: {figures}; {time.monotonic() - began:.0f} s")  # noqa: T201 - the figures, with `-s`
+    survived(f"the clock is set {'forward' if sign > 0 else 'back'}", jumps, counted, len(wrong))
     assert not wrong, f"{len(wrong)} of {jumps}:\n" + "\n".join(wrong[:20])
 
 

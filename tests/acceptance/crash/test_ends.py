@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Literal
 import pytest
 
 from tests.acceptance.crash.ends import Scene, cut_lists, halt, scene, twins
+from tests.support.figures import survived
 from tests.support.postgresql import Server, running
 
 SEED = int(os.environ.get("POLICENOTIFY_CRASH_SEED", "2026"))
@@ -21,13 +22,13 @@ _AT_ONCE = 4
 
 LISTS = ("email", "sms")
 ALL = ("x", "email", "sms")
-KINDS: tuple[tuple[str, tuple[str, ...], Callable[[Scene, int], str]], ...] = (
-    ("kill", LISTS, lambda played, ends: cut_lists(played, "work", ends, signal.SIGKILL)),
-    ("sigterm", LISTS, lambda played, ends: cut_lists(played, "work", ends)),
-    ("wait", LISTS, lambda played, ends: cut_lists(played, "wait", ends)),
-    ("budget", LISTS, lambda played, ends: cut_lists(played, "budget", ends)),
-    ("halted", ALL, halt),
-    ("twins", ALL, twins),
+KINDS: tuple[tuple[str, tuple[str, ...], Callable[[Scene, int], Counter[str]]], ...] = (
+    ("kill -9 in a list", LISTS, lambda played, ends: cut_lists(played, "work", ends, signal.SIGKILL)),
+    ("SIGTERM in a list", LISTS, lambda played, ends: cut_lists(played, "work", ends)),
+    ("the wait of a publish ends in a list", LISTS, lambda played, ends: cut_lists(played, "wait", ends)),
+    ("the budget of a drain ends in a list", LISTS, lambda played, ends: cut_lists(played, "budget", ends)),
+    ("a process halted past its lease", ALL, halt),
+    ("two hosts of one name", ALL, twins),
 )
 _NAMES = [name for name, _, _ in KINDS]
 
@@ -42,16 +43,14 @@ def _run(folder: Path, name: str, scenes: int, ends: int, server: Server | None 
     _, channels, play = next(kind for kind in KINDS if kind[0] == name)
     urls = [server.url(server.database()) if server else "" for _ in range(scenes)]
 
-    def one(number: int) -> str:
+    def one(number: int) -> Counter[str]:
         place, on_unknown, fast = folder / str(number), CHOICES[number % 2], "x" in channels
         with scene(place, SEED + number, on_unknown, *channels, fast=fast, url=urls[number]) as played:
             return play(played, ends)
 
-    began = time.monotonic()
     with ThreadPoolExecutor(2 if server else _AT_ONCE) as threads:  # a server has so many connections
-        for told in threads.map(one, range(scenes)):
-            print(f"{name}: {told}")  # noqa: T201 - the figures, with `-s`
-    print(f"{name}: {scenes * ends} ends in {time.monotonic() - began:.0f} s")  # noqa: T201 - figures are printed
+        counted = sum(threads.map(one, range(scenes)), Counter[str]())
+    survived(f"{name}, on PostgreSQL" if server else name, scenes * ends, counted)
 
 
 @pytest.mark.crash
@@ -62,7 +61,7 @@ def test_no_end_loses_doubles_or_misreports_anything(tmp_path: Path, name: str) 
 
 @pytest.mark.crash
 def test_twins_on_one_server_double_only_the_recipient_under_way(tmp_path: Path, server: Server) -> None:
-    _run(tmp_path, "twins", 2, 6, server)
+    _run(tmp_path, "two hosts of one name", 2, 6, server)
 
 
 @pytest.mark.deep
@@ -73,4 +72,4 @@ def test_hundreds_of_ends_lose_double_and_misreport_nothing(tmp_path: Path, name
 
 @pytest.mark.deep
 def test_twins_on_one_server_double_no_recipient_in_hundreds_of_ends(tmp_path: Path, server: Server) -> None:
-    _run(tmp_path, "twins", 8, 26, server)
+    _run(tmp_path, "two hosts of one name", 8, 26, server)

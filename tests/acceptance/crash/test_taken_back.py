@@ -32,6 +32,7 @@ from policenotify.testing import Answer, Disconnect
 from policenotify.testing.servers.http import RecordedRequest, Reply
 from tests.acceptance.crash.ends import Scene, _key, _message, _until, scene, turn_of_mail
 from tests.acceptance.crash.installation_process import turn_of
+from tests.support.figures import survived
 from tests.support.postgresql import Server, running
 
 SEED = int(os.environ.get("POLICENOTIFY_CRASH_SEED", "2026"))
@@ -333,14 +334,12 @@ def _run(folder: Path, scenes: int, rounds: int, server: Server | None) -> None:
         with scene(place, SEED + number, on_unknown, *CHANNELS, fast=True, url=urls[number]) as played:
             return _take_back(played, rounds), played.wrong
 
-    began, counted, wrong = time.monotonic(), Counter[str](), list[str]()
+    counted, wrong = Counter[str](), list[str]()
     with ThreadPoolExecutor(2) as threads:
-        for number, (figures, faults) in enumerate(threads.map(one, range(scenes)), 1):
-            counted.update(figures)
+        for figures, faults in threads.map(one, range(scenes)):
+            counted += figures
             wrong += faults
-            words = ", ".join(f"{name} {counted[name]}" for name in sorted(counted))
-            took = f"{time.monotonic() - began:.0f} s"
-            print(f"{number * rounds} of each kind in {took}, {len(wrong)} faults: {words}")  # noqa: T201 - the figures, with `-s`
+    survived(f"taken back, {'PostgreSQL' if server else 'SQLite'}", scenes * rounds * len(HOW), counted, len(wrong))
     assert not wrong, f"{len(wrong)} faults:\n" + "\n".join(wrong[:40])
     assert sum(counted[f"{how} marked"] + counted[f"{how} in doubt"] for how in HOW), "nothing was under way"
 

@@ -23,15 +23,14 @@ from tests.acceptance.crash.kills import Scene
 _WHY = frozenset({Outcome.POSTED, Outcome.SUPERSEDED, Outcome.HELD})
 
 
-def judged(scene: Scene) -> str:
+def judged(scene: Scene) -> Counter[str]:
     """Return the figures. Raise `AssertionError` if a post was lost, overtaken or doubled."""
     with closing(scene.installation.publisher()) as publisher:
         verdict = _Verdict(scene, publisher.journal)
         verdict.judge()
     wrong = "\n".join(verdict.wrong)
     assert not wrong, f"seed {scene.seed}, {scene.kills} kills, {scene.installation.on_unknown}:\n{wrong}"
-    counted = ", ".join(f"{name} {count}" for name, count in sorted(verdict.counted.items()))
-    return f"seed {scene.seed}: {scene.kills} kills, {scene.installation.on_unknown}; {counted}"
+    return verdict.counted
 
 
 @dataclass

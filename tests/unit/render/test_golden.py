@@ -169,5 +169,5 @@ def test_mastodon_links_every_hashtag_that_it_is_given(category: str, language: 
 
 
 def test_there_is_a_page_for_each_category_and_no_other() -> None:
+    assert list(TEXTS) == list(PROFILES), "Write the texts of each category in tests/unit/render/category_texts.toml."
     golden.check_names(PAGES, PROFILES)
-    assert list(TEXTS) == list(PROFILES)

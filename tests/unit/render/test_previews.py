@@ -155,3 +155,11 @@ def test_a_preview_reads_as_on_its_page(name: str) -> None:
 
 def test_there_is_a_page_for_each_preview_and_no_other() -> None:
     golden.check_names(PAGES, CASES)
+
+
+def test_the_previews_show_every_category_and_three_languages() -> None:
+    assert len(CASES) >= 60
+    shown = {_case(name)["category"] for name in CASES}
+    assert shown == set(Category), "Add a message of each category to tests/support/previews.toml."
+    assert {_case(name)["language"] for name in CASES} == {"fr", "en", "de"}
+    assert {str(_case(name).get("stage")) for name in CASES} >= {"update", "end", "correction", "cancellation"}
