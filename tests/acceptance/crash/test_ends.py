@@ -54,14 +54,14 @@ def _run(folder: Path, name: str, scenes: int, ends: int, server: Server | None 
 
 
 @pytest.mark.crash
-@pytest.mark.parametrize("name", _NAMES)
+@pytest.mark.parametrize("name", [name for name in _NAMES if name != "two hosts of one name"])
 def test_no_end_loses_doubles_or_misreports_anything(tmp_path: Path, name: str) -> None:
-    _run(tmp_path, name, 2, 3)
+    _run(tmp_path, name, 2, 2)
 
 
 @pytest.mark.crash
 def test_twins_on_one_server_double_only_the_recipient_under_way(tmp_path: Path, server: Server) -> None:
-    _run(tmp_path, "two hosts of one name", 2, 6, server)
+    _run(tmp_path, "two hosts of one name", 2, 3, server)
 
 
 @pytest.mark.deep

@@ -26,10 +26,10 @@ from tests.support.channels import open_channel
 
 URL = "https://alertes.police.example/"
 SEED = int(os.environ.get("POLICENOTIFY_CRASH_SEED", "2026"))
-KILLS = 60
+KILLS = 30
 LONGEST = 0.12  # seconds that a writer lives: a post takes some hundredths
 STAGES = (Stage.OPENING, Stage.UPDATE, Stage.END)
-POSTS_OF_EACH = 24  # of two processes at once
+POSTS_OF_EACH = 15  # of two processes at once
 PATIENCE = 120.0  # seconds for all of them
 
 pytestmark = pytest.mark.crash

@@ -42,7 +42,7 @@ def _all(folder: Path, scenes: int, kills: int) -> None:
 
 @pytest.mark.crash
 def test_nothing_is_lost_overtaken_or_doubled(tmp_path: Path) -> None:
-    _all(tmp_path, len(SCENES), 26)
+    _all(tmp_path, len(SCENES), 12)
 
 
 @pytest.mark.deep

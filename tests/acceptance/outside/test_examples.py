@@ -53,18 +53,3 @@ def test_they_are_networks_like_any_other(installed: Environment, tmp_path: Path
     options = [[option["name"] for option in ours[name]["options"]] for name in ("ntfy", "threads")]
     assert options == [["topic", "token", "server", "timeout"], ["username", "token", "server", "timeout"]]
     assert ours["threads"]["capabilities"]["replies"]
-
-
-def test_an_incident_arrives_on_both_once(
-    installed: Environment, tests_of: Callable[[str], Path], tmp_path: Path
-) -> None:
-    """Though an answer is lost."""
-    server, incident = tests_of("policenotify-threads"), os.fspath(ROOT / "examples" / "incident.py")
-    drive = os.fspath(Path(__file__).with_name("drive_examples.py"))
-    said = installed.run("python", drive, incident, at=tmp_path, PYTHONPATH=os.fspath(server))
-    told = json.loads(said.splitlines()[-1])
-    assert [push[:2] for push in told["pushed"]] == [["police34", 4], ["police34", 3], ["police34", 3]]
-    ids, parents, texts = zip(*told["shown"], strict=True)
-    assert parents == ("", *ids[:2])
-    for words, text in zip(("le secteur", "voie rouverte", "rétablie"), texts, strict=True):
-        assert words in text

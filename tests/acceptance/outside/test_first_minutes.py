@@ -58,12 +58,6 @@ def test_a_new_installation_publishes_and_ends_an_incident(fresh: Environment, t
     run("doctor")
 
 
-def test_each_example_publishes_where_settings_are(fresh: Environment, tmp_path: Path) -> None:
-    fresh.run("policenotify", "init", at=tmp_path)
-    for example in _EXAMPLES:
-        assert ": posted" in fresh.run("python", os.fspath(example), at=tmp_path)
-
-
 def test_the_example_campaigns_show_their_plan(fresh: Environment, tmp_path: Path) -> None:
     program = os.fspath(ROOT / "examples" / "campaigns" / "run_due.py")
     assert "cambriolages" in fresh.run("python", program, at=tmp_path)
