@@ -20,7 +20,7 @@ from policenotify.model import places
 from policenotify.model.history import History, HistoryEntry
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
-from policenotify.model.message import Category, Message
+from policenotify.model.message import Message
 from policenotify.publishing.defaults import fill_defaults
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, LoadedLocale, Locale
 from policenotify.render.locales.loader import read_locale, read_profiles
