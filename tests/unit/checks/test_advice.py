@@ -93,17 +93,6 @@ def test_what_needs_no_advice_gets_none(code: str, fields: dict[str, Any]) -> No
     assert code not in {finding.code for finding in run_checks(context(**fields))}
 
 
-@pytest.mark.parametrize(
-    ("code", "fields"),
-    [
-        ("PN407", {"description": "La rue est coupee, manifestation declaree à la Comedie."}),
-        ("PN417", {"headline": "Accident à Lille entre deux voitures"}),
-    ],
-)
-def test_what_another_author_found_is_advised(code: str, fields: dict[str, Any]) -> None:
-    assert code in {finding.code for finding in run_checks(context(**fields))}
-
-
 def test_every_code_of_the_package_is_in_the_reference() -> None:
     """With level, rule, remedy and source."""
     root = Path(__file__).parents[3]

@@ -7,13 +7,14 @@ from hypothesis import given
 from policenotify.model.message import Message
 from policenotify.render.public_message import public_message
 from policenotify.testing import strategies
+from policenotify.text.characters import clean, one_line
 from tests.support.feed_items import sample_items
 
 _THREAD = "0123456789abcdef"
 
 
-@given(strategies.messages())
-def test_no_basis_and_no_dispatch_id_is_public(message: Message) -> None:
+@given(strategies.messages(basis=({"who": "prosecutor", "reference": "2026/4711"},)))
+def test_no_basis_no_dispatch_id_and_nothing_invisible_is_public(message: Message) -> None:
     public = public_message(message, thread=_THREAD, label="Police")
 
     assert not public.basis
@@ -21,6 +22,9 @@ def test_no_basis_and_no_dispatch_id_is_public(message: Message) -> None:
     assert public.incident in {None, _THREAD}
     assert (public.incident is None) == (message.incident is None)
     assert Message.model_validate_json(public.model_dump_json()) == public
+    for words in public.wordings:
+        assert words.headline == one_line(words.headline)
+        assert words.description == clean(words.description)
 
 
 def test_a_title_stays_true_after_the_end() -> None:

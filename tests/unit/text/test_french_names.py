@@ -26,7 +26,12 @@ def test_a_preposition_merges_with_the_article_or_is_elided(name: str, whose: st
 
 @pytest.mark.parametrize(
     ("way", "written"),
-    [("avenue de Toulouse", "l'avenue de Toulouse"), ("Mudaison", "Mudaison"), ("la rue Foch", "la rue Foch")],
+    [
+        ("A9", "l'A9"),
+        ("avenue de Toulouse", "l'avenue de Toulouse"),
+        ("Mudaison", "Mudaison"),
+        ("allées Riquet", "les allées Riquet"),
+    ],
 )
 def test_a_way_has_its_article_and_a_town_has_none(way: str, written: str) -> None:
     assert with_article(way) == written

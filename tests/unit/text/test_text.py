@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.testing.strategies import nasty_text
-from policenotify.text import Budget, graphemes, utf8_bytes
+from policenotify.text import Budget, graphemes
 from policenotify.text.characters import clean, one_line
 from policenotify.text.comparison import contains_words, fold
 from policenotify.text.fit import MAX_POSTS, Part, fit, shorten, split_thread
@@ -16,20 +16,6 @@ from policenotify.text.links import find_links
 OVERRIDES = "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u00ad\u061c"
 FAMILY = "👨‍👩‍👧‍👦"
 WALES = "\U0001f3f4\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f"
-
-
-@pytest.mark.parametrize(
-    ("text", "count", "size"),
-    [
-        ("Ge\u0301ne\u0300ve cafe\u0301", 11, 17),
-        (FAMILY, 1, 25),
-        (f"👮‍♀️{WALES}", 2, 41),
-        ("\u0928\u092e\u0938\u094d\u0924\u0947 \u0915\u094d\u0937\u093f \u092a\u0941\u0932\u093f\u0938", 9, 47),
-    ],
-)
-def test_a_text_is_counted_as_readers_and_servers_do(text: str, count: int, size: int) -> None:
-    assert graphemes(text) == count
-    assert utf8_bytes(text) == size
 
 
 def test_a_budget_names_the_count_by_which_a_text_is_too_long() -> None:

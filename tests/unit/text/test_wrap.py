@@ -41,21 +41,6 @@ def test_a_word_wider_than_a_line_is_alone_on_it_and_whole() -> None:
     assert wrap("a\u00a0" * 60) == "a\u00a0" * 60
 
 
-@pytest.mark.parametrize(
-    "mark",
-    [
-        "- ",
-        "1. ",
-    ],
-)
-def test_an_item_goes_on_under_its_first_word(mark: str) -> None:
-    first, *others = wrap(mark + "Évitez le secteur. " * 10 + "\nSuite").split("\n")
-    assert first.startswith(f"{mark}Évitez")
-    assert others.pop() == "Suite"
-    assert len(others) >= 2
-    assert {len(line) - len(line.lstrip()) for line in others} == {len(mark)}
-
-
 WORDS = st.one_of(
     st.sampled_from(
         ["Évitez", "le", "secteur", URL, "17", "01", "h", "m", "«", "»", ":", "!", "–", "km", "- ", "\n", "  "]
