@@ -55,7 +55,6 @@ from tests.support.network_options import (
     webhook_options,
     x_options,
 )
-from tests.support.sms_gateways import FakeGateways
 
 PEOPLE: Final = tuple(Recipient(key=f"key-of-{number}", address=f"+3363998000{number}") for number in (1, 2))
 STATUSES: Final = (
@@ -76,23 +75,9 @@ HEADER_VALUES: Final = (
 )  # fmt: skip
 
 
-def x_renewable(server: FakeXServer) -> dict[str, Any]:
-    return {
-        "handle": server.handle,
-        "client_id": server.client[0],
-        "client_secret": server.client[1],
-        "refresh_token": server.refresh_token,
-        "service": server.url,
-    }
-
-
 def matrix(server: FakeServer) -> dict[str, Any]:
     at = server.url.removeprefix("http://")
     return {"url": f"matrix://desk:s3cret@{at}/%23alertes", "unencrypted": True}
-
-
-def octopush(server: FakeGateways) -> dict[str, Any]:
-    return {"url": f"octopush://POLICE34:{server.login}/{server.key}/{{recipient}}"}
 
 
 def webhook_server() -> FakeWebhookServer:
@@ -191,12 +176,10 @@ class Calls:
 
 NETWORKS: Final[dict[str, tuple[str, Callable[[], Any], Callable[[Any], dict[str, Any]]]]] = {
     "x": ("x", FakeXServer, x_options),
-    "x, tokens renewed": ("x", FakeXServer, x_renewable),
     "mastodon": ("mastodon", FakeMastodonServer, mastodon_options),
     "bluesky": ("bluesky", FakeBlueskyServer, bluesky_options),
     "matrix": ("apprise", matrix_server, matrix),
     "kannel": ("sms", FakeSmsServer, sms_options),
-    "octopush": ("sms", FakeGateways, octopush),
     "webhook": ("webhook", webhook_server, webhook_options),
 }
 

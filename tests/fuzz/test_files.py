@@ -19,8 +19,8 @@ from pydantic import ValidationError
 from policenotify.campaigns import Campaign, forecast, load_campaign
 from policenotify.campaigns.ics import ics
 from policenotify.model.message import Message, read
-from policenotify.render.locales import LOCALES, LoadedLocale, template
-from policenotify.render.locales.loader import read_locale, shipped_categories
+from policenotify.render.locales import template
+from policenotify.render.locales.loader import shipped_categories
 from policenotify.settings import Settings, channels_of, languages_of, profiles_of, read_settings
 from policenotify.testing import recording_publisher
 from policenotify.testing.strategies import messages
@@ -41,13 +41,6 @@ on_each = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, H
 def test_any_json_is_a_message_or_refused(source: bytes) -> None:
     with only_ours(ValidationError):
         assert_stable(read(source))
-
-
-@given(mutated(MESSAGE) | st.dictionaries(st.sampled_from([*Message.model_fields, "x"]), values()))
-def test_any_mapping_is_a_message_or_refused(source: Any) -> None:
-    if isinstance(source, Mapping):
-        with only_ours(ValidationError):
-            assert_stable(read(source))
 
 
 def assert_stable(message: Message) -> None:
@@ -73,7 +66,7 @@ def preview() -> Any:
 
 # --- settings
 
-SECRETS: Final = ("geheim-1234", "pass-5678", "token-9012")
+SECRETS: Final = ("geheim-1234", "pass-5678")
 SETTINGS: Final = {
     "schema_version": 1,
     "sender": "Police nationale",
@@ -90,30 +83,15 @@ SETTINGS: Final = {
             "exercise": False,
             "without_opening": "standalone",
             "on_unknown": {"severe": "resend", "minor": "hold"},
-            "on_correction": {"severe": "both", "minor": "edit"},
             "rate": "30 per 5 min, 15 at once",
-            "on_cancellation": "reply",
-            "mentions": ["pref34.example"],
             "handle": "police.example",
             "password": SECRETS[0],
-        },
-        "mastodon": {
-            "network": "mastodon",
-            "server": "https://social.example",
-            "handle": "police34",
-            "token": SECRETS[2],
         },
         "sms": {
             "network": "sms",
             "sender": "POLICE34",
             "recipients": {"file": "numbers.txt"},
             "url": f"octopush://{{sender}}:login@police.example/{SECRETS[1]}/{{recipient}}",
-        },
-        "press": {
-            "network": "email",
-            "tags": ["press"],
-            "recipients": {"file": "press.txt"},
-            "url": f"mailtos://user:{SECRETS[1]}@police.example?smtp=mx.police.example",
         },
         "duty": {
             "network": "apprise",
@@ -137,7 +115,6 @@ SETTINGS: Final = {
 def folder(tmp_path: Path) -> Path:
     for name, content in {
         "numbers.txt": "+33639980001",
-        "press.txt": "a@b.example",
         "duty": "jsons://h.example/alertes",
     }.items():
         (tmp_path / name).write_text(content, encoding="utf-8")
@@ -157,7 +134,7 @@ def use(place: Path, environ: Mapping[str, str]) -> None:
 
 def test_the_settings_to_be_changed_are_valid(folder: Path) -> None:
     (folder / "policenotify.toml").write_text(toml(SETTINGS), encoding="utf-8")
-    assert len(channels_of(read_settings(folder / "policenotify.toml", environ={}))) == 5
+    assert len(channels_of(read_settings(folder / "policenotify.toml", environ={}))) == 3
 
 
 @on_each
@@ -175,14 +152,6 @@ def toml_of(table: Any) -> bytes:
 # --- languages and categories
 
 FRENCH: Final = tomllib.loads(template("fr"))
-
-
-@settings(suppress_health_check=[HealthCheck.too_slow])
-@given(mutated(FRENCH) | st.dictionaries(st.sampled_from([*FRENCH, "x"]), values()))
-def test_any_language_is_read_or_refused(table: Any) -> None:
-    if isinstance(table, Mapping):
-        with only_ours():
-            read_locale("oc", tomllib.loads(toml(table)), base=LoadedLocale(locale=LOCALES["fr"]))
 
 
 @on_each

@@ -291,7 +291,7 @@ on_each = settings(
     max_examples=FEW,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),  # a cell is small, and each try takes a second
     report_multiple_bugs=False,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
 
@@ -304,39 +304,3 @@ def test_any_value_in_any_column_is_survived(journal: Journal, data: st.DataObje
     rowid, old = data.draw(st.sampled_from([(rowid, row[at]) for rowid, row in rows]))
     value = data.draw(stored(old, [row[at] for _, row in rows]))
     assert_survived(journal, table, column, rowid, value)
-
-
-@pytest.fixture
-def served(journal: Journal) -> list[object]:
-    """The rows of people who have a mail, in batches of which others wait."""
-    columns = list(schema.recipient.columns.keys())
-    batch, rows = columns.index("batch"), journal.rows["pn_recipient"]
-    unfinished = {row[batch] for _, row in rows if Outcome.WAITING in row}
-    found: list[object] = [rowid for rowid, row in rows if row[batch] in unfinished and Outcome.POSTED in row]
-    assert found
-    return found
-
-
-def test_only_a_person_who_is_set_back_gets_a_mail_again(journal: Journal, served: list[object]) -> None:
-    """What became of a person is believed."""
-    for rowid in served:
-        journal.put_back()
-        assert change(journal, "pn_recipient", "state", rowid, Outcome.WAITING)
-        again = journal.use() - journal.allowed
-        assert again.total() == 1
-        assert again.keys() <= journal.allowed.keys()
-
-
-def test_a_batch_to_which_a_person_is_added_is_not_sent(journal: Journal, served: list[object]) -> None:
-    """Who its people are is not believed: that is sealed with the batch. Else the one set back would get a mail."""
-    columns = list(schema.recipient.columns.keys())
-    copied = ", ".join("9999" if name == "person" else name for name in columns)
-    of_row = f"FROM pn_recipient WHERE {_row_of('pn_recipient')} = ?"
-    for rowid in served:
-        journal.put_back()
-        assert change(journal, "pn_recipient", "state", rowid, Outcome.WAITING)
-        with closing(sqlite3.connect(journal.desk.database)) as raw:
-            raw.execute("INSERT INTO pn_person SELECT 9999, 'x', key_version, sealed, stored_at FROM pn_person LIMIT 1")
-            raw.execute(f"INSERT INTO pn_recipient ({', '.join(columns)}) SELECT {copied} {of_row}", (rowid,))
-            raw.commit()
-        assert not journal.use() - journal.allowed

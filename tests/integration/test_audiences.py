@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +13,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message, Translation
-from tests.support.installation import INCIDENT, Desk, accident, open_desk
+from tests.support.installation import INCIDENT, Desk, accident
 
 PRESS = "ALL@press.example\na@montpellier.example\n"
 RESIDENTS = """address;language;areas
@@ -27,12 +25,6 @@ d@gard.example;;dept:30
 all@press.example;;
 not an address;;
 """
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    with open_desk(tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture

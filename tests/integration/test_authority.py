@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,16 +17,10 @@ from policenotify.journal.database import schema
 from policenotify.journal.journal import Journal
 from policenotify.model.message import Message
 from policenotify.settings import open_publisher
-from tests.support.installation import Desk, accident, open_desk
+from tests.support.installation import Desk, accident
 from tests.support.patience import LONG
 
 NOW = timedelta(0)
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    with open_desk(tmp_path) as opened:
-        yield opened
 
 
 def events(journal: Journal) -> list[Any]:

@@ -6,7 +6,7 @@ import json
 import shutil
 import sqlite3
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,16 +20,10 @@ from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
-from tests.support.installation import Desk, accident, open_desk
+from tests.support.installation import Desk, accident
 from tests.support.patience import short
 
 NOTHING = ("Nothing was sent.", "Nothing was sent that is not in it.")
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    with open_desk(tmp_path) as opened:
-        yield opened
 
 
 def _nothing_is_published(desk: Desk) -> bool:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +10,7 @@ import pytest
 from policenotify.channel import ChannelConfig
 from policenotify.model.history import Outcome
 from policenotify.text import Budget
-from tests.support.installation import Desk, accident, open_desk
+from tests.support.installation import Desk, accident
 
 
 def _raise(_text: str) -> Any:
@@ -30,12 +28,6 @@ FAILURES: dict[str, dict[str, Any]] = {
     "transliterate raises": {"transliterate": _raise},
     "find_losses returns a number": {"find_losses": len},
 }
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    with open_desk(tmp_path) as opened:
-        yield opened
 
 
 def _broken(channel: ChannelConfig, failure: str) -> ChannelConfig:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +15,17 @@ from policenotify.model.location import Location, Point
 from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 from policenotify.render.locales import LOCALES
-from tests.support.installation import INCIDENT, Desk, accident, open_desk
+from tests.support.installation import INCIDENT, Desk, accident
 from tests.support.patience import PATIENCE
 
 URL = "https://alertes.police.example/"
 
 
 @pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Desk]:
-    (tmp_path / "feed").mkdir()
-    with open_desk(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-def publisher(installation: Desk) -> Publisher:
-    options: dict[str, object] = {"url": URL, "publisher": "Police", "folder": str(installation.folder / "feed")}
-    return installation.publisher([configure_channel("feed", "feed", options, locales=LOCALES)])
+def publisher(desk: Desk) -> Publisher:
+    (desk.folder / "feed").mkdir()
+    options: dict[str, object] = {"url": URL, "publisher": "Police", "folder": str(desk.folder / "feed")}
+    return desk.publisher([configure_channel("feed", "feed", options, locales=LOCALES)])
 
 
 def entries(folder: Path) -> list[dict[str, Any]]:
@@ -48,8 +41,8 @@ def texts(folder: Path) -> list[str]:
     return [entry["content_text"] for entry in entries(folder)]
 
 
-def test_an_incident_is_opened_updated_corrected_and_ended(installation: Desk, publisher: Publisher) -> None:
-    folder, opening = installation.folder / "feed", accident()
+def test_an_incident_is_opened_updated_corrected_and_ended(desk: Desk, publisher: Publisher) -> None:
+    folder, opening = desk.folder / "feed", accident()
     first = publisher.publish(opening, key="1", actor="claire", wait=PATIENCE)
     receipt = first.receipts[0]
     assert receipt.outcome is Outcome.POSTED
@@ -87,7 +80,7 @@ def test_an_incident_is_opened_updated_corrected_and_ended(installation: Desk, p
     assert INCIDENT.encode() not in whole
 
 
-def test_no_file_has_a_point_finer_than_its_category(installation: Desk, publisher: Publisher) -> None:
+def test_no_file_has_a_point_finer_than_its_category(desk: Desk, publisher: Publisher) -> None:
     exact = Location(
         commune="34172",
         street="12 avenue de Toulouse",
@@ -96,7 +89,7 @@ def test_no_file_has_a_point_finer_than_its_category(installation: Desk, publish
     )
     publisher.publish(accident(location=exact), key="1", actor="claire", wait=PATIENCE)
 
-    folder = installation.folder / "feed"
+    folder = desk.folder / "feed"
     whole = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
     for detail in (b"43.5987", b"3.8691", b"12 avenue"):
         assert detail not in whole

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import traceback
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -19,15 +17,9 @@ from policenotify.testing import Disconnect
 from policenotify.testing.samples import SENDER
 from policenotify.text import sms
 from tests.support.faults import PUBLISHES
-from tests.support.five_networks import ADDRESSES, NETWORKS, NUMBERS, Five, open_five
+from tests.support.five_networks import ADDRESSES, NETWORKS, NUMBERS, Five
 from tests.support.installation import INCIDENT, accident
 from tests.support.patience import LONG
-
-
-@pytest.fixture
-def five(tmp_path: Path) -> Iterator[Five]:
-    with open_five(tmp_path) as opened:
-        yield opened
 
 
 def _publish(publisher: Publisher, message: Message, key: str) -> Publication:

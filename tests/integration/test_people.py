@@ -185,10 +185,6 @@ def test_a_reason_is_given_without_an_address(desk: MailDesk, reason: str) -> No
 
 def test_who_is_written_to_is_counted(desk: MailDesk) -> None:
     assert desk.door.counts() == {"press": 3, "duty": 3}
-    assert not desk.door.is_suppressed(ANA, "press")
-    desk.door.suppress(ANA, actor="desk", reason="Asked by telephone.", channel="press")
-    assert desk.door.is_suppressed(ANA.upper(), "press")
-    assert not desk.door.is_suppressed(ANA, "duty")
 
 
 # --- access and erasure

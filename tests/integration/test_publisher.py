@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,16 +35,10 @@ from policenotify.publishing.routing import Route
 from policenotify.testing.samples import SAMPLES
 from policenotify.testing.servers.http import Answer
 from tests.support.audiences import ListedPeople
-from tests.support.installation import ADDRESSES, INCIDENT, Desk, accident, open_desk
+from tests.support.installation import ADDRESSES, INCIDENT, Desk, accident
 
 PUT = ("POST", "/xrpc/com.atproto.repo.putRecord")
 TIP = Message(category=Category.SCAM_CYBER, headline="Faux conseiller bancaire", instruction="Raccrochez.")
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    with open_desk(tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,17 +15,11 @@ from policenotify.publishing.arguments import PublishOptions
 from policenotify.publishing.images import LoadedMessage
 from policenotify.publishing.preparation import prepare
 from policenotify.testing.servers.http import Answer
-from tests.support.installation import INCIDENT, Desk, accident, open_desk
+from tests.support.installation import INCIDENT, Desk, accident
 from tests.support.patience import LONG
 
 PUT = ("POST", "/xrpc/com.atproto.repo.putRecord")
 NOUMEA = ZoneInfo("Pacific/Noumea")  # eleven hours ahead of UTC, all the year
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    with open_desk(tmp_path) as opened:
-        yield opened
 
 
 def test_all_times_of_a_receipt_are_in_the_zone_of_the_installation(desk: Desk) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import PIL.Image
@@ -22,8 +20,8 @@ from policenotify.model.message import Image, Message
 from policenotify.model.receipt import Publication
 from policenotify.publishing.publisher import Publisher
 from policenotify.render.locales import PROFILES
-from tests.support.five_networks import Five, open_five
-from tests.support.installation import Desk, accident, open_desk
+from tests.support.five_networks import Five
+from tests.support.installation import Desk, accident
 from tests.support.patience import PATIENCE
 
 WHY = "La personne est retrouvée."
@@ -39,14 +37,8 @@ FACE = _jpeg()
 
 
 @pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Desk]:
-    with open_desk(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-def publisher(installation: Desk) -> Publisher:
-    return installation.publisher()
+def publisher(desk: Desk) -> Publisher:
+    return desk.publisher()
 
 
 def outcomes(publisher: Publisher, name: str) -> Counter[tuple[str, Operation, Outcome]]:
@@ -55,11 +47,11 @@ def outcomes(publisher: Publisher, name: str) -> Counter[tuple[str, Operation, O
     return Counter((receipt.channel, receipt.operation, receipt.outcome) for receipt in found)
 
 
-def test_posts_are_deleted_where_the_network_can(installation: Desk, publisher: Publisher) -> None:
+def test_posts_are_deleted_where_the_network_can(desk: Desk, publisher: Publisher) -> None:
     publisher.publish(accident(), key="k", actor="claire", wait=PATIENCE)
-    assert len(installation.bluesky.posts) == 1
+    assert len(desk.bluesky.posts) == 1
     done = publisher.withdraw("k", actor="claire", reason=WHY, wait=PATIENCE)
-    assert not installation.bluesky.posts
+    assert not desk.bluesky.posts
     assert not done.ok  # people have the mail
     assert [(receipt.channel, receipt.ok) for receipt in done if receipt.remains] == [("presse", False)]
     assert outcomes(publisher, "k") == {
@@ -73,10 +65,10 @@ def test_posts_are_deleted_where_the_network_can(installation: Desk, publisher: 
     assert publisher.journal.audit.verify() == 1
 
 
-def test_what_waits_is_not_sent(installation: Desk, publisher: Publisher) -> None:
+def test_what_waits_is_not_sent(desk: Desk, publisher: Publisher) -> None:
     publisher.publish(accident(), key="k", actor="claire", wait=0)
     publisher.withdraw("k", actor="claire", reason=WHY, wait=PATIENCE)
-    assert not installation.bluesky.posts
+    assert not desk.bluesky.posts
     assert outcomes(publisher, "k") == {
         ("bluesky", Operation.POST, Outcome.SUPERSEDED): 1,
         ("presse", Operation.POST, Outcome.SUPERSEDED): 1,
@@ -84,17 +76,17 @@ def test_what_waits_is_not_sent(installation: Desk, publisher: Publisher) -> Non
     assert publisher.journal.audit.verify() == 0
 
 
-def test_a_post_that_was_held_is_deleted_once_a_person_has_seen_it(installation: Desk, publisher: Publisher) -> None:
+def test_a_post_that_was_held_is_deleted_once_a_person_has_seen_it(desk: Desk, publisher: Publisher) -> None:
     publisher.publish(accident(), key="k", actor="claire", wait=PATIENCE)
     delivery = schema.delivery
     held = {"state": Outcome.HELD, "in_doubt": True, "ref": None, "ref_mac": "", "settled_at": None}
     with publisher.journal.write() as connection:
         connection.execute(update(delivery).where(delivery.c.channel == "bluesky").values(held))
     withdrawn = publisher.withdraw("k", actor="claire", reason=WHY, wait=PATIENCE)
-    assert len(installation.bluesky.posts) == 1
+    assert len(desk.bluesky.posts) == 1
     publisher.operations.resolve(withdrawn.on("bluesky").delivery, actor="claire", posted=True)
     publisher.drain(timedelta(seconds=PATIENCE))
-    assert not installation.bluesky.posts
+    assert not desk.bluesky.posts
     assert outcomes(publisher, "k") == {
         ("bluesky", Operation.POST, Outcome.DELETED): 1,
         ("bluesky", Operation.DELETE, Outcome.DELETED): 1,
@@ -103,14 +95,14 @@ def test_a_post_that_was_held_is_deleted_once_a_person_has_seen_it(installation:
     assert publisher.journal.audit.verify() == 0
 
 
-def test_it_takes_a_reason_and_the_right(installation: Desk) -> None:
+def test_it_takes_a_reason_and_the_right(desk: Desk) -> None:
     asked: list[tuple[str, str]] = []
 
     def may(actor: str, action: str, _message: Message | None) -> bool:
         asked.append((actor, action))
         return action != "withdraw"
 
-    publisher = installation.publisher(may=may)
+    publisher = desk.publisher(may=may)
     publisher.publish(accident(), key="k", actor="claire", wait=PATIENCE)
     with pytest.raises(ValueError, match="reason: write a reason"):
         publisher.withdraw("k", actor="claire", reason="")
@@ -119,16 +111,10 @@ def test_it_takes_a_reason_and_the_right(installation: Desk) -> None:
     with pytest.raises(KeyError):
         publisher.withdraw("nothing", actor="claire", reason=WHY)
     assert asked[-1] == ("claire", "withdraw")
-    assert len(installation.bluesky.posts) == 1
+    assert len(desk.bluesky.posts) == 1
 
 
 # --- networks that edit in place
-
-
-@pytest.fixture
-def five(tmp_path: Path) -> Iterator[Five]:
-    with open_five(tmp_path) as opened:
-        yield opened
 
 
 def on_two(five: Five, **how: Any) -> Publisher:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -15,19 +13,13 @@ from policenotify.model.receipt import Publication
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import Disconnect
 from tests.support.faults import PUBLISHES
-from tests.support.five_networks import Five, open_five
+from tests.support.five_networks import Five
 from tests.support.installation import accident
 from tests.support.patience import until
 
 WHY = "Publié par erreur, mauvaise rue."
 FEWER = "Circulation rétablie"
 _WAITS = {Outcome.WAITING, Outcome.SENDING, Outcome.UNCONFIRMED}
-
-
-@pytest.fixture
-def five(tmp_path: Path) -> Iterator[Five]:
-    with open_five(tmp_path) as opened:
-        yield opened
 
 
 def _cut(five: Five, network: str, *, taken: bool) -> None:

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from policenotify.channel import ChannelConfig
 from policenotify.model.message import Message
 from policenotify.networks.registry import configure_channel
 from policenotify.render.locales import LOCALES
-from tests.support.installation import Desk, open_desk
+from tests.support.installation import Desk
 
 LINE = {"type": "LineString", "coordinates": [[3.8772, 43.6109], [3.879, 43.6121]]}
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    with open_desk(tmp_path) as opened:
-        yield opened
 
 
 def _feed(folder: Path, **options: Any) -> ChannelConfig:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 from policenotify.render.locales import LOCALES
 from tests.support.five_networks import open_five
-from tests.support.installation import INCIDENT, Desk, accident, open_desk
+from tests.support.installation import INCIDENT, Desk, accident
 from tests.support.patience import LONG
 
 AVOID = "Évitez le secteur, déviation par l'avenue de Lodève."
@@ -27,14 +26,8 @@ PLACE = Location(commune="34172", street="avenue de Toulouse", point=Point(latit
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    (tmp_path / "feed").mkdir()
-    with open_desk(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
 def publisher(desk: Desk) -> Publisher:
+    (desk.folder / "feed").mkdir()
     feed: dict[str, object] = {
         "url": "https://alertes.police.example/",
         "publisher": "Police",

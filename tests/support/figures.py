@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -27,18 +29,21 @@ def report(what: str, ratio: float, ours: str, theirs: str) -> None:
     _write(what, f"{ratio:.2f}", ours, theirs)
 
 
-def survived(fault: str, *, times: int, lost: int, doubled: int, in_doubt: int, taken_back: int = 0) -> None:
+def survived(fault: str, times: int, counted: Mapping[str, int], wrong: int = 0) -> None:
     """Print what was left of so many faults, or write it into the row of the page.
 
     Args:
         fault: The first cell of the row.
         times: How often it happened.
-        lost: Posts that a network should have and has not.
-        doubled: Posts that a network has twice, beside those for which `on_unknown = "resend"` was chosen.
-        in_doubt: Posts or people of whom nobody knows whether they have it, and about whom the desk is asked.
-        taken_back: Posts that were sent after they had been taken back.
+        counted: What was counted, by names that end in `held` for what is in doubt, in `again` for what came twice
+            because that had been chosen, and in `late` for what was sent after it had been taken back.
+        wrong: How much was lost, doubled, out of order, or otherwise than its receipt.
     """
-    _write(fault, *(f"{count:,}" for count in (times, lost, doubled, in_doubt, taken_back)))
+    print(", ".join(f"{name} {count}" for name, count in sorted(counted.items())))  # noqa: T201 - figures are printed
+    sums = Counter[str]()
+    for name, count in counted.items():
+        sums[name.split()[-1]] += count
+    _write(fault, *(f"{count:,}" for count in (times, wrong, sums["held"], sums["again"], sums["late"])))
 
 
 def _write(name: str, *cells: str) -> None:

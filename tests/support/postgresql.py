@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,9 +76,9 @@ class Server:
         """Return the path of one of its programs."""
         return self._programs / name
 
-    def _run(self, program: str, *args: str, folder: Path | None = None) -> None:
+    def _run(self, program: str, *args: str) -> None:
         subprocess.run(  # noqa: S603 - the server's own programs
-            [self._programs / program, "-D", (folder or self.folder) / "data", *args],
+            [self._programs / program, "-D", self.folder / "data", *args],
             user=self._user,
             cwd=self.folder,
             env=self.environment(),
@@ -100,20 +99,6 @@ class Server:
         }
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
         self._run("pg_ctl", "-w", "-l", str(self.folder / "log"), "-o", options, "start")
-
-    @contextmanager
-    def standby(self) -> Iterator[Path]:
-        """Run a copy of the server that follows it, and yield the folder of its socket. It has the same port."""
-        folder = self.folder / "standby"
-        source = ["-h", str(self.folder), "-p", str(self.port), "-U", USER, "-c", "fast", "-R"]
-        options = f"-c listen_addresses= -c unix_socket_directories={folder} -c port={self.port} -c max_connections=60"
-        self._run("pg_basebackup", *source, folder=folder)
-        self._run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", options, "start", folder=folder)
-        try:
-            yield folder
-        finally:
-            self._run("pg_ctl", "-w", "-m", "immediate", "stop", folder=folder)
-            shutil.rmtree(folder)
 
     def stop(self) -> None:
         """At once, as a power cut does."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, Picture, StateStore
+from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, StateStore
 from policenotify.model.history import History, RenderedPost, Target
 from policenotify.model.message import Message
 from policenotify.render import RenderContext, render
@@ -58,10 +58,9 @@ def render_post(
     language: str = "fr",
     locale: Locale | None = None,
     profile: CategoryProfile | None = None,
-    pictures: tuple[Picture, ...] = (),
-    reference: str = "",
+    **more: Any,
 ) -> RenderedPost:
-    """Return the wording of a message on a channel."""
+    """Return the wording of a message on a channel. What else the context has is named."""
     history = history or History()
     answers = tuple(entry.publication for entry in history.entries) if channel.capabilities.replies else ()
     return render(
@@ -71,11 +70,8 @@ def render_post(
             locale=locale or LOCALES[language],
             profile=profile or PROFILES[message.category],
             now=at,
-            zone=PARIS,
-            sender=SENDER,
             history=history,
-            pictures=pictures,
-            reference=reference,
+            **{"zone": PARIS, "sender": SENDER, **more},
         ),
         Target(channel=channel.name, account=channel.account, language=language, reply_to=answers),
         channel=channel,

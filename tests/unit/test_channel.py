@@ -1,8 +1,7 @@
 import json
 import math
-from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -11,7 +10,6 @@ from pydantic import ValidationError
 
 from policenotify.audiences.addresses import AddressList
 from policenotify.channel import (
-    Account,
     Capabilities,
     Channel,
     ChannelConfig,
@@ -19,15 +17,9 @@ from policenotify.channel import (
     Post,
     PostRef,
     Recipient,
-    RecipientOutcome,
     Request,
     Span,
     StoredValue,
-    SupportsDelete,
-    SupportsEdit,
-    SupportsLookup,
-    SupportsPeople,
-    SupportsSend,
 )
 from policenotify.errors import UnsupportedVersion
 from policenotify.model.lifecycle import Stage
@@ -170,54 +162,6 @@ def test_addresses_and_kept_values_are_never_printed() -> None:
     assert (recipient.address, kept.value) == ("ana@home.example", "refresh-token")
 
 
-class Loud:
-    """A third-party network in a few lines."""
-
-    capabilities = Capabilities(budget=Budget(300))
-    account = "desk.example"
-
-    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
-        return Request(
-            account=self.account, key=post.key, body={"text": post.text, "under": [ref.id for ref in reply_to]}
-        )
-
-    def send(self, request: Request) -> PostRef:
-        return PostRef(account=request.account, id=request.key[:8])
-
-    def whoami(self) -> Account:
-        return Account(id="1", name="desk")
-
-    def close(self) -> None:
-        """Release nothing."""
-
-
-class Quiet(Loud):
-    def send_to(self, request: Request, people: Sequence[Recipient]) -> Sequence[RecipientOutcome]:
-        return [RecipientOutcome(key=one.key, outcome="posted", code=request.key[:3]) for one in people]
-
-    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
-        return PostRef(account=request.account, id="1") if since < AT and "1" not in known else None
-
-    def edit(self, ref: PostRef, request: Request) -> PostRef:
-        return ref.model_copy(update={"extra": dict(request.body)})
-
-    def delete(self, ref: PostRef) -> None:
-        """Gone."""
-
-
-def test_a_class_of_the_right_shape_is_a_channel() -> None:
-    loud, quiet = Loud(), Quiet()
-    sends: SupportsSend = loud  # mypy proves the signatures, isinstance the names
-    assert isinstance(sends, Channel)
-    assert isinstance(loud, SupportsSend)
-    assert not isinstance(loud, SupportsPeople | SupportsLookup | SupportsEdit | SupportsDelete)
-    assert all(
-        isinstance(quiet, protocol) for protocol in (SupportsPeople, SupportsLookup, SupportsEdit, SupportsDelete)
-    )
-    assert not isinstance(object(), Channel)
-    assert sends.send(sends.prepare(POST, (REF,))) == PostRef(account="desk.example", id=KEY[:8])
-
-
 @pytest.mark.parametrize("claim", ["people_per_call", "calls_at_once", "people_per_chunk"])
 def test_a_list_reaches_one_person_at_least_in_each_step(claim: str) -> None:
     with pytest.raises(ValueError, match=claim):
@@ -232,8 +176,8 @@ def test_a_configured_channel_prints_neither_its_key_ring_nor_its_readers() -> N
         name="lettre",
         network="email",
         account="desk@police.example",
-        capabilities=Loud.capabilities,
-        open=lambda _clock, _keep: Loud(),
+        capabilities=Capabilities(budget=Budget(300)),
+        open=lambda _clock, _keep: cast("Channel", None),
         audiences=(AddressList(name="readers", read=readers),),
     )
     assert "readers" not in repr(configured)

@@ -147,12 +147,3 @@ def test_an_error_survives_the_way_from_a_worker_to_its_caller(error: Policenoti
 )
 def test_an_error_has_a_reason_and_a_remedy(error: PolicenotifyError, text: str) -> None:
     assert str(error) == text.removesuffix("\n")
-
-
-def test_only_unconfirmed_leaves_open_whether_the_post_is_out() -> None:
-    assert {kind: kind("r").published for kind in (Refused, Blocked, Unavailable, Unconfirmed)} == {
-        Refused: "no",
-        Blocked: "no",
-        Unavailable: "no",
-        Unconfirmed: "unknown",
-    }

@@ -18,8 +18,6 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from policenotify.errors import IdempotencyConflict, JournalError, Refused
-from policenotify.model.history import Outcome
-from policenotify.model.receipt import counted
 from policenotify.translation import AnyText, Text, in_language, languages, lines_of, quoted, read_text, stored_text
 
 SPACE = "\N{NO-BREAK SPACE}"
@@ -193,11 +191,6 @@ def test_the_words_of_others_are_never_translated() -> None:
     assert said.in_("fr") == "Rien n'a été envoyé. cancelled"
     assert in_language("cancelled", "fr") == "cancelled"
     assert in_language(Refused("cancelled", remedy="refused", code="7"), "fr") == "cancelled [7] refused"
-
-
-def test_numbers_decide_the_form() -> None:
-    assert [counted(Outcome.POSTED, number).in_("fr") for number in (0, 1, 2)] == ["0 publié", "1 publié", "2 publiés"]
-    assert str(counted(Outcome.POSTED, 2_000)) == "2,000 posted"
 
 
 def test_texts_are_joined_without_empty_ones() -> None:

@@ -32,7 +32,6 @@ from policenotify.transport import (
     error_for_status,
     mute_loggers,
     never_sent,
-    quoted,
     retry_at,
     why_unreachable,
 )
@@ -91,11 +90,6 @@ def silence(connection: socket.socket) -> None:
 def reset(connection: socket.socket) -> None:
     hear(connection)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
-def noise(connection: socket.socket) -> None:
-    hear(connection)
-    connection.sendall(b"this is neither HTTP nor TLS\r\n\r\n")
 
 
 def mail_server_refuses(connection: socket.socket) -> None:
@@ -213,11 +207,6 @@ def test_a_certificate_that_is_not_trusted(client: Client, untrusted: Path, list
 def test_a_closed_port_of_the_proxy(client: Client, closed_port: int) -> None:
     for url in ("https://network.invalid/", "http://network.invalid/"):
         assert never_sent(failure(lambda: client(url, f"http://127.0.0.1:{closed_port}")))  # noqa: B023 - called at once
-
-
-@pytest.mark.parametrize("conversation", [silence, reset, noise])
-def test_httpx_distinguishes_a_failed_handshake_from_a_failed_call(conversation: Conversation, listen: Any) -> None:
-    assert never_sent(failure(lambda: with_httpx(f"https://127.0.0.1:{listen(conversation)}/")))
 
 
 @pytest.mark.parametrize("content", [None, "", "-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----\n"])
@@ -359,54 +348,28 @@ def test_the_verdict_repeats_nothing_of_the_client_s_text(client: Client, closed
 @pytest.mark.parametrize(
     ("status", "kind", "text"),
     [
-        (200, Unconfirmed, "Bluesky answered in a way that leaves open whether the post is out. [200]"),
-        (302, Unconfirmed, "Bluesky answered in a way that leaves open whether the post is out. [302]"),
-        (400, Refused, "Bluesky refused the post. [400]"),
-        (402, Blocked, ("Bluesky wants to be paid first. [402] Check the account's credits or plan, "
-                        "then: policenotify doctor")),
-        (407, Blocked, ("Bluesky is behind a proxy that wants a login. [407] Check the proxy's settings of this "
-                        "machine, then: policenotify doctor")),
-        (401, Blocked, ("Bluesky does not accept our credentials. [401] Check the account and its password or token, "
-                       "then: policenotify doctor")),
-
-        (404, Refused, "Bluesky refused the post. [404]"),
-        (408, Unavailable, "Bluesky did not take the request. [408]"),
-
-        (413, Refused, "Bluesky refused the post. [413]"),
-
-
-        (429, Unavailable, "Bluesky asks us to wait. [429]"),
-        (500, Unconfirmed, "Bluesky answered in a way that leaves open whether the post is out. [500]"),
-
-        (503, Unconfirmed, "Bluesky answered in a way that leaves open whether the post is out. [503]"),
-
+        (200, Unconfirmed, "answered in a way that leaves open whether the post is out. [200]"),
+        (302, Unconfirmed, "answered in a way that leaves open whether the post is out. [302]"),
+        (400, Refused, "refused the post. [400]"),
+        (401, Blocked, "does not accept our credentials. [401] Check the account and its password or token, "),
+        (402, Blocked, "wants to be paid first. [402] Check the account's credits or plan, "),
+        (407, Blocked, "is behind a proxy that wants a login. [407] Check the proxy's settings of this machine, "),
+        (408, Unavailable, "did not take the request. [408]"),
+        (413, Refused, "refused the post. [413]"),
+        (429, Unavailable, "asks us to wait. [429]"),
+        (503, Unconfirmed, "answered in a way that leaves open whether the post is out. [503]"),
     ],
-)  # fmt: skip
+)
 def test_the_meaning_of_each_status(status: int, kind: type[ChannelError], text: str) -> None:
     verdict = error_for_status(status, {"Retry-After": "60"}, now=NOW, where="Bluesky")
     assert type(verdict) is kind
-    assert str(verdict) == text
+    assert str(verdict) == f"Bluesky {text}{'then: policenotify doctor' if kind is Blocked else ''}"
 
 
 def test_a_verdict_carries_the_network_s_code_and_words() -> None:
     verdict = error_for_status(400, {}, now=NOW, where="X", code="InvalidSwap", detail="Record was at another cid")
     assert str(verdict) == "X refused the post: Record was at another cid. [400 InvalidSwap]"
     assert verdict.code == "400 InvalidSwap"
-
-
-@pytest.mark.parametrize(
-    ("said", "end"),
-    [
-        ("", "."),
-        ("The access token is invalid.", ": The access token is invalid."),
-        ("Really?", ": Really?"),
-    ],
-)
-def test_a_servers_words_end_in_a_full_stop(said: str, end: str) -> None:
-    assert quoted(said) == end
-    for status in (400, 401, 403, 408, 429, 500):
-        verdict = error_for_status(status, {}, now=NOW, where="X", detail=said)
-        assert str(verdict.reason).endswith(end)
 
 
 # --- when ----------------------------------------------------------------------------------------------------------
@@ -417,19 +380,26 @@ UNIX = int((NOW + timedelta(minutes=5)).timestamp())
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [
-        ("120", 120), (" 120 ", 120), ("1.5", 1.5), ("0", 0), ("-5", 0), ("1e3", 1000),
-        ("86400", 86400), ("999999999", 86400),                                  # a slip: not for 31 years
-        (str(UNIX), 300), (f"{UNIX}.5", 300.5), ("1000000001", 0),
-        ("Sun, 26 Jul 2026 12:05:00 GMT", 300), ("Sun, 26 Jul 2026 14:05:00 +0200", 300),
-        ("Sun, 26 Jul 2026 12:05:00 -0000", 300), ("Sunday, 26-Jul-26 12:05:00 GMT", 300),
-        ("Mon, 01 Jan 2001 00:00:00 GMT", 0), ("Fri, 31 Dec 9999 23:59:59 GMT", 86400),
-        ("2026-07-26T12:05:00Z", 300), ("2026-07-26T14:05:00.000+02:00", 300), ("2026-07-26T12:05:00", 300),
-        ("0001-01-01T00:00:00+14:00", 0), ("9999-12-31T23:59:59-14:00", 86400),
-        ("", None), ("soon", None), ("nan", None), ("inf", None), ("-inf", None), ("1e400", None),
-        ("99999999999999999999", None), (f"{UNIX}000", None), ("Mon, 99 Jan 2026 00:00:00 GMT", None), ("12:05", None),
+        (" 1.5 ", 1.5),
+        ("-5", 0),
+        ("999999999", 86400),  # a slip: not for 31 years
+        (str(UNIX), 300),
+        ("1000000001", 0),
+        ("Sun, 26 Jul 2026 14:05:00 +0200", 300),
+        ("Sun, 26 Jul 2026 12:05:00 -0000", 300),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 86400),
+        ("2026-07-26T14:05:00.000+02:00", 300),
+        ("2026-07-26T12:05:00", 300),
+        ("0001-01-01T00:00:00+14:00", 0),
+        ("", None),
+        ("nan", None),
+        ("inf", None),
+        (f"{UNIX}000", None),
+        ("Mon, 99 Jan 2026 00:00:00 GMT", None),
+        ("Mon, 01 Jan 99999999999 00:00:00 GMT", None),
     ],
-)  # fmt: skip
-@pytest.mark.parametrize("name", ["Retry-After", "RateLimit-Reset", "X-RateLimit-Reset", "x-rate-limit-reset"])
+)
+@pytest.mark.parametrize("name", ["Retry-After", "RateLimit-Reset", "x-rate-limit-reset"])
 def test_the_time_of_the_next_call(name: str, value: str, seconds: float | None) -> None:
     at = retry_at({name: value, "Date": "Sun, 26 Jul 2026 12:00:00 GMT"}, now=NOW)
     assert at == (None if seconds is None else NOW + timedelta(seconds=seconds))

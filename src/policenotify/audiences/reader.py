@@ -41,7 +41,6 @@ _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]
 _MAIL: Final = re.compile(r"[^@\s,;<>]+@[^@\s,;<>.]+(?:\.[^@\s,;<>.]+)*")
 _NUMBER: Final = re.compile(r"\+?[\d\s.\-/()\u2010-\u2015]+", re.ASCII)
 _SHORTENED: Final = re.compile(r"\d[.,]\d+E\+\d+", re.IGNORECASE)  # 3,36E+10 of a spreadsheet
-_SPACES: Final = re.compile(r"\s")
 _LANGUAGE: Final = re.compile(r"([a-z]{2,3})(?:[-_]([a-z]{4}))?(?:[-_]([a-z]{2}|[0-9]{3}))?", re.IGNORECASE)
 _CATEGORY: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _LISTED: Final = re.compile(r"[\s,;]+")

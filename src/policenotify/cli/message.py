@@ -28,7 +28,6 @@ from policenotify.render.locales import CategoryProfile
 from policenotify.translation import AnyText, Text, text_of
 from policenotify.validation import did_you_mean, place_in_file
 
-_TEXTS = ("description", "instruction", "source", "severity", "link", "language")
 _WHO = get_args(Basis.model_fields["who"].annotation)
 _KNOWN = {"known": "confirmed", "not_known": "unconfirmed"}
 
@@ -247,7 +246,7 @@ def _typed_as(field: str, typed: Typed) -> str:
 
 def _fields(typed: Typed, publisher: Publisher, before: Location | None) -> dict[str, object]:
     now = publisher.journal.now()
-    fields: dict[str, object] = {name: typed[name] for name in _TEXTS if typed[name]}
+    fields: dict[str, object] = {name: typed[name] for name in OPTIONS if typed.get(name)}
     for field, option in TIMES.items():
         if typed[option]:
             fields[field] = _moment(option, typed[option], now, publisher)

@@ -168,10 +168,6 @@ class People:
                 counts[config.name] = None
         return counts
 
-    def is_suppressed(self, address: str, channel: str) -> bool:
-        """Return True if a person is not written to on a channel."""
-        return any(self._journal.suppressions.holds(form, channel) for form in self._forms(address, channel))
-
     def same(self, address: str) -> frozenset[str]:
         """Return a value that is equal for the forms of one address."""
         return frozenset(map(_compared, self._forms(address, None)))

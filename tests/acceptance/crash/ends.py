@@ -329,7 +329,7 @@ class Scene:
         self._all_are_on_their_lists()
         self._posts_are_out_once(counted, halts)
         assert not self.wrong, "\n".join(self.wrong)
-        return counted | Counter(held=held.total(), again=again.total())
+        return counted + Counter({f"{channel} again": count for channel, count in again.items()})
 
     def _people(self, *states: Outcome) -> Iterator[dict[str, Any]]:
         """Yield the people of all lists, or those in one of these states."""
@@ -558,4 +558,4 @@ def twins(played: Scene, ends: int) -> Counter[str]:
             select(func.count()).select_from(schema.event).where(schema.event.c.kind == "interrupted")
         ).scalar_one()
     played.must(taken <= 3 * kills, f"{taken} take-overs, {kills} kills")
-    return played.judge(kills=kills)
+    return played.judge(kills=kills) + Counter(kills=kills, takeovers=taken)

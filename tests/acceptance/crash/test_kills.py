@@ -34,9 +34,10 @@ def _run(folder: Path, number: int, kills: int) -> Counter[str]:
         return judged(played)
 
 
-def _all(folder: Path, scenes: int, kills: int) -> Counter[str]:
+def _all(folder: Path, scenes: int, kills: int) -> None:
     with ThreadPoolExecutor(len(SCENES)) as threads:
-        return sum(threads.map(lambda number: _run(folder, number, kills), range(scenes)), Counter[str]())
+        counted = sum(threads.map(lambda number: _run(folder, number, kills), range(scenes)), Counter[str]())
+    survived("kill -9 at any instant, four channels", scenes * kills, counted)
 
 
 @pytest.mark.crash
@@ -46,6 +47,4 @@ def test_nothing_is_lost_overtaken_or_doubled(tmp_path: Path) -> None:
 
 @pytest.mark.deep
 def test_nothing_is_lost_overtaken_or_doubled_in_thousands_of_kills(tmp_path: Path) -> None:
-    counted = _all(tmp_path, 8 * len(SCENES), 100)
-    held = counted["email held"] + counted["sms held"]
-    survived("kill -9 while networks fail", times=800 * len(SCENES), lost=0, doubled=0, in_doubt=held)
+    _all(tmp_path, 3 * len(SCENES), 100)

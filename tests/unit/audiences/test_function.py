@@ -73,19 +73,8 @@ def test_a_function_that_fails(error: BaseException, reason: str) -> None:
         yield "a@example.org"
         raise error
 
-    function.revision = fails = lambda: next(function_of(error))  # type: ignore[attr-defined]  # the same
-    people = audience(function)
-    rows = people.rows()
+    rows = audience(function).rows()
     assert next(rows)
     with pytest.raises(SettingsError) as caught:
         next(rows)
     assert str(caught.value) == f"audiences.app: the function failed: {reason}"
-    assert fails is not None
-    with pytest.raises(SettingsError) as caught:
-        people.revision()
-    assert str(caught.value) == f"audiences.app: the function failed: {reason}"
-
-
-def function_of(error: BaseException) -> Iterator[str]:
-    raise error
-    yield ""

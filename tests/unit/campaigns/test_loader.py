@@ -79,6 +79,13 @@ OPENING = {"category": "fire", "headline": "Incendie", "lifecycle": {"stage": "o
     ("wrong", "told"),
     [
         ({"end": "2025-01-01"}, "end: lies before start"),
+        ({"pacing": {"repeat_after": 7}}, "write a number with its unit"),
+        ({"start": 86400}, "write a day"),
+        ({"at": "18:00+02:00"}, "without a zone"),
+        ({"schedule": [{"cron": "0 9 * * *", "at": "10:00"}]}, "has a time already"),
+        ({"schedule": [{"cron": "0 0 9 * * *"}]}, "Wrong number of fields"),
+        ({"schedule": [{"event": "public_holidays:99"}]}, "no part of France '99'"),
+        ({"excluded": ["weekend"]}, "excluded[0]: 'weekend' is neither a calendar"),
         ({"yields_to": ["ete"]}, "yields_to: 'ete' is this very campaign"),
         ({"grace": "3d"}, "grace: is longer than late_for"),
         ({"excluded": [0]}, "write a day"),

@@ -94,6 +94,7 @@ def test_a_burglary_tip_does_not_bury_an_alert() -> None:
     ("about", "silent", "heard"),
     [
         (None, {"commune": "34172"}, None),
+        ({"epci": "243400017"}, {"commune": "34172"}, {"commune": "34003"}),
         ({"department": "34"}, {"commune": "34003"}, {"commune": "75056"}),
         ({"commune": "34172"}, {"commune": "30189", "also_departments": ["34"]}, {"commune": "30189"}),
         ({"label": "partout"}, {"commune": "75056"}, None),

@@ -35,7 +35,7 @@ def codes(**fields: Any) -> set[str]:
 
 def test_every_rule_has_at_least_two_traps() -> None:
     traps = [entry.code for entry in TUNED if entry.code]
-    typed = {"PN405", "PN406", "PN407"}  # in test_orthography.py
+    typed = {"PN405", "PN406", "PN407"}  # in test_checks.py
     assert set(RULES) - typed == set(traps)
     assert min(map(traps.count, set(traps))) >= 2
 

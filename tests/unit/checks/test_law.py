@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import policenotify.checks
@@ -65,6 +65,7 @@ def test_an_entry_stands_for_phrases() -> None:
 
 
 @given(st.text(max_size=200))
+@example("Évitez\nle secteur")
 def test_a_place_in_a_folded_text_is_one_in_the_text(text: str) -> None:
     part = TextPart("hashtags.0", "fr", text, WordLists({}))
     for token in part.tokens:
@@ -363,12 +364,3 @@ def test_an_abduction_alert_is_relayed() -> None:
     assert "PN303" in codes(**relay)
     assert "PN303" in codes(headline="Une fillette de 8 ans a été enlevée")
     assert "PN303" not in codes(headline="Faux : une fillette de 8 ans enlevée")
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [("Voir police-nationale-plainte.com", True), ("Voir service-public.fr", False)],
-)
-def test_links_of_the_state(text: str, found: bool) -> None:  # noqa: FBT001 - a table
-    assert ("PN310" in codes(headline=text)) is found
-    assert "PN310" in codes(link="https://antai-gouv.info/a")

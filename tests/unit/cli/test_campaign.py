@@ -126,3 +126,15 @@ def test_what_is_not_out_is_reported_and_tried_again(run: Run, desk: Desk, file:
     assert run("doctor").code == 0
     out = run("campaign", "run", file, "--json")
     assert (out.code, out.document["unfinished"], len(desk.bluesky.posts)) == (0, [], 1)
+
+
+def test_check_reports_unplaced_and_moved_messages(run: Run, file: Path) -> None:
+    assert run("campaign", "check", "campaigns").out.startswith("1 campaign, 2 occurrences in the year ahead.")
+    daily = _campaign().replace("dates = [", "cron = '0 0 * * *' # [") + '[pacing]\nrepeat_after = "7d"\n'
+    daily = daily.replace('name = "ete"', 'name = "jour"\nyields_to = ["ete"]\nmissed = "skip"')
+    file.with_name("jour.toml").write_text(daily, encoding="utf-8")
+    checked = run("campaign", "check", "campaigns")
+    assert checked.code == 1
+    assert "would never be published: not published within 2 d: all its messages were published" in checked.words
+    assert "waits until" in checked.words
+    assert re.search(r"and \d+ more", checked.words)

@@ -144,3 +144,15 @@ def test_after_it_was_taken_back_the_same_text_is_published_again(run: Run, desk
     before = len(desk.bluesky.posts)
     assert [repeated(run, *TIP, "--to", "bluesky") for _ in range(2)] == [False, True]
     assert len(desk.bluesky.posts) == before + 1
+
+
+def test_a_second_enter_is_one_although_its_time_means_another_moment_by_now(
+    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run("publish", *ACCIDENT, "--json").document["publication"]["id"]
+    monkeypatch.setattr(SystemClock, "now", lambda _clock: datetime.now(UTC) + timedelta(minutes=2))
+    again = run("publish", *ACCIDENT, "--actor", "stagiaire")
+    assert again.code == 0
+    assert "by brigadier: nothing was published a second time" in again.words
+    assert first in again.out
+    assert len(desk.bluesky.posts) == 1

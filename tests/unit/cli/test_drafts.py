@@ -218,3 +218,16 @@ def test_status_and_doctor_show_what_waits_for_readers(run: Run, monkeypatch: py
     assert "1 brouillon attend ses relecteurs" in " ".join(run("status").out.split())
     assert "Elle est due pour le" in " ".join(run("doctor").out.split())
     assert "Sa seconde lecture est due pour le" in " ".join(run("drafts").out.split())
+
+
+def test_a_draft_is_rejected_or_withdrawn(run: Run) -> None:
+    made = run("publish", *APPEAL, *by("claire"), "--submit", "--json").document
+    assert run("reject", made["id"], *by("hugo"), "--reason", WHY).code == 2
+    assert run("reject", made["id"], *by("hugo"), "--reason", WHY, "--digest", made["digest"]).code == 0
+    other = run("publish", *APPEAL, "--draft", *by("claire"), "--json").document
+    assert run("withdraw", other["id"], *by("claire"), "--json").document["state"] == "withdrawn"
+    gone = run("publish", other["id"], "--submit", *by("claire"), "--json")
+    assert (gone.code, gone.document["error"]["kind"], gone.document["error"]["draft"]) == (
+        1, "DraftConflict", other["id"],
+    )  # fmt: skip
+    assert run("approve", "nothing", "--digest", "0" * 64).code == 1

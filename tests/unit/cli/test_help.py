@@ -24,7 +24,7 @@ def every_command(command: click.Command = program, name: str = "") -> Iterator[
     """Yield every command and group with the words that call it."""
     yield name, command
     if isinstance(command, click.Group):
-        for word in command.list_commands(click.Context(command)):
+        for word in command.commands or COMMANDS:  # those of the program itself are loaded by name
             inner = command.get_command(click.Context(command), word)
             assert inner is not None
             yield from every_command(inner, f"{name} {word}".strip())

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 
 from policenotify.cli.log_output import set_up_log
 from policenotify.networks.registry import configure_channel
@@ -190,3 +191,11 @@ def test_warnings_of_other_libraries_are_mentioned_without_their_text(capsys: py
     [line] = capsys.readouterr().err.splitlines()
     assert json.loads(line)["logger"] == "urllib3.connectionpool"
     assert "T0KEN" not in line
+
+
+def test_openmetrics_and_json(run: Run) -> None:
+    written = run("metrics", "--openmetrics").out
+    assert written.endswith("# EOF\n")
+    assert "policenotify_stopped" in {family.name for family in open_metrics(written)}  # type: ignore[no-untyped-call]  # of the library
+    document = run("metrics", "--json").document
+    assert document["policenotify_stopped"] == [{"labels": {}, "value": 0.0}]

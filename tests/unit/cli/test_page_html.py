@@ -48,13 +48,20 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Report:
     return stories(tmp_path_factory.mktemp("stories"))
 
 
+@pytest.fixture(scope="module")
+def texts(page: Report, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    makers = {"preview": previewed, "hostile": hostile}
+    reports = {"stories": page} | {name: make(tmp_path_factory.mktemp(name)) for name, make in makers.items()}
+    return {name: html(report) for name, report in reports.items()}
+
+
 def devices(page: Report, section: int) -> dict[str, Device]:
     return {device.look.network: device for device in page.sections[section].devices}
 
 
-def article(page: Report, card: Card) -> str:
-    """Return the page's texts of a card."""
-    return html(page).partition(f'<article id="{card.id}"')[2].partition("</article>")[0]
+def article(text: str, card: Card) -> str:
+    """Return the part of a page that shows a card."""
+    return text.partition(f'<article id="{card.id}"')[2].partition("</article>")[0]
 
 
 def words(card: Card) -> str:
@@ -89,14 +96,14 @@ def test_a_thread_hangs_together_by_the_ids_of_the_page(page: Report) -> None:
     assert bluesky.cards[-1] is end
 
 
-def test_each_text_is_measured_in_the_networks_own_count(page: Report) -> None:
+def test_each_text_is_measured_in_the_networks_own_count(page: Report, texts: dict[str, str]) -> None:
     for network, device in devices(page, 1).items():
         capabilities = budgets()["pager" if network == "other" else network]
         for card in device.cards:
             used, limit = capabilities.budget.usage(words(card))
-            assert f'<meter id="{card.id}-m" min="0" max="{limit}" value="{used}">' in article(page, card)
+            assert f'<meter id="{card.id}-m" min="0" max="{limit}" value="{used}">' in article(texts["stories"], card)
     sms = devices(page, 1)["sms"].cards[0]
-    shown = article(page, sms)
+    shown = article(texts["stories"], sms)
     assert ": GSM-7, 2 segments</label>" in shown
     bubble = shown.partition('<p class="text bubble"')[2].partition(">")[2].partition("</p>")[0]
     first, cut, second = re.split(r'(<span class="cut".*?</span></span>)', bubble)
@@ -185,12 +192,6 @@ class Read(HTMLParser):
     def all(self, name: str) -> Iterator[str]:
         """Every value of an attribute."""
         return (value for _, attributes in self.tags if (value := attributes.get(name)) is not None)
-
-
-@pytest.fixture(scope="module")
-def texts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    makers = {"stories": stories, "preview": previewed, "hostile": hostile}
-    return {name: html(make(tmp_path_factory.mktemp(name))) for name, make in makers.items()}
 
 
 @pytest.fixture(params=["stories", "preview", "hostile"])

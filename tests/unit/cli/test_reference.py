@@ -117,6 +117,7 @@ def _keys() -> dict[str, set[str]]:
         ("journal purge", ("journal", "purge", "--older-than", "3y")),
         ("journal seal", ("journal", "seal")),
         ("journal verify", ("journal", "verify")),
+        ("journal restored", ("journal", "restored")),
         ("journal move", ("journal", "move", "moved.db")),
     ],
 )

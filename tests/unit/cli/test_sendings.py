@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
+from datetime import UTC, datetime
 
 import pytest
 
+from policenotify.cli import bar
+from policenotify.model.history import Outcome
+from policenotify.model.progress import Progress
+from policenotify.settings import open_publisher
 from tests.support.installation import ADDRESSES, INCIDENT, Desk
 from tests.support.shell import ACCIDENT, Run
 from tests.unit.cli.test_terminal import on_a_terminal
@@ -77,6 +83,8 @@ def held(run: Run, desk: Desk) -> str:
 
 @pytest.mark.parametrize(("answer", "mails"), [("--posted", 1), ("--not-posted", 2)])
 def test_a_held_delivery_is_settled_by_an_operator(run: Run, desk: Desk, held: str, answer: str, mails: int) -> None:
+    listed = run("resolve")
+    assert (listed.code, f"→ policenotify resolve {held}" in listed.words) == (3, True)
     resolved = run("resolve", held, answer, "--json")
     assert resolved.code == 0
     outcome = "posted" if answer == "--posted" else "waiting"
@@ -195,3 +203,32 @@ def test_an_aborted_sending_reaches_nobody(run: Run, desk: Desk, published: str)
     assert desk.mail.mails == []
     assert "presse (fr): nobody yet; aborted by brigadier" in run("sending", "progress").out
     assert run("sending", "abort", published).words.startswith("Nothing was changed")
+
+
+def test_lines_go_to_a_pipe_until_it_is_settled(run: Run, desk: Desk, published: str) -> None:
+    with closing(open_publisher(desk.folder / "policenotify.toml")) as publisher, publisher.worker():
+        followed = run("sending", "progress", published, "--every", "0.1")
+    assert followed.code == 0
+    assert "presse (fr): 3 posted\n" in followed.out
+
+
+def sampled(seconds: int, posted: int, **fields: object) -> Progress:
+    people = {Outcome.POSTED: posted, Outcome.WAITING: 100 - posted}
+    mail = {"delivery": 2, "channel": "presse", "language": "fr", "outcome": "sending", "bulk": True, "people": people}
+    at = datetime(2026, 11, 26, 18, 0, seconds, tzinfo=UTC)
+    return Progress.model_validate({"publication": "P", "at": at, "deliveries": [mail | fields]})
+
+
+@pytest.mark.parametrize(
+    ("fields", "more"),
+    [
+        ({}, "; 5.0 per second; time left: 10 s"),
+        ({"expanded": False}, "; 5.0 per second; the list is still being read"),
+    ],
+)
+def test_a_line_has_the_rate_of_the_last_half_minute(fields: dict[str, object], more: str) -> None:
+    samples = bar.Samples()
+    for sample in (sampled(0, 0), sampled(40, 0), sampled(50, 50, **fields)):  # the first is too old
+        samples.add(sample)
+    [(_, line)] = samples.lines()
+    assert str(line) == f"presse (fr): 50 posted, 50 waiting{more}"

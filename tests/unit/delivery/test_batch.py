@@ -14,14 +14,14 @@ import pytest
 
 from policenotify.channel import CHUNK, Recipient, RecipientOutcome
 from policenotify.delivery.batch import Breaker
-from policenotify.errors import Blocked, Refused, Unavailable, Unconfirmed
+from policenotify.errors import Blocked, Unavailable, Unconfirmed
 from policenotify.journal import leases
 from policenotify.journal.database import schema
 from policenotify.journal.leases import this_process
 from policenotify.journal.records import ClaimedDelivery
 from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
-from tests.support.fake_network import MAIL, PLAIN, Book, Scripted, attempts, everybody
+from tests.support.fake_network import MAIL, Book, Scripted, attempts, everybody
 from tests.support.patience import PATIENCE
 
 PEOPLE = tuple(f"{number:02d}@press.example" for number in range(60))
@@ -318,41 +318,6 @@ def test_a_network_in_doubt_that_asks_to_wait_is_not_called_before(book: Book) -
 
 
 # --- what is logged
-
-
-@pytest.mark.parametrize(
-    ("step", "level", "word"),
-    [
-        (None, logging.INFO, "posted"),
-        (Refused("Secret words.", code="403"), logging.WARNING, "refused [403]"),
-        (Unconfirmed("Secret words."), logging.WARNING, "held"),
-    ],
-)
-def test_the_result_of_a_background_post_is_logged_without_its_text(
-    book: Book, step: Exception | None, level: int, word: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO, "policenotify")
-    network = Scripted(capabilities=PLAIN)
-    if step is not None:
-        network.sends.append(step)
-    published = book.publish("sky")
-    attempts(book, network).run(claim(book))
-    while (claimed := book.claim()) or not book.receipt(published).outcome.is_final:
-        if claimed is not None:
-            attempts(book, network).run(claimed)
-        book.pass_by(60)
-    said, *others = [record for record in caplog.records if published in record.message]
-    *delays, record = others
-    assert [(delay.levelno, getattr(delay, "event", "")) for delay in delays] == (
-        [(logging.WARNING, "delayed")] if isinstance(step, Unconfirmed) else []
-    )
-    assert (said.levelno, said.message) == (
-        logging.INFO,
-        f"Publication {published}: standalone of traffic_accident for sky",
-    )
-    assert (record.levelno, record.message.endswith(word)) == (level, True)
-    assert "Secret" not in caplog.text
-    assert "post 1" not in caplog.text
 
 
 def test_a_delivery_held_for_a_damaged_journal_is_logged(book: Book, caplog: pytest.LogCaptureFixture) -> None:

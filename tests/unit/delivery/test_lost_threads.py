@@ -57,28 +57,6 @@ def test_a_silent_thread_is_replaced_and_changes_nothing_any_more(
     ]
 
 
-def test_a_thread_that_was_replaced_takes_nothing_more(book: Book, delivers: Made) -> None:
-    sky, hang, other, clock = Scripted(), Hang(), Hang(), FakeClock()
-    sky.sends.extend([hang, other])
-    first, second = book.publish("sky"), book.publish("sky")
-    delivery = delivers(sky=sky, clock=clock)
-    delivery.drain(NOW)
-    assert hang.begun.wait(PATIENCE)
-    [silent] = [one for one in threading.enumerate() if one.name == "policenotify sky"]
-    clock.pass_by(LEASE.total_seconds())  # the journal's own clock has not moved: its lease still holds
-    delivery.drain(NOW)
-    assert other.begun.wait(PATIENCE)
-    third = book.publish("sky")
-    hang.go.set()
-    silent.join(PATIENCE)
-    assert [book.receipt(one).outcome for one in (first, second, third)] == [
-        Outcome.POSTED,
-        Outcome.SENDING,
-        Outcome.WAITING,
-    ]
-    other.go.set()
-
-
 def test_a_long_mail_is_not_taken_for_a_silent_thread(book: Book, delivers: Made) -> None:
     news, clock = Scripted(capabilities=MAIL, people=[f"{number}@press.example" for number in range(60)]), FakeClock()
     delivery = delivers(news=news, clock=clock)

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -115,15 +114,3 @@ def test_without_a_manager_nothing_is_notified() -> None:
         supervisor.notify("READY=1")
         assert supervisor.timeout is None
     assert Supervisor({"NOTIFY_SOCKET": "/x", "WATCHDOG_USEC": "5000000", "WATCHDOG_PID": "1"}).timeout is None
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork beside threads
-def test_a_second_signal_ends_it_at_once() -> None:
-    if (child := os.fork()) == 0:
-        with ended_by_signals() as signals:
-            os.kill(os.getpid(), signal.SIGINT)
-            if signals.wait(PATIENCE) == "SIGINT" and signals.wait(0) == "":
-                os.kill(os.getpid(), signal.SIGTERM)
-                time.sleep(10)
-        os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM

@@ -105,32 +105,6 @@ def test_the_tree_of_a_publication_and_of_its_deliveries(desk: Desk) -> None:
     assert kinds["send scripted"] is kinds["settle"] is kinds["prepare"] is SpanKind.CLIENT
 
 
-def test_what_the_spans_state(desk: Desk) -> None:
-    published = desk.publisher("sky").publish(_message(), key="k", actor="cne Roux")
-    [publish], [deliver] = desk.spans("publish"), desk.spans("deliver")
-    assert _attributes(publish) == {
-        "policenotify.category": "traffic_accident",
-        "policenotify.stage": "opening",
-        "policenotify.exercise": False,
-        "policenotify.severity": "Moderate",
-        "policenotify.publication": published.id,
-        "policenotify.repeated": False,
-    }
-    assert _attributes(deliver) == {
-        "messaging.system": "policenotify",
-        "messaging.operation.type": "process",
-        "messaging.destination.name": "sky",
-        "policenotify.network": "scripted",
-        "policenotify.publication": published.id,
-        "policenotify.delivery": published.receipts[0].delivery,
-        "policenotify.attempt": 1,
-        "policenotify.operation": "post",
-        "policenotify.outcome": "posted",
-    }
-    [send] = desk.spans("send")
-    assert _attributes(send) == {"messaging.operation.type": "send", "policenotify.outcome": "posted"}
-
-
 def test_a_delivery_links_to_its_publication_of_another_process_hours_ago(desk: Desk) -> None:
     desk.publisher("sky").publish(_message(), key="k", actor="cne Roux", wait=0)
     [publish] = desk.spans("publish")

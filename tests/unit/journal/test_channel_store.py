@@ -99,14 +99,6 @@ def test_a_wait_that_takes_too_long_is_reported(desk: Desk) -> None:
     )
 
 
-def test_a_failure_inside_frees_it(desk: Desk) -> None:
-    keep = desk.journal.channels.state_store("sky")
-    with pytest.raises(ZeroDivisionError), keep.lease("session", seconds=30):
-        raise ZeroDivisionError
-    with keep.lease("session", seconds=30):
-        assert desk.clock.slept == []
-
-
 @contextmanager
 def _abandoned(desk: Desk) -> Iterator[None]:
     """A lease whose holder died: taken, and given back only after the test."""

@@ -73,15 +73,6 @@ def test_text_images_and_addresses_of_an_incident_go_at_once_and_the_proof_stays
         desk.journal.publications.ensure_not_purged(desk.draft(Stage.CORRECTION, corrects=f"{1:026d}").message)
 
 
-def test_an_address_that_another_incident_needs_stays(desk: Desk) -> None:
-    ended(desk)
-    desk.publish(incident="I2", channels=("mail",), people={"mail": [A]})
-    assert desk.expand()
-    desk.journal.retention.erase("I1", "dpo", WHY)
-    assert desk.mail() == [A]
-    assert len(desk.dump("pn_person")["pn_person"]) == 1
-
-
 def test_what_may_be_out_or_is_to_be_sent_is_not_erased(desk: Desk) -> None:
     first = desk.publish(Stage.STANDALONE, headline=NAME, channels=("sky", "mast"))
     claimed = desk.begin(desk.take("sky"))

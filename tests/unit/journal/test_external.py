@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, create_async_e
 from policenotify.errors import IdempotencyConflict, InvalidTransition, JournalError, MessageRejected, PublishingStopped
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.workers import OVERDUE
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.message import Message
@@ -23,7 +22,6 @@ from policenotify.model.receipt import Publication
 from policenotify.publishing.aio import AsyncPublisher
 from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
-from policenotify.testing.fakes import FakeClock
 from policenotify.testing.samples import PARIS, SENDER
 from tests.support.fake_network import KEYED, Scripted
 from tests.support.installation import INCIDENT, accident, soon
@@ -148,24 +146,6 @@ def test_a_failed_call_leaves_the_transaction_usable(publisher: Publisher, host:
 
 
 @pytest.mark.databases
-def test_a_statement_refused_by_the_database_leaves_it_usable_and_shows_no_value(
-    publisher: Publisher, host: Engine
-) -> None:
-    with host.begin() as connection:
-        _note(connection, INCIDENT)
-        with publisher.journal.joined(connection), pytest.raises(JournalError) as caught:
-            _break(publisher)
-        assert "geheim" not in repr(caught.value)
-        assert caught.value.__suppress_context__
-    assert _noted(host) == [INCIDENT]
-
-
-def _break(publisher: Publisher) -> None:
-    with publisher.journal.write() as connection:
-        connection.execute(text("INSERT INTO pn_meta (name) VALUES (:name)"), {"name": "geheim"})
-
-
-@pytest.mark.databases
 def test_only_a_transaction_on_the_journal_is_joined(
     publisher: Publisher, host: Engine, url: str, tmp_path: Path
 ) -> None:
@@ -247,27 +227,6 @@ def test_a_runner_is_notified_inside_the_transaction_and_after_it(
     said = [record.getMessage() for record in caplog.records if "Told was not notified" in record.getMessage()]
     assert [one.partition("(")[2].partition(")")[0] for one in said][1] == "OSError"
     assert (len(said), "geheim" in caplog.text) == (2, False)
-
-
-@pytest.mark.databases
-def test_one_promise_that_a_runner_comes_is_enough_until_it_is_kept_or_overdue(
-    place: str, tmp_path: Path, keys: Keys
-) -> None:
-    clock = FakeClock()
-    url = place or str(tmp_path / "journal.db")
-    journal, other = (open_journal(url, keys=keys, clock=clock, create=True) for _ in range(2))
-    assert [journal.workers.request_drain("celery") for _ in range(2)] == [True, False]
-    journal.workers.acknowledge_drain("celery")
-    assert [journal.workers.request_drain("celery") for _ in range(2)] == [True, False]
-    clock.pass_by(OVERDUE.total_seconds())
-    assert [journal.workers.request_drain("celery") for _ in range(2)] == [True, False]
-    journal.workers.acknowledge_drain("celery")
-    with journal.snapshot():  # two at once: this one has seen that no drain is pending
-        assert journal.stopped() is None
-        assert other.workers.request_drain("celery")
-        assert not journal.workers.request_drain("celery")
-    journal.close()
-    other.close()
 
 
 @pytest.mark.postgres

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from sqlalchemy import event, select
 
 from policenotify.errors import Blocked
-from policenotify.findings import Finding, Level
 from policenotify.journal.database import schema
 from policenotify.journal.figures import JournalFigures
 from policenotify.journal.records import AttemptResult, TakenBack, microseconds
@@ -60,19 +59,6 @@ def test_an_empty_journal_counts_nothing(desk: Desk) -> None:
 
 
 @pytest.mark.databases
-def test_publications_count_by_category_stage_severity_and_result(desk: Desk) -> None:
-    desk.publish(severity=Severity.SEVERE)
-    desk.publish(Stage.UPDATE)
-    finding = Finding(code="PN400", level=Level.BLOCK, field="headline", reason="A name.", remedy="Remove it.")
-    desk.journal.publications.add_refused(desk.draft(Stage.STANDALONE, findings=(finding,)))
-    assert _read(desk).publications == {
-        ("traffic_accident", "opening", "Severe", "published"): 1,
-        ("traffic_accident", "update", "Moderate", "published"): 1,
-        ("traffic_accident", "standalone", "Moderate", "refused_by_check"): 1,
-    }
-
-
-@pytest.mark.databases
 def test_a_delivery_counts_once_it_is_settled_and_each_try_of_it(desk: Desk) -> None:
     desk.publish()
     assert _read(desk).deliveries == {}
@@ -85,16 +71,6 @@ def test_a_delivery_counts_once_it_is_settled_and_each_try_of_it(desk: Desk) -> 
     assert _read(desk).deliveries == {("sky", "post", "posted"): 1}
     assert _read(desk).attempts == {("sky", "waiting"): 1}
     assert _read(desk).posted_at == {"sky": microseconds(desk.clock.now())}
-
-
-@pytest.mark.databases
-def test_people_who_wait_are_pending_and_those_in_doubt_are_held(desk: Desk) -> None:
-    desk.publish(channels=("mail",), people={"mail": [A, B, C]})
-    desk.mail({A: "unavailable", B: "unconfirmed"})
-    figures = _read(desk)
-    assert figures.recipients_pending == {"mail": 1}
-    assert figures.pending == {("mail", Outcome.WAITING): 1, ("mail", Outcome.HELD): 1}
-    assert figures.recipients == {("mail", Outcome.POSTED): 1}
 
 
 @pytest.mark.databases
@@ -111,19 +87,6 @@ def test_what_waits_is_dated_by_channel_and_severity(desk: Desk) -> None:
     desk.settle(claimed, Outcome.WAITING, not_before=later)
     assert ("sky", True) not in _read(desk).oldest_due
     assert _read(desk).pending == {("sky", Outcome.WAITING): 2, ("mail", Outcome.WAITING): 1}
-
-
-@pytest.mark.databases
-def test_incidents_and_their_deadlines(desk: Desk) -> None:
-    desk.publish(incident="I1")
-    desk.publish(incident="I2")
-    due = microseconds(desk.clock.now() + timedelta(hours=2))
-    assert (_read(desk).incidents_open, _read(desk).incidents_overdue) == ({"traffic_accident": 2}, 0)
-    assert _read(desk).first_deadline == due
-    desk.clock.pass_by(10_800)
-    assert _read(desk).incidents_overdue == 2
-    assert desk.journal.incidents.record_reminder("I1", desk.clock.now() - timedelta(hours=1), 1)
-    assert _read(desk).events == {"overdue": 1}
 
 
 @pytest.mark.databases

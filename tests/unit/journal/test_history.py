@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -41,30 +40,6 @@ def test_the_result_of_each_post_is_read_back(desk: Desk) -> None:
 
 
 # --- outside incidents
-
-
-def test_a_standalone_message_is_read_back_with_its_correction(desk: Desk) -> None:
-    alone = desk.publish(Stage.STANDALONE)
-    other = desk.publish(Stage.STANDALONE)
-    correction = desk.publish(Stage.CORRECTION, None, corrects=alone)
-    history = desk.journal.incidents.history_of(alone)
-    assert history is not None
-    assert history.incident is None
-    assert [(entry.publication, entry.sequence) for entry in history.entries] == [(alone, 1), (correction, 2)]
-    assert desk.journal.incidents.history_of(correction) is not None
-    assert desk.journal.incidents.history_of("0" * 26) is None
-    assert [entry.publication for entry in (desk.journal.incidents.history_of(other) or history).entries] == [other]
-
-
-def test_a_clock_that_was_set_back_hides_nothing(desk: Desk) -> None:
-    alone = desk.draft(Stage.STANDALONE)
-    alone = replace(alone, id=f"7{alone.id[1:]}")  # ids follow the clock, and it was ahead
-    desk.journal.publications.add(alone)
-    early = desk.draft(Stage.CORRECTION, None, corrects=alone.id)
-    desk.journal.publications.add(replace(early, at=early.at - timedelta(minutes=5)))
-    history = desk.journal.incidents.history_of(alone.id)
-    assert history is not None
-    assert [entry.publication for entry in history.entries] == [alone.id, early.id]
 
 
 # --- publications

@@ -46,12 +46,6 @@ def test_dead_processes_are_distinguished_from_unknown_ones(changed: dict[str, s
     assert not is_running(_parts(**changed))
 
 
-@pytest.mark.parametrize("name", ["", "runner A", "a/b", "///"])
-def test_a_name_that_is_none_is_unknown(name: str) -> None:
-    assert not is_dead(name)
-    assert not is_running(name)
-
-
 def test_a_process_of_another_user_that_is_hidden_from_us_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a host with hidepid=2 its number answers, and its folder in /proc is not there."""
     theirs = f"{this_machine()}/{os.getppid()}/1"

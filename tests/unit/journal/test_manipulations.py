@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -105,14 +104,6 @@ def test_who_was_settled_by_a_person_does_not_look_like_a_change(desk: Desk, *, 
     desk.journal.sendings.resolve(row[0], "adj Petit", posted=posted)
     desk.clock.pass_by(60)
     assert sorted(desk.mail()) == ([B] if posted else [A, B])
-
-
-def test_a_delivery_that_seems_to_be_sent_by_no_process_is_recovered(desk: Desk) -> None:
-    publication = desk.publish()
-    desk.change_directly("UPDATE pn_delivery SET state = 'sending'")
-    assert desk.journal.deliveries.due(["sky"])["sky"] <= desk.clock.now() + timedelta(seconds=1)
-    assert desk.claim() is not None
-    assert desk.outcome(publication) is Outcome.SENDING
 
 
 @pytest.mark.databases

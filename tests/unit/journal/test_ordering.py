@@ -115,21 +115,6 @@ def test_an_opening_that_comes_back_unsent_after_its_end_is_not_tried_again(
         assert after.publication == end
 
 
-def test_a_waiting_standalone_message_is_not_sent_once_it_is_cancelled(desk: Desk) -> None:
-    alone = desk.publish(Stage.STANDALONE)
-    desk.publish(Stage.CANCELLATION, None, corrects=alone, skips=("sky",))
-    assert desk.outcome(alone) is Outcome.SUPERSEDED
-    assert desk.claim() is None
-
-
-def test_a_refusal_after_a_doubt_leaves_the_doubt(desk: Desk) -> None:
-    desk.publish()
-    desk.deliver(outcome=Outcome.UNCONFIRMED)
-    desk.deliver(outcome=Outcome.REFUSED)  # sent again blindly, and refused: the first may be published
-    end = desk.publish(Stage.END, skips=("sky",))
-    assert desk.take().publication == end
-
-
 # --- many people
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -59,13 +57,6 @@ def test_a_file_whose_folder_others_may_change_is_open(file: Path) -> None:
             assert [exposure.path for exposure in exposures(file, forbidden)] == [file.parent]
 
 
-def test_a_folder_above_may_be_changed_by_others_only_if_each_keeps_his_own(file: Path, tmp_path: Path) -> None:
-    tmp_path.chmod(0o777)
-    assert [exposure.path for exposure in exposures(file)] == [tmp_path]
-    tmp_path.chmod(0o1777)
-    assert not [*exposures(file)]
-
-
 @as_root
 @pytest.mark.parametrize("which", ["file", "folder", "above"])
 def test_what_belongs_to_another_user_is_refused(file: Path, tmp_path: Path, which: str) -> None:
@@ -97,21 +88,3 @@ def test_no_journal_is_made_where_others_may_put_its_log(tmp_path: Path, keys: K
     with pytest.raises(JournalError, match=why):
         open_journal(str(tmp_path / "journal.db"), keys=keys, create=True)
     assert not [*tmp_path.iterdir()]
-
-
-def test_a_text_that_cannot_be_encoded_is_no_damaged_journal(tmp_path: Path, keys: Keys) -> None:
-    with_half = "\ud800"
-    journal = open_journal(str(tmp_path / "journal.db"), keys=keys, create=True)
-    for call in (
-        lambda: journal.publications.get(with_half),
-        lambda: journal.incidents.history(with_half),
-        lambda: journal.resume("claire", with_half),
-        lambda: journal.stop("claire", with_half),
-        lambda: journal.channels.state_store("presse").load(with_half),
-    ):
-        with pytest.raises(JournalError, match="half a character") as raised:
-            call()
-        assert "damaged" not in str(raised.value)
-    journal.close()
-    with closing(sqlite3.connect(tmp_path / "journal.db")) as connection:
-        assert connection.execute("PRAGMA quick_check").fetchone() == ("ok",)

@@ -106,22 +106,3 @@ def test_no_query_reads_a_whole_table(desk: Desk, name: str) -> None:
                 table = names.get(found[1], found[1])
                 allowed = name in _WHOLE_INDEX and step[3].endswith(_WHOLE_INDEX[name])
                 assert not str(table).startswith("pn_") or table in _SMALL or allowed, f"{step[3]}\n{statement}"
-
-
-def test_people_reported_as_missing_are_counted_without_a_scan_of_the_list(desk: Desk) -> None:
-    """It is done at each report, of which a list of 100,000 has a thousand."""
-    desk.publish(channels=("mail",), people={"mail": ["a@x.example", "b@x.example"]})
-    seen: list[tuple[str, Any]] = []
-
-    def remember(_connection: object, _cursor: object, statement: str, parameters: Any, *_rest: object) -> None:
-        if "count" in statement and "gone > 0" in statement:
-            seen.append((statement, parameters))
-
-    event.listen(desk.journal._engine, "before_cursor_execute", remember)
-    _begun_people(desk)
-    event.remove(desk.journal._engine, "before_cursor_execute", remember)
-    assert seen
-    for statement, parameters in seen:
-        with desk.journal.read() as connection:
-            [step] = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
-        assert "USING INDEX pn_recipient_gone" in step[3]

@@ -12,7 +12,7 @@ from policenotify.errors import IdempotencyConflict, JournalError
 from policenotify.findings import Finding, Level
 from policenotify.journal.publications import IncidentChanged
 from policenotify.journal.records import NewPublication
-from policenotify.model.lifecycle import IncidentStatus, Stage
+from policenotify.model.lifecycle import Stage
 
 if TYPE_CHECKING:
     from tests.support.journal import Desk
@@ -80,38 +80,7 @@ def test_of_two_threads_one_wins(desk: Desk, stage: Stage) -> None:
     assert [one.message.stage for one in desk.journal.publications.latest(9)].count(stage) == 1
 
 
-def test_the_loser_may_decide_again(desk: Desk) -> None:
-    desk.publish()
-    late = desk.draft(Stage.UPDATE, headline="Une voie rouverte")
-    desk.publish(Stage.UPDATE)
-    before = desk.dump()
-    with pytest.raises(IncidentChanged):
-        desk.journal.publications.add(late)
-    assert desk.dump() == before
-    desk.publish(Stage.UPDATE, headline="Une voie rouverte")
-    assert [entry.sequence for entry in desk.journal.incidents.history("I1").entries] == [1, 2, 3]
-
-
 # --- the incident
-
-
-def test_the_incident_moves_with_its_messages(desk: Desk) -> None:
-    opened = desk.clock.now()
-    desk.publish(exercise=True)
-    [line] = desk.journal.incidents.list()
-    assert (line.status, line.opened_at, line.exercise) == (IncidentStatus.OPEN, opened, True)
-    assert line.due_at is not None
-    desk.clock.pass_by(60)
-    desk.publish(Stage.END)
-    assert desk.journal.incidents.list() == ()
-    [ended] = desk.journal.incidents.list(only_open=False)
-    assert (ended.status, ended.due_at) == (IncidentStatus.ENDED, None)
-    closed_at = desk.dump("pn_incident")["pn_incident"][0][7]
-    desk.clock.pass_by(60)
-    desk.publish(Stage.CORRECTION, corrects=desk.journal.incidents.history("I1").entries[0].publication)
-    [row] = desk.dump("pn_incident")["pn_incident"]
-    assert row[7] == closed_at
-    assert row[2] == "ended"
 
 
 # --- refused drafts

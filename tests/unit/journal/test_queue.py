@@ -5,9 +5,8 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import select
@@ -15,7 +14,7 @@ from sqlalchemy import select
 from policenotify.channel import Operation, PostRef, RecipientOutcome
 from policenotify.errors import Blocked, LostLease, PublishingStopped, UnsupportedVersion
 from policenotify.journal.database import schema
-from policenotify.journal.records import LEASE, AttemptResult, ClaimedDelivery
+from policenotify.journal.records import LEASE, AttemptResult
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -43,44 +42,6 @@ def test_the_most_urgent_first_and_among_equals_the_oldest(desk: Desk) -> None:
     order = [said.index(desk.take().publication) for _ in said]
     assert order == [3, 1, 4, 0, 2, 5]
     assert desk.claim() is None
-
-
-@pytest.mark.databases
-def test_a_claim_has_all_that_an_attempt_needs(desk: Desk) -> None:
-    opening = desk.publish(severity=Severity.SEVERE, lives=SOON)
-    claimed = desk.take()
-    at = desk.clock.now()
-    assert claimed == ClaimedDelivery(
-        id=1,
-        owner="runner A",
-        publication=opening,
-        incident="I1",
-        channel="sky",
-        account="police34.example",
-        key=claimed.key,
-        operation=Operation.POST,
-        severe=True,
-        has_recipients=False,
-        in_doubt=False,
-        attempts=0,
-        first_tried_at=None,
-        last_tried_at=None,
-        backoff=timedelta(0),
-        not_after=at + SOON,
-        standalone=claimed.standalone,
-        reply=None,
-        wording="",
-        request_version=0,
-        request=None,
-        reply_to=(),
-        target=None,
-    )
-    assert claimed.standalone is not None
-    assert claimed.standalone.text == "Accident sur l’A9"
-    begun = desk.begin(claimed)
-    assert (begun.attempts, begun.first_tried_at, begun.last_tried_at) == (1, at, at)
-    assert begun.request is not None
-    assert (begun.wording, begun.request.body) == ("standalone", {"delivery": 1})
 
 
 @pytest.mark.databases
@@ -125,26 +86,6 @@ def test_a_blocked_channel_waits_for_a_person(desk: Desk) -> None:
 
 
 # --- due
-
-
-@pytest.mark.databases
-def test_due_looks_through_lanes(desk: Desk) -> None:
-    desk.publish()
-    later = desk.clock.now() + SOON
-    desk.deliver(outcome=Outcome.WAITING, not_before=later)
-    desk.publish(Stage.UPDATE)  # could go at once, but for the opening
-    assert desk.journal.deliveries.due(["sky"]) == {"sky": later}
-
-
-def test_due_considers_a_claimed_delivery_when_its_lease_ends(desk: Desk) -> None:
-    desk.publish()
-    desk.take(owner="elsewhere/boot/1/1/x")
-    start = desk.clock.now()
-    assert desk.journal.deliveries.due(["sky"]) == {"sky": start + timedelta(minutes=2)}
-    desk.clock.pass_by(121)
-    assert desk.journal.deliveries.due(["sky"]) == {"sky": desk.clock.now() + timedelta(seconds=1)}
-    desk.deliver()
-    assert desk.journal.deliveries.due(["sky"]) == {}
 
 
 # --- owners
@@ -199,29 +140,6 @@ def test_a_process_on_another_host_that_was_halted_changes_nothing_any_more(prog
     desk.settle(mine)
     assert process.communicate("\n", timeout=PATIENCE)[0] == "lost\n"
     assert desk.outcome(said) is Outcome.POSTED
-
-
-def test_a_clock_that_was_set_back_keeps_nothing_waiting_for_the_old_time_to_come_again(desk: Desk) -> None:
-    """An attempt, a doubt, a pause and what was never tried: of a clock that was three hours ahead."""
-    tried, doubtful, never = (desk.publish(incident=name) for name in ("I1", "I2", "I3"))
-    late = desk.clock.now() + timedelta(minutes=10)
-    desk.settle(desk.begin(desk.take()), Outcome.WAITING, not_before=late)
-    desk.settle(desk.begin(desk.take()), Outcome.UNCONFIRMED, not_before=late)
-    desk.journal.channels.pause("sky", late)
-    desk.clock._at -= timedelta(seconds=20)  # as clocks of two hosts may be apart
-    desk.journal.deliveries.recover()
-    assert desk.journal.deliveries.due(["sky"]) == {"sky": late}
-    desk.clock._at -= timedelta(hours=3)
-    now = desk.clock.now()
-    desk.journal.deliveries.recover()
-    assert desk.journal.deliveries.due(["sky"]) == {"sky": now}
-    claimed = {one.publication: one for one in (desk.take(), desk.take(), desk.take())}
-    assert [(claimed[said].in_doubt, claimed[said].first_tried_at) for said in (tried, doubtful, never)] == [
-        (False, now - timedelta(days=1)),
-        (True, now - timedelta(days=1)),
-        (False, None),
-    ]
-    assert {one.last_tried_at for one in claimed.values()} == {now, None}
 
 
 # --- what cannot be read
@@ -314,18 +232,6 @@ def test_a_second_language_hangs_under_the_first(desk: Desk) -> None:
     desk.settle(update_)
     # Everything hangs under the thread's first post; the last is what it answers.
     assert desk.take().reply_to == (desk.ref(french), desk.ref(english), desk.ref(update_))
-
-
-@pytest.mark.parametrize("landed", [True, False])
-def test_an_edit_knows_where_its_post_is(desk: Desk, *, landed: bool) -> None:
-    desk.publish()
-    opening = desk.deliver(outcome=Outcome.POSTED if landed else Outcome.REFUSED)
-    draft = desk.draft(Stage.STANDALONE)
-    edit: dict[str, Any] = {"operation": Operation.EDIT, "target": opening.publication}
-    posts = tuple(replace(post, target=replace(post.target, **edit)) for post in draft.posts)
-    desk.journal.publications.add(replace(draft, posts=posts))
-    claimed = desk.take()
-    assert (claimed.operation, claimed.target) == (Operation.EDIT, desk.ref(opening) if landed else None)
 
 
 # --- taken back

@@ -60,7 +60,6 @@ def test_a_claim_without_an_attempt_costs_nothing(desk: Desk) -> None:
     assert desk.claim(rate=RATE) is None
 
 
-@pytest.mark.databases
 def test_where_people_are_written_to_every_one_counts(desk: Desk) -> None:
     people = [f"a{number}@x.example" for number in range(5)]
     desk.publish(channels=("mail",), people={"mail": people})
@@ -77,20 +76,6 @@ def test_where_people_are_written_to_every_one_counts(desk: Desk) -> None:
     assert reached.value.at == microseconds(desk.clock.now()) + 3_000_000
     desk.clock.pass_by(3)
     assert len(desk.journal.deliveries.take(begun, 25, hold_doubt=True, lease=LEASE, rate=rate)) == 1
-
-
-@pytest.mark.parametrize(
-    ("rate", "gathered"),  # one every tenth of a second: as many as may leave at once, or those of a second
-    [(Rate(104, timedelta(seconds=10), 5), 500_000), (Rate(111, timedelta(seconds=10), 12), 1_000_000)],
-)
-def test_many_people_are_gathered_for_a_second(desk: Desk, rate: Rate, gathered: int) -> None:
-    desk.publish(channels=("mail",), people={"mail": [f"a{number}@x.example" for number in range(20)]})
-    begun = desk.begin(desk.take("mail"))
-    marked = desk.journal.deliveries.take(begun, 25, hold_doubt=True, lease=LEASE, rate=rate)
-    assert len(marked) == rate.at_once
-    with pytest.raises(RateReached) as reached:
-        desk.journal.deliveries.take(begun, 25, hold_doubt=True, lease=LEASE, rate=rate)
-    assert reached.value.at == microseconds(desk.clock.now()) + gathered
 
 
 @pytest.mark.databases

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from policenotify.journal.lists.recipients import overall_outcome, recipient_key
+from policenotify.journal.lists.recipients import recipient_key
 from policenotify.journal.retention import KEPT_AFTER
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -37,11 +37,6 @@ def test_an_update_goes_to_the_list_and_to_everyone_who_got_the_opening(desk: De
     assert desk.person(end, C) is desk.person(update, C) is Outcome.POSTED
 
 
-def test_a_person_is_one_however_the_address_is_written(desk: Desk) -> None:
-    desk.publish(channels=("mail",), people={"mail": [A, " A@X.example ", "", "  ", A]})
-    assert len(desk.mail()) == 1
-
-
 @pytest.mark.parametrize("stage", [Stage.OPENING, Stage.STANDALONE])
 def test_a_mail_without_recipients_is_skipped(desk: Desk, stage: Stage) -> None:
     said = desk.publish(stage, channels=("mail",), people={"mail": []})
@@ -54,25 +49,6 @@ def test_a_mail_without_recipients_is_skipped(desk: Desk, stage: Stage) -> None:
 
 
 # --- what a mass delivery has come to
-
-
-@pytest.mark.parametrize(
-    ("found", "total"),
-    [
-        ({Outcome.POSTED: 9, Outcome.UNCONFIRMED: 1}, Outcome.WAITING),
-        ({Outcome.POSTED: 9, Outcome.WAITING: 1}, Outcome.WAITING),
-        ({Outcome.POSTED: 9, Outcome.SENDING: 1}, Outcome.WAITING),
-        ({Outcome.POSTED: 1, Outcome.REFUSED: 9, Outcome.HELD: 9, Outcome.SUPERSEDED: 9}, Outcome.POSTED),
-        ({Outcome.HELD: 1, Outcome.REFUSED: 9, Outcome.SUPERSEDED: 9}, Outcome.HELD),
-        ({Outcome.SUPERSEDED: 1, Outcome.REFUSED: 9}, Outcome.SUPERSEDED),
-        ({Outcome.REFUSED: 1, Outcome.SUPPRESSED: 9}, Outcome.REFUSED),
-        ({Outcome.SUPPRESSED: 9}, Outcome.SKIPPED),
-        ({Outcome.WAITING: 0, Outcome.POSTED: 0}, Outcome.SKIPPED),
-        ({}, Outcome.SKIPPED),
-    ],
-)
-def test_overall_outcome(found: dict[Outcome, int], total: Outcome) -> None:
-    assert overall_outcome(found) is total
 
 
 # --- secrecy
@@ -92,12 +68,6 @@ def test_no_part_of_an_address_is_in_the_files(desk: Desk) -> None:
     desk.clock.pass_by(30)
     assert desk.mail() == [address]
     assert "vraisemblable" not in repr(desk.journal.publications.get(said)).lower()
-
-
-@pytest.mark.parametrize("number", ["+33 6 39 98 00 01", "0033639980001", "+33-6-39.98/00 01", "+33 (6) 39980001"])
-def test_a_telephone_number_is_one_person_however_it_is_written(desk: Desk, number: str) -> None:
-    assert recipient_key(desk.keys, number) == recipient_key(desk.keys, "+33639980001")
-    assert recipient_key(desk.keys, number) != recipient_key(desk.keys, "+33639980002")
 
 
 # --- for a while
@@ -140,25 +110,6 @@ def test_no_telephone_number_can_be_found_after_its_address_was_erased(desk: Des
     assert found is not None
     assert found.on("sms").recipients == {Outcome.POSTED: 2}
     assert desk.journal.audit.verify() == 0
-
-
-def test_who_only_publishes_erases_too_but_not_each_time(desk: Desk) -> None:
-    retention = desk.journal.retention
-    desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": [A]})
-    desk.mail()
-    retention.erase_when_due()
-    assert _kept(desk) == 1
-    desk.clock.pass_by(31 * DAY)
-    retention.erase_when_due()
-    assert _kept(desk) == 0
-    desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": [B]})
-    desk.mail()
-    desk.change_directly("UPDATE pn_person SET stored_at = 1; UPDATE pn_publication SET created_at = 1")
-    retention.erase_when_due()
-    assert _kept(desk) == 1  # within the hour
-    desk.clock.pass_by(3600)
-    retention.erase_when_due()
-    assert _kept(desk) == 0
 
 
 def test_what_was_erased_leaves_the_log_while_others_have_the_file_open(desk: Desk) -> None:

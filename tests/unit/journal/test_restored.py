@@ -48,18 +48,6 @@ def test_all_that_is_open_is_put_in_doubt_and_nothing_else(desk: Desk) -> None:
     desk.journal.audit.verify()
 
 
-def test_people_to_be_written_to_are_in_doubt_each(desk: Desk) -> None:
-    publication = desk.publish(channels=("mail",), people={"mail": [A, B]})
-    assert desk.mail({B: "unavailable"})
-    desk.journal.mark_restored("adj Petit")
-    assert desk.person(publication, A) is Outcome.POSTED
-    table = schema.recipient
-    with desk.journal.read() as connection:
-        doubts = connection.execute(select(table.c.state, table.c.in_doubt).order_by(table.c.state)).all()
-    assert [tuple(row) for row in doubts] == [(Outcome.POSTED, False), (Outcome.WAITING, True)]
-    desk.journal.audit.verify()
-
-
 @pytest.mark.databases
 def test_the_order_of_events_outlives_each_restore(desk: Desk) -> None:
     desk.journal.subscribers.add("radio-log")

@@ -28,16 +28,6 @@ def _receipt(desk: Desk, publication: str, channel: str = "sky") -> Receipt:
     return found.on(channel)
 
 
-def test_a_published_post_has_its_address(desk: Desk) -> None:
-    said = desk.publish()
-    claimed = desk.deliver()
-    receipt = _receipt(desk, said)
-    assert (receipt.outcome, receipt.ref, receipt.attempts) == (Outcome.POSTED, desk.ref(claimed), 1)
-    [attempt] = desk.dump("pn_attempt")["pn_attempt"]
-    at = attempt[3]
-    assert attempt == (claimed.id, 1, "runner A", at, at, "posted", "", "")
-
-
 @pytest.mark.databases
 def test_words_that_no_database_takes_keep_no_result_out_of_the_journal(desk: Desk) -> None:
     """Of a network's JSON: a NUL, which PostgreSQL refuses, and half a surrogate pair, which both do."""
@@ -107,19 +97,6 @@ def test_people_have_an_outcome_each(desk: Desk) -> None:
     assert not receipt.ok
 
 
-def test_where_doubts_are_resent_they_are_resent(desk: Desk) -> None:
-    said = desk.publish(channels=("mail",), people=PEOPLE)
-    desk.mail({"a@x.example": "unconfirmed"}, hold_doubt=False)
-    assert _receipt(desk, said, "mail").recipients == {Outcome.UNCONFIRMED: 1, Outcome.POSTED: 1}
-    desk.clock.pass_by(30)
-    assert desk.mail({"a@x.example": "unavailable"}, hold_doubt=False) == ["a@x.example"]
-    # "Not this time" proves nothing about the first attempt.
-    assert _receipt(desk, said, "mail").recipients == {Outcome.UNCONFIRMED: 1, Outcome.POSTED: 1}
-    desk.clock.pass_by(30)
-    assert desk.mail(hold_doubt=True) == []
-    assert _receipt(desk, said, "mail").recipients == {Outcome.HELD: 1, Outcome.POSTED: 1}
-
-
 # --- results of many recipients
 
 
@@ -167,20 +144,3 @@ def test_the_worst_result_of_a_recipient_is_reported(
 
 
 # --- held deliveries that are to be sent again
-
-
-@pytest.mark.parametrize("stage", [Stage.UPDATE, Stage.END, Stage.CANCELLATION])
-def test_an_overtaken_message_is_not_published_again(desk: Desk, stage: Stage) -> None:
-    """An "avoid the area" that an operator settles late is not sent after its end."""
-    people = {"mail": ["a@x.example"]}
-    held = desk.publish(channels=("sky", "mail"), people=people)
-    first = desk.deliver(outcome=Outcome.HELD)
-    desk.mail({"a@x.example": "unconfirmed"})
-    newer = desk.publish(stage, channels=("sky", "mail"), people=people)
-    desk.deliver()
-    desk.mail()
-    for delivery in (first.id, first.id + 1):
-        assert desk.journal.sendings.resolve(delivery, "cne Roux", posted=False) is Outcome.SUPERSEDED
-    assert desk.claim() is desk.claim("mail") is None
-    assert set(desk.outcomes(held).values()) == {Outcome.SUPERSEDED}
-    assert set(desk.outcomes(newer).values()) == {Outcome.POSTED}

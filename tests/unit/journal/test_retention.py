@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-import time
-from contextlib import closing
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import delete, event, or_, update
+from sqlalchemy import event, or_, update
 
 from policenotify.channel import Picture
-from policenotify.errors import IdempotencyConflict, InvalidTransition
+from policenotify.errors import IdempotencyConflict
 from policenotify.findings import Finding, Level
-from policenotify.journal import audit, open_journal, retention
+from policenotify.journal import audit, retention
 from policenotify.journal.database import schema
 from policenotify.journal.lists.recipients import recipient_key
-from policenotify.journal.pictures import forget_pictures, store_pictures
 from policenotify.journal.retention import Purged
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.message import Image
 from tests.support import journal as bench
-from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from tests.support.journal import Desk
@@ -135,18 +130,6 @@ def test_events_keep_actors_and_seals(desk: Desk) -> None:
     assert [bool(body) for body in bodies] == [False] * 7 + [True] * 2
 
 
-def test_open_or_recent_incidents_stay(desk: Desk) -> None:
-    desk.publish(incident="open", headline=HEADLINE)
-    desk.deliver()
-    desk.clock.pass_by(YEAR)
-    _incident(desk, "young")
-    desk.publish(Stage.STANDALONE, headline=HEADLINE)
-    desk.deliver()
-    before = desk.dump()
-    assert _purge(desk) == NOTHING
-    assert desk.dump() == before  # not even an event: nothing was done
-
-
 def _set_state(desk: Desk, said: str, state: str) -> None:
     """The first delivery, and that of a publication, are in another state."""
     one = schema.delivery
@@ -184,24 +167,6 @@ def test_keys_are_never_taken_twice(desk: Desk) -> None:
     assert (found.id, found.key == "cad:7") == (tip.id, False)
 
 
-def test_nothing_follows_what_was_forgotten(desk: Desk) -> None:
-    [_, end] = _incident(desk)
-    tip = desk.publish(Stage.STANDALONE)
-    desk.deliver()
-    desk.clock.pass_by(YEAR)
-    late = desk.draft(Stage.CORRECTION, corrects=end), desk.draft(Stage.CANCELLATION, None, corrects=tip)
-    for draft in late:
-        desk.journal.publications.ensure_not_purged(draft.message)
-    _purge(desk)
-    for draft, what in zip(late, ("Incident 'I1' is over", f"Publication {tip} is over"), strict=True):
-        said = rf"{what}, and its content was purged on \d{{4}}-\d\d-\d\d: it cannot be corrected any more"
-        with pytest.raises(InvalidTransition, match=said):
-            desk.journal.publications.add(draft)
-        with pytest.raises(InvalidTransition, match=said):
-            desk.journal.publications.ensure_not_purged(draft.message)
-    assert desk.publish(incident="I2", channels=("sky",))
-
-
 def test_pictures_go_with_the_last_message_that_shows_them(desk: Desk) -> None:
     shared, alone = _picture("shared"), _picture("alone")
     desk.publish(Stage.STANDALONE, **_shows(shared, alone))
@@ -214,43 +179,6 @@ def test_pictures_go_with_the_last_message_that_shows_them(desk: Desk) -> None:
     desk.clock.pass_by(YEAR)
     assert _purge(desk).pictures == 1
     assert desk.dump("pn_blob")["pn_blob"] == []
-
-
-@pytest.mark.databases
-def test_a_picture_that_is_shown_again_meanwhile_stays(desk: Desk) -> None:
-    """Whichever of the two comes first: the purge, or a publication whose transaction is still open."""
-    one = _picture("one")
-    desk.publish(Stage.STANDALONE, **_shows(one))
-    with closing(open_journal(desk.url, keys=desk.keys, clock=desk.clock)) as other:
-        for shown_first in (True, False):
-            with desk.journal.write() as connection:
-                connection.execute(delete(schema.picture))
-            inside = threading.Event()
-            done: list[int] = []
-
-            def forget(
-                done: list[int] = done, inside: threading.Event = inside, *, waits: bool = not shown_first
-            ) -> None:
-                with other.write() as connection:
-                    done.append(forget_pictures(connection, [one.digest]))
-                    inside.set()
-                    time.sleep(0.2 if waits else 0)
-
-            def show(inside: threading.Event = inside, *, waits: bool = shown_first) -> None:
-                with desk.journal.write() as connection:
-                    store_pictures(connection, "B" * 26, [one], 1)
-                    inside.set()
-                    time.sleep(0.2 if waits else 0)
-
-            first, second = (show, forget) if shown_first else (forget, show)
-            thread = threading.Thread(target=first)
-            thread.start()
-            assert inside.wait(PATIENCE)
-            second()
-            thread.join(PATIENCE)
-            assert done == [0 if shown_first else 1]
-            assert [row[0] for row in desk.dump("pn_blob")["pn_blob"]] == [one.digest]
-            assert desk.dump("pn_picture")["pn_picture"] == [("B" * 26, one.digest)]
 
 
 def test_what_is_published_meanwhile_keeps_its_incident(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import Connection, select, update
+from sqlalchemy import select, update
 
 from policenotify.channel import Recipient, RecipientOutcome
-from policenotify.errors import NotAllowed, NotHeld
+from policenotify.errors import NotHeld
 from policenotify.journal.database import schema
-from policenotify.journal.lists import control
 from policenotify.journal.records import AttemptResult
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -105,34 +104,6 @@ def test_progress_follows_a_delivery_from_the_list_to_its_end(desk: Desk) -> Non
 
 
 @pytest.mark.databases
-def test_a_paused_sending_stops_after_the_people_who_are_marked_and_goes_on(desk: Desk) -> None:
-    said = mailed(desk)
-    claimed, people = begun(desk, marked=1)
-    done = desk.journal.sendings.pause(said, "cne Roux", reason="Erreur de date")
-    assert (done.publication, done.channels, done.people) == (said, ("mail",), 0)
-    assert answer(desk, claimed, posted(people[0]), more=1) == ()
-    interrupted(desk, claimed)
-    found = on_mail(desk, said)
-    assert (found.accepted, found.waiting, found.halt, found.halted_by) == (1, 3, "paused", "cne Roux")
-    assert desk.claim("mail") is None
-    assert desk.journal.deliveries.due(["mail"]) == {}
-    publication = desk.journal.publications.get(said)
-    assert publication is not None
-    assert str(publication.on("mail").reason) == "cne Roux has paused it."
-    assert str(publication.on("mail").remedy) == f"To go on: policenotify sending resume {said}"
-    assert desk.journal.sendings.pause(said, "cne Roux").channels == ()
-    assert desk.journal.sendings.resume(said, "maj Petit").channels == ("mail",)
-    assert len(desk.mail()) == 3
-    assert on_mail(desk, said).halt == ""
-    assert events(desk, "sending_paused", "sending_resumed") == [
-        ("sending_paused", "cne Roux"),
-        ("sending_resumed", "maj Petit"),
-    ]
-    desk.journal.audit.seal()
-    desk.journal.audit.verify()
-
-
-@pytest.mark.databases
 def test_an_aborted_sending_reaches_nobody_more_and_holds_who_is_in_doubt(desk: Desk) -> None:
     said = mailed(desk)
     claimed, people = begun(desk)
@@ -156,51 +127,6 @@ def test_an_aborted_sending_reaches_nobody_more_and_holds_who_is_in_doubt(desk: 
 
 
 _PAGES, _AT_ONCE = 5, 2
-
-
-@pytest.mark.parametrize("cut", [0, 1, 2, 3])
-def test_an_abort_that_is_cut_between_pages_holds_and_is_continued(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, cut: int
-) -> None:
-    def few(connection: Connection, delivery: int, at: int) -> bool:
-        left.pop()
-        return finish(connection, delivery, at)
-
-    finish, left = control.settle_ended_batches, [True] * cut
-    monkeypatch.setattr(control, "_WAITING", control._WAITING.limit(_AT_ONCE))
-    desk.size = 1
-    said = mailed(desk, *(f"p{number}@x.example" for number in range(_PAGES + 1)))
-    for page in range(_PAGES + 1):  # all but the first wait again
-        claimed, people = begun(desk)
-        if not page:
-            answer(desk, claimed, posted(people[0]))
-        later = AttemptResult(outcome=Outcome.WAITING, not_before=desk.clock.now() + LEASE, of_people=True)
-        desk.journal.deliveries.record_result(claimed, later)
-    monkeypatch.setattr(control, "settle_ended_batches", few)
-    with pytest.raises(IndexError):  # the process ends here
-        desk.journal.sendings.abort(said, "cne Roux")
-    assert on_mail(desk, said).people.get(Outcome.SUPERSEDED, 0) == min(cut * _AT_ONCE, _PAGES)
-    desk.clock.pass_by(LEASE.total_seconds())
-    assert desk.claim("mail") is None  # nothing more is sent
-    left.extend([True] * 10)
-    if cut % 2:
-        desk.journal.sendings.finish(desk.journal.sendings.ended())  # as each drain does
-    else:
-        assert desk.journal.sendings.abort(said, "cne Roux").channels == ()  # it was aborted before
-    found = on_mail(desk, said)
-    assert (found.outcome, found.people) == (Outcome.POSTED, {Outcome.POSTED: 1, Outcome.SUPERSEDED: _PAGES})
-    assert events(desk, "sending_aborted") == [("sending_aborted", "cne Roux")]
-    desk.journal.audit.verify()
-
-
-def test_an_abort_before_anybody_is_known_reaches_nobody_and_neither_does_the_end(desk: Desk) -> None:
-    said = mailed(desk)
-    desk.journal.sendings.abort(said, "cne Roux")
-    assert desk.claim("mail") is None
-    assert on_mail(desk, said).outcome is Outcome.SUPERSEDED
-    end = desk.publish(Stage.END, channels=("mail",), people={"mail": (A, B)})
-    assert desk.claim("mail") is None
-    assert desk.outcome(end, "mail") is Outcome.SKIPPED
 
 
 @pytest.mark.databases
@@ -230,15 +156,6 @@ def test_nothing_of_a_list_that_was_taken_back_is_sent_but_to_those_who_are_mark
     following = desk.claim("mail")
     assert following is None or following.publication != said
     desk.journal.audit.verify()
-
-
-@pytest.mark.parametrize("action", ["pause", "resume", "abort"])
-def test_steering_asks_the_rule_of_the_installation(desk: Desk, action: str) -> None:
-    said = mailed(desk)
-    desk.journal.may = lambda _actor, asked, _message: asked != action
-    with pytest.raises(NotAllowed):
-        getattr(desk.journal.sendings, action)(said, "cne Roux")
-    assert on_mail(desk, said).halt == ""
 
 
 # --- in doubt

@@ -197,7 +197,7 @@ class Lanes(RuleBasedStateMachine):
 
 
 def test_lanes_hold_whatever_happens() -> None:
-    run_state_machine_as_test(Lanes, settings=settings(max_examples=20, stateful_step_count=25, deadline=None))
+    run_state_machine_as_test(Lanes, settings=settings(max_examples=15, stateful_step_count=25, deadline=None))
 
 
 @pytest.mark.postgres

@@ -104,18 +104,6 @@ def test_refused_and_overridden_findings_are_told_by_their_codes(desk: Desk) -> 
     assert (overridden.number, overridden.details) == (published.number, {"codes": ("PN101",)})
 
 
-def test_an_overdue_incident_is_told_without_its_id(desk: Desk) -> None:
-    desk.journal.subscribers.add(NAME)
-    opening = desk.publish(incident="I1")
-    [line] = desk.journal.incidents.list()
-    assert line.due_at is not None
-    assert desk.journal.incidents.record_reminder("I1", line.due_at, 2)
-    overdue = _all(desk.journal)[-1]
-    assert overdue.kind is EventKind.OVERDUE
-    assert (overdue.publication, overdue.details) == (opening, {"level": 2})
-    assert "I1" not in overdue.model_dump_json()
-
-
 def test_people_are_counted_and_never_named(desk: Desk) -> None:
     desk.journal.subscribers.add(NAME)
     for channel in ("mail", None):
@@ -153,20 +141,6 @@ def test_only_one_process_hands_events_over_until_it_is_silent(desk: Desk) -> No
     other.subscribers.release(NAME, later)
     assert _events(_take(desk.journal)[1]) == _events(batch)[2:]
     other.close()
-
-
-def test_why_a_subscriber_takes_nothing_is_known_for_a_while(desk: Desk) -> None:
-    desk.journal.subscribers.add(NAME)
-    desk.publish()
-    place, _ = _take(desk.journal)
-    assert desk.journal.subscribers.problems() == {}
-    _release(desk.journal, place, problem="It raised.")
-    assert desk.journal.subscribers.problems() == {NAME: "It raised."}
-    desk.clock.pass_by(2 * HANDING.total_seconds())
-    assert desk.journal.subscribers.problems() == {}
-    _release(desk.journal, _take(desk.journal)[0], problem="It raised.")
-    assert len(_all(desk.journal)) == 1
-    assert desk.journal.subscribers.problems() == {}
 
 
 def test_what_an_event_of_the_journal_means_is_handed_over_as_a_whole(desk: Desk) -> None:

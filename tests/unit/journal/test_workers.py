@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 
@@ -12,7 +11,6 @@ from policenotify.events import Event, EventKind
 from policenotify.journal import workers
 from policenotify.journal.leases import host_of, this_machine
 from policenotify.journal.workers import Workers
-from policenotify.model.history import Outcome
 from tests.support.journal import Desk
 
 NAME = "back-office"
@@ -83,14 +81,3 @@ def test_of_a_worker_elsewhere_only_its_silence_is_known(desk: Desk) -> None:
     assert (len(desk.journal.workers.running()), desk.journal.workers.record_lost()) == (1, 0)
     desk.clock.pass_by(121)
     assert (desk.journal.workers.running(), desk.journal.workers.lost_at()) == ((), None)
-
-
-def test_a_failed_attempt_is_an_event_and_a_wait_for_a_rate_is_none(desk: Desk) -> None:
-    desk.journal.subscribers.add(NAME)
-    desk.publish(incident="I1")
-    soon = desk.clock.now() + timedelta(seconds=1)
-    desk.deliver("sky", Outcome.WAITING, not_before=soon, code="503", delayed=True)
-    desk.clock.pass_by(2)
-    desk.deliver("sky", Outcome.WAITING, not_before=desk.clock.now(), reason="The rate is reached.")
-    [delayed] = [event for event in _told(desk) if event.kind is EventKind.DELAYED]
-    assert (delayed.channel, delayed.details) == ("sky", {"attempt": 1, "code": "503"})

@@ -1,4 +1,3 @@
-import json
 import math
 from typing import Any
 
@@ -147,19 +146,6 @@ def test_a_point_at_any_edge_can_be_snapped(latitude: float, longitude: float) -
 # --- areas ---------------------------------------------------------------------------------------------------------
 
 
-def test_an_area_is_geojson_in_and_out() -> None:
-    for geometry in (
-        {"type": "Polygon", "coordinates": [SQUARE, HOLE]},
-        {"type": "MultiPolygon", "coordinates": [[SQUARE, HOLE], [HOLE]]},
-    ):
-        area = Area.model_validate(geometry)
-        assert json.loads(area.model_dump_json()) == geometry
-        assert Area.model_validate_json(area.model_dump_json()) == area
-        assert hash(area)
-    assert len(Area.model_validate({"type": "Polygon", "coordinates": [SQUARE, HOLE]}).rings()) == 2
-    assert len(Area.model_validate(geometry).rings()) == 3
-
-
 @pytest.mark.parametrize(
     ("kind", "coordinates", "says"),
     [
@@ -216,13 +202,6 @@ def test_a_line_goes_from_cell_to_cell() -> None:
     assert Polyline(coordinates=LINE[:2]).snapped(Precision.STREET) is None  # within one cell
     for precision in (Precision.DISTRICT, Precision.COMMUNE, Precision.EPCI, Precision.DEPARTMENT):
         assert line.snapped(precision) is None
-
-
-def test_a_line_there_and_back_keeps_its_turn() -> None:
-    there_and_back = Polyline(coordinates=(LINE[0], LINE[3], LINE[0]))
-    snapped = there_and_back.snapped(Precision.STREET)
-    assert snapped is not None
-    assert len(snapped.coordinates) == 3
 
 
 # --- blur: properties ----------------------------------------------------------------------------------------------

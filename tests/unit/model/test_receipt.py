@@ -9,11 +9,9 @@ from pydantic import ValidationError
 from policenotify.channel import PostRef
 from policenotify.errors import InvalidTransition
 from policenotify.findings import Finding, Level
-from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
-from policenotify.model.location import Location
-from policenotify.model.message import Image, Message
+from policenotify.model.message import Message
 from policenotify.model.receipt import Publication, PublicationFailed, Receipt
 
 AT = datetime(2026, 7, 26, 12, 5, tzinfo=UTC)
@@ -31,23 +29,8 @@ def receipt(outcome: Outcome = Outcome.POSTED, **fields: Any) -> Receipt:
 
 
 def message(stage: str = "opening", incident: str | None = "142", **lifecycle: str) -> Message:
-    return Message(
-        category="fire",
-        severity=Severity.SEVERE,
-        location=Location(commune="34172", street="avenue de Toulouse"),
-        lifecycle=Lifecycle.model_validate({"stage": stage, "incident": incident, **lifecycle}),
-        headline="Feu de broussailles",
-        description="Vent fort.",
-        instruction="Évitez le secteur.",
-        starts_at=AT,
-        expires_at=AT + timedelta(hours=3),
-        next_update_at=AT + timedelta(hours=1),
-        link="https://police.example/1",
-        images=(Image(alt="Plan", digest="0" * 64),),
-        hashtags=("FeuDeForêt",),
-        exercise=True,
-        sender="Police nationale",
-    )
+    lifecycles = {"stage": stage, "incident": incident, **lifecycle}
+    return Message(category="fire", lifecycle=Lifecycle.model_validate(lifecycles), headline="Feu de broussailles")
 
 
 def publication(message: Message, *receipts: Receipt) -> Publication:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any, Final
-from zoneinfo import ZoneInfo
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policenotify.model.history import Target
 from policenotify.model.message import Message
-from policenotify.render import RenderContext, render
-from policenotify.render.locales import LOCALES, PROFILES
+from policenotify.render.locales import PROFILES
 from policenotify.text.comparison import contains_words
 from policenotify.text.links import find_links, find_mentions
 from tests.support.shipped_files import NETWORKS, channel_on
-
-PARIS: Final = ZoneInfo("Europe/Paris")
-NOW: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
+from tests.support.wordings import render_post
 
 
 def _texts(
@@ -33,22 +27,12 @@ def _texts(
         {"category": category, "headline": "Feu de hangar", "location": place, "lifecycle": stage, **fields}
     )
     table = profile.model_dump() | ({"contact": contact} if contact else {})
-    context = RenderContext(
-        message=message,
-        language=language,
-        locale=LOCALES[language],
-        profile=type(profile).model_validate(table),
-        now=NOW,
-        zone=PARIS,
-        sender="Police",
-        is_shared=shared,
-    )
-    texts = {}
-    for network in NETWORKS:
-        channel = channel_on(network)
-        target = Target(channel=network, account=channel.account, language=language)
-        texts[network] = render(context, target, channel=channel, key="0" * 64).standalone.text.replace("\xa0", " ")
-    return texts
+    own = type(profile).model_validate(table)
+    texts = {
+        network: render_post(message, channel_on(network), language=language, profile=own, is_shared=shared).standalone
+        for network in NETWORKS
+    }
+    return {network: post.text.replace("\xa0", " ") for network, post in texts.items()}
 
 
 def test_a_relay_names_its_source_once() -> None:

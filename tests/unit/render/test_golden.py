@@ -18,15 +18,15 @@ from policenotify.channel import ChannelConfig, Post
 from policenotify.checks import CheckContext, run_checks
 from policenotify.model import places
 from policenotify.model.cap import Severity
-from policenotify.model.history import History, HistoryEntry, Target
+from policenotify.model.history import History, HistoryEntry
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.publishing.defaults import fill_defaults
-from policenotify.render import RenderContext, render
-from policenotify.render.locales import LOCALES, PROFILES
+from policenotify.render.locales import PROFILES
 from policenotify.testing.samples import PARIS, SENDER
 from tests.support import golden
 from tests.support.shipped_files import NETWORKS, channel_on, posted_everywhere
+from tests.support.wordings import render_post
 
 PAGES: Final = Path(__file__).parents[2] / "golden" / "categories"
 AT: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
@@ -100,23 +100,13 @@ def _history(category: str, stage: Stage) -> History:
 def _posts(category: str, stage: Stage, language: str) -> list[tuple[str, ChannelConfig, Post]]:
     """Return the texts by network and wording."""
     begins = stage in {Stage.OPENING, Stage.STANDALONE}
-    scene = RenderContext(
-        message=_message(category, stage),
-        language=language,
-        locale=LOCALES[language],
-        profile=PROFILES[category],
-        now=_at(category, stage),
-        zone=PARIS,
-        sender=SENDER,
-        history=_history(category, stage),
-        reference="K7Q2M" if PROFILES[category].opens_incident else "",
-    )
+    message, history, at = _message(category, stage), _history(category, stage), _at(category, stage)
+    reference = "K7Q2M" if PROFILES[category].opens_incident else ""
     found = []
     for network in NETWORKS:
         channel = channel_on(network)
-        answers = (FIRST,) if channel.capabilities.replies and not begins else ()
-        target = Target(channel=network, account=channel.account, language=language, reply_to=answers)
-        wording = render(scene, target, channel=channel, key="0" * 64)
+        wording = render_post(message, channel, history=history, at=at, language=language, reference=reference)
+        answers = channel.capabilities.replies and not begins
         if answers and wording.reply:
             found.append((f"{network}, in the thread", channel, wording.reply))
         found.append((f"{network}{', alone' if answers else ''}", channel, wording.alone))
@@ -179,5 +169,5 @@ def test_mastodon_links_every_hashtag_that_it_is_given(category: str, language: 
 
 
 def test_there_is_a_page_for_each_category_and_no_other() -> None:
+    assert list(TEXTS) == list(PROFILES), "Write the texts of each category in tests/unit/render/category_texts.toml."
     golden.check_names(PAGES, PROFILES)
-    assert list(TEXTS) == list(PROFILES)

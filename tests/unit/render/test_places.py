@@ -105,3 +105,8 @@ def test_a_long_route_is_named_by_its_first_piece() -> None:
     assert _place(street="rue Foch").details_missing_in("", longest=LONGEST) == "rue Foch"
     spaced = _place(line=f"ligne 1 \u202e, {'arrêt Comédie ' * 5}")  # an unseen character was between space and comma
     assert spaced.details_missing_in("", longest=LONGEST) == "ligne 1"
+
+
+def test_a_department_of_the_same_name_is_named_once() -> None:
+    place = place_of(Location(commune="75056", commune_name="Paris", department_name="Paris"), FR)
+    assert (place.name, place.department) == ("Paris", "")

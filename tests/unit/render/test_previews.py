@@ -18,17 +18,17 @@ import pytest
 
 from policenotify.channel import Post
 from policenotify.model import places
-from policenotify.model.history import History, HistoryEntry, Target
+from policenotify.model.history import History, HistoryEntry
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Category, Message
 from policenotify.publishing.defaults import fill_defaults
-from policenotify.render import RenderContext, render
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, LoadedLocale, Locale
 from policenotify.render.locales.loader import read_locale, read_profiles
 from policenotify.testing.samples import SENDER
 from tests.support import golden
 from tests.support.shipped_files import NETWORKS, channel_on, posted_everywhere
+from tests.support.wordings import render_post
 
 ROOT: Final = Path(__file__).parents[3]
 PAGES: Final = ROOT / "tests" / "golden" / "previews"
@@ -113,24 +113,22 @@ def _posts(name: str) -> list[tuple[str, Post]]:
     message, history, language = _message(case), _history(case), case["language"]
     profile = _profiles()[message.category]
     commune = message.location.commune_name if message.location else None
-    context = RenderContext(
-        message=message,
-        language=language,
-        locale=_german() if language == "de" else LOCALES[language],
-        profile=profile.model_copy(update={"contact": {"fr": case["contact"]}}) if "contact" in case else profile,
-        now=_at(case),
-        zone=ZoneInfo(case.get("zone", "Europe/Paris")),
-        sender=SENDER,
-        history=history,
-        reference="K7Q2M" if message.incident else "",
-        is_shared=bool(commune) and places.is_shared(commune or ""),
-    )
     found = []
     for network in NETWORKS:
         channel = channel_on(network)
-        answers = tuple(entry.publication for entry in history.entries) if channel.capabilities.replies else ()
-        target = Target(channel=network, account=channel.account, language=language, reply_to=answers)
-        rendered = render(context, target, channel=channel, key="0" * 64)
+        answers = history.entries if channel.capabilities.replies else ()
+        rendered = render_post(
+            message,
+            channel,
+            history=history,
+            at=_at(case),
+            language=language,
+            locale=_german() if language == "de" else None,
+            profile=profile.model_copy(update={"contact": {"fr": case["contact"]}}) if "contact" in case else profile,
+            zone=ZoneInfo(case.get("zone", "Europe/Paris")),
+            reference="K7Q2M" if message.incident else "",
+            is_shared=bool(commune) and places.is_shared(commune or ""),
+        )
         found += [(f"{network}, in the thread", rendered.reply)] if answers and rendered.reply else []
         found.append((f"{network}, alone" if answers else network, rendered.alone))
         found += [(f"{network}, continued", post) for post in rendered.continuations]
@@ -161,6 +159,7 @@ def test_there_is_a_page_for_each_preview_and_no_other() -> None:
 
 def test_the_previews_show_every_category_and_three_languages() -> None:
     assert len(CASES) >= 60
-    assert {_case(name)["category"] for name in CASES} == set(Category)
+    shown = {_case(name)["category"] for name in CASES}
+    assert shown == set(Category), "Add a message of each category to tests/support/previews.toml."
     assert {_case(name)["language"] for name in CASES} == {"fr", "en", "de"}
     assert {str(_case(name).get("stage")) for name in CASES} >= {"update", "end", "correction", "cancellation"}

@@ -116,45 +116,6 @@ def test_below_the_event_stand_instruction_description_times_and_links(fields: d
     assert text_of(**fields).partition("\n")[2] == set_no_break_spaces(below)
 
 
-WHERE: Final = "#Montpellier, avenue de Toulouse"
-
-
-@pytest.mark.parametrize(
-    ("stage", "fields", "text"),
-    [
-        ("update", {"headline": "RD66 rouverte"}, f"🔄 [#Accident – MISE À JOUR] {WHERE} – RD66 rouverte."),
-        (
-            "update",
-            {"headline": "Voie rouverte à Montpellier"},
-            "🔄 [#Accident – MISE À JOUR] Avenue de Toulouse – Voie rouverte à #Montpellier.",
-        ),
-        (
-            "update",
-            {"headline": "Voie rouverte", "starts_at": AT - timedelta(minutes=2)},
-            f"🔄 [#Accident – MISE À JOUR] {WHERE} – Voie rouverte depuis 17h40.",
-        ),
-        (
-            "end",
-            {"headline": "Fin d'intervention", "starts_at": AT, "next_update_at": AT, "expires_at": AT + timedelta(1)},
-            f"✅ [#Accident – FIN] {WHERE} – Fin d'intervention à 17h42.",
-        ),
-        (
-            "cancellation",
-            {"headline": "Aucun accident", "expires_at": AT + timedelta(1), "starts_at": AT},
-            f"🚫 [#Accident – ANNULATION] {WHERE} – Aucun accident.",
-        ),
-    ],
-)
-def test_a_later_stage_is_marked_in_words_and_repeats_the_place(stage: str, fields: dict[str, Any], text: str) -> None:
-    history = History(incident="i1", entries=(ACCIDENT.entry(1),))
-    wording = render_post(accident(stage, **{"instruction": "", **fields}), history=history)
-    assert wording.reply is not None
-    assert wording.reply.text == set_no_break_spaces(text)
-    refers = {"cancellation": "Annule notre message de 17h42."}
-    followed = "Fait suite à notre message de 17h42 : Accident de la circulation."
-    assert wording.standalone.text == set_no_break_spaces(f"{text}\n{refers.get(stage, followed)}")
-
-
 def test_a_headline_in_which_nothing_is_to_be_seen_is_replaced_by_what_the_category_is_called() -> None:
     assert text_of(headline="\u202e", location=None) == "🚨 [#Accident – EN COURS] Accident.\nÉvitez le secteur."
     found = accident(headline="\u202e", category="missing_person", location=None)
@@ -170,13 +131,6 @@ def test_a_past_event_is_not_written_as_current() -> None:
     history = History(incident="i1", entries=(replace(earlier, message=opening),))
     text = render_post(accident("end", headline="Fin d'intervention"), history=history).standalone.text
     assert text.endswith(set_no_break_spaces("Fait suite à notre message de 17h42 : Accident rue Foch."))
-
-
-def test_a_headline_that_repeats_the_openings_needs_no_more() -> None:
-    history = History(incident="i1", entries=(ACCIDENT.entry(1),))
-    wording = render_post(accident("end", headline="Accident de la circulation terminé"), history=history)
-    assert wording.reply is not None
-    assert wording.reply.text == wording.standalone.text
 
 
 @pytest.mark.parametrize("channel", [BLUESKY, MAIL])

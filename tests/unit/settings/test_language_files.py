@@ -431,3 +431,13 @@ def test_a_reminder_is_worded_by_its_language_or_the_one_that_lends(install: Ins
     (line,) = wrongs(install(fr='[reminder]\nheadline = "{incident}"'))
     assert line.startswith("words/fr.toml: reminder.headline: must hold {since}, as in 'Incident {incident}, nouvelles")
     assert locales_of(read(install(de=GERMAN)))["de"].reminder == FR.reminder
+
+
+def test_an_unreadable_file_is_reported(install: Install, tmp_path: Path) -> None:
+    place = install(de="x =")
+    assert wrongs(place)[0].startswith(f"languages.de: the file {tmp_path}/words/de.toml is not TOML: ")
+    (tmp_path / "words" / "de.toml").write_bytes(b"x = '\xe9'")
+    assert wrongs(place) == [f"languages.de: the file {tmp_path}/words/de.toml is not UTF-8; save it as UTF-8."]
+    (tmp_path / "words" / "de.toml").unlink()
+    (line,) = wrongs(place)
+    assert line.startswith(f"languages.de: the file {tmp_path}/words/de.toml cannot be read (No such")

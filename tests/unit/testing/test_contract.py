@@ -18,7 +18,7 @@ from pydantic import SecretStr
 import policenotify.testing
 from policenotify.channel import Capabilities
 from policenotify.errors import MissingExtra
-from policenotify.testing import Answer, ChannelContract, FakeClock, FakeServer, Fault, HttpFixture, OneCallFixture
+from policenotify.testing import Answer, ChannelContract, Fault, OneCallFixture
 from policenotify.testing.contract.case import NOT_CLAIMED
 from policenotify.text import Budget
 from tests.support.patience import ANSWERED
@@ -217,21 +217,6 @@ def test_readers_of_a_plain_network_read_the_request(
         with pytest.raises(requests.ConnectionError):
             requests.post(network.url, data=body, timeout=ANSWERED)
         assert len(network.visible_posts) == 2
-
-
-def test_a_fixture_may_have_its_own_clock_and_rate_limit() -> None:
-    import requests  # noqa: PLC0415 - an SDK of this test only
-
-    class Slow(HttpFixture):
-        limit = Answer.json({"code": 4}, 403)
-
-    clock = FakeClock()
-    with Slow(FakeServer(now=clock.now), clock) as network:
-        network.clock.pass_by(60)
-        network.fail_next(Fault.RATE_LIMITED)
-        answer = requests.post(network.url, timeout=ANSWERED)
-    assert (answer.status_code, answer.json()) == (403, {"code": 4})
-    assert [seen.at for seen in network.server.requests] == [clock.now()]
 
 
 # --- the door

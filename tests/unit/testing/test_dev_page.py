@@ -50,14 +50,6 @@ def test_posts_stand_as_in_a_preview(client: httpx.Client, networks: DevNetworks
     assert 'class="device timeline net-x"' in page
 
 
-def test_it_has_the_language_of_the_desk(networks: DevNetworks) -> None:
-    with dev_page(networks, language="fr") as url:
-        text = httpx.get(url, trust_env=False).text
-    assert '<html lang="fr">' in text
-    assert "Ce que voient les lecteurs" in text
-    assert "refuse tout" in text
-
-
 def test_the_form(client: httpx.Client, networks: DevNetworks) -> None:
     answer = client.post("", data={"x": "down"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/")

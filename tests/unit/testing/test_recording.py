@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +14,6 @@ from sqlalchemy import create_engine
 
 import policenotify
 from policenotify import (
-    AsyncPublisher,
     Lifecycle,
     Message,
     Outcome,
@@ -85,23 +83,6 @@ def test_recorded_posts_equal_those_that_the_networks_receive_byte_for_byte(tmp_
     assert [post.title for post in desk.on("email")] == [str(mail["Subject"]) for mail in mails]
     assert [post.text for post in desk.on("email")] == [part and part.get_content() for part in plain]
     assert [post.html for post in desk.on("email")] == [part and part.get_content() for part in html]
-
-
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [
-        ("x", dict.fromkeys(("consumer_key", "consumer_secret", "access_token", "access_token_secret"), "k")),
-        ("bluesky", {"password": "p"}),
-        ("email", {"url": "mailtos://u:p@police.example"}),
-        ("sms", {"url": "octopush://POLICE34:login@police.example/API-KEY/{recipient}"}),
-    ],
-)
-def test_the_usual_account_is_the_one_that_is_set_up_without_a_wish(name: str, options: dict[str, object]) -> None:
-    """Mastodon's depend on its server, which the test above covers."""
-    handle = {"x": {"handle": "police34"}, "bluesky": {"handle": "police.example"}}.get(name, {})
-    people = tuple if name in {"email", "sms"} else None
-    plain = configure_channel(name, name, {**options, **handle}, recipients=people).capabilities
-    assert default_capabilities(network(name).load()) == plain
 
 
 # --- nothing leaves, nothing stays
@@ -277,16 +258,6 @@ def test_an_application_that_opens_and_closes_its_own(monkeypatch: pytest.Monkey
             desk.clock.pass_by(timedelta(days=1).total_seconds())
             another.drain(timedelta(seconds=5))
         assert overdue
-
-
-def test_an_application_that_awaits() -> None:
-    async def application(desk: Recording) -> None:
-        async with AsyncPublisher(desk.publisher) as publisher:
-            await publisher.publish(accident(), key="1", actor="desk")
-
-    with recording_publisher() as desk:
-        asyncio.run(application(desk))
-    assert len(desk.posts) == len(NETWORKS)
 
 
 def test_an_application_with_a_database_of_its_own(tmp_path: Path) -> None:

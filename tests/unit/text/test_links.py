@@ -24,6 +24,7 @@ ALLOWED = frozenset({"PompiersHerault", "@prefet34.bsky.social", "police@social.
         ("https://nom:mot@exemple.fr https://nom@exemple.fr http:/x https://-a.fr", []),
         ("fermé.La terminée.De A10.Au 12.Sa etc.Il Lyon.Me rue.Au 12h.La carte.Ne travaux.Si", []),
         ("voir http://évry.fr", ["http://évry.fr"]),
+        ("https://x.fr/#fin", ["https://x.fr/#fin"]),
     ],
 )
 def test_an_intended_address_is_linked(text: str, shown: list[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from policenotify.formats.drawing import draw
 from policenotify.web import app, server
 from tests.support.feed_items import SITE, make_feed, sample_items
+from tests.support.patience import PATIENCE
 
 _LONG_AGO = 1_780_000_000
 WITH_ALERTS = replace(SITE, cap_sender="alerte@police34.example")
@@ -209,3 +211,13 @@ def test_a_link_to_a_file_outside_is_not_followed(client: Client, feed: Path) ->
 def test_maps_of_other_sites_may_read_the_feeds(client: Client) -> None:
     assert client.get("/alerts.geojson").headers["access-control-allow-origin"] == "*"
     assert "access-control-allow-origin" not in client.get("/").headers
+
+
+def test_the_time_of_a_file_counts_once_it_tells_versions_apart(client: Client, feed: Path) -> None:
+    ahead = time.time() + PATIENCE
+    os.utime(feed / "feed.rss", (ahead, ahead))
+
+    answer = client.get("/feed.rss", If_Modified_Since=formatdate(ahead, usegmt=True))
+
+    assert answer.status_code == 200
+    assert "last-modified" not in answer.headers

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, literal, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, select, true, update
 
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.database import schema
@@ -64,13 +64,6 @@ class Suppressions:
                 actor=actor,
                 until=until,
             )
-
-    def holds(self, address: str, channel: str) -> bool:
-        """Return True if a person is not written to on a channel now."""
-        key = recipient_key(self._journal.keys, address)
-        query = select(schema.applies(literal(channel), literal(key)))
-        with self._journal.read() as connection:
-            return bool(connection.execute(query, {"now": microseconds(self._journal.now())}).scalar())
 
     def release(self, channel: str | None, recipient: str | None, actor: str) -> int:
         """Write again to a suppressed person, or to all of a channel.

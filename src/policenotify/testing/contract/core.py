@@ -205,7 +205,7 @@ class CoreContract(ContractCase):
         """Readers get every text unchanged that the rendering can produce."""
 
         # No shrinking: over a real network it takes minutes, and the examples are short.
-        @settings(max_examples=30, deadline=None, database=None, derandomize=True, phases=[Phase.generate])
+        @settings(max_examples=20, deadline=None, database=None, derandomize=True, phases=[Phase.generate])
         @given(text=texts.legal_texts(channel.capabilities.budget), title=texts.legal_titles())
         def arrives(text: str, title: str) -> None:
             self._assert_arrival(channel, network, text, title)

@@ -174,6 +174,11 @@ def test_on_ntfy_no_text_that_fits_becomes_an_attachment(server: FakeServer, sig
         by.prepare(post(sign * (longest + 1)), ())
 
 
+def test_a_title_that_is_too_long_is_refused(server: FakeServer) -> None:
+    with pytest.raises(Refused, match="title is longer than ntfy takes"):
+        ntfy(server).prepare(post(title="x" * 201), ())
+
+
 # --- failures
 
 
@@ -242,6 +247,17 @@ def test_a_service_that_goes_away_in_the_middle_leaves_no_doubt_if_it_had_nothin
         server.on("POST", "/_matrix/client/v3/login", gone)
         with pytest.raises(Unavailable):
             send(by)
+        by.close()
+
+
+def test_a_service_that_goes_on_asking_for_a_pause_is_tried_again_later() -> None:
+    """The plugin itself waits, as long as it was asked to, before it gives up."""
+    with matrix() as server:
+        by = open_apprise(MATRIX.format(at=server.url.removeprefix("http://")))
+        server.on("POST", "*", Answer.json({"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 10}, 429))
+        with pytest.raises(ChannelError) as caught:
+            send(by)
+        assert isinstance(caught.value, Unavailable), caught.value
         by.close()
 
 

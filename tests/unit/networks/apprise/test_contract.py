@@ -1,4 +1,4 @@
-"""Any apprise URL keeps the contract, shown on ntfy and on Mattermost."""
+"""Any apprise URL keeps the contract, shown on ntfy."""
 
 from __future__ import annotations
 
@@ -16,28 +16,14 @@ class PushFixture(OneCallFixture):
     faults = frozenset(Fault) - {Fault.HTML_PAGE}  # apprise takes any success for a yes: acceptance is "unverified"
 
 
-class Promises(ChannelContract):
+class TestNtfy(ChannelContract):
+    secrets = ("s3cret",)
     # apprise has no way to ask a service whether it accepts our credentials: see test_channel.py.
     test_whoami_proves_the_credentials = None
-
-
-class TestNtfy(Promises):
-    secrets = ("s3cret",)
 
     def make_network(self) -> PushFixture:
         return PushFixture(Answer.json({"id": "1"}))
 
     def open(self, network: PushFixture) -> Channel:
         url = f"ntfy://desk:s3cret@{network.url.removeprefix('http://')}/alertes"
-        return open_channel(Apprise, url=SecretStr(url), timeout=short(0.6), clock=network.clock)
-
-
-class TestMattermost(Promises):
-    secrets = ("xk7p4q9d3jyhtcrb8kzsw1mn2e",)
-
-    def make_network(self) -> PushFixture:
-        return PushFixture(Answer(200, b"ok", {"Content-Type": "text/plain"}))
-
-    def open(self, network: PushFixture) -> Channel:
-        url = f"mmost://{network.url.removeprefix('http://')}/xk7p4q9d3jyhtcrb8kzsw1mn2e"
         return open_channel(Apprise, url=SecretStr(url), timeout=short(0.6), clock=network.clock)

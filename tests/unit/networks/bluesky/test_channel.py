@@ -17,6 +17,7 @@ from policenotify.channel import Post, PostRef, Span
 from policenotify.errors import (
     Blocked,
     ChannelError,
+    JournalError,
     Refused,
     SettingsError,
     Unavailable,
@@ -27,11 +28,11 @@ from policenotify.networks.bluesky.channel import Bluesky
 from policenotify.networks.bluesky.session import account_host
 from policenotify.testing.fakes import FakeClock, InMemoryStateStore
 from policenotify.testing.servers.bluesky import FakeBlueskyServer, RichTextLink
-from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse
+from policenotify.testing.servers.http import Answer, Disconnect, FakeServer
 from tests.support import network_calls
 from tests.support.channels import open_channel
 from tests.support.network_calls import JPEG, NOW, a_picture, error_of, send_post
-from tests.support.patience import ANSWERED, timeout_for
+from tests.support.patience import ANSWERED
 
 PUT = "/xrpc/com.atproto.repo.putRecord"
 GET = "/xrpc/com.atproto.repo.getRecord"
@@ -262,15 +263,6 @@ def test_a_thread_that_cannot_be_looked_up_publishes_nothing(
     assert len(server.posts) == 3
 
 
-def test_a_reply_that_is_out_is_found_although_its_parent_is_gone(channel: Bluesky, server: FakeBlueskyServer) -> None:
-    opening = send_post(channel, a_post("Route barrée"))
-    request = channel.prepare(AN_END, (opening,))
-    ref = channel.send(request)
-    server.remove(opening.id)
-    assert isinstance(error_of(lambda: channel.send(request)), Refused)
-    assert channel.find(request, since=NOW) == ref
-
-
 # --- once, and never twice ---
 
 
@@ -316,6 +308,22 @@ def test_a_taken_key_that_cannot_be_read_stays_in_doubt(
     assert type(error_of(lambda: channel.send(request))) is Unconfirmed
 
 
+def test_a_taken_key_that_cannot_be_looked_up_stays_in_doubt(
+    channel: Bluesky, server: FakeBlueskyServer, store: InMemoryStateStore
+) -> None:
+    request = channel.prepare(a_post(), ())
+
+    def taken(_: object) -> Answer:
+        store.compare_and_swap("session", "lost", version=1)
+        server.logins_left = 0
+        return xrpc(400, "InvalidSwap", "Record was at bafy")
+
+    server.on("POST", PUT, taken)
+    error = error_of(lambda: channel.send(request))
+    assert type(error) is Unconfirmed
+    assert error.code == "429 RateLimitExceeded"
+
+
 def test_a_record_key_with_a_bad_word_in_it(channel: Bluesky, server: FakeBlueskyServer) -> None:
     request = channel.prepare(a_post(), ())
     server.fail_next("POST", PUT, xrpc(400, "InvalidRequest", "Unacceptable slur in record key"))
@@ -340,12 +348,11 @@ def test_an_upload_that_was_lost(channel: Bluesky, server: FakeBlueskyServer) ->
 
 # --- what an answer means ---
 
-RESET = str(int(NOW.timestamp()) + 42)
-
 
 @pytest.mark.parametrize(
     ("answer", "kind", "says"),
     [
+        (Answer.json("Bad gateway", 502), Unconfirmed, "read"),  # the SDK fails on it: ModelError
         (
             Answer.json({"uri": "at://did:plc:x/y/z", "cid": "bafyreigh2akiscaild"}),
             Unconfirmed,
@@ -377,16 +384,13 @@ def test_the_meaning_of_an_answer_to_a_post(
     assert len(server.posts) == 1
 
 
-@pytest.mark.parametrize(("headers", "at"), [({"RateLimit-Reset": RESET}, 42)])
-def test_a_rate_limit_holds_for_the_account(
-    channel: Bluesky, server: FakeBlueskyServer, headers: dict[str, str], at: int
-) -> None:
-    request = channel.prepare(a_post(), ())
-    server.fail_next("POST", PUT, xrpc(429, "RateLimitExceeded", "Rate Limit Exceeded", **headers))
+def test_a_rate_limit_holds_for_the_account(channel: Bluesky, server: FakeBlueskyServer) -> None:
+    request, reset = channel.prepare(a_post(), ()), str(int(NOW.timestamp()) + 42)
+    server.fail_next("POST", PUT, xrpc(429, "RateLimitExceeded", **{"RateLimit-Reset": reset}))
     error = error_of(lambda: channel.send(request))
     assert isinstance(error, Unavailable)
     assert error.whole_channel
-    assert error.retry_at == NOW + timedelta(seconds=at)
+    assert error.retry_at == NOW + timedelta(seconds=42)
 
 
 @pytest.mark.parametrize(
@@ -419,22 +423,23 @@ def test_one_login_for_all_channels_and_calls(channel: Bluesky, opened: Open, se
     assert channel.whoami().name == "police.example"
 
 
-def test_a_dead_refresh_token_costs_one_login(channel: Bluesky, server: FakeBlueskyServer) -> None:
-    request = channel.prepare(a_post(), ())
-    server.expire_access()
-    server.revoke_refresh()
-    channel.send(request)
-    assert (server.logins, server.refreshes, server.commits) == (2, 0, 1)
-    server.expire_access()
-    channel.send(request)  # and the new session is alive
-    assert (server.logins, server.refreshes) == (2, 1)
-
-
 def test_a_session_that_is_never_accepted_ends(channel: Bluesky, server: FakeBlueskyServer) -> None:
     request = channel.prepare(a_post(), ())
     server.fail_next("POST", PUT, xrpc(400, "InvalidToken"), times=99)
     assert type(error_of(lambda: channel.send(request))) is Unavailable
     assert (server.logins, server.refreshes) == (1, 1)
+
+
+def test_an_unreadable_session_does_not_put_the_post_in_doubt(opened: Open, server: FakeBlueskyServer) -> None:
+    class Broken(InMemoryStateStore):
+        def load(self, name: str) -> Any:
+            raise JournalError(name)
+
+    request = opened().prepare(a_post(), ())
+    error = error_of(lambda: opened(store=Broken()).send(request))
+    assert type(error) is Unavailable
+    assert "Nothing was posted" in str(error.reason)
+    assert server.posts == ()
 
 
 @pytest.mark.parametrize(
@@ -493,13 +498,10 @@ def test_a_handle_that_has_become_another_account(opened: Open, server: FakeBlue
     assert [r for r in server.requests if r.path == PUT] == []
 
 
-@pytest.mark.parametrize("closed", ["takendown"])
-def test_a_reply_of_a_closed_account_blocks_the_channel(
-    channel: Bluesky, server: FakeBlueskyServer, closed: Any
-) -> None:
+def test_a_reply_of_a_closed_account_blocks_the_channel(channel: Bluesky, server: FakeBlueskyServer) -> None:
     opening = send_post(channel, a_post("Route barrée"))
     request = channel.prepare(AN_END, (opening,))
-    server.closed = closed
+    server.closed = "takendown"
     assert type(error_of(lambda: channel.prepare(AN_END, (opening,)))) is Blocked
     assert type(error_of(lambda: channel.send(request))) is Blocked
 
@@ -568,54 +570,26 @@ def test_a_server_is_believed_only_over_a_safe_line(service: str, endpoint: obje
     assert account_host(service, {"id": "did:plc:server", "service": [entry]}) == host
 
 
+@pytest.mark.parametrize("document", [None, {"id": 1, "service": 2}])
+def test_a_did_document_that_names_no_server(document: object) -> None:
+    assert account_host("https://bsky.social", document) == "https://bsky.social"
+
+
 # --- looking up, taking back, asking who ---
 
 
-@pytest.mark.parametrize(
-    "trouble",
-    [
-        xrpc(400, "InvalidRequest", "Could not locate record"),
-        Answer.json({"value": {}}),
-    ],
-)
-def test_a_record_that_cannot_be_read_keeps_the_doubt(
-    opened: Open, server: FakeBlueskyServer, trouble: Answer | Disconnect | NoResponse
-) -> None:
-    channel = opened(timeout=timeout_for(trouble))
-    request = channel.prepare(a_post(), ())
-    ref = channel.send(request)
-    server.fail_next("GET", GET, trouble)
-    assert type(error_of(lambda: channel.find(request, since=NOW))) is Unavailable
-    server.expire_access()
-    server.revoke_refresh()
-    assert channel.find(request, since=NOW) == ref  # reading needs no session
-    assert server.logins == 1
-
-
-def test_taking_back_can_fail(channel: Bluesky, server: FakeBlueskyServer) -> None:
+def test_a_post_of_another_account_is_not_deleted(channel: Bluesky, server: FakeBlueskyServer) -> None:
     ref = send_post(channel, a_post())
-    assert type(error_of(lambda: channel.delete(ref.model_copy(update={"account": "other@x"})))) is Refused
-    assert type(error_of(lambda: channel.delete(ref.model_copy(update={"id": "https://x.example"})))) is Refused
-    server.fail_next("POST", DELETE, Disconnect(), effect=True)
-    assert type(error_of(lambda: channel.delete(ref))) is Unconfirmed
+    for change in ({"account": "other@x"}, {"id": "https://x.example"}):
+        foreign = ref.model_copy(update=change)
+        assert type(error_of(lambda: channel.delete(foreign))) is Refused  # noqa: B023 - called at once
+    assert len(server.posts) == 1
+
+
+def test_a_deletion_that_is_only_queued_is_in_doubt(channel: Bluesky, server: FakeBlueskyServer) -> None:
+    ref = send_post(channel, a_post())
     server.fail_next("POST", DELETE, Answer.json({"queued": True}, 202))  # not of a server of the protocol
     assert type(error_of(lambda: channel.delete(ref))) is Unconfirmed
-    server.fail_next("POST", DELETE, xrpc(400, "RecordNotFound"))
-    channel.delete(ref)
-    server.closed = "takendown"
-    assert type(error_of(lambda: channel.delete(ref))) is Blocked
-
-
-def test_whoami(channel: Bluesky, server: FakeBlueskyServer) -> None:
-    assert channel.whoami().url == f"https://bsky.app/profile/{server.did}"
-    server.fail_next("GET", WHO, Answer.json({"did": 1}))
-    assert type(error_of(channel.whoami)) is Unavailable
-    server.closed = "deactivated"
-    error = error_of(channel.whoami)
-    assert type(error) is Blocked
-    assert "deactivated" in str(error)
-    request = channel.prepare(a_post(), ())
-    assert type(error_of(lambda: channel.send(request))) is Blocked
 
 
 # --- secrets ---
@@ -647,19 +621,15 @@ def test_a_server_that_quotes_a_secret_does_not_spread_it(
     assert "eyJ" not in seen
 
 
-# --- a machine with a wrong clock
+# --- the environment
 
 
-@pytest.mark.parametrize(("name", "value"), [("ALL_PROXY", "socks://desk:s3cret@127.0.0.1:9")])
 def test_an_sdk_that_cannot_be_opened_keeps_the_post_waiting(
-    channel: Bluesky, server: FakeBlueskyServer, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+    channel: Bluesky, server: FakeBlueskyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(name, value)
-    with pytest.raises(Unavailable, match=name) as caught:
+    monkeypatch.setenv("ALL_PROXY", "socks://desk:s3cret@127.0.0.1:9")
+    with pytest.raises(Unavailable, match="ALL_PROXY") as caught:
         channel.whoami()
     assert "s3cret" not in "".join(traceback.format_exception(caught.value))
-    monkeypatch.delenv(name)
+    monkeypatch.delenv("ALL_PROXY")
     assert channel.whoami().id == server.did
-
-
-# --- proxies

@@ -119,34 +119,6 @@ def test_all_that_follows_moves_with_it() -> None:
     ]
 
 
-def test_words_that_are_linked_stay_as_they_are() -> None:
-    text = "Plan de circulation, voir police.example/actualites/2026"
-    words = Span(kind="url", start=0, end=19, value=LONG)
-    other = Span(kind="url", start=26, end=len(text), value=LONG)
-    made = encoded(marked(text, words, other))
-    assert made["text"] == text
-    assert covered(made) == [("Plan de circulation", LONG), (text[26:], LONG)]
-
-
-@pytest.mark.parametrize("other", [(0, len(LONG)), (len(LONG) - 2, len(LONG) + 2)])
-def test_an_address_that_another_span_overlaps_stays_whole(other: tuple[int, int]) -> None:
-    text = f"{LONG} et {LONG}"
-    spans = [Span(kind="tag", start=other[0], end=other[1], value="tag")]
-    spans += [Span(**found._asdict()) for found in find_links(text)]
-    made = encoded(marked(text, *spans))
-    assert made["text"] == f"{LONG} et {SHORT}"
-    assert (SHORT, LONG) in covered(made)
-    assert (LONG, LONG) in covered(made)
-
-
-def test_a_post_that_names_no_links_is_sent_as_it_is_and_counted_so() -> None:
-    bare = marked(LONG).model_copy(update={"spans": ()})
-    assert encoded(bare)["text"] == LONG
-    full = LONG + " " + "x" * (299 - graphemes(SHORT))
-    assert graphemes(str(encoded(marked(full))["text"])) == 300
-    assert encoded(bare.model_copy(update={"text": full}))["text"] == full
-
-
 PIECES = st.one_of(
     st.sampled_from(
         [LONG, "https://police.fr/", "police.fr/a/b/c/d/e/f/g/h/i/j", "https://a.fr:8443/1234567890123456"]

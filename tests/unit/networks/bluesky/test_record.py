@@ -67,20 +67,6 @@ def test_a_facet_after_any_text_covers_its_bytes(before: str, _graphemes: int, s
     assert facet["features"] == [{"$type": "app.bsky.richtext.facet#tag", "tag": "evitez"}]
 
 
-@pytest.mark.parametrize(
-    ("text", "span", "index"),
-    [  # byte offsets of the reference implementation, @atproto/api's RichText
-        ("#Großeinsatz läuft", (0, 12), (0, 13)),
-        ("#117 #a117 #1️⃣", (11, 15), (11, 19)),
-        ("Info: https://polizei.example/ä?x=1.", (6, 35), (6, 36)),
-    ],
-)
-def test_facets_are_those_of_the_reference(text: str, span: tuple[int, int], index: tuple[int, int]) -> None:
-    marked = Span(kind="tag", start=span[0], end=span[1], value="tag")
-    (facet,) = encoded(a_post(text, spans=(marked,)))["facets"]
-    assert tuple(facet["index"].values()) == index
-
-
 @given(st.text(), st.text(min_size=1), st.text())
 def test_a_facet_covers_exactly_its_span(before: str, inside: str, after: str) -> None:
     span = Span(kind="tag", start=len(before), end=len(before + inside), value="tag")

@@ -23,10 +23,10 @@ def printed(console: Console, **post: Any) -> None:
 
 
 def test_a_post_is_printed_as_a_block_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
-    printed(open_channel(Console), text="Route barrée.\n\nÉvitez le secteur.")
+    printed(open_channel(Console, like="email"), title="Titre", text="Route barrée.\n\nÉvitez le secteur.")
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.splitlines()[1:] == ["│ Route barrée.", "│", "│ Évitez le secteur.", "└─"]
+    assert err.splitlines()[1:] == ["│ Titre", "│", "│ Route barrée.", "│", "│ Évitez le secteur.", "└─"]
     assert err.startswith("┌─ console · ")
 
 

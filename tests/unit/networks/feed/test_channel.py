@@ -180,6 +180,16 @@ def test_a_deleted_post_leaves_no_word_and_no_picture_but_its_page(desk: Desk) -
     assert "fermée" in desk.page(opening)
 
 
+def test_a_deleted_post_of_the_archive_leaves_no_word_either(desk: Desk) -> None:
+    opening = desk.send(Stage.OPENING, "Rue Foch fermée")
+    end = desk.send(Stage.END, "Rue Foch rouverte")
+    desk.clock.pass_by(ENDED_FOR_GOOD + 60)
+    desk.channel.rebuild()
+    desk.channel.delete(opening)
+
+    assert "fermée" not in desk.page(opening) + desk.read(f"i/{THREAD}.html") + desk.page(end)
+
+
 def test_only_own_posts_are_deleted(desk: Desk) -> None:
     desk.channel.delete(PostRef(account=desk.channel.account, id="0" * 16))
     for ref in (PostRef(account="another", id="0" * 16), PostRef(account=desk.channel.account, id="../x")):
@@ -247,15 +257,6 @@ def test_an_item_of_a_newer_release_blocks_the_feed(desk: Desk) -> None:
         desk.channel.send(newer)
 
 
-def test_an_item_that_cannot_be_read_stops_nothing(desk: Desk) -> None:
-    desk.send(Stage.OPENING, "Rue Foch fermée")
-    (desk.folder / f"items/{'f' * 64}.json").write_text("{}")
-    update = desk.send(Stage.UPDATE, "Toujours fermée")
-    assert "Toujours" in desk.page(update)
-    desk.send(Stage.END, "Rue Foch ouverte")
-    assert "ouverte" in desk.read("feed.json")
-
-
 def test_a_damaged_item_is_reported_because_without_an_end_the_incident_looks_open(desk: Desk) -> None:
     desk.send(Stage.OPENING, "Rue Foch fermée")
     desk.send(Stage.END, "Rue Foch rouverte")
@@ -317,6 +318,20 @@ def test_a_disk_that_fails_while_drawing_leaves_the_post_in_doubt_until_it_is_dr
     assert not desk.channel.whoami().note
 
 
+def test_a_disk_that_fails_after_the_item_leaves_the_post_in_doubt(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = desk.channel.prepare(desk.post(Stage.OPENING, "Rue Foch fermée"), ())
+    force = store_module._force
+
+    def failing(folder: Path) -> None:
+        if folder.name == "items":
+            raise OSError(errno.EIO, "Input/output error")
+        force(folder)
+
+    monkeypatch.setattr(store_module, "_force", failing)
+    with pytest.raises(Unconfirmed):
+        desk.channel.send(request)
+
+
 def test_a_folder_that_may_not_be_written_blocks_the_channel(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "os", DeniedSystem())
     with pytest.raises(Blocked, match="may not be written"):
@@ -362,6 +377,7 @@ def test_what_a_killed_process_left_is_removed(desk: Desk) -> None:
     ("option", "value", "words"),
     [
         ("url", "alertes.police.example", "url: must be an address"),
+        ("url", "https://[/", "url: must be an address"),
         ("hubs", ("ftp://hub.example/",), r"hubs\[0\]: must be an address"),
         ("formats", ("atoms",), "formats: 'atoms' is not a format. Did you mean 'atom'"),
         ("zone", "Europe/Montpellier", "zone: 'Europe/Montpellier' is not a time zone"),

@@ -1,4 +1,4 @@
-"""Mastodon keeps the contract: on a known server, an unknown one, and GoToSocial."""
+"""Mastodon keeps the contract, on Mastodon and on GoToSocial."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class MastodonFixture(HttpFixture):
     refusal: ClassVar[Answer] = Answer.json({"error": "Validation failed: Tags are forbidden"}, 422)
     denial: ClassVar[Answer] = Answer.json({"error": "The access token is invalid"}, 401)
 
-    def __init__(self, software: Literal["mastodon", "gotosocial"] = "mastodon", *, known: bool = True) -> None:
+    def __init__(self, software: Literal["mastodon", "gotosocial"] = "mastodon") -> None:
         super().__init__(FakeMastodonServer(software=software, now=lambda: self.clock.now()))  # noqa: PLW0108 - the clock is made there
         self.routes = {
             "post": ("POST", "/api/v1/statuses"),
@@ -32,9 +32,8 @@ class MastodonFixture(HttpFixture):
             "edit": ("PUT", "/api/v1/statuses/*"),
             "delete": ("DELETE", "/api/v1/statuses/*"),
         }
-        if known:
-            said = Instance.of(instance(RULES[software]), at=self.clock.now())
-            self.state_store.compare_and_swap("instance", said.model_dump_json(), version=None)
+        known = Instance.of(instance(RULES[software]), at=self.clock.now())
+        self.state_store.compare_and_swap("instance", known.model_dump_json(), version=None)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -77,11 +76,6 @@ class OnMastodon:
 
 class TestOnMastodon(OnMastodon, ChannelContract):
     pass
-
-
-class TestOnAServerNotKnownYet(OnMastodon, ChannelContract):
-    def make_network(self) -> MastodonFixture:
-        return MastodonFixture(known=False)
 
 
 class TestOnGoToSocial(OnMastodon, ChannelContract):

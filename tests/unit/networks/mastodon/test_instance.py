@@ -60,13 +60,8 @@ def test_limits_of_a_hundred_thousand_characters_or_pictures_are_capped() -> Non
 GOTOSOCIAL = "https://codeberg.org/superseriousbusiness/gotosocial"
 
 
-@pytest.mark.parametrize(
-    ("text", "as_mastodon"),
-    [
-        (f"{FAMILY} https://www.police.fr/a-long-way/to-say-it @a@b.fr", 1 + 1 + 23 + 1 + 2),
-    ],
-)
-def test_mastodon_counts_in_its_own_way_and_for_another_the_longer_count_holds(text: str, as_mastodon: int) -> None:
-    assert read("4.6.0").count(text, "é") == as_mastodon + 1
+def test_mastodon_counts_in_its_own_way_and_for_another_the_longer_count_holds() -> None:
+    text = f"{FAMILY} https://www.police.fr/a-long-way/to-say-it @a@b.fr"
+    assert read("4.6.0").count(text, "é") == 1 + 1 + 23 + 1 + 2 + 1
     for unsure in (read("0.20.0", GOTOSOCIAL), read("takahe/0.11.0"), Instance()):
-        assert unsure.count(text, "é") == max(as_mastodon, len(text)) + 1
+        assert unsure.count(text, "é") == len(text) + 1

@@ -22,13 +22,13 @@ from policenotify.networks.registry import configure_channel
 from policenotify.networks.sms.channel import Sms
 from policenotify.networks.sms.numbers import BadNumber, e164
 from policenotify.testing.fakes import FakeClock
-from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, Reply
+from policenotify.testing.servers.http import Answer, FakeServer
 from policenotify.text import sms, to_gsm
 from tests.support import network_calls
 from tests.support.audiences import addresses_of
 from tests.support.channels import open_channel
 from tests.support.network_calls import a_post
-from tests.support.patience import ANSWERED, timeout_for
+from tests.support.patience import ANSWERED
 from tests.support.sms_gateways import FakeGateways
 
 OCTOPUSH = "/v1/public/sms-campaign/send"
@@ -114,12 +114,13 @@ def test_every_person_gets_the_text_whole_under_our_name(server: FakeGateways, n
 @pytest.mark.parametrize(
     "text",
     [
- "a&from=EVIL&coding=2", "a\r\nto: 33899000000",
- 'a","to":"33899000000', "{recipient} {sender} {coding}",
+        "a&from=EVIL&coding=2",
+        "a\r\nto: 33899000000",
+        'a","to":"33899000000',
+        "{recipient} {sender} {coding}",
         "a</text><to>33899000000</to>",
-
     ],
-)  # fmt: skip
+)
 def test_no_text_changes_a_parameter(server: FakeGateways, name: str, text: str) -> None:
     usual, hostile = channel(server, name), channel(server, name)
     assert send(usual, PEOPLE[0]) == send(hostile, PEOPLE[0], text=text)
@@ -146,15 +147,6 @@ def test_with_accents_kept_they_stay_as_they_are(server: FakeGateways, name: str
         assert (got.encoding, got.segments) == expected
 
 
-def test_a_text_is_cut_nowhere_and_no_title_is_glued_to_it(server: FakeGateways) -> None:
-    by = channel(server, "seven", segments=8)  # its plugin declares that it takes 160
-    text = "Évitez le secteur et laissez passer les secours. " * 24
-    request = by.prepare(post(text.strip(), title="Titre"), ())
-    assert [each.outcome for each in by.send_to(request, PEOPLE[:1])] == ["posted"]
-    assert [each.text for each in server.messages] == [text.strip()]
-    assert server.messages[0].segments == 8
-
-
 def test_a_form_writes_numbers_in_digits_and_the_option_otherwise(server: FakeGateways) -> None:
     for number_format, written in {"auto": "33600000001", "+": "+33600000001", "00": "0033600000001"}.items():
         assert send(channel(server, "kannel", number_format=number_format), PEOPLE[0]) == {"ana": "posted"}
@@ -163,24 +155,7 @@ def test_a_form_writes_numbers_in_digits_and_the_option_otherwise(server: FakeGa
     assert server.requests[-1].json()["to"] == "+33600000001"
 
 
-# --- whose fault
-
-
-@pytest.mark.parametrize(
-    ("name", "code"),
-    [("kannel", "400"), ("infobip", "REJECTED_DESTINATION"), ("sfr", "BAD_NUMBER")],
-)
-def test_a_refused_recipient_is_reported_and_costs_no_other_the_message(
-    server: FakeGateways, name: str, code: str
-) -> None:
-    by = channel(server, name)
-    server.refuse(NUMBERS["ana"])
-    outcomes = outcomes_of(by)
-    refused = outcomes.pop("ana")
-    assert (refused.outcome, refused.code) == ("refused", code)
-    assert not re.search(r"\d{5}", str(refused.reason))
-    assert {each.outcome for each in outcomes.values()} == {"posted"}
-    assert not server.phone(NUMBERS["ana"])
+# --- whose fault, and what is in doubt
 
 
 def test_a_gateway_that_refuses_with_a_success_status_is_not_verified(server: FakeGateways) -> None:
@@ -189,17 +164,6 @@ def test_a_gateway_that_refuses_with_a_success_status_is_not_verified(server: Fa
     assert send(by, PEOPLE[0]) == {"ana": "posted"}
     assert server.messages == ()
     assert by.capabilities.acceptance == "unverified"
-
-
-@pytest.mark.parametrize("name", ["jasmin", "infobip", "cm"])
-def test_wrong_credentials_block_the_channel_for_all(server: FakeGateways, name: str) -> None:
-    by = channel(server, name)
-    server.password, server.key, server.token = "0ther", "0ther", "0ther"
-    told, error = until_error(by)
-    assert told == {}
-    assert isinstance(error, Blocked)
-    assert error.code in {"401", "403"}
-    assert "does not accept our credentials" in str(error.reason)
 
 
 def test_an_own_gateway_out_of_credit_is_not_a_wrong_login(server: FakeGateways) -> None:
@@ -236,8 +200,6 @@ def test_a_rate_limit_of_an_own_gateway_is_not_a_wrong_login(server: FakeGateway
             "does not let us send: Value filter",
         ),
         (403, "", Blocked, "does not accept our credentials."),
-        (400, "Insufficient balance", Blocked, "is out of credit: Insufficient balance"),
-        (400, "Too many requests", Unavailable, "asks us to wait: Too many requests"),
         (404, "No such service", Blocked, "does not know the target in it: No such service"),
     ],
 )
@@ -278,26 +240,15 @@ def test_the_words_of_a_gateway_of_ones_own_explain_a_refusal_and_give_nothing_a
         assert not re.search(r"s3cret|\d{2}|desk|@|vitez|\x07", str(ana.reason))
 
 
-# --- doubts
-
-
-@pytest.mark.parametrize(
-    ("fault", "effect", "code"),
-    [
-        (Disconnect(), True, "ProxyError"),  # that is what urllib3 calls it
-        (Answer.redirect("https://elsewhere.example/"), False, "302"),
-        (Answer.html("<h1>Wi-Fi</h1>"), False, "200"),
-    ],
-)
-def test_a_doubt_is_the_persons_alone(server: FakeGateways, fault: Reply, effect: bool, code: str) -> None:  # noqa: FBT001 - a parameter of the test
-    by = channel(server, timeout=timeout_for(fault))
-    server.fail_next("POST", OCTOPUSH, fault, effect=effect)
-    outcomes = outcomes_of(by)
-    doubt = outcomes.pop("ana")
-    assert (doubt.outcome, doubt.code) == ("unconfirmed", code)
-    assert {each.outcome for each in outcomes.values()} == {"posted"}
-    assert len(server.phone(NUMBERS["ana"])) == int(effect)
-    assert len(server.requests) == len(PEOPLE)  # and no redirect was followed
+def test_an_overloaded_gateway_that_names_a_time_is_not_called_before_and_leaves_the_asked_in_doubt(
+    server: FakeGateways,
+) -> None:
+    server.fail_next("*", "*", Answer(503, headers={"Retry-After": "60"}))
+    clock = FakeClock()
+    told, error = until_error(channel(server, "kannel", clock=clock))
+    assert told == {"ana": "unconfirmed"}
+    assert isinstance(error, Unavailable)
+    assert error.retry_at == clock.now() + timedelta(seconds=60)
 
 
 def test_it_is_reported_also_where_logging_is_switched_off(server: FakeGateways) -> None:
@@ -343,6 +294,8 @@ def test_serwersms_is_read_too(server: FakeGateways) -> None:
         ("+33 (0)6-12-34-56-78", "+33612345678"),
         ("33612345678", "+33612345678"),
         ("06\u00a012\u202f34 56 78", "+33612345678"),
+        ("0692 12 34 56", "+262692123456"),  # La Réunion
+        ("0639 12 34 56", "+262639123456"),  # a range that phonenumbers does not list
         ("+352 (0)621 123 456", "+352621123456"),
     ],
 )
@@ -417,6 +370,13 @@ def test_sms_go_to_the_listed_countries_only(
     assert len(server.messages) == sent
 
 
+def test_a_number_too_short_for_apprise_is_refused_for_that_person(server: FakeGateways) -> None:
+    by = channel(server, countries=("33", "290"))
+    outcomes = network_calls.outcomes_of(by, by.prepare(post(), ()), (person("jon", "+290 51234"), PEOPLE[0]))
+    assert {each.key: each.outcome for each in outcomes} == {"key-of-jon": "refused", PEOPLE[0].key: "posted"}
+    assert "apprise takes no telephone numbers of this length." in {each.reason for each in outcomes}
+
+
 # --- how long a text may be
 
 
@@ -477,7 +437,9 @@ def test_the_price_of_accents_is_described(server: FakeGateways) -> None:
     assert (budget.price(text), budget.price(to_gsm(text))) == (2, 1)
 
 
-def test_a_text_of_which_nothing_can_be_written_is_refused(server: FakeGateways) -> None:
+def test_a_text_of_too_many_segments_or_of_no_letter_is_refused(server: FakeGateways) -> None:
+    with pytest.raises(Refused, match="of SMS"):
+        channel(server, segments=1).prepare(post("a" * 161), ())
     with pytest.raises(Refused, match="No letter of the text"):
         channel(server).prepare(post("🚨"), ())
 
@@ -544,7 +506,9 @@ def test_settings_that_cannot_be_right_are_refused_by_name(url: str, options: di
     [
         (GOOD, {"sender": "POLICE34"}, "octopush POLICE34"),
         ("octopush://POLICE34:desk@police.example/s3cret/{recipient}", {}, "octopush POLICE34"),
+        ("cm://POLICE34@5f1b6c1e-0a0b-4c0d-8e0f-0123456789ab/{recipient}", {}, "cm POLICE34"),
         ("seven://s3cret/{recipient}", {}, "seven"),
+        ("twilio://sid:s3cret@{sender}/{recipient}", {"sender": "38123"}, "twilio 38123"),
         (f"{FORM}&:coding=0", {}, "forms gateway.example"),
         ("infobip://s3cret@abc.example/{recipient}?from=POLICE34", {}, "infobip abc.example POLICE34"),
         ("vonage://key:s3cret@32470123456/{recipient}", {"country_code": "32"}, "vonage"),
@@ -586,7 +550,7 @@ def test_bulksms_is_asked_not_to_charge_double() -> None:
 # --- who we are
 
 
-@pytest.mark.parametrize("name", GATEWAYS)
+@pytest.mark.parametrize("name", ["kannel", "octopush"])
 def test_whoami_reaches_the_gateway_and_sends_nothing(server: FakeGateways, name: str) -> None:
     by = channel(server, name)
     account = by.whoami()
@@ -607,6 +571,7 @@ def test_whoami_reaches_the_gateway_and_sends_nothing(server: FakeGateways, name
         ("form://gateway.example/s3cret?:to={recipient}", {}, "without encryption"),
         ("smpps://desk:s3cret@smsc.example/32470123456/{recipient}", {"country_code": "32"}, "cannot use SMPP"),
         ("seven://s3cret/+33600000009/{recipient}", {}, "names telephone numbers"),
+        ("seven://{recipient}/", {}, "no telephone number where"),
     ],
 )
 def test_a_url_that_apprise_cannot_use_blocks_the_channel(
@@ -632,12 +597,6 @@ def test_a_network_of_ones_own_may_be_called_without_encryption(server: FakeGate
         smseagle.whoami()
 
 
-# --- secrets
-
-
-# --- who is who
-
-
 def test_a_recipient_listed_in_several_forms_is_one_recipient() -> None:
     forms = (
         "06 12 34 56 78",
@@ -651,19 +610,12 @@ def test_a_recipient_listed_in_several_forms_is_one_recipient() -> None:
     assert addresses_of(how) == ("+33612345678", "06 x")  # an invalid number is reported and refused
 
 
-# --- proxies
-
-
-def test_no_proxy_of_the_environment_carries_plain_http_off_this_machine(
+def test_a_plugin_that_would_carry_plain_http_to_a_proxy_blocks_the_channel(
     server: FakeGateways, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    by = channel(server, "kannel")
     plugin = open_sms(f"smseagle://s3cret@{server.url.removeprefix('http://')}/{{recipient}}")
     with FakeServer() as proxy:
-        for name in ("http_proxy", "all_proxy"):
-            monkeypatch.setenv(name, proxy.url)
-        assert by.whoami()
-        assert set(send(by).values()) == {"posted"}
+        monkeypatch.setenv("http_proxy", proxy.url)
         with pytest.raises(Blocked, match="NO_PROXY"):
             plugin.whoami()
         _, error = until_error(plugin)

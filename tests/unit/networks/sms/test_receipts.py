@@ -50,40 +50,26 @@ F = P = X = None  # nothing follows from it for the person
 QUERIES: list[tuple[str, dict[str, Any], str | None, str]] = [
     ("kannel", {"status": "8", "reply": "ACK/00000001", "id": "00000001"}, P, "8"),
     ("kannel", {"status": "1", "reply": DLR.format(id="00000001", stat="DELIVRD"), "id": "00000001"}, D, "DELIVRD"),
-
     ("kannel", {"status": "2", "reply": DLR.format(id="2", stat="EXPIRED")}, U, "EXPIRED"),
-
     ("kannel", {"status": "2"}, F, "2"),
     ("kannel", {"status": "16", "reply": "NACK/0x0000000b/Invalid Destination Address"}, G, "0x0000000b"),
     ("kannel", {"status": "16", "reply": "NACK/0x00000058/Throttling error"}, F, "0x00000058"),
     ("kannel", {"status": "4"}, P, "4"),
-
     ("kannel", {"status": "66"}, X, "66"),
     ("jasmin", jasmin("ESME_ROK", 1), P, "ESME_ROK"),
     ("jasmin", jasmin("ESME_RINVDSTADR", 1), G, "ESME_RINVDSTADR"),
-
     ("jasmin", jasmin("ESME_ROK"), D, "ESME_ROK"),
     ("jasmin", jasmin("DELIVRD"), D, "DELIVRD"),
-
     ("twilio", TWILIO | {"MessageStatus": "sent"}, P, "sent"),
     ("twilio", TWILIO | {"MessageStatus": "delivered"}, D, "delivered"),
-
     ("twilio", TWILIO | {"MessageStatus": "undelivered", "ErrorCode": "30005"}, G, "30005"),
-
     ("twilio", TWILIO | {"MessageStatus": "failed", "ErrorCode": "21610"}, G, "21610"),
-
     ("vonage", VONAGE | {"status": "delivered", "err-code": "0"}, D, "delivered"),
-
     ("vonage", VONAGE | {"status": "expired", "err-code": "1"}, U, "1"),
-
     ("vonage", VONAGE | {"status": "failed", "err-code": "3"}, G, "3"),
-
-
     ("vonage", VONAGE | {"status": "unknown", "err-code": "1"}, X, "1"),
-
     ("46elks", {"id": "s17a6dafb12d6b1cabc053d57dac2b9d8", "status": "delivered"}, D, "delivered"),
     ("smsapi", {"MsgId": "5F8DA0AE3139A0", "status": "404", "to": NUMBER, "donedate": "1604488305"}, D, "404"),
-
     ("smsapi", {"MsgId": "5F8DA0AE3139A0", "status": "402", "to": NUMBER}, U, "402"),
 ]  # fmt: skip
 
@@ -102,15 +88,12 @@ def test_a_form_is_read_from_the_address_and_from_the_body(
     ("gateway", "content_type", "body", "query"),
     [
         ("ovh", "", b"", "id=1&status=1"),
-
-
         ("kannel", "", b"", "status=%d"),
         ("smsapi", "", b"", "MsgId=a,b&status=404,405"),
-
-
         ("vonage", "application/json", b"[" * 60_000, ""),
+        ("vonage", "application/json", b"[]", ""),
+        ("vonage", "application/json", b"{", ""),
         ("twilio", "", b"x" * (MAX_RECEIPT + 1), ""),
-
         ("twilio", "", "&".join(f"a{number}=" for number in range(101)).encode(), ""),
     ],
 )  # fmt: skip
@@ -202,6 +185,7 @@ def test_each_request_names_the_address_for_its_receipt(form: str, fields: dict[
     ("options", "said"),
     [
         ({"receipt_format": "kannel"}, "receipt_url: is missing"),
+        ({"receipt_url": ADDRESS, "receipt_format": "octopush"}, "receipt_format: must be one of"),
         ({"receipt_url": ADDRESS[:-7], "receipt_format": "kannel"}, "with {token} once"),
         ({"receipt_url": f"{ADDRESS}?a=1", "receipt_format": "kannel"}, "without . # and %"),
         ({"receipt_url": ADDRESS.replace("https", "http"), "receipt_format": "kannel"}, "must begin with https"),

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from policenotify.channel import Channel
 from policenotify.networks.webhook.channel import Webhook
 from policenotify.testing import ChannelContract, FakeClock, HttpFixture, VisiblePost
+from policenotify.testing.contract.capabilities import CapabilityContract
 from policenotify.testing.servers.webhook import FakeWebhookServer
 from tests.support.channels import open_channel
 from tests.support.patience import short
@@ -28,7 +29,7 @@ class WebhookFixture(HttpFixture):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        return self.server.secrets
+        return (*self.server.secrets, "t0ken")
 
     @property
     def visible_posts(self) -> Sequence[VisiblePost]:
@@ -43,7 +44,7 @@ class WebhookFixture(HttpFixture):
         ]
 
 
-class TestWebhook(ChannelContract):
+class OnWebhook:
     remembers: ClassVar[int] = 0
 
     def make_network(self) -> WebhookFixture:
@@ -52,7 +53,7 @@ class TestWebhook(ChannelContract):
     def open(self, network: WebhookFixture) -> Channel:
         return open_channel(
             Webhook,
-            url=SecretStr(f"{network.url}/police"),
+            url=SecretStr(f"{network.url}/t0ken"),
             secret=SecretStr(network.server.secret),
             remembers_hours=self.remembers,
             timeout=short(0.6),
@@ -60,5 +61,9 @@ class TestWebhook(ChannelContract):
         )
 
 
-class TestWebhookThatRemembers(TestWebhook):
+class TestWebhook(OnWebhook, ChannelContract):
+    pass
+
+
+class TestWebhookThatRemembers(OnWebhook, CapabilityContract):
     remembers = 24

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
@@ -166,18 +166,6 @@ def test_a_post_as_a_reader_sees_it(opened: Open, server: FakeXServer) -> None:
     assert ref == PostRef(account=opened().account, id=seen.id, url=f"https://x.com/Police34/status/{seen.id}")
 
 
-def test_the_call_is_the_small_one_that_x_takes(channel: X, server: FakeXServer) -> None:
-    opening = send_post(channel, a_post("Un"))
-    send_post(channel, a_post("Deux", pictures=(a_picture(),)), opening)
-    first, second = (seen.json() for seen in calls(server, CREATE))
-    assert first == {"text": "Un"}
-    assert second == {
-        "text": "Deux",
-        "reply": {"in_reply_to_tweet_id": opening.id},
-        "media": {"media_ids": [second["media"]["media_ids"][0]]},
-    }
-
-
 def test_pictures_go_up_with_what_they_show(channel: X, server: FakeXServer) -> None:
     long = "Vue aérienne. " * 100
     send_post(channel, a_post(pictures=(a_picture(), a_picture(JPEG + b"2", alt=long))))
@@ -220,6 +208,11 @@ def test_a_failed_upload_does_not_put_the_post_in_doubt(
     assert error.published == "no"
     assert not getattr(error, "whole_channel", False)
     assert server.posts == ()
+
+
+def test_an_upload_without_an_id_is_reported(channel: X, server: FakeXServer) -> None:
+    server.fail_next(*UPLOAD, Answer.json({"data": {"id": "7a"}}))
+    assert type(error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))) is Unavailable
 
 
 def test_where_answers_are_refused_nothing_is_answered(opened: Open, server: FakeXServer) -> None:
@@ -267,13 +260,6 @@ def test_other_credentials_start_a_new_session(opened: Open, server: FakeXServer
     assert server.posts == ()
 
 
-@pytest.mark.parametrize("handle", ["POLICE34"])
-def test_handles_are_compared_as_x_does(opened: Open, server: FakeXServer, handle: str) -> None:
-    server.handle = handle
-    account = opened().whoami()
-    assert (account.id, account.name, account.url) == ("1234567890", handle, f"https://x.com/{handle}")
-
-
 def test_a_failing_state_store_does_not_put_the_post_in_doubt(
     opened: Open, server: FakeXServer, rotating: Open
 ) -> None:
@@ -290,11 +276,8 @@ def test_a_failing_state_store_does_not_put_the_post_in_doubt(
 # --- once, and never twice ---
 
 
-@pytest.mark.parametrize("parent", [None])
-def test_the_same_words_of_some_time_ago_are_not_this_post(
-    channel: X, server: FakeXServer, clock: FakeClock, parent: str | None
-) -> None:
-    server.write("Route barrée à Évian.", at=NOW - timedelta(hours=3), parent=parent)
+def test_the_same_words_of_some_time_ago_are_not_this_post(channel: X, server: FakeXServer, clock: FakeClock) -> None:
+    server.write("Route barrée à Évian.", at=NOW - timedelta(hours=3))
     request = channel.prepare(a_post(), ())
     assert channel.find(request, since=NOW) is None
     error = error_of(lambda: channel.send(request))
@@ -327,27 +310,6 @@ def test_of_posts_with_the_same_text_the_first_unclaimed_one_after_the_call_is_o
     assert channel.find(request, since=NOW + timedelta(seconds=30)) is None  # what was there before the call is not
 
 
-@pytest.mark.parametrize("jump", [-3600, 65])
-def test_a_clock_that_is_set_between_two_calls_is_seen_from_the_answer_itself(
-    opened: Open, server: FakeXServer, clock: FakeClock, jump: float
-) -> None:
-    """X's earlier time is of no use then. The caller passes the time by the clock as it now is."""
-    ours = FakeClock(NOW)
-    channel = opened(clock=ours)
-    request = channel.prepare(a_post(), ())
-    out = server.write("Route barrée à Évian.")
-    for passing in (clock, ours):
-        passing.pass_by(10)
-    ours.jump(jump)
-    found = None
-    for _ in range(2):  # X may refuse to be asked about what it takes for the future: then once more
-        with suppress(Unavailable):
-            found = found or channel.find(request, since=NOW + timedelta(seconds=jump))
-    assert found is not None
-    assert found.id == out
-    assert channel.find(request, since=NOW + timedelta(seconds=jump + 10)) is None
-
-
 @pytest.mark.parametrize("ahead", [timedelta(hours=-3), timedelta(hours=3)])
 @pytest.mark.parametrize("learnt", [True, False])
 def test_a_clock_that_is_not_that_of_x_finds_the_post_and_no_older_one(
@@ -367,6 +329,22 @@ def test_a_clock_that_is_not_that_of_x_finds_the_post_and_no_older_one(
     assert found is not None
     assert found.id == out
     assert len(server.posts) == 2
+
+
+def test_a_clock_that_was_set_on_hides_no_post_from_the_first_answer(
+    opened: Open, server: FakeXServer, clock: FakeClock
+) -> None:
+    """By the clock as it was before, the question leaves out the time of the post, which X has no reason to refuse."""
+    ours = FakeClock(NOW)
+    channel = opened(clock=ours)
+    request = channel.prepare(a_post(), ())
+    out = server.write("Route barrée à Évian.")
+    for passing in (clock, ours):
+        passing.pass_by(60)
+    ours.jump(150)
+    found = channel.find(request, since=NOW + timedelta(seconds=150))
+    assert found is not None
+    assert found.id == out
 
 
 def test_a_wrong_clock_is_named_and_not_the_keys(opened: Open, server: FakeXServer, clock: FakeClock) -> None:
@@ -479,13 +457,13 @@ def test_a_timeline_that_cannot_be_read_keeps_the_doubt(
 @pytest.mark.parametrize(
     ("answer", "kind", "says"),
     [
-        (Answer.json({"data": {"id": 7}}, 201), Unconfirmed, ""),
+        (Answer.json(["no"], 400), Unconfirmed, "read"),  # tweepy fails on it: AttributeError
+        (Answer(201), Unconfirmed, ""),  # tweepy would fail on it: JSONDecodeError
         (Answer.json({"errors": [{"detail": "Half of it"}]}, 201), Unconfirmed, "Half of it"),
         (DUPLICATE, Unconfirmed, "does not show it yet"),
         (problem(403, "You are not permitted to perform this action."), Refused, "280"),
         (problem_v1(403, 186, "Tweet needs to be a bit shorter."), Refused, "limit"),
         (problem(403, "You may use a maximum of one cashtag."), Refused, "cashtag"),
-        (problem(403, "The Tweet contains an invalid URL."), Refused, "invalid URL"),
         (
             problem(400, "One or more parameters to your request was invalid.", PROBLEM + "invalid-request"),
             Refused,
@@ -496,7 +474,6 @@ def test_a_timeline_that_cannot_be_read_keeps_the_doubt(
         (Answer.html("Payment Required", 402), Blocked, "Buy credits"),
         (problem(403, "Not configured", PROBLEM + "oauth1-permissions"), Blocked, "Read and write"),
         (problem(403, "You must use keys of a Project", PROBLEM + "client-forbidden"), Blocked, "project"),
-        (problem(403, "Wrong authentication", PROBLEM + "unsupported-authentication"), Blocked, "doctor"),
         (problem_v1(403, 453, "You currently have access to a subset of X API V2 endpoints"), Blocked, "doctor"),
         (problem_v1(401, 261, "Application cannot perform write actions."), Blocked, "Read and write"),
         (
@@ -510,7 +487,6 @@ def test_a_timeline_that_cannot_be_read_keeps_the_doubt(
         (problem_v1(403, 226, "This request looks like it might be automated."), Unavailable, "automated"),
         (Answer.html("<h1>Forbidden by the firewall</h1>", 403), Unavailable, "proxy"),
         (Answer.html("<h1>Who are you?</h1>", 401), Unavailable, "proxy"),
-        (Answer(400), Unavailable, "proxy"),
         (problem(404, "Not Found"), Unavailable, "service"),
     ],
 )
@@ -543,19 +519,16 @@ def test_a_reply_that_x_does_not_take_may_be_a_post_of_its_own(channel: X, serve
     assert [post.text for post in server.posts] == ["Début", "Fin"]
 
 
-@pytest.mark.parametrize("how", ["forgotten", "old words"])
-def test_an_upload_that_was_lost(channel: X, server: FakeXServer, clock: FakeClock, how: str) -> None:
+def test_an_upload_that_was_lost(channel: X, server: FakeXServer) -> None:
     post = a_post(pictures=(a_picture(),))
     request = channel.prepare(post, ())
-    if how == "forgotten":
-        server.forget_media()
-    elif how == "expired":
-        clock.pass_by(86_401)
-    else:
+    server.forget_media()
+    for _ in range(2):
+        error = error_of(lambda: channel.send(request))
+        assert isinstance(error, Refused)
+        assert error.fallback == "prepare"
         server.fail_next(*CREATE, problem_v1(400, 324, "The validation of media ids failed."))
-    error = error_of(lambda: channel.send(request))
-    assert isinstance(error, Refused)
-    assert error.fallback == "prepare"
+    server.recover()
     send_post(channel, post.model_copy(update={"variant": 1}))
     assert server.posts[0].images[0].data == JPEG
 
@@ -633,24 +606,6 @@ def test_an_app_without_a_secret_names_itself_in_the_form(clock: FakeClock, stor
         assert calls(server, TOKEN)[0].headers["Authorization"] is None
 
 
-def test_an_expired_token_is_renewed_once_and_the_same_bytes_repeated(
-    rotating: Open, server: FakeXServer, clock: FakeClock, store: InMemoryStateStore
-) -> None:
-    channel = rotating()
-    request = channel.prepare(a_post(), ())
-    clock.pass_by(7201)
-    before = store.load("tokens")
-    channel.send(request)
-    after = store.load("tokens")
-    assert before is not None
-    assert after is not None
-    assert after.version == before.version + 1
-    bodies = [seen.body for seen in calls(server, CREATE)]
-    assert len(bodies) == 2
-    assert bodies[0] == bodies[1]
-    assert (server.renewals, len(server.posts)) == (2, 1)
-
-
 def test_a_new_pair_is_stored_before_it_is_used(rotating: Open, server: FakeXServer) -> None:
     used: list[int] = []
 
@@ -662,21 +617,6 @@ def test_a_new_pair_is_stored_before_it_is_used(rotating: Open, server: FakeXSer
 
     rotating(store=Watched()).whoami()
     assert used == [0]
-
-
-def test_a_lost_refresh_token_needs_a_person(rotating: Open, server: FakeXServer, store: InMemoryStateStore) -> None:
-    channel = rotating()
-    request = channel.prepare(a_post(), ())
-    server.expire_access()
-    server.revoke_refresh()
-    error = error_of(lambda: channel.send(request))
-    assert type(error) is Blocked
-    assert error.code == "400 invalid_request"
-    assert "Authorise the app" in str(error)
-    renewed = rotating(refresh_token=SecretStr(server.authorise()))
-    renewed.send(request)  # the new one of the settings counts, not the dead one that is kept
-    assert len(server.posts) == 1
-    assert store.load("tokens") is not None
 
 
 def test_a_lost_answer_to_a_renewal_is_reported_as_such(rotating: Open, server: FakeXServer) -> None:
@@ -725,17 +665,6 @@ def test_a_renewal_is_tried_once_and_reported_plainly(
     assert type(error) is kind
     assert says in str(error)
     assert len(server.requests) == 1
-
-
-def test_a_renewal_without_a_new_refresh_token_keeps_the_old_one(
-    rotating: Open, server: FakeXServer, store: InMemoryStateStore
-) -> None:
-    server.fail_next(*TOKEN, Answer.json({"access_token": "a", "token_type": "bearer"}))
-    server.fail_next(*ME, Answer.json({"data": {"id": "7", "username": "police34"}}))
-    rotating().whoami()
-    kept = store.load("tokens")
-    assert kept is not None
-    assert json.loads(kept.value)["refresh"] == server.refresh_token
 
 
 @pytest.mark.parametrize("kept", ["no json", None])
@@ -822,23 +751,6 @@ def test_a_refresh_token_that_another_process_has_just_used(rotating: Open, serv
 # --- taking back, closing ---
 
 
-@pytest.mark.parametrize(
-    ("answer", "kind"),
-    [
-        (Answer.json({"data": {"deleted": False}}), Unconfirmed),
-        (Answer.html("<h1>Portal</h1>", 404), Unavailable),
-        (problem(403, "You are not permitted to delete this"), Refused),
-        (problem(403, "Not configured", PROBLEM + "oauth1-permissions"), Blocked),
-    ],
-)
-def test_taking_back_can_fail(
-    channel: X, server: FakeXServer, answer: Answer | Disconnect, kind: type[ChannelError]
-) -> None:
-    ref = send_post(channel, a_post())
-    server.fail_next(*DELETE, answer)
-    assert type(error_of(lambda: channel.delete(ref))) is kind
-
-
 def test_a_post_of_another_account_is_not_deleted(channel: X, server: FakeXServer) -> None:
     ref = send_post(channel, a_post())
     for change in ({"account": "other"}, {"id": "../2/users/me"}):
@@ -874,6 +786,3 @@ def test_a_server_that_quotes_a_secret_does_not_spread_it(
     assert [secret for secret in server.secrets if secret in seen] == []
     assert "desk@police.example" not in seen
     assert "eyJhbGci" not in seen
-
-
-# --- proxies

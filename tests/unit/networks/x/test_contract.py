@@ -1,4 +1,4 @@
-"""X keeps the contract, with both kinds of credentials."""
+"""X keeps the contract, with both kinds of credentials. What it can do does not depend on their kind."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from policenotify.channel import Channel
 from policenotify.networks.x.channel import X
 from policenotify.testing import ChannelContract, FakeXServer, HttpFixture, VisiblePost
+from policenotify.testing.contract.core import CoreContract
 from policenotify.testing.servers._x_rules import UNAUTHORIZED
 from tests.support.channels import open_channel
 from tests.support.patience import short
@@ -69,7 +70,7 @@ class TestX(ChannelContract):
         )
 
 
-class TestXWithTokens(ChannelContract):
+class TestXWithTokens(CoreContract):
     def make_network(self) -> XFixture:
         return XFixture()
 

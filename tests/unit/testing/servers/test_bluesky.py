@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from policenotify.testing.servers.bluesky import FakeBlueskyServer, RichTextLink
+from policenotify.testing.servers.bluesky import FakeBlueskyServer
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 KEY = "3mabcdefgh222"
@@ -160,21 +160,6 @@ def test_deleting_and_a_late_put_that_brings_it_back(caller: Caller, server: Fak
     assert len(server.posts) == 1
 
 
-def test_uploads_live_as_long_as_a_post_shows_them(caller: Caller, server: FakeBlueskyServer) -> None:
-    blob = caller.upload()
-    assert (blob["mimeType"], blob["size"]) == ("image/png", 108)
-    assert caller.upload() == blob
-    record = with_images({"image": blob, "alt": "La route"})
-    caller.put(record)
-    server.forget_blobs()
-    assert server.posts[0].images[0].data == PNG
-    caller.delete()
-    got = caller.put(record)
-    assert (got["error"], got["message"]) == ("BlobNotFound", f"Could not find blob: {blob['ref']['$link']}")
-    assert caller.upload(b"no picture")["mimeType"] == "*/*"
-    assert caller.call("repo.uploadBlob", PNG + bytes(5 * 1024 * 1024))["status"] == 413
-
-
 def test_a_reply_to_a_deleted_post_is_on_no_page(server: FakeBlueskyServer) -> None:
     def record(text: str, *above: str) -> dict[str, Any]:
         at = f"2026-03-02T06:30:0{len(text)}.000Z"
@@ -188,18 +173,6 @@ def test_a_reply_to_a_deleted_post_is_on_no_page(server: FakeBlueskyServer) -> N
     server.remove(update)
     assert [post.uri for post in server.profile] == [opening]
     assert [post.uri for post in server.posts] == [opening, end]
-
-
-def test_a_reader_sees_which_bytes_a_link_covers(caller: Caller, server: FakeBlueskyServer) -> None:
-    link = {"$type": "app.bsky.richtext.facet#link", "uri": "https://x.example"}
-    facets = [{"index": {"byteStart": start, "byteEnd": end}, "features": [link]} for start, end in ((5, 9), (4, 8))]
-    caller.put(a_record(text="🚨 x.ex", facets=facets))
-    assert server.posts[0].links == (
-        RichTextLink("x.ex", "https://x.example"),
-        RichTextLink(" x.e", "https://x.example"),
-    )
-    caller.put(a_record(text="🚨", facets=[{"index": {"byteStart": 1, "byteEnd": 4}, "features": [link]}]))
-    assert "\ufffd" in server.posts[0].links[0].covers
 
 
 def test_sessions(caller: Caller, server: FakeBlueskyServer) -> None:

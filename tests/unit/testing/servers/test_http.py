@@ -8,11 +8,9 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 import httpx
 import pytest
-import requests
 
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest, Reply
 from tests.support.patience import ANSWERED, PATIENCE, short
@@ -93,23 +91,6 @@ def test_a_star_matches_one_segment_and_the_last_route_counts(server: FakeServer
     assert client.get("/statuses/7").status_code == 410
     assert client.get("/statuses/1/context").status_code == 206
     assert client.get("/statuses/1/context/more").status_code == 404
-
-
-@pytest.mark.benchmark
-def test_one_connection_carries_many_requests_without_waiting(server: FakeServer) -> None:
-    peers, took = set(), []
-    server.on("POST", "/", Posts())
-    with requests.Session() as session:
-        for number in range(50):
-            begun = time.monotonic()
-            answer = session.post(server.url, json={"text": str(number)}, stream=True, timeout=ANSWERED)
-            raw: Any = answer.raw
-            peers.add(raw.connection.sock.getsockname())
-            assert answer.json() == {"id": number + 1}
-            took.append(time.monotonic() - begun)
-
-    assert len(peers) == 1
-    assert sorted(took)[10] < 0.03  # Nagle with delayed acknowledgement would cost all but the first few 40 ms
 
 
 @pytest.mark.parametrize("effect", [False, True])
@@ -213,24 +194,6 @@ def test_a_timeout_reports_how_many_came(server: FakeServer, client: httpx.Clien
         server.wait_for(2, timeout=0.01)
 
 
-def test_callables_run_one_at_a_time(server: FakeServer) -> None:
-    inside = threading.Lock()
-
-    def alone(_: RecordedRequest) -> Answer:
-        assert inside.acquire(blocking=False)
-        time.sleep(0.01)
-        inside.release()
-        return Answer(200)
-
-    server.on("GET", "/", alone)
-    clients = [threading.Thread(target=requests.get, args=(server.url,)) for _ in range(5)]
-    for client in clients:
-        client.start()
-    for client in clients:
-        client.join()
-    assert len(server.requests) == 5
-
-
 def test_a_broken_callable_is_a_500_and_fails_the_test() -> None:
     def broken(seen: RecordedRequest) -> Answer:
         assert seen.method == "POST", "only POST is expected here"
@@ -249,16 +212,6 @@ def test_a_client_that_goes_away_mid_request_has_no_effect(server: FakeServer, c
     client.post("/post", json={"text": "whole"})
     assert posts.texts == ["whole"]
     assert len(server.requests) == 1
-
-
-def test_a_far_network_answers_late_and_has_done_it_by_then(server: FakeServer, client: httpx.Client) -> None:
-    server.on("POST", "/far", Answer.json({"done": True}))
-    server.latency = PATIENCE  # which closing the server ends
-    with pytest.raises(httpx.ReadTimeout):
-        client.post("/far", timeout=short(0.05))
-    assert [seen.path for seen in server.wait_for(1)] == ["/far"]
-    server.latency = 0.0
-    assert client.post("/far").json() == {"done": True}
 
 
 def test_a_request_that_is_not_http_fails_the_test() -> None:

@@ -10,7 +10,6 @@ import httpx
 import pytest
 
 from policenotify.testing.fakes import FakeClock
-from policenotify.testing.servers import VisibleImage
 from policenotify.testing.servers.mastodon import FakeMastodonServer, PostVersion
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
@@ -111,22 +110,6 @@ def test_refusals_of_the_server(
     assert server.posts == ()
 
 
-@pytest.mark.parametrize(("said", "kept"), [("nl-NL", "nl"), ("zz", "fr")])
-def test_a_language_is_bare_or_the_accounts_own(caller: Caller, said: str, kept: str) -> None:
-    assert caller.post("x", language=said)["language"] == kept
-
-
-def test_tokens_and_scopes(caller: Caller, server: FakeMastodonServer) -> None:
-    server.scopes = {"read"}
-    assert caller.call("GET", "v1/accounts/verify_credentials")["username"] == "police34"
-    assert caller.post()["error"] == "This action is outside the authorized scopes"
-    server.scopes = {"write"}
-    assert caller.post()["http"] == 200
-    caller.token = "other"
-    assert (caller.post()["http"], caller.post()["error"]) == (401, "The access token is invalid")
-    assert server.secrets == (server.token,)
-
-
 def test_limits_have_windows_and_no_retry_after(caller: Caller, server: FakeMastodonServer, clock: FakeClock) -> None:
     ref = caller.post()["id"]
     headers = caller.edit(ref, "y")["headers"]
@@ -142,31 +125,6 @@ def test_limits_have_windows_and_no_retry_after(caller: Caller, server: FakeMast
     assert caller.edit(ref, "z")["http"] == 200
     server.use_up("all")
     assert caller.call("GET", f"v1/statuses/{ref}")["http"] == 429
-
-
-def test_an_upload_takes_its_time(caller: Caller, server: FakeMastodonServer) -> None:
-    server.polls = 2
-    media = caller.upload()
-    assert (media["http"], media["url"], media["description"]) == (202, None, "La route")
-    assert "not finished" in caller.post("x", media_ids=[media["id"]])["error"]
-    assert [caller.call("GET", f"v1/media/{media['id']}")["http"] for _ in range(3)] == [206, 206, 200]
-    caller.post("x", media_ids=[media["id"]])
-    assert server.posts[0].images == (VisibleImage("La route", PNG, "image/png"),)
-    assert caller.call("GET", f"v1/media/{media['id']}")["http"] == 404  # it is the post's now
-    assert "already attached" in caller.post("y", media_ids=[media["id"]])["error"]
-
-
-def test_uploads_that_are_refused(caller: Caller, server: FakeMastodonServer) -> None:
-    assert "content type" in caller.upload(kind="text/plain")["error"]
-    assert "content type" in caller.upload(b"")["error"]
-    assert "16 MB" in caller.upload(b"x" * (16 * 1024 * 1024 + 1))["error"]
-    assert "limit of 1500" in caller.upload(description="x" * 1501)["error"]
-    ids = [caller.upload()["id"] for _ in range(5)]
-    assert "more than 4" in caller.post("x", media_ids=ids)["error"]
-    server.forget_media()
-    assert f"{ids[0]}" in caller.post("x", media_ids=ids[:1])["error"]
-    server.processing_fails = True
-    assert caller.call("GET", f"v1/media/{caller.upload()['id']}")["http"] == 422
 
 
 def test_an_edit_removes_what_it_does_not_contain(caller: Caller, server: FakeMastodonServer, clock: FakeClock) -> None:
@@ -189,18 +147,6 @@ def test_an_edit_removes_what_it_does_not_contain(caller: Caller, server: FakeMa
     long = [{"id": media, "description": "x" * 1501}]
     assert caller.edit(ref["id"], "z", media_ids=[media], media_attributes=long)["http"] == 422
     assert caller.edit("1", "z")["http"] == 404
-
-
-def test_the_timeline_has_pages(caller: Caller, server: FakeMastodonServer) -> None:
-    account = caller.call("GET", "v1/accounts/verify_credentials")["id"]
-    ids = [server.write(str(number)) for number in range(45)][::-1]
-    page = caller.call("GET", f"v1/accounts/{account}/statuses", params={"limit": 99})
-    assert [each["id"] for each in page["list"]] == ids[:40]
-    assert f"max_id={ids[39]}" in page["headers"]["Link"]
-    rest = caller.call("GET", f"v1/accounts/{account}/statuses", params={"max_id": ids[39]})
-    assert [each["id"] for each in rest["list"]] == ids[40:]
-    assert caller.call("GET", f"v1/accounts/{account}/statuses", params={"max_id": ids[44]})["list"] == []
-    assert caller.call("GET", "v1/accounts/1/statuses")["http"] == 404
 
 
 def test_gotosocial_counts_code_points_and_forgets_keys(http: httpx.Client) -> None:

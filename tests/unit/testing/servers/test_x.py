@@ -12,7 +12,6 @@ import requests
 from requests_oauthlib import OAuth1
 
 from policenotify.testing import FakeClock, FakeXServer
-from policenotify.testing.servers import VisibleImage
 from policenotify.testing.servers.x import VisibleXPost
 from tests.support.patience import ANSWERED
 
@@ -148,39 +147,6 @@ def test_the_same_text_is_refused_for_a_day(caller: Caller, server: FakeXServer,
 # --- pictures ---
 
 
-def test_a_picture_is_shown_with_its_words_and_once(caller: Caller, server: FakeXServer) -> None:
-    number = caller.upload()
-    words = {"id": number, "metadata": {"alt_text": {"text": "La route"}}}
-    assert caller.call("POST", "/2/media/metadata", words)["status"] == 200
-    got = caller.create("", media={"media_ids": [number]})
-    assert got["json"]["data"]["text"].strip().startswith("https://t.co/")
-    assert server.posts[0].images == (VisibleImage("La route", PNG),)
-    assert caller.create("Encore", media={"media_ids": [number]})["status"] == 400
-
-
-def test_a_picture_lives_a_day(caller: Caller, server: FakeXServer, clock: FakeClock) -> None:
-    old, lost = caller.upload(), caller.upload()
-    clock.pass_by(86_400)
-    assert caller.create("Un", media={"media_ids": [old]})["status"] == 400
-    used = caller.upload()
-    caller.create("Deux", media={"media_ids": [used]})
-    server.forget_media()
-    assert server.posts[0].images[0].data == PNG
-    assert caller.create("Trois", media={"media_ids": [lost]})["status"] == 400
-
-
-def test_a_picture_takes_time(caller: Caller, server: FakeXServer) -> None:
-    server.polls = 2
-    number = caller.upload()
-    assert caller.create(media={"media_ids": [number]})["status"] == 400
-    query = {"command": "STATUS", "media_id": number}
-    states = [caller.call("GET", "/2/media/upload", **query)["json"]["data"]["processing_info"] for _ in range(2)]
-    assert [info["state"] for info in states] == ["in_progress", "succeeded"]
-    assert caller.create(media={"media_ids": [number]})["status"] == 201
-    server.polls, server.processing_fails = 0, True
-    assert caller.create("Autre", media={"media_ids": [caller.upload()]})["status"] == 400
-
-
 @pytest.mark.parametrize(
     ("path", "body"),
     [
@@ -225,32 +191,6 @@ def test_the_timeline_shows_the_requested_posts(
     assert caller.timeline()["json"]["data"][1].keys() == {"id", "text", "edit_history_tweet_ids"}
 
 
-def test_the_timeline_has_pages_and_a_beginning(caller: Caller, server: FakeXServer, clock: FakeClock) -> None:
-    assert caller.timeline()["json"] == {"meta": {"result_count": 0}}
-    for number in range(3):
-        server.write(str(number))
-        clock.pass_by(60)
-    first = caller.timeline(max_results="2")["json"]
-    assert [post["text"] for post in first["data"]] == ["2", "1"]
-    second = caller.timeline(max_results="2", pagination_token=first["meta"]["next_token"])["json"]
-    assert [post["text"] for post in second["data"]] == ["0"]
-    assert "next_token" not in second["meta"]
-    assert len(caller.timeline(start_time="2026-03-02T06:31:00Z")["json"]["data"]) == 2
-
-
-def test_the_timeline_refuses_fields_that_it_does_not_know(caller: Caller, server: FakeXServer) -> None:
-    server.write("x")
-    assert caller.timeline(**{"post.fields": "colour"})["status"] == 400
-    assert caller.timeline(**{"post.fields": "created_at"})["status"] == 200
-    assert caller.timeline(**{"tweet.fields": "created_at"})["status"] == 400
-    server.knows_fields = "tweet.fields"
-    assert caller.timeline(**{"post.fields": "created_at"})["status"] == 400
-    assert caller.timeline(**{"tweet.fields": "created_at"})["status"] == 200
-    server.knows_fields = "none"
-    assert caller.timeline(**{"tweet.fields": "created_at"})["status"] == 400
-    assert caller.timeline()["status"] == 200
-
-
 # --- who is let in ---
 
 
@@ -292,13 +232,3 @@ def test_tokens_replace_one_another(caller: Caller, server: FakeXServer, clock: 
     assert caller.renew(server.authorise())["status"] == 200
     assert server.renewals == 3
     assert {first["access_token"], second["refresh_token"], *server.consumer, *server.access} < set(server.secrets)
-
-
-def test_an_app_returns_its_account(caller: Caller, server: FakeXServer) -> None:
-    refused = caller.renew(server.refresh_token, login=False)
-    assert (refused["status"], refused["error"]) == (401, "unauthorized_client")
-    assert caller.renew(server.refresh_token, client_id="another")["status"] == 400
-    assert caller.renew(server.refresh_token, grant_type="password")["status"] == 400
-    with FakeXServer(client_secret="") as public:
-        assert Caller(public, caller.http).renew(public.refresh_token, login=False)["status"] == 200
-        assert "" not in public.secrets
