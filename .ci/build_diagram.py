@@ -1,4 +1,4 @@
-"""Draw the layers of the package from its import contract, and list its real imports, in the architecture page.
+"""Draw the layers of the package from its import contract, in the architecture page, and refuse imports that climb.
 
 Between its two marks the page is written from the code. `--check` compares instead, and exits with 1 if it is old.
 """
@@ -30,17 +30,16 @@ def main() -> int:
     if after == before:
         return 0
     if "--check" in sys.argv[1:]:
-        print(f"{PAGE.relative_to(ROOT)} shows old imports. Run: python .ci/build_diagram.py")
+        print(f"{PAGE.relative_to(ROOT)} shows old layers. Run: python .ci/build_diagram.py")
         return 1
     PAGE.write_text(after, "utf-8")
     return 0
 
 
 def drawing() -> Iterator[str]:
-    """Yield the layers, the highest first, and the table below them."""
+    """Yield the layers, the highest first."""
     layers, edges = read_layers(), read_edges()
     level = {name: number for number, layer in enumerate(layers) for name in layer}
-    place = {name: number for number, name in enumerate(level)}
     if unknown := sorted(set(edges) - set(level) - BESIDE):
         raise SystemExit(f"In no layer of the import contract: {', '.join(unknown)}")
     upward = [
@@ -50,11 +49,7 @@ def drawing() -> Iterator[str]:
         raise SystemExit(f"Imports that climb: {', '.join(upward)}")
     yield from ("", "```text")
     yield from ("   ".join(layer) for layer in layers)
-    yield from ("```", "", "| package | imports |", "|---|---|")
-    for name in level:
-        others = sorted(edges[name] - BESIDE, key=place.__getitem__)
-        yield f"| `{name}` | {', '.join(f'`{other}`' for other in others)} |"
-    yield ""
+    yield from ("```", "")
 
 
 def read_layers() -> list[list[str]]:

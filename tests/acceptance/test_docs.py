@@ -47,8 +47,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 
 
 _ELSEWHERE = {
-    "django.md",  # in a project: tests/integration/runners/test_django.py
-    "django-back-office.md",  # step by step: tests/integration/runners/test_django_project.py
+    "django.md",  # in a project, and step by step: tests/integration/runners/test_django.py, test_django_project.py
     "add-a-network.md",  # in a package: tests/acceptance/outside/test_add_a_network_page.py
     "tutorial.md",  # step by step: below
     "README.md",  # without an installation: below

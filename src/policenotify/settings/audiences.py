@@ -25,7 +25,8 @@ from policenotify.validation import at_place, did_you_mean
 FunctionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 """A function of the installation: `module:function`."""
 
-_KINDS: Final = ("addresses", "file", "csv", "function")
+KINDS: Final = ("addresses", "file", "csv", "function")
+"""The keys of the sources of subscribers. An audience has one of them."""
 
 
 class RecipientSettings(SettingsTable):
@@ -91,14 +92,14 @@ class AudienceSettings(SettingsTable):
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> AudienceSettings:
-        kinds = [kind for kind in _KINDS if getattr(self, kind) is not None]
+        kinds = [kind for kind in KINDS if getattr(self, kind) is not None]
         if not kinds:
-            raise ValueError(Text("write one of {kinds}", kinds=", ".join(_KINDS)))
+            raise ValueError(Text("write one of {kinds}", kinds=", ".join(KINDS)))
         if len(kinds) > 1:
             raise ValueError(
                 Text(
                     "write one of {kinds}, not {kinds_2}",
-                    kinds=", ".join(_KINDS),
+                    kinds=", ".join(KINDS),
                     kinds_2=Text.join(Text(" and "), kinds),
                 )
             )

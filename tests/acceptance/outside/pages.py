@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+_ROOT = Path(__file__).parents[3]
+_INCLUDE = re.compile(r"^<!-- include: (\S+) -->$", re.MULTILINE)
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"# (\S+)\n")
 _PART = re.compile(r"# (\S+) holds:\n")
@@ -15,9 +17,10 @@ def script(page: Path) -> str:
     """The blocks as one script for bash.
 
     `sh` is run. Any other block begins with the name of its file, which it becomes (`# src/a.py`), or of which it must
-    be a part (`# pyproject.toml holds:`).
+    be a part (`# pyproject.toml holds:`). A file that the page includes stands in its place, as on the site.
     """
-    return "\n".join(_steps(page.read_text(encoding="utf-8")))
+    text = page.read_text(encoding="utf-8")
+    return "\n".join(_steps(_INCLUDE.sub(lambda found: (_ROOT / found[1]).read_text("utf-8").rstrip("\n"), text)))
 
 
 def _steps(text: str) -> Iterator[str]:

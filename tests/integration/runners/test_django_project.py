@@ -18,11 +18,10 @@ from policenotify.testing.servers.bluesky import FakeBlueskyServer
 pytestmark = pytest.mark.slow
 
 _ROOT = Path(__file__).parents[3]
-_PAGE = (_ROOT / "docs" / "howto" / "django.md").read_text(encoding="utf-8")
+_PAGE, _, _TUTORIAL = (_ROOT / "docs/howto/django.md").read_text("utf-8").partition("\n## A back office ")
 _BLOCKS = re.findall(r"```python\n(.*?)```", _PAGE, re.DOTALL)
 _SET_UP, _PUBLISH = (next(block for block in _BLOCKS if word in block) for word in ("INSTALLED_APPS", "accident = "))
 _TESTS = "\n".join(block for block in _BLOCKS if "Mixin" in block)
-_TUTORIAL = (_ROOT / "docs" / "howto" / "django-back-office.md").read_text(encoding="utf-8")
 _MANAGE = """
 import os
 from django.core.management import execute_from_command_line

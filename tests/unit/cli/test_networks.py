@@ -6,7 +6,6 @@ import re
 import sys
 import tomllib
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -176,16 +175,6 @@ def test_a_name_that_cannot_be_one_is_met_with_the_nearest(run: Run, tmp_path: P
     assert ran.code in {1, 2}
     assert said in ran.err
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("heading", "file"),
-    [("src/policenotify_radio/__init__.py", "network.py.txt"), ("tests/test_radio.py", "test.py.txt")],
-)
-def test_the_example_is_that_of_the_page(heading: str, file: str) -> None:
-    page = (OURS.parent / "docs" / "howto" / "add-a-network.md").read_text("utf-8")
-    example = (files("policenotify.cli") / "example" / file).read_text("utf-8")
-    assert f"```python\n# {heading}\n{example}```" in page
 
 
 def test_existing_files_are_not_overwritten(run: Run, tmp_path: Path) -> None:

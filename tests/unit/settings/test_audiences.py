@@ -13,6 +13,7 @@ from policenotify.channel import ChannelConfig
 from policenotify.errors import SettingsError
 from policenotify.model.cap import Severity
 from policenotify.settings import SettingsFile, channels_of, read_settings
+from policenotify.settings.audiences import KINDS
 
 BASIC = """
 sender = "Police nationale"
@@ -22,6 +23,7 @@ languages = ["fr", "en"]
 url = "mailtos://desk:hunter33@police.example?smtp=mx.police.example"
 """
 
+SOURCES = ", ".join(KINDS)
 Write = Callable[..., Path]
 
 
@@ -116,8 +118,7 @@ def test_a_function(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("table", "line"),
     [
-        ("", "audiences.people: write one of addresses, file, csv, function"),
-
+        ("", f"audiences.people: write one of {SOURCES}"),
         ('file = "a"\ncolumns = { address = "x" }', "audiences.people: columns is for csv only"),
         ('csv = "a"\ncolumns = { adress = "x" }', ("audiences.people: columns: 'adress' is not known. "
          "Did you mean 'address'?")),

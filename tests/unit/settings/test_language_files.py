@@ -39,7 +39,8 @@ PARIS: Final = ZoneInfo("Europe/Paris")
 NOW: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
 FR, EN = LOCALES["fr"], LOCALES["en"]
 PAGE: Final = Path(__file__).parents[3] / "docs" / "howto" / "languages.md"
-USE, GERMAN, ONLY_SOME = re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+USE, ONLY_SOME = re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+GERMAN: Final = (Path(__file__).parents[3] / "examples" / "words" / "de.toml").read_text(encoding="utf-8")
 BASIC: Final = """
 sender = "Police nationale"
 [channels.bluesky]
