@@ -27,8 +27,9 @@ from policenotify.testing.servers.http import RecordedRequest, Reply
 from tests.acceptance.crash.installation_process import FastClock, Installation
 from tests.acceptance.crash.process_pool import ProcessPool, process_pool
 from tests.support.network_options import bluesky_options, mail_options, sms_options, x_options
+from tests.support.patience import short
 
-_TIMEOUT = 0.5  # of the clients, in seconds on the wall
+_TIMEOUT = min(short(0.5), 3.0)  # of the clients, in seconds on the wall: a server that answers is never too slow
 _HANGS = NoResponse(2 * _TIMEOUT)
 _LAGS = timedelta(seconds=15)  # half of what the network X waits before it believes that a post is not there
 _SHARE = 0.6  # of the processes publish something before they are killed

@@ -27,7 +27,7 @@ def run(command: list[str], *, at: Path, **variables: str) -> str:
     ours = ("VIRTUAL_ENV", "PYTHON", "PYTEST", "COVERAGE", "POLICENOTIFY", "HYPOTHESIS", "UV_PROJECT", "UV_NO_SYNC")
     seen = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     done = subprocess.run(  # noqa: S603 - a test's own command
-        command, cwd=at, env=seen | variables, capture_output=True, text=True, check=False, timeout=240
+        command, cwd=at, env=seen | variables, capture_output=True, text=True, check=False, timeout=600
     )
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
     return done.stdout

@@ -21,7 +21,7 @@ def test_the_page_leads_from_an_empty_folder_to_a_published_package(
     environment: Callable[..., Environment], reader: dict[str, str], tmp_path: Path
 ) -> None:
     with FakeServer(Answer()) as index:
-        said = environment("campaigns,cli").shell(
+        said = environment("cli").shell(
             script(PAGE), at=tmp_path, **reader, UV_PUBLISH_URL=f"{index.url}/legacy/", UV_PUBLISH_TOKEN="t0ken"
         )
     assert len(re.findall(r"^=+ \d+ passed|^\d+ passed", said, re.MULTILINE)) == 2

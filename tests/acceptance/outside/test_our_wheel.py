@@ -34,7 +34,7 @@ for network, options in {_NEED_EXTRA!r}.items():
 
 
 def test_a_network_without_its_library_names_the_extra(environment: Callable[..., Environment], tmp_path: Path) -> None:
-    fresh = environment("campaigns,cli")
+    fresh = environment("cli")
     known = json.loads(fresh.run("policenotify", "networks", "--json", at=tmp_path))["networks"]
     assert {one["name"] for one in known if one["ready"]} == _READY
     assert {one["name"] for one in known} == set(OPTIONS)
@@ -46,7 +46,7 @@ def test_a_network_without_its_library_names_the_extra(environment: Callable[...
 
 
 def test_its_help_is_french_where_the_desk_is(environment: Callable[..., Environment], tmp_path: Path) -> None:
-    shown = environment("campaigns,cli").run("policenotify", "--help", at=tmp_path, LC_ALL="fr_FR.UTF-8")
+    shown = environment("cli").run("policenotify", "--help", at=tmp_path, LC_ALL="fr_FR.UTF-8")
     assert shown.startswith("Usage\N{NO-BREAK SPACE}: policenotify [OPTIONS] COMMANDE")
     assert "Publier un message" in shown
 
