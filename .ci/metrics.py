@@ -17,8 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "policenotify"
 DATA = {"_data"}  # folders of generated tables
 
-# The first three are what has been reached. Lower them as the package shrinks, towards 29,500 and 35,500 lines in 210
-# files.
+# The sizes stand a tenth above what has been reached, for ordinary growth. Lower them when the package shrinks.
 LIMITS: dict[str, float] = {
     "lines without testing": 56_500,
     "lines": 62_500,
@@ -207,6 +206,11 @@ def main(arguments: list[str]) -> int:
         missed += over
         detail = f"  {listed[name]}" if over and name in listed else ""
         print(f"{'MISSED' if over else 'ok':<7}{name:<48}{value:>10,}  limit {LIMITS[name]:,}{detail}")
+    if missed:
+        print(
+            "Forbidden words: `python .ci/metrics.py prose` lists them, docs/contributing/style.md has better ones.\n"
+            "A size: delete what is not needed, or raise the limit in .ci/metrics.py, with the reason in the commit."
+        )
     return 1 if missed else 0
 
 
