@@ -108,30 +108,14 @@ def test_an_error_survives_the_way_from_a_worker_to_its_caller(error: Policenoti
             ),
         ),
         (
-            MessageRejected([ERROR], ULID, in_transaction=True),
-            (
-                "Nothing was sent: the message may not go out as it is. "
-                f"The refusal is recorded as {ULID} if your transaction commits.\n"
-                "  PN101 block · location: No place is named. Name one."
-            ),
-        ),
-        (
             JournalError("The journal could not be read: x.", published="unknown"),
             "The journal could not be read: x. Nothing was sent that is not in it.",
         ),
-        (InvalidTransition("Incident 'x' has ended.", incident="x"), "Nothing was sent. Incident 'x' has ended."),
         (
             MessageTooLong("bluesky", 312, 300),
             (
                 "Nothing was sent: on 'bluesky' what, where and the first thing to do take 312 of 300. "
                 "Shorten the headline, the street or the first sentence of the instruction."
-            ),
-        ),
-        (
-            UnsupportedVersion("message", 3, 1),
-            (
-                "This message has schema version 3; this policenotify reads up to 1. "
-                "Install the release of policenotify that introduced this version, or a later one."
             ),
         ),
         (

@@ -218,7 +218,7 @@ def test_of_two_publishers_that_open_one_incident_the_second_waits_and_is_inform
 def test_one_key_at_one_instant_is_one_publication(together: Callable[..., list[str]], desk: Desk) -> None:
     told = together(
         "desk = opened()\ndraft = desk.draft(key='cad:1')\nat_once()\nprint(desk.journal.publications.add(draft))\n",
-        processes=4,
+        processes=3,
     )
     assert len(set(told)) == 1
     assert [one.id for one in desk.journal.publications.latest(9)] == [told[0]]

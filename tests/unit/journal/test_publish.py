@@ -86,6 +86,17 @@ def test_of_two_threads_one_wins(desk: Desk, stage: Stage) -> None:
 # --- refused drafts
 
 
+def test_a_standalone_message_is_cancelled_once(desk: Desk) -> None:
+    alone = desk.publish(Stage.STANDALONE)
+    drafts = [desk.draft(stage, None, corrects=alone) for stage in (Stage.CANCELLATION, Stage.CANCELLATION)]
+    correction = desk.draft(Stage.CORRECTION, None, corrects=alone)
+    desk.journal.publications.add(drafts[0])
+    for late in (drafts[1], correction):
+        with pytest.raises(IncidentChanged, match=f"Another desk has cancelled publication {alone}, which is final"):
+            desk.journal.publications.add(late)
+    assert [one.id for one in desk.journal.publications.latest(9)] == [drafts[0].id, alone]
+
+
 @pytest.mark.databases
 def test_a_refused_draft_keeps_its_key_free_and_holds_no_place(desk: Desk) -> None:
     refused = desk.draft(key="cad:4711", findings=(BLOCKING,))

@@ -247,7 +247,7 @@ def test_a_stored_reply_is_not_sent_below_a_deleted_post(
     assert sum(seen.path == PUT for seen in server.requests) == puts
 
 
-@pytest.mark.parametrize("trouble", [Disconnect(), Answer.json({"uri": "at://x"})])
+@pytest.mark.parametrize("trouble", [Disconnect(), xrpc(400, "InvalidRequest"), Answer.json({"uri": "at://x"})])
 def test_a_thread_that_cannot_be_looked_up_publishes_nothing(
     channel: Bluesky, server: FakeBlueskyServer, trouble: Answer | Disconnect
 ) -> None:

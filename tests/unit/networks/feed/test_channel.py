@@ -407,3 +407,8 @@ def test_an_address_without_encryption_is_noted(desk: Desk, store: InMemoryState
     assert "not encrypted" in str(plain.channel.whoami().note)
     assert plain.channel.account == "alertes.police.example/flux"
     assert repr(plain.channel) == "PublicFeed(alertes.police.example/flux)"
+
+
+def test_a_language_without_phrases_is_refused_where_it_is_set(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"language: there are no phrases for 'oc'\. .*\[languages\] oc = "):
+        open_channel(PublicFeed, url=URL, folder=tmp_path, publisher="Police", language="oc")

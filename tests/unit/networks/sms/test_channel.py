@@ -313,6 +313,7 @@ def test_numbers_are_read_as_people_write_them(written: str, number: str) -> Non
         ("0612345", "too short|receives no SMS"),
         ("+33412345678", "receives no SMS"),
         ("+4477", "too short, too long"),
+        ("+0612345678", "too short, too long"),
     ],
 )
 def test_a_number_that_cannot_be_right_is_refused_for_that_person(server: FakeGateways, written: str, why: str) -> None:

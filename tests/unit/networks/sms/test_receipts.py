@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import suppress
 from typing import Any
@@ -82,6 +83,12 @@ def test_a_form_is_read_from_the_address_and_from_the_body(
     by_address = read_receipt(gateway, "", b"", form)
     assert by_address == read_receipt(gateway, "application/x-www-form-urlencoded; charset=utf-8", form.encode(), "")
     assert (by_address.kind, by_address.code) == (status, code)
+
+
+def test_a_document_is_read_from_the_body() -> None:
+    call = VONAGE | {"status": "delivered", "err-code": "0"}
+    got = read_receipt("vonage", "application/json", json.dumps(call).encode(), "")
+    assert (got.kind, got.code) == (D, "delivered")
 
 
 @pytest.mark.parametrize(

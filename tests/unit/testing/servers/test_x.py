@@ -147,21 +147,6 @@ def test_the_same_text_is_refused_for_a_day(caller: Caller, server: FakeXServer,
 # --- pictures ---
 
 
-@pytest.mark.parametrize(
-    ("path", "body"),
-    [
-        ("upload", {"media": "eA==", "media_category": "tweet_film"}),
-        ("upload", {"media": "", "media_category": "tweet_image"}),
-        ("metadata", {"id": "7", "metadata": {"alt_text": {"text": "x"}}}),
-        ("metadata", {"id": "1000000000000000001", "metadata": {"alt_text": {"text": "x" * 1001}}}),
-    ],
-)
-def test_a_picture_that_is_not_taken(caller: Caller, path: str, body: object) -> None:
-    assert caller.upload() == "1000000000000000001"
-    assert caller.call("POST", f"/2/media/{path}", body)["status"] == 400
-    assert caller.call("GET", "/2/media/upload", media_id="7")["status"] == 400
-
-
 # --- the timeline ---
 
 
