@@ -17,6 +17,7 @@ import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
+import policenotify
 from policenotify.cli import main
 from tests.support.installation import Desk, open_desk
 from tests.support.patience import PATIENCE, until
@@ -142,6 +143,15 @@ def test_no_block_passes_unseen() -> None:
     """Only `python` fences are run by the parser above."""
     unseen = re.compile(r"```(?:pycon|py\n)")
     assert [page for page in _PAGES if unseen.search(page.read_text(encoding="utf-8"))] == []
+
+
+def test_the_recipes_name_files_that_exist() -> None:
+    text = (_ROOT / "docs" / "contributing" / "how-to-change.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:src|tests|docs|examples|\.ci)/[\w./-]+)`", text)
+    places = {path: _ROOT / path for path in named if not re.search(r"NAME|NETWORK", path)}
+    installed = Path(policenotify.__file__).parents[1]  # without the sources, as from a wheel
+    places |= {path: installed / path.removeprefix("src/") for path in places if path.startswith("src/")}
+    assert [path for path, place in places.items() if not place.exists()] == []
 
 
 @pytest.mark.parametrize("example", _EXAMPLES, ids=lambda example: example.name)
