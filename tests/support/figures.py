@@ -16,6 +16,8 @@ from tests.support.golden import WRITES
 README: Final = Path(__file__).parents[2] / "README.md"
 PAGE: Final = README.parent / "docs" / "explanation" / "performance.md"
 _MEASURED: Final = "Measured on "
+_REPEATED: Final = "Repeated on "
+"""How the lines begin that name the machine, of the figures and of the faults."""
 
 
 def report(what: str, ratio: float, ours: str, theirs: str) -> None:
@@ -27,7 +29,7 @@ def report(what: str, ratio: float, ours: str, theirs: str) -> None:
         ours: Our figure, with its unit.
         theirs: The figure of the other, with its unit and its name.
     """
-    _write(what, f"{ratio:.2f}", ours, theirs)
+    _write(_MEASURED, what, f"{ratio:.2f}", ours, theirs)
 
 
 def survived(fault: str, times: int, counted: Mapping[str, int], wrong: int = 0) -> None:
@@ -44,16 +46,16 @@ def survived(fault: str, times: int, counted: Mapping[str, int], wrong: int = 0)
     sums = Counter[str]()
     for name, count in counted.items():
         sums[name.split()[-1]] += count
-    _write(fault, *(f"{count:,}" for count in (times, wrong, sums["held"], sums["again"], sums["late"])))
+    _write(_REPEATED, fault, *(f"{count:,}" for count in (times, wrong, sums["held"], sums["again"], sums["late"])))
 
 
-def _write(name: str, *cells: str) -> None:
+def _write(dated: str, name: str, *cells: str) -> None:
     print(f"\n{' | '.join((name, *cells))}")  # noqa: T201 - figures are printed
     assert PAGE.read_text(encoding="utf-8").count(f"\n| {name} |") == 1, f"{PAGE.name} needs one row of: {name}"
     if WRITES:
         for page in (PAGE, README):
             lines = page.read_text(encoding="utf-8").splitlines()
-            written = [_row(line, cells) if line.startswith(f"| {name} |") else _dated(line) for line in lines]
+            written = [_row(line, cells) if line.startswith(f"| {name} |") else _dated(dated, line) for line in lines]
             page.write_text("\n".join(written) + "\n", encoding="utf-8")
 
 
@@ -63,10 +65,10 @@ def _row(line: str, cells: tuple[str, ...]) -> str:
     return f"| {' | '.join((name, *cells, *others[len(cells) :]))} |"
 
 
-def _dated(line: str) -> str:
-    if not line.startswith(_MEASURED):
+def _dated(dated: str, line: str) -> str:
+    if not line.startswith(dated):
         return line
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)  # noqa: S607 - git, by the path
     day, load = f"{datetime.now(UTC):%Y-%m-%d}", os.getloadavg()[0]
     python = f"CPython {platform.python_version()}"
-    return f"{_MEASURED}{day}, {os.cpu_count()} cores, load {load:.1f}, {python}, commit `{commit.stdout.strip()}`."
+    return f"{dated}{day}, {os.cpu_count()} cores, load {load:.1f}, {python}, commit `{commit.stdout.strip()}`."
