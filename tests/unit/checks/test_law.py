@@ -247,6 +247,7 @@ def test_a_name_is_found(text: str) -> None:
     ("text", "found"),
     [
         ("Louis Dupont a 15 ans.", True), ("Louis Dupont, quinze ans, est là.", True),
+        ("Louis Dupont, âgé de 15 ans", True),
         ("Il y a 15 ans, Louis Dupont ouvrait ce poste.", False), ("Un bail de 15 ans, signé par Louis Dupont", False),
     ],
 )  # fmt: skip
