@@ -50,8 +50,8 @@ def test_the_readme_is_short_and_begins_with_the_page_of_the_officer() -> None:
     assert re.findall(r"\]\(([^)]+)\)", _README)[0] == "docs/fr/permanence.md"
     titles = re.findall(r"^## (.+)$", _README, re.MULTILINE)
     assert titles == [
-        "What it does that a notifier does not", "Beside others", "Not for", "Try it, test it", "Use it",
-        "Install it", "Where next",
+        "What it does that a notifier does not", "Beside others", "What it costs", "Not for", "Try it, test it",
+        "Use it", "Install it", "Where next",
     ]  # fmt: skip
 
 

@@ -13,7 +13,8 @@ from typing import Final
 
 from tests.support.golden import WRITES
 
-PAGE: Final = Path(__file__).parents[2] / "docs" / "explanation" / "performance.md"
+README: Final = Path(__file__).parents[2] / "README.md"
+PAGE: Final = README.parent / "docs" / "explanation" / "performance.md"
 _MEASURED: Final = "Measured on "
 
 
@@ -48,13 +49,18 @@ def survived(fault: str, times: int, counted: Mapping[str, int], wrong: int = 0)
 
 def _write(name: str, *cells: str) -> None:
     print(f"\n{' | '.join((name, *cells))}")  # noqa: T201 - figures are printed
-    lines = PAGE.read_text(encoding="utf-8").splitlines()
-    found = [number for number, line in enumerate(lines) if line.startswith(f"| {name} |")]
-    assert len(found) == 1, f"{PAGE.name} needs one row that begins with: {name}"
+    assert PAGE.read_text(encoding="utf-8").count(f"\n| {name} |") == 1, f"{PAGE.name} needs one row of: {name}"
     if WRITES:
-        by_hand = lines[found[0]].strip("| ").split(" | ")[1 + len(cells) :]
-        lines[found[0]] = f"| {' | '.join((name, *cells, *by_hand))} |"
-        PAGE.write_text("\n".join(_dated(line) for line in lines) + "\n", encoding="utf-8")
+        for page in (PAGE, README):
+            lines = page.read_text(encoding="utf-8").splitlines()
+            written = [_row(line, cells) if line.startswith(f"| {name} |") else _dated(line) for line in lines]
+            page.write_text("\n".join(written) + "\n", encoding="utf-8")
+
+
+def _row(line: str, cells: tuple[str, ...]) -> str:
+    """Return a row with new figures. What stands behind them is written by hand."""
+    name, *others = line.strip("| ").split(" | ")
+    return f"| {' | '.join((name, *cells, *others[len(cells) :]))} |"
 
 
 def _dated(line: str) -> str:

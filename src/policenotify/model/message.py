@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -435,12 +434,14 @@ _CARRIED = (
 )
 
 
-def _canonical(value: datetime | bytes | os.PathLike[str]) -> str:
+def _canonical(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat(timespec="microseconds")
     if isinstance(value, bytes):
         return hashlib.sha256(value).hexdigest()
-    return os.fspath(value)
+    if hasattr(value, "__fspath__"):
+        return value.__fspath__()
+    raise TypeError(f"{type(value).__name__} has no canonical form")
 
 
 def read(source: str | bytes | Mapping[str, Any]) -> Message:

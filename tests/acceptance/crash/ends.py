@@ -379,7 +379,7 @@ class Scene:
         out = Counter(post.id for post in self.x.posts)
         marks = Counter(turn_of(post.text) for post in self.x.posts)
         late = {mark: copies - 1 for mark, copies in marks.items() if copies > 1}
-        counted["x late"] += sum(late.values())
+        counted["x again"] += sum(late.values())
         self.must(refs <= out and (out - refs).total() == sum(late.values()), f"x: {len(refs)} posted, {len(out)} out")
         tried = self._owners_of_attempts() if late else {}
         self.must(all(len(tried[_key(*mark)]) > again for mark, again in late.items()), f"x: {late} are out again")

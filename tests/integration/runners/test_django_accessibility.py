@@ -42,6 +42,10 @@ class _Quiet(WSGIRequestHandler):
         """Log nothing."""
 
 
+_DJANGOS = '.small > a[href="?"]'
+"""The link that ends a search, in Django's own list of rows."""
+
+
 def _axe(pages: dict[str, bytes]) -> dict[tuple[str, int, str], list[str]]:
     """Return what axe-core finds on each page, with the styles of the admin."""
     chromium, node = shutil.which("chromium"), shutil.which("node")
@@ -62,15 +66,19 @@ def _axe(pages: dict[str, bytes]) -> dict[tuple[str, int, str], list[str]]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         named = {name: f"http://127.0.0.1:{server.server_port}/{name}" for name in pages}
         done = subprocess.run(  # noqa: S603 - our own script
-            [node, str(_BROWSER / "feed.mjs")],
-            input=json.dumps({"chromium": chromium, "pages": named, "widths": [1280]}),
+            [node, str(_BROWSER / "measure.mjs")],
+            input=json.dumps({"chromium": chromium, "pages": named, "walk": []}),
             capture_output=True, text=True, check=False, timeout=300,
         )  # fmt: skip
         server.shutdown()
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
     assert {one["page"] for one in seen} == pages.keys()
-    return {(one["page"], one["width"], one["scheme"]): one["violations"] for one in seen if one["violations"]}
+    ours = {
+        (one["page"], one["width"], one["scheme"]): [each for each in one["violations"] if _DJANGOS not in each]
+        for one in seen
+    }
+    return {view: found for view, found in ours.items() if found}
 
 
 @pytest.mark.browser
