@@ -243,6 +243,18 @@ def test_a_name_is_found(text: str) -> None:
     assert {"PN202", "PN203"} & codes(category="arrest", headline=text).keys()
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Louis Dupont a 15 ans.", True), ("Louis Dupont, quinze ans, est là.", True),
+        ("Louis Dupont, âgé de 15 ans", True),
+        ("Il y a 15 ans, Louis Dupont ouvrait ce poste.", False), ("Un bail de 15 ans, signé par Louis Dupont", False),
+    ],
+)  # fmt: skip
+def test_a_name_beside_the_age_of_a_minor_blocks_and_beside_other_years_does_not(text: str, *, found: bool) -> None:
+    assert codes(category="road_safety", headline=text).get("PN203") is (Level.BLOCK if found else None)
+
+
 def test_a_name_of_a_street_that_the_message_states_is_no_persons() -> None:
     place = {"commune": "34172", "between": ["rue Jean Dupont", "avenue Paul Bernard"], "district": "Karim"}
     assert "PN202" not in codes(location=place, description="La rue Jean Dupont est fermée, Karim aussi.")

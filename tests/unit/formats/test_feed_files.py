@@ -117,6 +117,21 @@ def test_cancelled_and_corrected_entries_are_amended_likewise(stage: Stage, note
     assert (amended.heading, by.heading) == (f"{mark} – Rue Foch fermée", "Rue Fabre")
 
 
+def test_an_end_that_is_withdrawn_is_still_the_end() -> None:
+    at = END.published_at + timedelta(minutes=5)
+    feed = feed_at(at, *ENDED[:-1], END.withdrawn(at))
+    assert feed.open == ()
+    assert {str(each.note) for each in feed.entries if not each.item.withdrawn_at} == {"Terminé à 18h55."}
+    assert feed_at(at + KEPT, *feed.items).entries == ()
+
+
+def test_a_correction_that_is_withdrawn_amends_nothing() -> None:
+    wrong = item(Stage.CORRECTION, 30, OPENING, headline="Rue Fabre").withdrawn(NOW + timedelta(minutes=40))
+    shown = {entry.item.id: entry for entry in make_feed(OPENING, wrong).entries}
+    opening = shown[OPENING.id]
+    assert (opening.heading, str(opening.note)) == (OPENING.title, "")
+
+
 def test_a_clock_that_is_set_back_turns_no_incident_round() -> None:
     late = item(Stage.UPDATE, -30, OPENING, headline="Toujours fermée")
     end = item(Stage.END, -10, late, headline="Rue Foch rouverte")

@@ -17,9 +17,6 @@ from policenotify.journal.database import schema
 from policenotify.model.lifecycle import Stage
 from tests.support.journal import Desk
 
-# --- only added
-
-
 # --- the order
 
 
@@ -120,6 +117,11 @@ def test_batches_of_earlier_keys_are_still_verified(desk: Desk) -> None:
         "UPDATE pn_event SET xid = xid - 9 WHERE id = 4",
         "DELETE FROM pn_seal WHERE id = 1",
         "UPDATE pn_event SET body = '{}' WHERE id = 7",
+        # A batch is cut out, and the next one put in its place: each seal is a signed one.
+        (
+            "DELETE FROM pn_event WHERE id IN (3, 4); DELETE FROM pn_seal WHERE id = 2; "
+            "UPDATE pn_seal SET id = 2, previous = (SELECT digest FROM pn_seal WHERE id = 1) WHERE id = 3"
+        ),
     ],
 )
 def test_sealed_records_cannot_be_changed_undetected(desk: Desk, change: str) -> None:

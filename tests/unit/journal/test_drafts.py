@@ -373,6 +373,16 @@ def test_an_urgent_publication_owes_a_second_reading(publisher: Publisher, desk:
     assert desk.journal.audit.verify() == 0
 
 
+def test_who_publishes_urgently_does_not_read_it_afterwards(publisher: Publisher, desk: Desk) -> None:
+    """Nor when another person wrote it."""
+    draft = submitted(publisher)
+    done = publisher.drafts.publish(draft.id, actor="omar", urgent=REASON)
+    with pytest.raises(DraftConflict, match="wrote or published it"):
+        publisher.drafts.second_reading(done.id, actor="omar")
+    assert publisher.drafts.second_reading(done.id, actor="hugo").second_due_at is None
+    assert kinds(desk) == ["drafted", "submitted", "published", "second_reading"]
+
+
 # --- forgeries
 
 

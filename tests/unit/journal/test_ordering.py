@@ -96,6 +96,14 @@ def test_an_end_goes_where_the_opening_may_be_out(desk: Desk, how: str) -> None:
     assert desk.take().publication == end
 
 
+def test_an_end_goes_where_a_refusal_leaves_a_doubt(desk: Desk) -> None:
+    desk.publish()
+    desk.deliver(outcome=Outcome.UNCONFIRMED)
+    desk.deliver(outcome=Outcome.REFUSED)  # sent again blindly, and refused: the first may be published
+    end = desk.publish(Stage.END, skips=("sky",))
+    assert desk.take().publication == end
+
+
 @pytest.mark.parametrize("stage", [Stage.END, Stage.CANCELLATION])
 @pytest.mark.parametrize("skips", [(), ("sky",)])
 def test_an_opening_that_comes_back_unsent_after_its_end_is_not_tried_again(

@@ -80,12 +80,6 @@ def test_of_two_threads_one_wins(desk: Desk, stage: Stage) -> None:
     assert [one.message.stage for one in desk.journal.publications.latest(9)].count(stage) == 1
 
 
-# --- the incident
-
-
-# --- refused drafts
-
-
 def test_a_standalone_message_is_cancelled_once(desk: Desk) -> None:
     alone = desk.publish(Stage.STANDALONE)
     drafts = [desk.draft(stage, None, corrects=alone) for stage in (Stage.CANCELLATION, Stage.CANCELLATION)]
@@ -95,6 +89,9 @@ def test_a_standalone_message_is_cancelled_once(desk: Desk) -> None:
         with pytest.raises(IncidentChanged, match=f"Another desk has cancelled publication {alone}, which is final"):
             desk.journal.publications.add(late)
     assert [one.id for one in desk.journal.publications.latest(9)] == [drafts[0].id, alone]
+
+
+# --- refused drafts
 
 
 @pytest.mark.databases
@@ -114,6 +111,18 @@ def test_a_refused_draft_keeps_its_key_free_and_holds_no_place(desk: Desk) -> No
     assert '"codes":["PN101"]' in row[7]
     assert desk.journal.publications.refusal(refused.id) == (refused.at, "PN101")
     assert desk.journal.publications.refusal(first) is None
+
+
+@pytest.mark.databases
+def test_of_a_refused_message_no_text_is_kept(desk: Desk) -> None:
+    """Nor the digest, from which a short text could be guessed."""
+    why = Finding(code="PN101", level=Level.BLOCK, field="headline", reason="Dupont", remedy="Dupont")
+    refused = desk.draft(headline="Accident, Dupont attendu", findings=(why,))
+    desk.journal.publications.add_refused(refused)
+    kept = repr(desk.dump())
+    assert refused.id in kept
+    assert "Dupont" not in kept
+    assert refused.digest not in kept
 
 
 # --- whole or not at all

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from sqlalchemy import select
 from policenotify.channel import Operation, PostRef, RecipientOutcome
 from policenotify.errors import Blocked, LostLease, PublishingStopped, UnsupportedVersion
 from policenotify.journal.database import schema
-from policenotify.journal.records import LEASE, AttemptResult
+from policenotify.journal.records import LEASE, AttemptResult, TakenBack
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -203,6 +204,24 @@ def test_nothing_begins_once_everything_is_stopped(desk: Desk) -> None:
         desk.begin(claimed)
     assert desk.journal.deliveries.take(mass, 25, hold_doubt=True, lease=LEASE) == ()
     assert desk.dump("pn_attempt")["pn_attempt"][0][0] == mass.id
+
+
+@pytest.mark.databases
+@pytest.mark.parametrize("how", ["withdrawn", "cancelled", "ended"])
+def test_what_is_taken_back_between_claim_and_attempt_is_not_begun(desk: Desk, how: str) -> None:
+    """An end takes back what was looked for in vain: its readers would have the end first."""
+    opening = desk.publish()
+    claimed = desk.take()
+    if how == "withdrawn":
+        desk.journal.publications.take_down(opening, actor="cne Roux", reason="", deletes=())
+    elif how == "cancelled":
+        desk.publish(Stage.CANCELLATION)
+    else:
+        desk.journal.deliveries.record_result(desk.begin(claimed), AttemptResult(outcome=Outcome.UNCONFIRMED))
+        claimed = replace(desk.take(), in_doubt=False)
+        desk.publish(Stage.END)
+    with pytest.raises(TakenBack):
+        desk.begin(claimed)
 
 
 # --- answers

@@ -41,6 +41,15 @@ def test_a_second_report_on_another_day_suppresses(desk: Desk, address: str) -> 
     assert desk.journal.audit.verify() == 0
 
 
+def test_a_report_of_another_channel_purpose_or_delivery_is_not_taken(desk: Desk) -> None:
+    _publish(desk)
+    add = desk.journal.reports.add
+    assert add(_token(desk, A), "bounce", "gone", channel="sky") is ReportResult.UNKNOWN
+    assert add(_token(desk, A, "stop"), "bounce", "gone") is ReportResult.UNKNOWN
+    assert add(_token(desk, A, delivery=77), "bounce", "gone") is ReportResult.UNKNOWN
+    assert desk.journal.people.export(A, "desk").reports == ()
+
+
 @pytest.mark.databases
 def test_clicks_at_once_leave_once(desk: Desk) -> None:
     _publish(desk)

@@ -126,6 +126,19 @@ def test_an_aborted_sending_reaches_nobody_more_and_holds_who_is_in_doubt(desk: 
     desk.journal.audit.verify()
 
 
+@pytest.mark.databases
+def test_who_leaves_while_a_list_is_sent_gets_nothing(desk: Desk) -> None:
+    said = mailed(desk)
+    claimed, people = begun(desk, marked=1)
+    left = {A, B, C, D} - {people[0].address}
+    desk.suppress(leaving := min(left))
+    following = answer(desk, claimed, posted(people[0]), more=25)
+    assert {person.address for person in following} == left - {leaving}
+    answer(desk, claimed, *map(posted, following))
+    interrupted(desk, claimed)
+    assert on_mail(desk, said).people == {Outcome.POSTED: 3, Outcome.SUPPRESSED: 1}
+
+
 _PAGES, _AT_ONCE = 5, 2
 
 

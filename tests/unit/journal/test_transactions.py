@@ -105,9 +105,10 @@ def test_a_child_of_a_fork_within_a_transaction_refuses_the_journal(desk: Desk, 
     thread = threading.Thread(target=use)
     thread.start()
     assert begun.wait(PATIENCE)
-    assert fork(lambda: _is_refused(desk)) == 0
+    refused = fork(lambda: _is_refused(desk))
     go.set()
     thread.join()
+    assert refused == 0
     with desk.journal.read():
         assert fork(lambda: _is_refused(desk)) == 0
     desk.publish()

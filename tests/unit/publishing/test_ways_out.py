@@ -180,6 +180,23 @@ def test_what_is_refused_has_a_way_out(
 # --- what counts
 
 
+@pytest.mark.parametrize("level", [Level.BLOCK, Level.SECOND])
+def test_a_rule_that_asks_for_nobody_lifts_no_finding(checked: Checked, level: Level) -> None:
+    publisher = checked.publisher
+    publisher.drafts._installation = replace(
+        publisher.installation,
+        channels=publisher.installation.channel_configs.values(),
+        approval=(ApprovalRule(readers=0),),
+    )
+    tip = message(Stage.STANDALONE, Severity.MODERATE, "", publisher)
+    assert publisher.publish(tip, key="nothing found", actor="claire").id
+    checked.finds(("X1", level))
+    draft = publisher.drafts.create(tip, actor="claire")
+    draft = publisher.drafts.submit(draft.id, actor="claire", reason=REASON)
+    with pytest.raises(ApprovalMissing, match="PN601"):
+        publisher.drafts.publish(draft.id, actor="claire")
+
+
 def _usual(category: str) -> Severity:
     return Severity.EXTREME if category == "armed_threat" else Severity.MINOR
 
