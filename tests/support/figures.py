@@ -61,7 +61,7 @@ def _write(dated: str, name: str, *cells: str) -> None:
 
 def _row(line: str, cells: tuple[str, ...]) -> str:
     """Return a row with new figures. What stands behind them is written by hand."""
-    name, *others = line.strip("| ").split(" | ")
+    _, name, *others, _ = (cell.strip() for cell in line.split("|"))
     return f"| {' | '.join((name, *cells, *others[len(cells) :]))} |"
 
 
