@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -214,6 +215,18 @@ def test_a_correction_that_names_the_time_of_the_wrong_message_names_it_once() -
     history = History(incident="i1", entries=(ACCIDENT.entry(1),))
     correction = accident("correction", headline="L'accident annoncé à 17h42 est dans la rue voisine")
     assert render_post(correction, history=history).standalone.text.count("17h42") == 1
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_correction_of_an_edited_post_answers_the_post_that_was_edited(*, shown: bool) -> None:
+    """An edit is a correction without a post of its own."""
+    opening = ACCIDENT.entry(1)
+    correct = partial(ACCIDENT.message.followed_by, Stage.CORRECTION, incident="i1")
+    message = correct(headline="Accident rue Foch", corrects=opening.publication)
+    edit = replace(ACCIDENT.entry(2), posts=(), message=message)
+    history = History(incident="i1", entries=(opening if shown else replace(opening, posts=()), edit))
+    again = correct(headline="Accident rue de la Loge", corrects=edit.publication)
+    assert render_post(again, history=history).reached is shown
 
 
 def test_a_language_without_a_mark_for_openings_refers_to_them_in_their_own_words() -> None:
