@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
+from difflib import unified_diff
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,9 @@ def check(file: Path, text: str) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     there = file.read_text(encoding="utf-8") if file.exists() else ""
-    assert there == text, f"{file.name} differs. `bash .ci/run regenerate` writes it again: then read each difference."
+    different = "\n".join([*unified_diff(there.splitlines(), text.splitlines(), "file", "now", n=0, lineterm="")][:40])
+    hint = f"{file.name} differs. `bash .ci/run regenerate` writes it again: then read each difference."
+    assert there == text, f"{hint}\n{different}"
 
 
 def check_names(folder: Path, names: Collection[str]) -> None:

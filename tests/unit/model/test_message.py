@@ -13,6 +13,7 @@ from hypothesis import example, given
 from pydantic import ValidationError
 
 from policenotify.errors import UnsupportedVersion
+from policenotify.model import message as message_module
 from policenotify.model.cap import Certainty, Precision, Severity, Urgency
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Area, Location, Point, Polyline, RoadRef
@@ -380,3 +381,8 @@ def test_what_is_known_says_at_least_one_thing() -> None:
     assert "known.confirmed: give what is known" in refusal(known={}) or "give what is known" in refusal(known={})
     assert make(known={"unconfirmed": "L'origine du feu."}).known == Known(unconfirmed="L'origine du feu.")
     assert "200" in refusal(known={"confirmed": "a" * 201})
+
+
+def test_only_times_and_bytes_and_paths_have_a_canonical_form_of_their_own() -> None:
+    with pytest.raises(TypeError, match="set has no canonical form"):
+        message_module._canonical(set())
