@@ -61,7 +61,8 @@ def test_every_example_names_a_command_and_its_own_options(
         while words and f"{called} {words[0]}".strip() in EVERY:
             called = f"{called} {words.pop(0)}".strip()
         assert called, line
-        EVERY[called].make_context(called, words, obj=CliContext()).close()
+        whole = click.Context(program, obj=CliContext(), **program.context_settings)  # commands keep its `-h`
+        EVERY[called].make_context(called, words, parent=whole).close()
 
 
 @pytest.mark.parametrize("name", COMMANDS)
