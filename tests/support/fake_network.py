@@ -284,6 +284,18 @@ class Book:
         return filled(self.journal, claimed, self.lists[claimed.publication])
 
 
+def list_network(**more: Any) -> Scripted:
+    """Return a network that writes to people, one by one."""
+    return Scripted(capabilities=MAIL, one_by_one=True, **more)
+
+
+def claim(book: Book, name: str = "") -> ClaimedDelivery:
+    """Return the next delivery, claimed by a process of this name."""
+    claimed = book.claim(owner=name)
+    assert claimed is not None
+    return claimed
+
+
 def attempts(book: Book, network: Scripted, how: ChannelConfig | None = None, **more: Any) -> DeliveryAttempt:
     """Return what makes attempts on the channel "sky" of a journal."""
     channel = network.open(book.clock, book.journal.channels.state_store("sky"))

@@ -39,7 +39,7 @@ def survived(fault: str, times: int, counted: Mapping[str, int], wrong: int = 0)
         fault: The first cell of the row.
         times: How often it happened.
         counted: What was counted, by names that end in `held` for what is in doubt, in `again` for what came twice
-            because that had been chosen, and in `late` for what was sent after it had been taken back.
+            as the guarantees allow, and in `late` for what was sent after it had been taken back.
         wrong: How much was lost, doubled, out of order, or otherwise than its receipt.
     """
     print(", ".join(f"{name} {count}" for name, count in sorted(counted.items())))  # noqa: T201 - figures are printed

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.runners
 
 PUT = ("POST", "/xrpc/com.atproto.repo.putRecord")
 HOSTS = [("sqlite", "thread"), ("server", "process"), ("sqlite", "celery"), ("server", "procrastinate")]
-"""Each runner once, and each kind of journal. What a journal guarantees whoever delivers is shown by its own tests."""
+"""Each runner once, and each kind of journal. The guarantees of a journal are shown by its own tests."""
 
 
 @pytest.fixture(params=HOSTS, ids="-".join)

@@ -18,10 +18,9 @@ from policenotify.errors import Blocked, Unavailable, Unconfirmed
 from policenotify.journal import leases
 from policenotify.journal.database import schema
 from policenotify.journal.leases import this_process
-from policenotify.journal.records import ClaimedDelivery
 from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
-from tests.support.fake_network import MAIL, Book, Scripted, attempts, everybody
+from tests.support.fake_network import MAIL, Book, Scripted, attempts, claim, everybody, list_network
 from tests.support.patience import PATIENCE
 
 PEOPLE = tuple(f"{number:02d}@press.example" for number in range(60))
@@ -29,16 +28,6 @@ PEOPLE = tuple(f"{number:02d}@press.example" for number in range(60))
 
 class KilledError(BaseException):
     """The process ends here."""
-
-
-def list_network(**more: Any) -> Scripted:
-    return Scripted(capabilities=MAIL, one_by_one=True, **more)
-
-
-def claim(book: Book, name: str = "") -> ClaimedDelivery:
-    claimed = book.claim(owner=name)
-    assert claimed is not None
-    return claimed
 
 
 def until(network: Scripted, count: int) -> Any:

@@ -33,21 +33,13 @@ from tests.support.fake_network import (
     Scripted,
     attempt,
     attempts,
+    claim,
     doubted,
+    list_network,
 )
 
 HOUR = timedelta(hours=1)
 PEOPLE = tuple(f"{number:02d}@press.example" for number in range(60))
-
-
-def list_network(**more: Any) -> Scripted:
-    return Scripted(capabilities=MAIL, one_by_one=True, **more)
-
-
-def claim(book: Book, name: str = "") -> ClaimedDelivery:
-    claimed = book.claim(owner=name)
-    assert claimed is not None
-    return claimed
 
 
 def asked(network: Scripted) -> list[str]:

@@ -6,20 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
-from policenotify.model.message import Message
-
-
-def make(**fields: Any) -> Message:
-    return Message.model_validate({"category": "fire", "headline": "Feu de broussailles", **fields})
-
-
-def refusal(**fields: Any) -> str:
-    with pytest.raises(ValidationError) as refused:
-        make(**fields)
-    return str(refused.value)
-
+from tests.unit.model.test_message import make, refusal
 
 TEXTS: dict[str, Any] = {
     "headline": lambda text: {"headline": text},

@@ -92,8 +92,8 @@ def test_what_each_level_asks_for(
     code: str,
     level: Level,
     severity: Severity,
-    at_once: bool,  # noqa: FBT001
-    urgently: bool,  # noqa: FBT001
+    at_once: bool,  # noqa: FBT001 - of the table
+    urgently: bool,  # noqa: FBT001 - of the table
     stage: Stage,
 ) -> None:
     publisher = checked.publisher
@@ -252,7 +252,7 @@ def test_the_highest_of_message_category_and_incident_counts(
     made: Message,
     earlier: tuple[Message, ...],
     rule: ApprovalRule,
-    needed: bool,  # noqa: FBT001
+    needed: bool,  # noqa: FBT001 - of the table
 ) -> None:
     assert (rule_for([rule], _new(made, earlier), _usual) is not None) is needed
 
