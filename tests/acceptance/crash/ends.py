@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import multiprocessing
 import os
 import quopri
 import random
@@ -45,7 +44,7 @@ from policenotify.publishing.publisher import Publisher
 from policenotify.testing import FakeBlueskyServer, FakeMailServer, FakeSmsServer, FakeXServer
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.servers.mail import Mail
-from tests.acceptance.crash.installation_process import FastClock, turn_of
+from tests.acceptance.crash.installation_process import LOST, PROCESSES, FastClock, turn_of
 from tests.support.installation import accident
 from tests.support.network_options import bluesky_options, mail_options, sms_options, x_options
 
@@ -59,9 +58,6 @@ _AT_ONCE = {"email": len(_ADDRESSES), "sms": 5}  # people who are marked at once
 _SETTLED = 300.0  # seconds on the wall in which all must be settled once nothing disturbs any more
 
 _FOREVER = 3_600.0  # seconds: no process of a test is needed for longer
-
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["tests.acceptance.crash.ends", "tests.acceptance.crash.preloaded"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +185,7 @@ class Scene:
         }
         self.turns += turns
         orders = replace(self.orders, people=people, task=task, turns=turns, **more)
-        process = _processes.Process(target=obey, args=(orders,))
+        process = PROCESSES.Process(target=obey, args=(orders,))
         process.start()
         self.started.append(process)
         return process
@@ -204,8 +200,7 @@ class Scene:
 
     def joined(self, process: BaseProcess, code: int = 0) -> None:
         process.join(_SETTLED)
-        # The fork server loses an exit code now and then, which is then 255 (multiprocessing.popen_forkserver).
-        ended = process.exitcode in {code, 255}
+        ended = process.exitcode in {code, LOST}
         if code == 0:
             ended = ended and (self.orders.folder / f"ended {process.pid}").exists()
         self.must(ended, f"a process ended with {process.exitcode}")

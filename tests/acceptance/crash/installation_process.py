@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-import json
+import multiprocessing
 import os
 import re
 import secrets
@@ -63,6 +63,14 @@ _SLOW_TO_LOAD = (
 )
 
 
+PROCESSES = multiprocessing.get_context("forkserver")
+"""Forks processes from one that has loaded everything, so that each starts in a moment."""
+PROCESSES.set_forkserver_preload(["tests.acceptance.crash.ends", "tests.acceptance.crash.preloaded"])
+
+LOST = 255
+"""The exit code of a process whose own the fork server has lost, as happens (multiprocessing.popen_forkserver)."""
+
+
 class FastClock(SystemClock):
     """The machine's clock, running faster since *start*, the same in all processes and fake servers."""
 
@@ -87,14 +95,6 @@ class Installation:
     start: datetime
     options: Mapping[str, dict[str, Any]]
     on_unknown: Literal["resend", "hold"]
-
-    def to_json(self) -> str:
-        return json.dumps([str(self.folder), self.start.isoformat(), self.options, self.on_unknown])
-
-    @classmethod
-    def from_json(cls, text: str) -> Installation:
-        folder, start, options, on_unknown = json.loads(text)
-        return cls(folder=Path(folder), start=datetime.fromisoformat(start), options=options, on_unknown=on_unknown)
 
     @property
     def returned(self) -> Path:
