@@ -18,16 +18,15 @@ from policenotify.cli.commands.demo import STORY, StoryClock
 from policenotify.cli.report.builder import Report, draw
 from policenotify.cli.report.source import ReaderPost, ReportEntry
 from policenotify.errors import Blocked, Refused
-from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Image, Message
-from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
-from policenotify.testing.samples import PARIS, SAMPLES, SENDER
+from policenotify.testing.samples import SAMPLES
 from policenotify.text import Budget, graphemes, mastodon_length, sms, to_gsm, x_weight
 from tests.support.fake_network import Scripted
+from tests.support.installation import open_journal_publisher
 
 READERS = ("redaction@journal.example", "standard.secret@mairie.example", "+33639981234")
 ACCOUNTS = {
@@ -90,16 +89,9 @@ def everywhere(room: int = 1, scripts: Mapping[str, Sequence[Any]] | None = None
 @contextmanager
 def desk(folder: Path, channels: Sequence[ChannelConfig], **how: Any) -> Iterator[tuple[Publisher, StoryClock]]:
     clock = StoryClock()
-    publisher = Publisher(
-        Installation(
-            journal=open_journal(
-                str(folder / "pages.db"), keys=Keys.create(secrets.token_bytes), clock=clock, create=True
-            ),
-            channels=channels,
-            **{"zone": PARIS, "sender": SENDER, "wait": timedelta(seconds=5), "clock": clock, **how},
-        )
-    )
-    with publisher:
+    usual = {"wait": timedelta(seconds=5), "clock": clock}
+    keys = Keys.create(secrets.token_bytes)
+    with open_journal_publisher(folder / "pages.db", keys, *channels, **{**usual, **how}) as publisher:
         yield publisher, clock
 
 

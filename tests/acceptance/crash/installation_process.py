@@ -27,10 +27,8 @@ from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
 from policenotify.networks.registry import configure_channel
-from policenotify.publishing.installation import Installation as Given
 from policenotify.publishing.publisher import Publisher
-from policenotify.testing.samples import PARIS, SENDER
-from tests.support.installation import accident
+from tests.support.installation import accident, open_journal_publisher
 
 PEOPLE: Mapping[str, tuple[str, ...]] = {
     "email": ("redaction@journal.example", "standard@mairie.example", "t.dupont@habitant.example"),
@@ -110,18 +108,9 @@ class Installation:
         open_journal(str(self.journal), keys=Keys.load(self.folder / "keys"), create=True).close()
 
     def publisher(self) -> Publisher:
+        channels, keys = [self._channel(network) for network in self.options], Keys.load(self.folder / "keys")
         clock = FastClock(self.start)
-        return Publisher(
-            Given(
-                journal=open_journal(str(self.journal), keys=Keys.load(self.folder / "keys"), clock=clock),
-                channels=[self._channel(network) for network in self.options],
-                zone=PARIS,
-                sender=SENDER,
-                clock=clock,
-                lease=_LEASE,
-                backoff=_backoff,
-            )
-        )
+        return open_journal_publisher(self.journal, keys, *channels, clock=clock, lease=_LEASE, backoff=_backoff)
 
     def _channel(self, network: str) -> ChannelConfig:
         people = PEOPLE.get(network)

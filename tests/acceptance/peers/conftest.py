@@ -17,12 +17,8 @@ from typing import Any
 import pytest
 
 from policenotify.channel import ChannelConfig
-from policenotify.journal import open_journal
-from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
-from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
-from policenotify.testing.samples import PARIS, SENDER
 from tests.acceptance.peers.kannel_server import Kannel
 from tests.acceptance.peers.mail_server import MailServer
 from tests.acceptance.peers.pds_server import Pds
@@ -30,7 +26,7 @@ from tests.acceptance.peers.programs import CannotBeHad
 from tests.acceptance.peers.snac_server import Snac
 from tests.acceptance.peers.spam_filter import SpamAssassin
 from tests.acceptance.peers.tested_servers import Proven, same
-from tests.support.installation import soon
+from tests.support.installation import open_journal_publisher, soon
 
 _PEERS = os.environ.get("POLICENOTIFY_PEERS", "")  # `required`, `write`, or nothing
 _PAGE = Path("docs/explanation/tested-servers.md")
@@ -155,17 +151,8 @@ def new_publisher(tmp_path: Path) -> Iterator[NewPublisher]:
     opened: list[Publisher] = []
 
     def make(*channels: ChannelConfig, **how: Any) -> Publisher:
-        clock = how.get("clock") or SystemClock()
-        values = {
-            "zone": PARIS,
-            "sender": SENDER,
-            "clock": clock,
-            "wait": timedelta(seconds=30),
-            "backoff": soon,
-            **how,
-        }
-        journal = open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True)
-        opened.append(Publisher(Installation(journal=journal, channels=channels, **values | how)))
+        usual = {"wait": timedelta(seconds=30), "backoff": soon}
+        opened.append(open_journal_publisher(tmp_path / "journal.db", keys, *channels, **{**usual, **how}))
         return opened[-1]
 
     yield make

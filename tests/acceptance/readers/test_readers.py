@@ -15,20 +15,17 @@ import pytest
 import uvicorn
 
 from policenotify.formats.feed import FILES
-from policenotify.journal import open_journal
-from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
 from policenotify.model.lifecycle import STANDALONE, Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message
 from policenotify.networks.registry import configure_channel
-from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.render.locales import LOCALES
-from policenotify.testing.samples import PARIS, SENDER
+from policenotify.testing.samples import SENDER
 from policenotify.web import app
 from tests.acceptance.readers.clients import READERS, Reader, Shown
-from tests.support.installation import INCIDENT, accident
+from tests.support.installation import INCIDENT, accident, open_journal_publisher
 
 pytestmark = pytest.mark.readers
 
@@ -112,16 +109,8 @@ def _served(folder: Path) -> Iterator[str]:
 
 def _publisher(box: Path, url: str) -> Publisher:
     options = {"url": url, "publisher": SENDER, "folder": str(box / "feed")}
-    clock, keys = SystemClock(), Keys.create(secrets.token_bytes)
-    return Publisher(
-        Installation(
-            journal=open_journal(str(box / "journal.db"), keys=keys, clock=clock, create=True),
-            channels=[configure_channel("feed", "feed", options, locales=LOCALES)],
-            zone=PARIS,
-            sender=SENDER,
-            clock=clock,
-        )
-    )
+    channel = configure_channel("feed", "feed", options, locales=LOCALES)
+    return open_journal_publisher(box / "journal.db", Keys.create(secrets.token_bytes), channel)
 
 
 @pytest.fixture(scope="module")
