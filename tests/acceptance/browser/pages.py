@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import secrets
-import struct
-import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+
+from PIL import Image as Drawing
 
 from policenotify.channel import Capabilities, ChannelConfig, Recipient, RecipientOutcome
 from policenotify.cli.commands.demo import STORY, StoryClock
@@ -177,10 +178,6 @@ def mail(subject: str) -> ReaderPost:
 
 def png(width: int, height: int) -> bytes:
     """A grey picture."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    rows = zlib.compress((b"\0" + b"\x90" * width) * height)
-    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    file = BytesIO()
+    Drawing.new("L", (width, height), 0x90).save(file, "PNG")
+    return file.getvalue()

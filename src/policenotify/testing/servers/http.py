@@ -120,13 +120,12 @@ class Disconnect:
     """The connection is closed before the whole answer is sent.
 
     Attributes:
-        after: The part of the answer that is sent: `"nothing"`, its `"headers"`, or these and `"half"` of the body. The
-            `Content-Length` always promises more.
+        after: The part of the answer that is sent: `"nothing"`, or its headers and `"half"` of the body.
         reset: Close with a TCP reset (RST) instead of a FIN.
         of: The answer that is cut short. With `effect=True` the route's own answer replaces it.
     """
 
-    after: Literal["nothing", "headers", "half"] = "nothing"
+    after: Literal["nothing", "half"] = "nothing"
     reset: bool = False
     of: Answer = field(default_factory=lambda: Answer.json({"server": "this answer is cut short"}))
 
@@ -411,9 +410,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _hang_up(self, fault: Disconnect) -> None:
         self.close_connection = True
-        if fault.after != "nothing":
-            sent = len(fault.of.body) // 2 if fault.after == "half" else 0
-            self._send(fault.of, max(len(fault.of.body), 1), sent)
+        if fault.after == "half":
+            self._send(fault.of, max(len(fault.of.body), 1), len(fault.of.body) // 2)
         if fault.reset:  # close() discards at once and sends RST: SO_LINGER on, for 0 seconds (socket(7))
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 

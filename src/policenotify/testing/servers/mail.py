@@ -171,17 +171,6 @@ class FakeMailServer(LoopbackServer):
         """
         self._delays[command] = seconds
 
-    def limit_session(self, mails: int, code: int = 421, text: str = "4.7.0 too many mails in one session") -> None:
-        """Refuse `MAIL` after a number of mails, until the next session.
-
-        Args:
-            mails: Mails in a session.
-            code: The reply code. A 421, as of exim and postfix, also closes the connection. OpenSMTPD keeps it open:
-                `limit_session(100, 452, "4.5.3 Too many recipients: Too many messages sent")`.
-            text: The reply's text with its enhanced code (RFC 3463).
-        """
-        self._faults.append(_Fault("MAIL", f"{code} {text}", None, lambda session, _: session.mails >= mails))
-
     def recover(self) -> None:
         """End every failure, and accept connections again at the same port."""
         self._faults.clear()

@@ -100,7 +100,6 @@ def test_a_star_matches_one_segment_and_the_last_route_counts(server: FakeServer
         (NoResponse(), httpx.ReadTimeout),
         (Disconnect(), httpx.RemoteProtocolError),
         (Disconnect(reset=True), httpx.ReadError),
-        (Disconnect("headers"), httpx.RemoteProtocolError),
         (Disconnect("half"), httpx.RemoteProtocolError),
     ],
 )
