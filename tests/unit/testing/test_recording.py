@@ -378,8 +378,8 @@ def test_an_installation_without_its_secrets(tmp_path: Path, monkeypatch: pytest
 
 def test_wrong_settings_are_reported(tmp_path: Path) -> None:
     with (
-        pytest.raises(SettingsError, match="languges"),
-        recording_publisher(settings=_written(tmp_path, lambda text: text.replace("languages", "languges"))),
+        pytest.raises(SettingsError, match="at_least"),
+        recording_publisher(settings=_written(tmp_path, lambda text: text.replace("Moderate", "Modrate"))),
     ):
         pass
     with (
