@@ -71,11 +71,8 @@ class Account:
 class Snac:
     """snac on the loopback, whose users grant a token in the browser."""
 
-    name = "snac"
-
     def __init__(self) -> None:
         self._snac = program("snac", "apt-get install --no-install-recommends snac2")
-        self.version = _version(self._snac)
         folder = Path(tempfile.mkdtemp(prefix="pn-snac-"))
         port = free_port()
         self._data = folder / "data"
@@ -119,12 +116,6 @@ def _called(url: str, body: object = None, headers: dict[str, str] | None = None
         asked = Request(url, json.dumps(body).encode(), {"Content-Type": "application/json", **(headers or {})})  # noqa: S310 - the same
     with urlopen(asked) as got:  # noqa: S310 - the same
         return bytes(got.read())
-
-
-def _version(snac: str) -> str:
-    """Return snac's version. Without a command snac prints it and ends with an error."""
-    told = subprocess.run([snac], check=False, capture_output=True, text=True, timeout=30)  # noqa: S603 - named by us
-    return str(re.findall(r"snac (\d[\w.]*)", told.stdout + told.stderr)[0])
 
 
 def _output_of(*command: str | Path, said: str) -> str:
