@@ -61,12 +61,17 @@ def soon(before: timedelta) -> timedelta:
 
 
 def open_journal_publisher(
-    place: Path | str, keys: Keys, *channels: ChannelConfig, clock: Clock | None = None, **how: Any
+    place: Path | str,
+    keys: Keys,
+    *channels: ChannelConfig,
+    clock: Clock | None = None,
+    create: bool = True,
+    **how: Any,
 ) -> Publisher:
-    """Return a publisher on a journal, which is made if it is not there."""
+    """Return a publisher on a journal, which is made if it is not there, unless *create* is false."""
     clock = clock or SystemClock()
     with ExitStack() as unless_made:
-        journal = open_journal(str(place), keys=keys, clock=clock, create=True)
+        journal = open_journal(str(place), keys=keys, clock=clock, create=create)
         unless_made.callback(journal.close)
         settings = {"zone": PARIS, "sender": SENDER, "clock": clock, **how}
         made = Publisher(Installation(journal=journal, channels=channels, **settings))

@@ -176,5 +176,5 @@ def scene(folder: Path, seed: int, on_unknown: Literal["resend", "hold"], *, rep
             options={name: {"timeout": _TIMEOUT, **given} for name, given in options.items()},
             on_unknown=on_unknown,
         )
-        installation.make_journal()
+        installation.make_journal().close()
         yield Scene(seed, installation, x, bluesky, mail, sms, random.Random(seed))  # noqa: S311 - no secret is made
