@@ -31,7 +31,7 @@ from weakref import WeakSet
 from policenotify.errors import MissingExtra
 from policenotify.testing.servers import LoopbackServer
 
-Command: TypeAlias = Literal["EHLO", "AUTH", "MAIL", "RCPT", "DATA", "RSET", "QUIT"]
+Command: TypeAlias = Literal["EHLO", "AUTH", "MAIL", "RCPT", "DATA"]
 """A command of a client (RFC 5321, section 4.1; RFC 4954). `DATA` is answered after the final dot of the mail."""
 
 
@@ -319,12 +319,6 @@ class _Hooks:
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         return await self._answer("DATA", server, session, envelope) or "250 2.0.0 accepted"
-
-    async def handle_RSET(self, server: Any, session: Any, envelope: Any) -> str:
-        return await self._answer("RSET", server, session, envelope) or "250 2.0.0 ok"
-
-    async def handle_QUIT(self, server: Any, session: Any, envelope: Any) -> str:
-        return await self._answer("QUIT", server, session, envelope) or "221 2.0.0 bye"
 
     async def handle_exception(self, error: Exception) -> str:
         if not isinstance(error, OSError):  # clients may disconnect
