@@ -73,8 +73,8 @@ def open_journal_publisher(
     with ExitStack() as unless_made:
         journal = open_journal(str(place), keys=keys, clock=clock, create=create)
         unless_made.callback(journal.close)
-        settings = {"zone": PARIS, "sender": SENDER, "clock": clock, **how}
-        made = Publisher(Installation(journal=journal, channels=channels, **settings))
+        settings = {"channels": channels, "zone": PARIS, "sender": SENDER, "clock": clock, **how}
+        made = Publisher(Installation(journal=journal, **settings))
         unless_made.pop_all()
     return made
 
