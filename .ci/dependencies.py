@@ -1,27 +1,20 @@
-"""Check what an installation depends on: where it comes from, its licences, and the advisories about it.
+"""Check what an installation depends on: where it comes from, and its licences.
 
 `python .ci/dependencies.py` reads `uv.lock` and the metadata of the installed packages, and exits with 1 if a package
-is not pinned by its hash, or has a licence that is not on the list. If `OSV_ADVISORIES` names a file (JSON, or the
-archive https://osv-vulnerabilities.storage.googleapis.com/PyPI/all.zip), each advisory about a locked version counts,
-too. Nothing is downloaded.
+is not pinned by its hash, or has a licence that is not on the list. Nothing is downloaded. `uv audit --locked` compares
+the versions with known vulnerabilities.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import sys
 import tomllib
-import zipfile
 from collections.abc import Iterable, Iterator
 from email.message import Message
 from importlib import metadata
 from pathlib import Path
 from typing import Any
-
-from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
 LOCK = Path(__file__).resolve().parents[1] / "uv.lock"
 INDEX = "https://pypi.org/simple"
@@ -103,58 +96,13 @@ def unfit(names: Iterable[str]) -> Iterator[str]:
             yield f"{name}: its licence is {found!r}, which is not on the list of .ci/dependencies.py"
 
 
-def advisories(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the records of an OSV archive, or of a file with one record or a list of them."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            yield from (json.loads(archive.read(name)) for name in archive.namelist() if name.endswith(".json"))
-    else:
-        records = json.loads(path.read_text("utf-8"))
-        yield from records if isinstance(records, list) else [records]
-
-
-def affected(packages: Iterable[dict[str, Any]], records: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """Yield each locked version that an advisory is about; see the schema of OSV."""
-    versions: dict[str, list[str]] = {}
-    for package in packages:
-        versions.setdefault(canonicalize_name(package["name"]), []).append(package["version"])
-    for record in records:
-        for one in () if "withdrawn" in record else record.get("affected", ()):
-            about = one.get("package", {})
-            if about.get("ecosystem") == "PyPI":
-                for version in versions.get(canonicalize_name(about["name"]), ()):
-                    spans = one.get("ranges", ())
-                    if version in one.get("versions", ()) or any(_within(version, span) for span in spans):
-                        yield f"{about['name']} {version}: {record['id']} {record.get('summary', '')}".rstrip()
-
-
-def _within(version: str, span: dict[str, Any]) -> bool:
-    """Return True if the events of a range, in their order, leave the version affected."""
-    inside = False
-    for event in span.get("events", ()) if span.get("type") == "ECOSYSTEM" else ():
-        [(kind, at)] = event.items()
-        try:
-            order = Version(version), Version(at)
-        except InvalidVersion:
-            continue
-        if kind == "introduced" and order[0] >= order[1]:
-            inside = True
-        elif (kind == "fixed" and order[0] >= order[1]) or (kind == "last_affected" and order[0] > order[1]):
-            inside = False
-    return inside
-
-
 def main() -> int:
-    """Print what is wrong, and what was not checked."""
+    """Print what is wrong."""
     packages = locked()
     names = runtime(packages)
     wrong = [*unpinned(packages), *unfit(names)]
-    if source := os.environ.get("OSV_ADVISORIES"):
-        wrong += affected(packages, advisories(Path(source)))
     print(*wrong, sep="\n", end="\n" if wrong else "")
     print(f"{len(packages)} locked packages, {len(names)} of them for installations, {len(wrong)} findings.")
-    if not source:
-        print("Not checked against advisories: OSV_ADVISORIES names no file.")
     return 1 if wrong else 0
 
 

@@ -8,26 +8,28 @@ import shlex
 import subprocess
 import tomllib
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 import yaml
+from dockerfile_parse import DockerfileParser
 from jsonschema import Draft7Validator
 from packaging.specifiers import SpecifierSet
 
 from policenotify.cli.app import program
 from policenotify.cli.context import CliContext
-from tests.acceptance.outside.compose import PAGE
-from tests.acceptance.outside.image import instructions
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "operations" / "share" / "policenotify" / "container"
 COMPOSE: dict[str, Any] = yaml.safe_load((FOLDER / "compose.yaml").read_text("utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("localhost/policenotify:")}
-IMAGE = instructions(FOLDER / "Containerfile")
+PAGE = ROOT / "docs" / "howto" / "run-in-a-container.md"
+_PARSER = DockerfileParser(fileobj=BytesIO((FOLDER / "Containerfile").read_bytes()))
+IMAGE = [(each["instruction"], each["value"]) for each in _PARSER.structure if each["instruction"] != "COMMENT"]
 LAST = {instruction: value for instruction, value in IMAGE if instruction != "RUN"}
 SCHEMA = json.loads((Path(__file__).parent / "container" / "compose-spec.json").read_text("utf-8"))
 

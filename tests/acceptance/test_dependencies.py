@@ -1,10 +1,8 @@
-"""What an installation depends on: pinned by hash, under fitting licences, compared with advisories."""
+"""What an installation depends on: pinned by hash, under fitting licences."""
 
 from __future__ import annotations
 
 import importlib.util
-import json
-import zipfile
 from email.message import Message
 from pathlib import Path
 from typing import Any
@@ -58,35 +56,3 @@ def test_a_licence_fits_if_one_choice_is_wholly_on_the_list(headers: dict[str, s
     for name, value in headers.items():
         head[name] = value
     assert dependencies.fits(dependencies.licence(head)) is fits
-
-
-def _advisory(*events: dict[str, str], **changes: Any) -> dict[str, Any]:
-    about = {"ecosystem": "PyPI", "name": "Some_Package"}
-    one = {"package": about, "ranges": [{"type": "ECOSYSTEM", "events": events}]}
-    return {"id": "PYSEC-1", "affected": [one | changes]}
-
-
-@pytest.mark.parametrize(
-    ("record", "counts"),
-    [
-        (_advisory({"introduced": "0"}, {"fixed": "1.10"}), True),
-        (_advisory({"introduced": "0"}, {"fixed": "1.9"}), False),
-        (_advisory({"introduced": "0"}, {"fixed": "1.2"}, {"introduced": "1.8"}), True),
-        (_advisory({"introduced": "0"}, {"last_affected": "1.8"}), False),
-        (_advisory({"introduced": "0"}, package={"ecosystem": "npm", "name": "some-package"}), False),
-        (_advisory({"introduced": "0"}) | {"withdrawn": "2026-01-01T00:00:00Z"}, False),
-    ],
-)
-@pytest.mark.parametrize("archived", [False, True])
-def test_an_advisory_about_a_locked_version_is_found(
-    record: dict[str, Any], *, counts: bool, archived: bool, tmp_path: Path
-) -> None:
-    path = tmp_path / "advisories"
-    if archived:
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr("PYSEC-1.json", json.dumps(record))
-    else:
-        path.write_text(json.dumps([record]), encoding="utf-8")
-    packages = [{"name": "some-package", "version": "1.9"}]
-    found = list(dependencies.affected(packages, dependencies.advisories(path)))
-    assert found == (["Some_Package 1.9: PYSEC-1"] if counts else [])

@@ -14,6 +14,7 @@ from policenotify.cli import main
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
+from tests.support.front_page import PROMISE
 from tests.support.installation import ADDRESSES, accident, open_desk
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "delivery-guarantees.md"
@@ -21,9 +22,6 @@ TEXT = PAGE.read_text(encoding="utf-8")
 COMMANDS = [
     line for block in re.findall(r"^```sh\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL) for line in block.splitlines()
 ]
-PROMISE = (
-    "Never lost; never twice where the network gives a key or a readable timeline; otherwise your documented choice."
-)
 
 
 def test_the_promise_is_this_one() -> None:

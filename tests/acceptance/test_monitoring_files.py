@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from policenotify.model.history import Outcome
 from policenotify.publishing.metrics import METRICS, exposition
@@ -28,20 +29,10 @@ _LABELS |= {
     if metric.kind == "histogram"
     for suffix in ("_bucket", "_sum", "_count")
 }
+_ALERTS = [rule for group in yaml.safe_load(RULES.read_text("utf-8"))["groups"] for rule in group["rules"]]
 _USE = re.compile(r"(policenotify_\w+)(?:\{([^}]*)\})?")
 _GROUPING = re.compile(r"\bby \(([^)]*)\)")
 _VARIABLES = {"$__rate_interval": "5m", "$channel": ".*"}  # of Grafana
-
-
-def _alerts() -> dict[str, str]:
-    """Return the expression of each alert. The file has one form only, so that it is read without a YAML library."""
-    found: dict[str, str] = {}
-    for block in RULES.read_text("utf-8").split("- alert: ")[1:]:
-        name, _, rest = block.partition("\n")
-        expression = re.search(r"expr: (?:>-\n)?(.*?)\n        (?:for|labels):", rest, re.DOTALL)
-        assert expression is not None, name
-        found[name] = " ".join(expression[1].split())
-    return found
 
 
 def _queries() -> list[str]:
@@ -54,7 +45,7 @@ def _plain(query: str) -> str:
     return query
 
 
-@pytest.mark.parametrize("expression", sorted({*_alerts().values(), *_queries()}))
+@pytest.mark.parametrize("expression", sorted({*(rule["expr"] for rule in _ALERTS), *_queries()}))
 def test_each_expression_asks_for_exported_names_and_labels(expression: str) -> None:
     uses = _USE.findall(expression)
     assert uses
@@ -76,11 +67,10 @@ def test_each_metric_is_on_the_dashboard() -> None:
 
 def test_each_alert_states_what_to_do_and_is_expected_in_a_test() -> None:
     tests = TESTS.read_text("utf-8")
-    for block in RULES.read_text("utf-8").split("- alert: ")[1:]:
-        name = block.partition("\n")[0]
-        assert name in tests, name
-        assert re.search(r"labels: \{urgency: (page|ticket)\}", block), name
-        assert re.search(r"(policenotify [a-z]+|systemctl|One in twenty)", block), name
+    for rule in _ALERTS:
+        assert rule["alert"] in tests
+        assert rule["labels"]["urgency"] in {"page", "ticket"}, rule
+        assert re.search(r"(policenotify [a-z]+|systemctl|One in twenty)", str(rule["annotations"])), rule
 
 
 @pytest.mark.prometheus

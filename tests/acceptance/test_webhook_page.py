@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import shutil
-import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -177,26 +175,3 @@ def test_an_item_that_could_not_be_stored_is_taken_the_next_time(newsroom: Newsr
     newsroom.names["show"] = newsroom.shown.append
     channel.send(request)
     assert len(newsroom.shown) == 1
-
-
-@pytest.mark.skipif(shutil.which("php") is None, reason="needs PHP")
-def test_the_verification_in_php(newsroom: Newsroom) -> None:
-    now = FakeClock(NOW)
-    script = f"""function time_() {{ return {int(NOW.timestamp())}; }}
-        {block("php").replace("time()", "time_()")}
-        $call = json_decode(stream_get_contents(STDIN), true);
-        echo is_genuine($call['headers'], $call['body'], $call['secret']) ? 'yes' : 'no';"""
-
-    def genuine(headers: Mapping[str, str], body: bytes, secret: str) -> bool:
-        call = json.dumps({"headers": headers, "body": body.decode(), "secret": secret})
-        done = subprocess.run(["php", "-r", script], input=call, capture_output=True, text=True, check=True)  # noqa: S603, S607 - our own page
-        assert done.stdout in {"yes", "no"}, done.stdout
-        return done.stdout == "yes"
-
-    call = call_of(newsroom.secret, now, previous_secret=SecretStr(OTHER))
-    old = call_of(newsroom.secret, FakeClock(NOW.replace(hour=0)))
-    assert genuine(headers_of(call), call.body, newsroom.secret)
-    assert genuine(headers_of(call), call.body, OTHER)
-    assert not genuine(headers_of(call), call.body + b" ", newsroom.secret)
-    assert not genuine(headers_of(call), call.body, "whsec_" + "a" * 32)
-    assert not genuine(headers_of(old), old.body, newsroom.secret)

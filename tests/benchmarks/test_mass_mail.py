@@ -35,8 +35,9 @@ from policenotify.networks.email.channel import Email
 from policenotify.networks.registry import configure_channel
 from tests.acceptance.peers.programs import listens, wait_until
 from tests.support.channels import open_channel
-from tests.support.fake_network import LEASE, Book
+from tests.support.fake_network import Book
 from tests.support.figures import report
+from tests.support.journal import LEASE
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.benchmark

@@ -24,6 +24,7 @@ from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import Receipt
 from policenotify.testing.servers.http import RecordedRequest
+from policenotify.testing.servers.mail import _Fault
 from tests.support import golden
 from tests.support.faults import (
     BLOCKED,
@@ -214,12 +215,12 @@ def _meet(five: Five, together: Barrier) -> None:
 
     mailed = count(1)
 
-    def offered(_address: str) -> bool:
+    def offered(_session: object, _address: str) -> bool:
         if next(mailed) == 2:  # who is named second: the server has accepted the mail to the first
             meet("email")
         return False
 
-    five.mail.refuse(offered)  # nobody
+    five.mail._faults.append(_Fault("RCPT", None, None, offered))  # it meets nobody
 
 
 @pytest.mark.slow

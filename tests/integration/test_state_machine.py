@@ -28,7 +28,8 @@ from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.testing.fakes import FakeClock
 from policenotify.text import Budget
-from tests.support.fake_network import LEASE, PLAIN, READABLE, Book, Scripted
+from tests.support.fake_network import PLAIN, READABLE, Book, Scripted
+from tests.support.journal import LEASE
 
 KEYED = Capabilities(budget=Budget(300), replies=True, idempotency_window=timedelta(days=36_500))
 KEYS = Keys.create(lambda count: bytes(range(count)))

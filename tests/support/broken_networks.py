@@ -14,7 +14,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 from policenotify.channel import (
     Account,
@@ -57,12 +57,6 @@ class MemoryFixture(NetworkFixture):
         self._trouble: dict[Call, Fault] = {}
         self._refused: set[str] = set()
         self._lasting: Fault | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *problem: object) -> None:
-        """Nothing to close."""
 
     @property
     def visible_posts(self) -> list[VisiblePost]:
@@ -221,19 +215,10 @@ class ConnectsAtOnce(Perfect):
             door.connect_ex(("127.0.0.1", 9))
 
 
-class CannotEdit(Perfect):
-    edit = None  # type: ignore[assignment] # its fault
-
-
 class LogsItsToken(Perfect):
     def ask(self, call: Call | None, effect: Callable[[], Any]) -> Any:
         logging.getLogger("memory").debug("with %s", self.token)
         return super().ask(call, effect)
-
-
-class StoresItsToken(Perfect):
-    def texts(self, post: Post) -> Any:
-        return [*super().texts(post), self.token]
 
 
 class ClosesOnce(Perfect):
@@ -257,11 +242,6 @@ class GreetsItsReaders(Perfect):
         return super().whoami()
 
 
-class BelievesItself(Perfect):
-    def whoami(self) -> Account:
-        return Account(id="1", name="Police")
-
-
 # --- preparing
 
 
@@ -270,11 +250,6 @@ class PublishesTooEarly(Perfect):
         request = super().prepare(post, reply_to)
         self.publish(request)
         return request
-
-
-class PreparesByChance(Perfect):
-    def texts(self, post: Post) -> Any:
-        return [*super().texts(post), str(time.perf_counter_ns())]
 
 
 class Uploads(Perfect):
@@ -305,31 +280,6 @@ class RemembersWhatItPrepared(Perfect):
         return super().publish(request) if request is self.prepared else "nowhere"
 
 
-class LosesTheTranslations(Perfect):
-    def message(self, post: Post) -> Any:
-        return {**super().message(post), "translations": []}
-
-
-class TakesWordsAlone(Perfect):
-    def message(self, post: Post) -> Any:
-        return super().message(post) if post.message else None
-
-
-class Composes(Perfect):
-    def texts(self, post: Post) -> Any:
-        return [unicodedata.normalize("NFC", each) for each in super().texts(post)]
-
-
-class ReplacesTheEllipsis(Perfect):
-    def texts(self, post: Post) -> Any:
-        return [each.replace("…", "...") for each in super().texts(post)]
-
-
-class Shortens(Perfect):
-    def texts(self, post: Post) -> Any:
-        return [post.title, post.text[:299], post.html]
-
-
 # --- sending
 
 
@@ -337,36 +287,6 @@ class PostsTwice(Perfect):
     def send(self, request: Request) -> PostRef:
         self.publish(request.model_copy(update={"key": request.key[::-1]}))
         return super().send(request)
-
-
-class SaysAnotherPlace(Perfect):
-    def ref(self, ref: str) -> PostRef:
-        return PostRef(account=self.account, id=ref + "0")
-
-
-class DoubtsARefusal(Perfect):
-    def refusal(self, status: int, headers: dict[str, str]) -> Exception:
-        return Unconfirmed("No") if status == 400 else super().refusal(status, headers)
-
-
-class ForgetsTheTime(Perfect):
-    def refusal(self, status: int, headers: dict[str, str]) -> Exception:  # noqa: ARG002 - its fault
-        return super().refusal(status, {})
-
-
-class DoubtsWithoutReason(Perfect):
-    def lost(self, error: OSError) -> Exception:
-        return Unconfirmed(f"Lost: {type(error).__name__}")
-
-
-class RefusesForAPassword(Perfect):
-    def refusal(self, status: int, headers: dict[str, str]) -> Exception:
-        return Refused("No") if status == 401 else super().refusal(status, headers)
-
-
-class NeverDoubts(Perfect):
-    def lost(self, error: OSError) -> Exception:
-        return Unavailable(f"Lost: {type(error).__name__}")
 
 
 class RetriesByItself(Perfect):
@@ -457,30 +377,10 @@ class TakesSilenceForNo(Perfect):
             return None
 
 
-class AnswersTheOpening(Perfect):
-    def under(self, ours: list[str]) -> Any:
-        return [ours[0], ours[0]] if ours else []
-
-
-class AnswersAnybody(Perfect):
-    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
-        return super().prepare(post, tuple(ref.model_copy(update={"account": self.account}) for ref in reply_to))
-
-
-class DropsTheWords(Perfect):
-    def pictures(self, pictures: Any) -> Any:
-        return [["", data] for _, data in pictures]
-
-
 class EditsByPosting(Perfect):
     def edit(self, ref: PostRef, request: Request) -> PostRef:
         self.ask("edit", lambda: self.publish(request))
         return ref
-
-
-class DeletesInVain(Perfect):
-    def delete(self, ref: PostRef) -> None:  # noqa: ARG002 - its fault
-        self.ask("delete", lambda: None)
 
 
 # --- recipients
@@ -551,15 +451,6 @@ class StopsAtTheFirstNo(PerfectMail):
         raise self.refusal(400 if no.status == 550 else no.status, no.headers)
 
 
-class MailsAgain(PerfectMail):
-    again = True
-
-
-class DoubtsEverybody(PerfectMail):
-    def lost(self, error: OSError) -> Exception:
-        return Unconfirmed(f"Lost: {type(error).__name__}")
-
-
 class MemoryContract(ChannelContract):
     secrets = (TOKEN,)
     kind: type[Perfect] = Perfect
@@ -573,6 +464,56 @@ class MemoryContract(ChannelContract):
 
     def open(self, network: MemoryFixture) -> Any:
         return self.kind(network)
+
+
+# --- what one method does wrong
+
+_WRONG: dict[str, dict[str, Any]] = {
+    "CannotEdit": {"edit": None},
+    "StoresItsToken": {"texts": lambda self, post: [*Perfect.texts(self, post), self.token]},
+    "BelievesItself": {"whoami": lambda _: Account(id="1", name="Police")},
+    "PreparesByChance": {"texts": lambda self, post: [*Perfect.texts(self, post), str(time.perf_counter_ns())]},
+    "LosesTheTranslations": {"message": lambda self, post: {**Perfect.message(self, post), "translations": []}},
+    "TakesWordsAlone": {"message": lambda self, post: Perfect.message(self, post) if post.message else None},
+    "Composes": {
+        "texts": lambda self, post: [unicodedata.normalize("NFC", each) for each in Perfect.texts(self, post)]
+    },
+    "ReplacesTheEllipsis": {
+        "texts": lambda self, post: [each.replace("…", "...") for each in Perfect.texts(self, post)]
+    },
+    "Shortens": {"texts": lambda _, post: [post.title, post.text[:299], post.html]},
+    "SaysAnotherPlace": {"ref": lambda self, ref: PostRef(account=self.account, id=ref + "0")},
+    "DoubtsARefusal": {
+        "refusal": lambda self, status, headers: (
+            Unconfirmed("No") if status == 400 else Perfect.refusal(self, status, headers)
+        )
+    },
+    "ForgetsTheTime": {"refusal": lambda self, status, _: Perfect.refusal(self, status, {})},
+    "RefusesForAPassword": {
+        "refusal": lambda self, status, headers: (
+            Refused("No") if status == 401 else Perfect.refusal(self, status, headers)
+        )
+    },
+    "DoubtsWithoutReason": {"lost": lambda _, error: Unconfirmed(f"Lost: {type(error).__name__}")},
+    "NeverDoubts": {"lost": lambda _, error: Unavailable(f"Lost: {type(error).__name__}")},
+    "AnswersTheOpening": {"under": lambda _, ours: [ours[0], ours[0]] if ours else []},
+    "AnswersAnybody": {
+        "prepare": lambda self, post, reply_to: Perfect.prepare(
+            self, post, tuple(ref.model_copy(update={"account": self.account}) for ref in reply_to)
+        )
+    },
+    "DropsTheWords": {"pictures": lambda _, pictures: [["", data] for _, data in pictures]},
+    "DeletesInVain": {"delete": lambda self, _: self.ask("delete", lambda: None)},
+}
+_WRONG_FOR_PEOPLE: dict[str, dict[str, Any]] = {
+    "MailsAgain": {"again": True},
+    "DoubtsEverybody": {"lost": lambda _, error: Unconfirmed(f"Lost: {type(error).__name__}")},
+}
+_made = [
+    type(name, (base,), ways)
+    for base, wrong in ((Perfect, _WRONG), (PerfectMail, _WRONG_FOR_PEOPLE))
+    for name, ways in wrong.items()
+]
 
 
 def _all(network: type[Perfect]) -> Iterator[type[Perfect]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import secrets
 from collections import deque
@@ -29,21 +28,17 @@ from policenotify.channel import (
 )
 from policenotify.delivery.attempt import DeliveryAttempt
 from policenotify.errors import Unconfirmed
-from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.records import ClaimedDelivery, NewPublication
-from policenotify.model.cap import Severity
-from policenotify.model.history import Outcome, RenderedPost, Target
-from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage
-from policenotify.model.message import Message
+from policenotify.journal.records import ClaimedDelivery
+from policenotify.model.history import Outcome, RenderedPost
+from policenotify.model.lifecycle import Stage
 from policenotify.model.receipt import Publication, Receipt
 from policenotify.testing.fakes import FakeClock
 from policenotify.text import Budget
 from tests.support.audiences import ListedPeople
-from tests.support.journal import filled, is_list
+from tests.support.journal import LEASE, Desk
 from tests.support.patience import PATIENCE
 
-LEASE = timedelta(minutes=2)
 PLAIN = Capabilities(budget=Budget(300))
 KEYED = Capabilities(budget=Budget(300), replies=True, idempotency_window=timedelta(hours=1))
 READABLE = Capabilities(budget=Budget(300), replies=True, lookup_delay=timedelta(minutes=1))
@@ -186,79 +181,52 @@ class Hang:
         return PostRef(account=request.account, id=str(request.body["text"]))
 
 
-class Book:
-    """A journal in *folder*, with publications made without words and checks."""
+class Book(Desk):
+    """A journal in *folder*, with publications whose texts are their numbers."""
+
+    clock: Clock  # type: ignore[assignment]  # one that runs, too
 
     def __init__(self, folder: Path, clock: Clock | None = None, keys: Keys | None = None) -> None:
-        self.clock = clock or FakeClock()
-        self.keys = keys or Keys.create(secrets.token_bytes)
-        self.path = folder / "journal.db"
-        self.journal = open_journal(str(self.path), keys=self.keys, clock=self.clock, create=True)
+        given: Any = clock or FakeClock()
+        super().__init__(folder, keys=keys or Keys.create(secrets.token_bytes), clock=given)
         self._texts = itertools.count(1)
-        self.lists: dict[str, tuple[str, ...]] = {}
         self._owners = itertools.count(1)
 
     def pass_by(self, seconds: float) -> None:
         assert isinstance(self.clock, FakeClock)
         self.clock.pass_by(seconds)
 
-    def publish(  # a publication has many sides
+    def publish(
         self,
         *channels: str,
         incident: str | None = None,
-        severity: Severity = Severity.MODERATE,
-        lives: timedelta | None = None,
-        languages: Sequence[str] = ("fr",),
         people: Sequence[str] | None = None,
         pictures: Sequence[Picture] = (),
         keeps_pictures: bool = True,
         wordless: bool = False,
-        account: str = "police34.example",
         distinct: str = "",
+        **fields: Any,
     ) -> str:
-        number, at = next(self._texts), self.clock.now()
-        publication = f"{number:04d}{secrets.token_hex(11)}"
-        self.lists[publication] = tuple(people or ())
         before = self.journal.incidents.history(incident).entries if incident else ()
         stage = Stage.STANDALONE if incident is None else Stage.UPDATE if before else Stage.OPENING
-        message = Message(
-            category="traffic_accident",
-            severity=severity,
-            headline=f"post {number}",
-            lifecycle=Lifecycle(stage=stage, incident=incident),
-        )
-        answers = tuple(entry.publication for entry in before)
+        lists = {} if people is None else dict.fromkeys(channels, people)
+        text = f"post {next(self._texts)}"
+        drafted = self.draft(stage, incident, channels=channels, people=lists, headline=text, **fields)
         posts: list[RenderedPost] = []
-        for channel, (part, language) in itertools.product(channels, enumerate(languages)):
-            text = f"post {number}" + ("" if part == 0 else f" {language}")
-            post = Post(
-                key=hashlib.sha256(f"{publication} {channel} {part}".encode()).hexdigest(),
-                account=account,
-                stage=stage,
-                category="traffic_accident",
-                language=language,
-                text=f"{text} alone" if answers else text,
-                created_at=at,
-                pictures=tuple(pictures),
-                distinct=distinct,
-            )
-            reply = post.model_copy(update={"text": f"{text} reply"}) if answers else None
-            leg = Target(channel=channel, account=account, language=language, part=part, reply_to=answers)
-            posts.append(RenderedPost(target=leg, standalone=post, reply=reply))
+        for each in drafted.posts:
+            words = f"{text} {each.target.language}" if each.target.part else text
+            shared = {"pictures": tuple(pictures), "distinct": distinct}
+            alone = each.standalone.model_copy(update={**shared, "text": f"{words} alone" if before else words})
+            reply = alone.model_copy(update={"text": f"{words} reply"}) if before else None
+            posts.append(replace(each, standalone=alone, reply=reply))
         return self.journal.publications.add(
-            NewPublication(
-                id=publication,
-                key=publication,
-                digest=message.digest(),
-                message=message,
-                status=IncidentStatus.OPEN if incident else IncidentStatus.STANDALONE,
-                expected_sequence=len(before) + 1 if incident else 0,
+            replace(
+                drafted,
+                key=drafted.id,
                 actor="desk",
-                at=at,
-                not_after=at + lives if lives else None,
+                due_at=None,
                 posts=() if wordless else tuple(posts),
                 targets=tuple(post.target for post in posts) if wordless else (),
-                with_recipients=frozenset(() if people is None else channels),
                 pictures=tuple(pictures) if keeps_pictures else (),
             )
         )
@@ -271,17 +239,10 @@ class Book:
     def receipt(self, publication: str, channel: str = "sky") -> Receipt:
         return self.publication(publication).on(channel)
 
-    def claim(self, channel: str = "sky", lease: timedelta = LEASE, owner: str = "") -> ClaimedDelivery | None:
-        owner = owner or f"test/-/-/{next(self._owners)}"
-        self.journal.deliveries.recover()  # as a drain does at its start
-        while claimed := self.journal.deliveries.claim(channel, owner, lease=lease):
-            if not is_list(claimed) or (claimed := self.fill(claimed)):
-                return claimed
-        return None
-
-    def fill(self, claimed: ClaimedDelivery) -> ClaimedDelivery | None:
-        """Make a batch, from the list that was given to `publish`."""
-        return filled(self.journal, claimed, self.lists[claimed.publication])
+    def claim(
+        self, channel: str = "sky", owner: str = "", *, lease: timedelta = LEASE, **how: Any
+    ) -> ClaimedDelivery | None:
+        return super().claim(channel, owner or f"test/-/-/{next(self._owners)}", lease=lease, **how)
 
 
 def list_network(**more: Any) -> Scripted:

@@ -17,15 +17,12 @@ from urllib.parse import urlsplit
 import trustme
 
 from policenotify.channel import ChannelConfig
-from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
 from policenotify.networks.registry import configure_channel
-from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import FakeBlueskyServer, FakeMailServer, FakeMastodonServer, FakeSmsServer, FakeXServer
-from policenotify.testing.samples import PARIS, SENDER
-from tests.support.installation import soon
+from tests.support.installation import open_journal_publisher, soon
 from tests.support.network_options import bluesky_options, mail_options, mastodon_options, sms_options, x_options
 
 ADDRESSES = ("redaction@journal.example", "standard.secret@mairie.example", "t.dupont@habitant.example")
@@ -143,20 +140,8 @@ class Five:
     ) -> Publisher:
         led = astray or self.lost
         channels = [self.channel(name, led(name) if name == lost else None) for name in NETWORKS]
-        made = Publisher(
-            Installation(
-                journal=open_journal(str(self.folder / "journal.db"), keys=self.keys, clock=self.clock, create=True),
-                **{
-                    "channels": channels,
-                    "zone": PARIS,
-                    "sender": SENDER,
-                    "clock": self.clock,
-                    "wait": timedelta(seconds=10),
-                    "backoff": soon,
-                    **how,
-                },
-            )
-        )
+        usual = {"clock": self.clock, "wait": timedelta(seconds=10), "backoff": soon}
+        made = open_journal_publisher(self.folder / "journal.db", self.keys, *channels, **{**usual, **how})
         self.opened.append(made)
         return made
 

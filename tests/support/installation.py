@@ -60,6 +60,25 @@ def soon(before: timedelta) -> timedelta:
     return min(max(before * 1.5, timedelta(seconds=0.1)), timedelta(seconds=1))
 
 
+def open_journal_publisher(
+    place: Path | str,
+    keys: Keys,
+    *channels: ChannelConfig,
+    clock: Clock | None = None,
+    create: bool = True,
+    **how: Any,
+) -> Publisher:
+    """Return a publisher on a journal, which is made if it is not there, unless *create* is false."""
+    clock = clock or SystemClock()
+    with ExitStack() as unless_made:
+        journal = open_journal(str(place), keys=keys, clock=clock, create=create)
+        unless_made.callback(journal.close)
+        settings = {"channels": channels, "zone": PARIS, "sender": SENDER, "clock": clock, **how}
+        made = Publisher(Installation(journal=journal, **settings))
+        unless_made.pop_all()
+    return made
+
+
 @dataclass
 class Desk:
     folder: Path
@@ -120,24 +139,9 @@ class Desk:
         open_journal(str(self.database), keys=self.keys, clock=self.clock, create=True).close()
 
     def publisher(self, channels: Sequence[ChannelConfig] | None = None, **how: Any) -> Publisher:
-        with ExitStack() as unless_made:
-            journal = open_journal(str(self.database), keys=self.keys, clock=self.clock, create=True)
-            unless_made.callback(journal.close)
-            made = Publisher(
-                Installation(
-                    journal=journal,
-                    channels=[self.on_bluesky(), self.by_mail()] if channels is None else channels,
-                    **{
-                        "zone": PARIS,
-                        "sender": SENDER,
-                        "clock": self.clock,
-                        "wait": LONG,
-                        "backoff": soon,
-                        **how,
-                    },
-                )
-            )
-            unless_made.pop_all()
+        named = [self.on_bluesky(), self.by_mail()] if channels is None else channels
+        usual = {"clock": self.clock, "wait": LONG, "backoff": soon}
+        made = open_journal_publisher(self.database, self.keys, *named, **{**usual, **how})
         self.opened.append(made)
         return made
 

@@ -223,10 +223,16 @@ class Desk:
     # --- delivering
 
     def claim(
-        self, channel: str = "sky", owner: str = "runner A", *, severe_only: bool = False, rate: Rate | None = None
+        self,
+        channel: str = "sky",
+        owner: str = "runner A",
+        *,
+        lease: timedelta = LEASE,
+        severe_only: bool = False,
+        rate: Rate | None = None,
     ) -> ClaimedDelivery | None:
         self.journal.deliveries.recover()  # as a drain does at its start
-        while claimed := self.journal.deliveries.claim(channel, owner, lease=LEASE, severe_only=severe_only, rate=rate):
+        while claimed := self.journal.deliveries.claim(channel, owner, lease=lease, severe_only=severe_only, rate=rate):
             if not is_list(claimed) or (claimed := self.fill(claimed)):
                 return claimed
         return None

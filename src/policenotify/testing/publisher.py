@@ -14,9 +14,9 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -25,21 +25,20 @@ from policenotify.audiences.addresses import AddressList
 from policenotify.channel import Capabilities, Channel, ChannelConfig, ChannelSettings, Clock, StateStore
 from policenotify.checks import Vocabulary
 from policenotify.delivery.event_reader import OnEvent
-from policenotify.errors import ChannelError, MissingExtra, SettingsError
+from policenotify.errors import ChannelError, SettingsError, Unconfirmed
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
 from policenotify.model.locale import Locale
-from policenotify.networks.registry import configure_channel, default_capabilities, network
+from policenotify.networks.registry import default_capabilities, inspect_channel, network
 from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.reminders import Reminder
-from policenotify.publishing.routing import Route
 from policenotify.settings import Settings, locales_of, profiles_of, read_settings
 from policenotify.settings.loader import WITHHELD
 from policenotify.settings.model import ChannelTable
 from policenotify.testing.fakes import FakeClock
-from policenotify.testing.recorder import RecordedPost, Recorder, ScriptedFault, opener
+from policenotify.testing.recorder import OUTCOMES, RecordedPost, Recorder, ScriptedFault, opener
 from policenotify.validation import did_you_mean
 
 RETRY_DELAY = timedelta(minutes=10)
@@ -104,8 +103,12 @@ class Recording:
             ValueError: No network could fail like this.
         """
         self._check(channel)
-        bulk = self.publisher.installation.channel_configs[channel].capabilities.recipients
-        fault = ScriptedFault(error=error, published=published, recipient=recipient, has_recipients=bulk)
+        if published and not isinstance(error, Unconfirmed):
+            raise ValueError("published: only after an Unconfirmed a post may be published")
+        has_recipients = self.publisher.installation.channel_configs[channel].capabilities.recipients
+        if recipient and not (has_recipients and type(error) in OUTCOMES):
+            raise ValueError("recipient: on a channel with recipients, with Refused, Unavailable or Unconfirmed")
+        fault = ScriptedFault(error=error, published=published, recipient=recipient)
         self._recorder.faults[channel] += [fault] * times
 
     def deliver(self, *, after: timedelta = timedelta(0)) -> None:
@@ -126,12 +129,11 @@ class Recording:
 
     def open_publisher(
         self,
-        path: str | os.PathLike[str] | None = None,  # noqa: ARG002 - the signature of `policenotify.open_publisher`
+        path: str | os.PathLike[str] | None = None,  # noqa: ARG002 - as of `policenotify.open_publisher`
         *,
-        journal: str | None = None,  # noqa: ARG002 - see path
-        clock: Clock | None = None,  # noqa: ARG002 - see path
         on_overdue: Callable[[Reminder], object] | None = None,
         on_event: Mapping[str, OnEvent] | None = None,
+        **_ignored: object,
     ) -> Publisher:
         """Open another publisher on the same channels and journal.
 
@@ -151,9 +153,7 @@ def recording_publisher(
     channels: Iterable[str | ChannelConfig] | Mapping[str, Capabilities] | None = None,
     *,
     settings: str | os.PathLike[str] | None = None,
-    routes: Sequence[Route] | None = None,
     sender: str | None = None,
-    zone: tzinfo | None = None,
     clock: FakeClock | None = None,
     journal: str | None = None,
 ) -> Iterator[Recording]:
@@ -174,41 +174,30 @@ def recording_publisher(
             SMS.
         settings: The settings file of an installation, for its channels, routes, languages and categories. Its secrets
             and recipient lists are not read.
-        routes: The routes. By default every message goes to every channel.
         sender: The service's name. By default "Police nationale".
-        zone: The time zone of the texts. By default that of Paris.
         clock: The clock. By default the system's, so that time passes during the test.
         journal: A journal to use instead of a temporary one, for code that publishes in transactions of its own
             database. It is kept. With settings it is opened with their keys.
 
     Raises:
-        ValueError: An argument contradicts the settings.
+        ValueError: Channels or a sender are given beside the settings, which define them.
         SettingsError: The settings are wrong, or the capabilities of a network are unknown without its account.
         AssertionError: A requested failure did not happen, because nothing more was published on that channel.
     """
-    arguments = {"channels": channels, "routes": routes, "sender": sender, "zone": zone}
-    if settings is not None and (conflicts := [name for name, value in arguments.items() if value is not None]):
-        raise ValueError(f"{', '.join(conflicts)}: the settings define this. Leave it out")
+    if settings is not None and (channels is not None or sender is not None):
+        raise ValueError("channels, sender: the settings define them. Leave them out")
     clock_ = clock or _ShiftedClock()
     loaded = read_settings(settings, secrets=False) if settings is not None else None
     if loaded is None:
         configs = _channels_from(NETWORKS if channels is None else channels)
-        options: dict[str, Any] = {"wait": _BUDGET}
+        options: dict[str, Any] = {"sender": sender or "Police nationale", "zone": _PARIS, "wait": _BUDGET}
     else:
         configs, options = _installation(loaded)
-    options = {"sender": sender or "Police nationale", "zone": zone or _PARIS, "routes": routes or (), **options}
     recorder = Recorder(clock_, order=[config.name for config in configs])
-    silent = [
-        config.model_copy(
-            update={
-                "account": config.name,
-                "open": opener(recorder, config),
-                "discovers_capabilities": False,
-                "rate": None,
-            }
-        )
-        for config in configs
-    ]
+    silent = []
+    for config in configs:
+        alone = {"account": config.name, "discovers_capabilities": False, "rate": None}
+        silent.append(config.model_copy(update={**alone, "open": opener(recorder, config)}))
     # Constant keys, so that public references derived from them are the same in each run.
     constant = Keys.create(random.Random(0).randbytes)  # noqa: S311 - they protect nothing
     keys = loaded.load_keys() if loaded and journal else constant
@@ -273,9 +262,10 @@ RECIPIENTS: Final = {
 """The recipients of a channel, by network."""
 
 _PLACEHOLDERS: Final = {
+    ("x", "handle"): "x",
     ("mastodon", "server"): "https://mastodon.invalid",
     ("bluesky", "handle"): "bluesky.invalid",
-    ("email", "url"): "mailtos://withheld:withheld@email.invalid",
+    ("email", "url"): "mailtos://desk:secret@email.invalid",
     ("sms", "url"): "jsons://sms.invalid/?:to={recipient}",
 }
 """Values that must have a valid form, by network and option."""
@@ -283,12 +273,12 @@ _PLACEHOLDERS: Final = {
 
 def _channels_from(channels: Iterable[str | ChannelConfig] | Mapping[str, Capabilities]) -> list[ChannelConfig]:
     """Return the channels that a test names."""
-    if isinstance(channels, str):
-        channels = (channels,)
     if isinstance(channels, Mapping):
         return [_channel(name, name, capabilities) for name, capabilities in channels.items()]
     return [
-        _channel(item, item, _default_capabilities(item, network(item).load())) if isinstance(item, str) else item
+        _channel(item, item, _claimed(item, default_capabilities(network(item).load())))
+        if isinstance(item, str)
+        else item
         for item in channels
     ]
 
@@ -316,30 +306,24 @@ def _of_settings(name: str, channel: ChannelTable, locales: Mapping[str, Locale]
         field: getattr(channel, field) for field in ChannelSettings.model_fields if field != "network"
     }
     options = {
-        option: _PLACEHOLDERS.get((channel.network, option), WITHHELD) if value == WITHHELD else value
+        option: _PLACEHOLDERS.get((channel.network, option), value) if value == WITHHELD else value
         for option, value in channel.options.items()
     }
-    kind = network(channel.network).load()
-    try:
-        recipients = None if channel.recipients is None else tuple
-        config = configure_channel(name, channel.network, options, recipients=recipients, locales=locales, **common)
-        if not config.discovers_capabilities:  # else it claims less before it has asked its server
-            return _channel(name, channel.network, config.capabilities, **common)
-    except MissingExtra:
-        pass
-    except SettingsError:
-        if WITHHELD not in channel.options.values():
-            raise
-    return _channel(name, channel.network, _default_capabilities(channel.network, kind), **common)
+    kind: Any = network(channel.network).load()
+    if getattr(kind, "discovers_capabilities", False):  # it claims less before it has asked its server
+        capabilities = default_capabilities(kind)
+    else:
+        _, capabilities = inspect_channel(channel.network, options, locales)
+    return _channel(name, channel.network, _claimed(channel.network, capabilities), **common)
 
 
-def _default_capabilities(name: str, kind: type[Channel]) -> Capabilities:
-    if claims := default_capabilities(kind):
-        return claims
-    raise SettingsError(
-        f"The capabilities of {name!r} are unknown without its account. "
-        f"Pass them: channels={{{name!r}: Capabilities(…)}}."
-    )
+def _claimed(name: str, capabilities: Capabilities | None) -> Capabilities:
+    if capabilities is None:
+        raise SettingsError(
+            f"The capabilities of {name!r} are unknown without its account. "
+            f"Pass them: channels={{{name!r}: Capabilities(…)}}."
+        )
+    return capabilities
 
 
 def _channel(name: str, on: str, capabilities: Capabilities, **common: Any) -> ChannelConfig:  # noqa: ANN401 - ChannelOptions

@@ -18,7 +18,6 @@ from policenotify.channel import (
     ChannelConfig,
     Clock,
     Operation,
-    Picture,
     Post,
     PostRef,
     Recipient,
@@ -27,52 +26,32 @@ from policenotify.channel import (
     StateStore,
 )
 from policenotify.errors import ChannelError, Refused, Unavailable, Unconfirmed
-from policenotify.model.lifecycle import Stage
 from policenotify.networks.console.channel import post_block
 
-_OUTCOMES: Final[dict[type[ChannelError], Literal["refused", "unavailable", "unconfirmed"]]] = {
+OUTCOMES: Final[dict[type[ChannelError], Literal["refused", "unavailable", "unconfirmed"]]] = {
     Refused: "refused",
     Unavailable: "unavailable",
     Unconfirmed: "unconfirmed",
 }
+"""The outcomes of one recipient, by their errors."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class RecordedPost:
-    """A post that would have been published.
+class RecordedPost(Post):
+    """A post that would have been published, with its text and its title as the network shows them.
 
     Attributes:
-        operation: A post, an edit of an earlier one (with the same `id`), or a deletion.
+        operation: A post, an edit of an earlier one (with the same `id`), or a deletion, which has the deleted text.
         id: The network's id of the post, as in the receipt's `ref`.
-        key: The key of the post (SHA-256), the same in each attempt.
-        text: The text as the network shows it; for a deletion, the deleted text.
-        title: The subject, if the network has one.
-        html: The formatted version, if the network supports one.
-        link: A page with more, or `None`.
-        pictures: Without their bytes.
-        language: BCP 47.
         reply_to: Ids of our posts above it, from the opening to the one it replies to.
         recipients: Addresses that received it, on a channel with recipients.
-        at: Time of publication.
     """
 
     channel: str
     network: str
     operation: Operation
     id: str
-    key: str
-    text: str
-    title: str
-    html: str
-    link: str | None
-    pictures: tuple[Picture, ...]
-    language: str
-    stage: Stage
-    category: str
-    exercise: bool
-    reply_to: tuple[str, ...]
-    recipients: tuple[str, ...]
-    at: datetime
+    reply_to: tuple[str, ...] = ()
+    recipients: tuple[str, ...] = ()
 
     @property
     def parent(self) -> str | None:
@@ -106,24 +85,11 @@ class ScriptedFault:
         error: The error to raise.
         published: The post is published all the same.
         recipient: The address for which it fails. Empty: for all.
-        has_recipients: The channel has recipients.
-
-    Raises:
-        ValueError: No network could fail like this.
     """
 
     error: ChannelError
     published: bool
     recipient: str
-    has_recipients: bool
-
-    def __post_init__(self) -> None:
-        if self.published and not isinstance(self.error, Unconfirmed):
-            raise ValueError("published: only after an Unconfirmed a post may be published")
-        if self.recipient and not self.has_recipients:
-            raise ValueError("recipient: this channel has no recipients")
-        if self.recipient and type(self.error) not in _OUTCOMES:
-            raise ValueError("recipient: the error of one recipient is Refused, Unavailable or Unconfirmed")
 
 
 class Recorder:
@@ -149,7 +115,7 @@ class Recorder:
     def posts(self) -> tuple[RecordedPost, ...]:
         """All posts in order."""
         with self._lock:
-            return tuple(sorted(self._posts, key=lambda post: (post.at, self._order.index(post.channel))))
+            return tuple(sorted(self._posts, key=lambda post: (post.created_at, self._order.index(post.channel))))
 
     def check_faults(self) -> None:
         """Check that every requested failure happened.
@@ -179,25 +145,27 @@ class Recorder:
     def add(self, post: RecordedPost) -> RecordedPost:
         """Record a post, and give it an id if it has none."""
         with self._lock:
-            post = replace(post, id=post.id or f"{post.channel}-{next(self._numbers[post.channel])}")
+            if not post.id:
+                post = post.model_copy(update={"id": f"{post.channel}-{next(self._numbers[post.channel])}"})
             self._posts.append(post)
             return post
 
     def add_reader(self, post: RecordedPost, address: str) -> None:
         """Record one more recipient of a post."""
         with self._lock:
-            for number, known in enumerate(self._posts):
-                if (known.channel, known.key) == (post.channel, post.key):
-                    self._posts[number] = replace(known, recipients=(*known.recipients, address))
-                    return
-            self._posts.append(replace(post, recipients=(address,)))
+            known = next((each for each in self._posts if (each.channel, each.key) == (post.channel, post.key)), None)
+            if known:
+                self._posts.remove(known)
+            post = known or post
+            self._posts.append(post.model_copy(update={"recipients": (*post.recipients, address)}))
 
     def delete(self, channel: str, post_id: str) -> None:
         """Record the deletion of a post."""
         with self._lock:
             last = next((post for post in reversed(self._posts) if (post.channel, post.id) == (channel, post_id)), None)
             if last and last.operation is not Operation.DELETE:
-                self._posts.append(replace(last, operation=Operation.DELETE, at=self._clock.now()))
+                gone = {"operation": Operation.DELETE, "created_at": self._clock.now()}
+                self._posts.append(last.model_copy(update=gone))
 
 
 def opener(recorder: Recorder, config: ChannelConfig) -> Callable[[Clock, StateStore], Channel]:
@@ -231,27 +199,18 @@ class _RecordingChannel:
         """Nothing is open."""
 
     def _recorded(self, request: Request, operation: Operation = Operation.POST, post_id: str = "") -> RecordedPost:
-        post, can = Post.model_validate(request.body["post"]), self.capabilities
-        answers = request.body["answers"]
-        assert isinstance(answers, list)  # noqa: S101 - for the type checker
-        return RecordedPost(
-            channel=self.account,
-            network=self.network,
-            operation=operation,
-            id=post_id,
-            key=request.key,
-            text=can.budget.displayed(post.text) if can.budget.displayed else post.text,
-            title=post.title if can.title else "",
-            html=post.html,
-            link=post.link,
-            pictures=post.pictures,
-            language=post.language,
-            stage=post.stage,
-            category=post.category,
-            exercise=post.exercise,
-            reply_to=tuple(map(str, answers)),
-            recipients=(),
-            at=post.created_at,
+        can, words = self.capabilities, Post.model_validate(request.body["post"])
+        return RecordedPost.model_validate(
+            {
+                **dict(words),
+                "text": can.budget.displayed(words.text) if can.budget.displayed else words.text,
+                "title": words.title if can.title else "",
+                "channel": self.account,
+                "network": self.network,
+                "operation": operation,
+                "id": post_id,
+                "reply_to": request.body["answers"],
+            }
         )
 
 
@@ -307,6 +266,6 @@ class _BulkRecordingChannel(_RecordingChannel):
             raise fault.error
         if own:
             return RecipientOutcome(
-                key=person.key, outcome=_OUTCOMES[type(own.error)], code=own.error.code, reason=own.error.reason
+                key=person.key, outcome=OUTCOMES[type(own.error)], code=own.error.code, reason=own.error.reason
             )
         return RecipientOutcome(key=person.key, outcome="posted")

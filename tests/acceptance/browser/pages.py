@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 import secrets
-import struct
-import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+
+from PIL import Image as Drawing
 
 from policenotify.channel import Capabilities, ChannelConfig, Recipient, RecipientOutcome
 from policenotify.cli.commands.demo import STORY, StoryClock
 from policenotify.cli.report.builder import Report, draw
 from policenotify.cli.report.source import ReaderPost, ReportEntry
 from policenotify.errors import Blocked, Refused
-from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Image, Message
-from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
-from policenotify.testing.samples import PARIS, SAMPLES, SENDER
+from policenotify.testing.samples import SAMPLES
 from policenotify.text import Budget, graphemes, mastodon_length, sms, to_gsm, x_weight
 from tests.support.fake_network import Scripted
+from tests.support.installation import open_journal_publisher
 
 READERS = ("redaction@journal.example", "standard.secret@mairie.example", "+33639981234")
 ACCOUNTS = {
@@ -90,16 +90,9 @@ def everywhere(room: int = 1, scripts: Mapping[str, Sequence[Any]] | None = None
 @contextmanager
 def desk(folder: Path, channels: Sequence[ChannelConfig], **how: Any) -> Iterator[tuple[Publisher, StoryClock]]:
     clock = StoryClock()
-    publisher = Publisher(
-        Installation(
-            journal=open_journal(
-                str(folder / "pages.db"), keys=Keys.create(secrets.token_bytes), clock=clock, create=True
-            ),
-            channels=channels,
-            **{"zone": PARIS, "sender": SENDER, "wait": timedelta(seconds=5), "clock": clock, **how},
-        )
-    )
-    with publisher:
+    usual = {"wait": timedelta(seconds=5), "clock": clock}
+    keys = Keys.create(secrets.token_bytes)
+    with open_journal_publisher(folder / "pages.db", keys, *channels, **{**usual, **how}) as publisher:
         yield publisher, clock
 
 
@@ -185,10 +178,6 @@ def mail(subject: str) -> ReaderPost:
 
 def png(width: int, height: int) -> bytes:
     """A grey picture."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    rows = zlib.compress((b"\0" + b"\x90" * width) * height)
-    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    file = BytesIO()
+    Drawing.new("L", (width, height), 0x90).save(file, "PNG")
+    return file.getvalue()

@@ -13,18 +13,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from policenotify.channel import ChannelConfig, Operation, SupportsSend
-from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.receipt import Receipt
 from policenotify.networks.registry import configure_channel
-from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import Answer, Disconnect, FakeBlueskyServer, FakeClock, FakeMastodonServer, FakeXServer
-from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.servers.http import RecordedRequest, Reply
-from tests.support.installation import accident
+from tests.support.installation import accident, open_journal_publisher
 from tests.support.network_options import bluesky_options, mastodon_options, x_options
 
 Kind = Literal["delay", "between", "waiting", "window"]
@@ -222,13 +219,9 @@ def scene(folder: Path, kind: Kind, network: str, sign: int, seed: int) -> Itera
 
     with ExitStack() as stack:
         server, channel = _network(stack, network, theirs)
-        journal = open_journal(
-            str(folder / f"{seed}.db"), keys=Keys.create(secrets.token_bytes), clock=clock, create=True
-        )
-        stack.callback(journal.close)
-        publisher = Publisher(Installation(journal=journal, channels=[channel], zone=PARIS, sender=SENDER, clock=clock))
-        stack.callback(publisher.close)
-        journal.deliveries.recover()
+        keys = Keys.create(secrets.token_bytes)
+        publisher = stack.enter_context(open_journal_publisher(folder / f"{seed}.db", keys, channel, clock=clock))
+        publisher.journal.deliveries.recover()
         yield Scene(kind, network, sign, seed, server, clock, publisher, random.Random(seed))  # noqa: S311 - no secret
 
 

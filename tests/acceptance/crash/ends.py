@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import multiprocessing
 import os
 import quopri
 import random
@@ -16,7 +15,7 @@ import signal
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -29,7 +28,7 @@ from sqlalchemy import func, select
 
 from policenotify.channel import PostRef
 from policenotify.delivery.service import ended_by_signals
-from policenotify.journal import leases, open_journal
+from policenotify.journal import leases
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.database import schema
 from policenotify.journal.database.migrate import migrate
@@ -39,13 +38,10 @@ from policenotify.journal.lists.recipients import recipient_key
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
-from policenotify.networks.registry import configure_channel
-from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import FakeBlueskyServer, FakeMailServer, FakeSmsServer, FakeXServer
-from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.servers.mail import Mail
-from tests.acceptance.crash.installation_process import FastClock, turn_of
+from tests.acceptance.crash.installation_process import LOST, PROCESSES, FastClock, Installation, turn_of
 from tests.support.installation import accident
 from tests.support.network_options import bluesky_options, mail_options, sms_options, x_options
 
@@ -60,55 +56,16 @@ _SETTLED = 300.0  # seconds on the wall in which all must be settled once nothin
 
 _FOREVER = 3_600.0  # seconds: no process of a test is needed for longer
 
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["tests.acceptance.crash.ends", "tests.acceptance.crash.preloaded"])
-
 
 @dataclass(frozen=True, kw_only=True)
-class Orders:
+class Orders(Installation):
     """The task of a process, and its installation."""
 
-    folder: Path
-    journal: str
-    start: datetime
-    options: Mapping[str, dict[str, Any]]
-    on_unknown: Literal["resend", "hold"]
-    on_cancellation: Literal["reply", "delete"] = "reply"
-    people: Mapping[str, tuple[str, ...]]
-    fast: bool = True  # time runs faster than on the wall; else a process has its five seconds to end
+    lease: timedelta = LEASE
     task: Task = "work"
     turns: tuple[tuple[int, int], ...] = ()  # incident and point of what it publishes
     seconds: float = 0.0  # its wait or budget, by its own clock
     boot: str = ""  # it runs on a host of the same name, of another boot
-    lease: timedelta = LEASE
-
-    def publisher(self) -> Publisher:
-        clock = _clock(self.start, fast=self.fast)
-        return Publisher(
-            Installation(
-                journal=open_journal(self.journal, keys=Keys.load(self.folder / "keys"), clock=clock),
-                channels=[
-                    configure_channel(
-                        name,
-                        name,
-                        options,
-                        recipients=partial(self.people.__getitem__, name) if name in self.people else None,
-                        on_unknown=self.on_unknown,
-                        on_cancellation=self.on_cancellation if name in {"x", "bluesky"} else "reply",
-                    )
-                    for name, options in self.options.items()
-                ],
-                zone=PARIS,
-                sender=SENDER,
-                clock=clock,
-                lease=self.lease,
-                backoff=lambda age: min(max(age / 4, timedelta(seconds=1)), timedelta(seconds=8)),
-            )
-        )
-
-
-def _clock(start: datetime, *, fast: bool) -> SystemClock:
-    return FastClock(start) if fast else SystemClock()
 
 
 def obey(orders: Orders) -> None:
@@ -189,7 +146,7 @@ class Scene:
         }
         self.turns += turns
         orders = replace(self.orders, people=people, task=task, turns=turns, **more)
-        process = _processes.Process(target=obey, args=(orders,))
+        process = PROCESSES.Process(target=obey, args=(orders,))
         process.start()
         self.started.append(process)
         return process
@@ -204,8 +161,7 @@ class Scene:
 
     def joined(self, process: BaseProcess, code: int = 0) -> None:
         process.join(_SETTLED)
-        # The fork server loses an exit code now and then, which is then 255 (multiprocessing.popen_forkserver).
-        ended = process.exitcode in {code, 255}
+        ended = process.exitcode in {code, LOST}
         if code == 0:
             ended = ended and (self.orders.folder / f"ended {process.pid}").exists()
         self.must(ended, f"a process ended with {process.exitcode}")
@@ -427,7 +383,7 @@ def scene(
 ) -> Iterator[Scene]:
     """Yield an installation without a publication, with its journal in a file or in the empty database at *url*."""
     start = datetime.now(UTC)
-    now = _clock(start, fast=fast).now
+    now = FastClock(start).now if fast else SystemClock().now
     folder.mkdir()
     with ExitStack() as stack:
         x, bluesky, mail, sms = (
@@ -446,19 +402,18 @@ def scene(
             "email": mail_options(mail),
             "sms": sms_options(sms),
         }
-        place = url or str(folder / "journal.db")
         if url:
             migrate(url, keys=keys)
         orders = Orders(
             folder=folder,
-            journal=place,
+            url=url,
             start=start,
             options={name: {"timeout": 5.0, **options[name]} for name in channels},
             on_unknown=on_unknown,
             people={},
             fast=fast,
         )
-        journal = open_journal(place, keys=keys, clock=_clock(start, fast=fast), create=not url)
+        journal = orders.make_journal()
         stack.callback(journal.close)
         played = Scene(seed, orders, journal, x, bluesky, mail, sms, random.Random(seed))  # noqa: S311 - no secret is made
         try:

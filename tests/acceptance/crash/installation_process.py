@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import gc
-import json
+import multiprocessing
 import os
 import re
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -21,16 +22,15 @@ from typing import Any, Literal
 from policenotify.channel import ChannelConfig
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
+from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
 from policenotify.networks.registry import configure_channel
-from policenotify.publishing.installation import Installation as Given
 from policenotify.publishing.publisher import Publisher
-from policenotify.testing.samples import PARIS, SENDER
-from tests.support.installation import accident
+from tests.support.installation import accident, open_journal_publisher
 
 PEOPLE: Mapping[str, tuple[str, ...]] = {
     "email": ("redaction@journal.example", "standard@mairie.example", "t.dupont@habitant.example"),
@@ -41,7 +41,6 @@ SPEED = 10
 
 _TURNS = (Stage.OPENING, Stage.UPDATE, Stage.UPDATE, Stage.END)
 _SIDE_BY_SIDE = 3  # incidents that are open at once
-_LEASE = timedelta(minutes=3)
 _FOREVER = timedelta(hours=1)
 _NOWHERE: Mapping[str, dict[str, Any]] = {
     "x": {
@@ -61,6 +60,14 @@ _SLOW_TO_LOAD = (
     "requests_oauthlib",
     "sqlalchemy.dialects.sqlite",
 )
+
+
+PROCESSES = multiprocessing.get_context("forkserver")
+"""Forks processes from one that has loaded everything, so that each starts in a moment."""
+PROCESSES.set_forkserver_preload(["tests.acceptance.crash.ends", "tests.acceptance.crash.preloaded"])
+
+LOST = 255
+"""The exit code of a process whose own the fork server has lost, as happens (multiprocessing.popen_forkserver)."""
 
 
 class FastClock(SystemClock):
@@ -87,14 +94,11 @@ class Installation:
     start: datetime
     options: Mapping[str, dict[str, Any]]
     on_unknown: Literal["resend", "hold"]
-
-    def to_json(self) -> str:
-        return json.dumps([str(self.folder), self.start.isoformat(), self.options, self.on_unknown])
-
-    @classmethod
-    def from_json(cls, text: str) -> Installation:
-        folder, start, options, on_unknown = json.loads(text)
-        return cls(folder=Path(folder), start=datetime.fromisoformat(start), options=options, on_unknown=on_unknown)
+    on_cancellation: Literal["reply", "delete"] = "reply"
+    people: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: PEOPLE)
+    url: str = ""  # of its journal, if that is not in a file
+    fast: bool = True  # time runs faster than on the wall; else a process has its five seconds to end
+    lease: timedelta = timedelta(minutes=3)
 
     @property
     def returned(self) -> Path:
@@ -102,40 +106,39 @@ class Installation:
         return self.folder / "returned"
 
     @property
-    def journal(self) -> Path:
-        return self.folder / "journal.db"
+    def journal(self) -> str:
+        return self.url or str(self.folder / "journal.db")
 
-    def make_journal(self) -> None:
-        """Make the journal, as `policenotify init` does."""
-        open_journal(str(self.journal), keys=Keys.load(self.folder / "keys"), create=True).close()
+    @property
+    def keys(self) -> Keys:
+        return Keys.load(self.folder / "keys")
+
+    @property
+    def clock(self) -> SystemClock:
+        return FastClock(self.start) if self.fast else SystemClock()
+
+    def make_journal(self) -> Journal:
+        """Make the journal, as `policenotify init` does. On a server it must be there."""
+        return open_journal(self.journal, keys=self.keys, clock=self.clock, create=not self.url)
 
     def publisher(self) -> Publisher:
-        clock = FastClock(self.start)
-        return Publisher(
-            Given(
-                journal=open_journal(str(self.journal), keys=Keys.load(self.folder / "keys"), clock=clock),
-                channels=[self._channel(network) for network in self.options],
-                zone=PARIS,
-                sender=SENDER,
-                clock=clock,
-                lease=_LEASE,
-                backoff=_backoff,
-            )
-        )
+        channels = [self._channel(network) for network in self.options]
+        how: dict[str, Any] = {"clock": self.clock, "lease": self.lease, "backoff": _backoff, "create": False}
+        return open_journal_publisher(self.journal, self.keys, *channels, **how)
 
     def _channel(self, network: str) -> ChannelConfig:
-        people = PEOPLE.get(network)
         return configure_channel(
             network,
             network,
             self.options[network],
-            recipients=None if people is None else lambda: people,
+            recipients=partial(self.people.__getitem__, network) if network in self.people else None,
             on_unknown=self.on_unknown,
+            on_cancellation=self.on_cancellation if network in {"x", "bluesky"} else "reply",
         )
 
 
-def _backoff(before: timedelta) -> timedelta:
-    return min(max(before * 1.25, timedelta(seconds=1)), timedelta(seconds=8))
+def _backoff(age: timedelta) -> timedelta:
+    return min(max(age / 4, timedelta(seconds=1)), timedelta(seconds=8))
 
 
 @dataclass(frozen=True)
@@ -216,7 +219,7 @@ def warm_up() -> None:
         Keys.create(secrets.token_bytes).save(Path(folder) / "keys")
         start = datetime.now(UTC)
         nowhere = Installation(folder=Path(folder), start=start, options=_NOWHERE, on_unknown="hold")
-        nowhere.make_journal()
+        nowhere.make_journal().close()
         with closing(nowhere.publisher()) as publisher:
             for number in range(0, 12, 3):
                 turn = Turn(number)

@@ -1,14 +1,13 @@
 """Real servers for the tests. They start side by side, and tests of unavailable ones are skipped.
 
-With `POLICENOTIFY_PEERS=required`, as in `.ci/run`, no test may be skipped, and `docs/explanation/tested-servers.md`
-must equal what a whole run has shown. `POLICENOTIFY_PEERS=write` writes that page.
+With `POLICENOTIFY_PEERS=required`, as in `.ci/run`, no test may be skipped.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -17,23 +16,17 @@ from typing import Any
 import pytest
 
 from policenotify.channel import ChannelConfig
-from policenotify.journal import open_journal
-from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
-from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
-from policenotify.testing.samples import PARIS, SENDER
 from tests.acceptance.peers.kannel_server import Kannel
 from tests.acceptance.peers.mail_server import MailServer
 from tests.acceptance.peers.pds_server import Pds
 from tests.acceptance.peers.programs import CannotBeHad
 from tests.acceptance.peers.snac_server import Snac
 from tests.acceptance.peers.spam_filter import SpamAssassin
-from tests.acceptance.peers.tested_servers import Proven, same
-from tests.support.installation import soon
+from tests.support.installation import open_journal_publisher, soon
 
-_PEERS = os.environ.get("POLICENOTIFY_PEERS", "")  # `required`, `write`, or nothing
-_PAGE = Path("docs/explanation/tested-servers.md")
+_REQUIRED = os.environ.get("POLICENOTIFY_PEERS") == "required"
 _SERVERS: dict[str, Any] = {
     "mail_server": MailServer,
     "kannel": Kannel,
@@ -42,7 +35,6 @@ _SERVERS: dict[str, Any] = {
     "spam_filter": SpamAssassin,
 }
 _STARTED = pytest.StashKey[dict[str, Future[Any]]]()
-_PROVEN = Proven()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -66,36 +58,6 @@ def _start(names: set[str], config: pytest.Config) -> None:
         threads.shutdown(wait=False)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Remember what was shown, and on which server."""
-    report = yield
-    told = report.when == "call" or not report.passed
-    if told and isinstance(item, pytest.Function) and item.get_closest_marker("peers"):
-        names = sorted(_SERVERS[name].name for name in item.fixturenames if name in _SERVERS)
-        contract = item.function.__module__.startswith("policenotify.")
-        _PROVEN.saw(item.name, names, contract=contract, held=report.passed)
-    return report
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Compare the page with the results of a whole run."""
-    started = session.config.stash.get(_STARTED, {})
-    whole = len(started) == len(_SERVERS) and not session.config.option.keyword and not session.testsfailed
-    if not (_PEERS and whole and "PYTEST_XDIST_WORKER" not in os.environ):
-        return
-    file = session.config.rootpath / _PAGE
-    told = file.read_text("utf-8")
-    servers = [started[name].result() for name in _SERVERS]
-    shown = _PROVEN.page(told, {server.name: server.version for server in servers})
-    if _PEERS == "write":
-        file.write_text(shown, "utf-8")
-    elif not same(told, shown):
-        print(f"\n{_PAGE} does not tell what was shown; POLICENOTIFY_PEERS=write writes it")  # noqa: T201 - to whom it may concern
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
 def pytest_unconfigure(config: pytest.Config) -> None:
     """End what was started."""
     for started in config.stash.get(_STARTED, {}).values():
@@ -108,7 +70,7 @@ def _server(name: str, config: pytest.Config) -> Any:
     try:
         return config.stash[_STARTED][name].result()
     except CannotBeHad as missing:
-        if _PEERS:
+        if _REQUIRED:
             raise
         pytest.skip(str(missing))
 
@@ -155,17 +117,8 @@ def new_publisher(tmp_path: Path) -> Iterator[NewPublisher]:
     opened: list[Publisher] = []
 
     def make(*channels: ChannelConfig, **how: Any) -> Publisher:
-        clock = how.get("clock") or SystemClock()
-        values = {
-            "zone": PARIS,
-            "sender": SENDER,
-            "clock": clock,
-            "wait": timedelta(seconds=30),
-            "backoff": soon,
-            **how,
-        }
-        journal = open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True)
-        opened.append(Publisher(Installation(journal=journal, channels=channels, **values | how)))
+        usual = {"wait": timedelta(seconds=30), "backoff": soon}
+        opened.append(open_journal_publisher(tmp_path / "journal.db", keys, *channels, **{**usual, **how}))
         return opened[-1]
 
     yield make

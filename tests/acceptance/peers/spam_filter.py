@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from typing import Final, Self
 
-from tests.acceptance.peers.programs import output_of, program
+from tests.acceptance.peers.programs import program
 
 _APT: Final = "apt-get install --no-install-recommends spamassassin"
 _TAKES: Final = 60.0  # seconds: Perl compiles some thousand rules for each mail
@@ -17,13 +17,9 @@ _TAKES: Final = 60.0  # seconds: Perl compiles some thousand rules for each mail
 class SpamAssassin:
     """The filter: a mail that reaches 5.0 points is spam."""
 
-    name = "SpamAssassin"
-
     def __init__(self) -> None:
         self._program = program("spamassassin", _APT)
         self._home = tempfile.mkdtemp(prefix="spamassassin-")
-        found = re.search(r"version (\d+(?:\.\d+)+)", output_of(self._program, "--version"))
-        self.version = found[1] if found else ""
 
     def __enter__(self) -> Self:
         return self

@@ -12,11 +12,10 @@ from urllib.parse import quote
 import pytest
 from pydantic import SecretStr
 
-from policenotify.channel import Channel, ChannelConfig, Post, Request, Span
+from policenotify.channel import Channel, ChannelConfig, Request, Span
 from policenotify.errors import Blocked, Refused, Unavailable
 from policenotify.journal.clock import SystemClock
 from policenotify.model.history import Outcome
-from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Image
 from policenotify.networks.bluesky.channel import Bluesky
 from policenotify.networks.registry import configure_channel
@@ -25,7 +24,7 @@ from policenotify.testing.contract.texts import picture
 from tests.acceptance.peers.conftest import NewPublisher
 from tests.acceptance.peers.contract import ServerContract, ServerFixture
 from tests.acceptance.peers.gateway import Gateway
-from tests.acceptance.peers.incident import publish_incident
+from tests.acceptance.peers.incident import a_post, publish_incident
 from tests.acceptance.peers.pds_server import BlueskyAccount, Pds
 from tests.support.channels import open_channel
 from tests.support.installation import accident
@@ -82,13 +81,6 @@ def on_bluesky(account: BlueskyAccount, service: str, **how: Any) -> ChannelConf
     return configure_channel("bluesky", "bluesky", options, **how)
 
 
-def a_post(channel: Channel, text: str = TEXT, **more: Any) -> Post:
-    values = {"category": "traffic", "language": "fr", "stage": Stage.OPENING, "created_at": SystemClock().now()}
-    return Post.model_validate(
-        {"key": secrets.token_hex(32), "account": channel.account, "text": text, **values, **more}
-    )
-
-
 def spans(text: str) -> tuple[Span, ...]:
     """The address and the tags of TEXT."""
     shown = "police34.example/actualites/2…"
@@ -128,7 +120,7 @@ def test_an_end_does_not_answer_a_deleted_post(
 
 def test_links_and_tags_have_exact_byte_positions(pds: Pds, account: BlueskyAccount, channel_of: NewChannel) -> None:
     channel = channel_of(account, pds.url)
-    request = channel.prepare(a_post(channel, spans=spans(TEXT)), ())
+    request = channel.prepare(a_post(channel, TEXT, spans=spans(TEXT)), ())
     ref = channel.send(request)
     stored = pds.record(ref.id)
     assert json.dumps(stored, sort_keys=True) == json.dumps(request.body["record"], sort_keys=True)
@@ -156,7 +148,7 @@ def test_a_key_is_one_record_and_another_record_under_it_is_refused(
     pds: Pds, account: BlueskyAccount, channel_of: NewChannel
 ) -> None:
     channel = channel_of(account, pds.url)
-    post = a_post(channel)
+    post = a_post(channel, TEXT)
     request = channel.prepare(post, ())
     assert channel.send(request) == channel.send(Request.read(request.model_dump_json()))
     body = json.loads(request.model_dump_json())["body"]

@@ -10,11 +10,10 @@ from urllib.parse import quote, urlencode
 import pytest
 from pydantic import SecretStr
 
-from policenotify.channel import Channel, ChannelConfig, Post, Recipient
+from policenotify.channel import ChannelConfig, Recipient
 from policenotify.errors import Blocked
 from policenotify.journal.clock import SystemClock
 from policenotify.model.history import Outcome
-from policenotify.model.lifecycle import Stage
 from policenotify.networks.registry import configure_channel
 from policenotify.networks.sms.channel import Sms
 from policenotify.networks.sms.receipts import read_receipt
@@ -22,7 +21,7 @@ from policenotify.testing import Answer, RecordedRequest
 from policenotify.testing.servers.http import FakeServer
 from policenotify.text import sms
 from tests.acceptance.peers.conftest import NewPublisher
-from tests.acceptance.peers.incident import publish_incident
+from tests.acceptance.peers.incident import a_post, publish_incident
 from tests.acceptance.peers.kannel_server import Kannel
 from tests.acceptance.peers.programs import wait_until
 from tests.acceptance.peers.sms_centre import Sms as Arrived
@@ -86,7 +85,7 @@ def test_a_text_arrives_as_written_in_as_many_parts_as_counted(
 ) -> None:
     before = len(kannel.centre.messages)
     channel = _channel(kannel, accents=accents)
-    request = channel.prepare(_post(channel, text), ())
+    request = channel.prepare(a_post(channel, text), ())
     told = channel.send_to(request, [Recipient(key="ana", address=NUMBERS[0])])
     assert [each.outcome for each in told] == ["posted"]
     [got] = arrived(kannel, before, 1)
@@ -112,14 +111,14 @@ def test_kannel_does_not_report_a_later_refusal_of_the_operator(kannel: Kannel) 
     """An acceptance counts as `acceptance` sets."""
     channel = _channel(kannel)
     assert channel.capabilities.acceptance == "unverified"
-    request = channel.prepare(_post(channel, "Route barrée"), ())
+    request = channel.prepare(a_post(channel, "Route barrée"), ())
     told = channel.send_to(request, [Recipient(key="ana", address="+33639980888")])
     assert [each.outcome for each in told] == ["posted"]
 
 
 def test_a_wrong_password_blocks_the_channel(kannel: Kannel) -> None:
     channel = open_channel(Sms, url=SecretStr(address(kannel.port, "another")), clock=SystemClock())
-    request = channel.prepare(_post(channel, "Route barrée"), ())
+    request = channel.prepare(a_post(channel, "Route barrée"), ())
     with pytest.raises(Blocked):
         channel.send_to(request, [Recipient(key="ana", address=NUMBERS[0])])
 
@@ -133,9 +132,10 @@ def test_each_person_has_a_delivery_receipt(kannel: Kannel) -> None:
             Recipient(key=token, address=number, sign=partial("{}-{}".format, token))
             for token, number in {**people, "wrong": "+33639980888"}.items()
         ]
-        told = outcomes_of(channel, channel.prepare(_post(channel, "Route barrée"), ()), persons)
+        told = outcomes_of(channel, channel.prepare(a_post(channel, "Route barrée"), ()), persons)
         assert {each.outcome for each in told} == {"posted"}
-        calls = desk.wait_for(5, 20)
+        wait_until(lambda: len(desk.requests) >= 5, "five receipts", 20)
+        calls = desk.requests
         receipts = {call.path.rpartition("/")[2]: read_receipt("kannel", "", call.body, _query(call)) for call in calls}
     status = {token.removesuffix("-receipt"): receipt.kind for token, receipt in receipts.items()}
     delivered = dict.fromkeys(["token1", "token2", "token3"], "delivered")
@@ -149,8 +149,3 @@ def _query(call: RecordedRequest) -> str:
 
 def _channel(kannel: Kannel, **options: Any) -> Sms:
     return open_channel(Sms, url=SecretStr(address(kannel.port, kannel.password)), clock=SystemClock(), **options)
-
-
-def _post(channel: Channel, text: str) -> Post:
-    values = {"category": "traffic", "language": "fr", "stage": Stage.OPENING, "created_at": SystemClock().now()}
-    return Post.model_validate({"key": "0" * 64, "account": channel.account, "text": text, **values})

@@ -11,11 +11,10 @@ from typing import Any, ClassVar, Self
 import pytest
 from pydantic import SecretStr
 
-from policenotify.channel import Channel, ChannelConfig, Post
+from policenotify.channel import Channel, ChannelConfig
 from policenotify.errors import Blocked
 from policenotify.journal.clock import SystemClock
 from policenotify.model.history import Outcome
-from policenotify.model.lifecycle import Stage
 from policenotify.networks.mastodon.channel import Mastodon
 from policenotify.networks.mastodon.instance import Instance
 from policenotify.networks.registry import configure_channel
@@ -29,7 +28,7 @@ from policenotify.testing.servers._mastodon_rules import RULES, instance
 from tests.acceptance.peers.conftest import NewPublisher
 from tests.acceptance.peers.contract import ServerContract, ServerFixture
 from tests.acceptance.peers.gateway import Gateway
-from tests.acceptance.peers.incident import publish_incident
+from tests.acceptance.peers.incident import a_post, publish_incident
 from tests.acceptance.peers.snac_server import Account, Snac
 from tests.support.channels import open_channel
 from tests.support.five_networks import AheadClock
@@ -88,7 +87,7 @@ def test_a_connection_cut_leaves_one_post(
 def test_a_key_is_ignored(account: Account) -> None:
     with closing(_channel(account)) as channel:
         channel.whoami()
-        request = channel.prepare(_post(channel), ())
+        request = channel.prepare(a_post(channel, "Route barrée"), ())
         places = {channel.send(request).id for _ in range(2)}
     assert len(account.posts) == len(places) == 2
 
@@ -107,12 +106,6 @@ def _channel(account: Account, token: str = "") -> Mastodon:
         clock=SystemClock(),
         store=InMemoryStateStore(),
     )
-
-
-def _post(channel: Channel) -> Post:
-    values = {"category": "traffic", "language": "fr", "stage": Stage.OPENING, "created_at": SystemClock().now()}
-    text = f"Route barrée {secrets.token_hex(4)}"
-    return Post.model_validate({"key": secrets.token_hex(32), "account": channel.account, "text": text, **values})
 
 
 # --- the contract

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import email
-import email.policy
 import html
 import os
 import re
@@ -12,7 +10,6 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from email.message import EmailMessage
 from pathlib import Path
 from typing import ClassVar
 
@@ -51,9 +48,6 @@ class Reader:
 
     formats: ClassVar[tuple[str, ...]] = ("atom", "rss")
     """What it reads."""
-
-    replaces: ClassVar[bool] = True
-    """Whether it shows the amended text of an entry that it has shown before."""
 
     def __init__(self, folder: Path, urls: Mapping[str, str]) -> None:
         self.folder, self.urls = folder, urls
@@ -110,45 +104,6 @@ class Newsboat(Reader):
         rows = "SELECT title, content, url FROM rss_item WHERE deleted = 0"
         with closing(sqlite3.connect(self.folder / f"{feed}.db")) as cache:
             return [Shown(title, _plain(text), link) for title, text, link in cache.execute(rows)]
-
-
-class Rss2email(Reader):
-    """rss2email, which writes a mail for each entry into a maildir."""
-
-    replaces = False
-
-    def __init__(self, folder: Path, urls: Mapping[str, str]) -> None:
-        super().__init__(folder, urls)
-        self._r2e("new", "reader@example.org")
-        for name, url in urls.items():
-            self._r2e("add", name, url, f"{name}@example.org")
-        settings = folder / "config.cfg"
-        own = {"email-protocol": "maildir", "maildir-path": str(folder / "mail"), "maildir-mailbox": "INBOX"}
-        text = settings.read_text("utf-8")
-        for name, value in own.items():
-            text = re.sub(rf"^{name} = .*$", f"{name} = {value}", text, flags=re.MULTILINE)
-        settings.write_text(text, "utf-8")
-        for part in ("cur", "new", "tmp"):
-            (folder / "mail" / "INBOX" / part).mkdir(parents=True, exist_ok=True)
-
-    def _r2e(self, *command: str) -> None:
-        _run("r2e", "-c", "config.cfg", "-d", "data.json", *command, folder=self.folder)
-
-    def poll(self) -> None:
-        self._r2e("run")
-
-    def shown(self) -> Mapping[str, Sequence[Shown]]:
-        shown: dict[str, list[Shown]] = {name: [] for name in self.urls}
-        for path in sorted((self.folder / "mail").rglob("*")):
-            if path.is_file():
-                mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-                assert isinstance(mail, EmailMessage)
-                body = mail.get_body(("plain", "html"))
-                assert body is not None
-                text = body.get_content()
-                link = str(mail.get("X-RSS-URL", ""))
-                shown[str(mail["To"]).partition("@")[0]].append(Shown(str(mail["Subject"]), _plain(text), link))
-        return shown
 
 
 class Miniflux(Reader):
@@ -232,7 +187,6 @@ class Feedparser(Reader):
 
 READERS: dict[str, type[Reader]] = {
     "newsboat": Newsboat,
-    "rss2email": Rss2email,
     "miniflux": Miniflux,
     "feedparser": Feedparser,
 }

@@ -15,20 +15,17 @@ import pytest
 import uvicorn
 
 from policenotify.formats.feed import FILES
-from policenotify.journal import open_journal
-from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
 from policenotify.model.lifecycle import STANDALONE, Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message
 from policenotify.networks.registry import configure_channel
-from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.render.locales import LOCALES
-from policenotify.testing.samples import PARIS, SENDER
+from policenotify.testing.samples import SENDER
 from policenotify.web import app
 from tests.acceptance.readers.clients import READERS, Reader, Shown
-from tests.support.installation import INCIDENT, accident
+from tests.support.installation import INCIDENT, accident, open_journal_publisher
 
 pytestmark = pytest.mark.readers
 
@@ -112,16 +109,8 @@ def _served(folder: Path) -> Iterator[str]:
 
 def _publisher(box: Path, url: str) -> Publisher:
     options = {"url": url, "publisher": SENDER, "folder": str(box / "feed")}
-    clock, keys = SystemClock(), Keys.create(secrets.token_bytes)
-    return Publisher(
-        Installation(
-            journal=open_journal(str(box / "journal.db"), keys=keys, clock=clock, create=True),
-            channels=[configure_channel("feed", "feed", options, locales=LOCALES)],
-            zone=PARIS,
-            sender=SENDER,
-            clock=clock,
-        )
-    )
+    channel = configure_channel("feed", "feed", options, locales=LOCALES)
+    return open_journal_publisher(box / "journal.db", Keys.create(secrets.token_bytes), channel)
 
 
 @pytest.fixture(scope="module")
@@ -188,14 +177,14 @@ def test_each_stage_leads_to_a_page_of_its_own(story: Story, reader: str, feed: 
 
 
 @each_feed
-def test_a_reader_that_shows_changes_shows_what_became_of_an_entry(story: Story, reader: str, feed: str) -> None:
+def test_what_became_of_an_entry_is_shown(story: Story, reader: str, feed: str) -> None:
     def tells(word: str) -> set[str]:
         return {each.title for each in story.last(reader, feed) if each.text.lstrip().startswith(f"{word} ")}
 
     shown = story.last(reader, feed)
     ended = {each.title for headline in ENDED[:3] for each in _of(headline, shown)}
     cancelled = {each.title for each in _of(CANCELLED, shown)}
-    assert (tells("Terminé"), tells("Annulé")) == ((ended, cancelled) if READERS[reader].replaces else (set(), set()))
+    assert (tells("Terminé"), tells("Annulé")) == (ended, cancelled)
 
 
 @each_feed
@@ -204,11 +193,7 @@ def test_no_title_tells_that_something_ended_is_under_way(story: Story, reader: 
 
 
 @each_feed
-def test_a_withdrawn_message_loses_its_words_where_changes_are_shown(story: Story, reader: str, feed: str) -> None:
+def test_a_withdrawn_message_loses_its_words(story: Story, reader: str, feed: str) -> None:
     shown = story.withdrawn[reader][feed]
-    left = [each for each in shown if ANNOUNCED in each.title + each.text]
-    signs = [each for each in shown if each.title == WITHDRAWN]
-
-    # A mail stays.
-    assert len(left) == (not READERS[reader].replaces)
-    assert len(signs) == (reader != "rss2email")
+    assert [each for each in shown if ANNOUNCED in each.title + each.text] == []
+    assert len([each for each in shown if each.title == WITHDRAWN]) == 1

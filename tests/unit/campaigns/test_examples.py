@@ -12,10 +12,10 @@ import pytest
 
 from policenotify.campaigns import load_campaigns
 from policenotify.campaigns.runner import upcoming
+from policenotify.cli.commands.demo import StoryClock
 from policenotify.testing.samples import PARIS
 from tests.support import golden
 from tests.support.campaigns import utc
-from tests.support.clocks import SetClock
 from tests.support.installation import Desk, open_desk
 
 _ROOT = Path(__file__).parents[3]
@@ -39,7 +39,8 @@ def test_the_script_runs_and_a_second_run_publishes_nothing(desk: Desk) -> None:
 
 def test_a_whole_year_is_announced_as_in_the_golden_list(desk: Desk) -> None:
     """A machine that is always up publishes what is announced: `test_scheduler.py`."""
-    desk.clock = SetClock(utc("2026-12-31T23:00"))
+    desk.clock = clock = StoryClock()
+    clock.put_to(utc("2026-12-31T23:00"))
     campaigns = load_campaigns([_CAMPAIGNS])
     headlines = {(each.name, one.name): one.message.headline for each in campaigns for one in each.messages}
     lines = [

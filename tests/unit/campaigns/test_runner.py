@@ -13,11 +13,11 @@ import pytest
 
 from policenotify.campaigns import Action, Decision, decide, run, submit
 from policenotify.campaigns.runner import EVENT_KIND, upcoming
+from policenotify.cli.commands.demo import StoryClock
 from policenotify.errors import ApprovalMissing, DraftConflict, PublishingStopped
 from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.publisher import Publisher
 from tests.support.campaigns import campaign, tip, utc
-from tests.support.clocks import SetClock
 from tests.support.installation import Desk, accident, open_desk
 
 NOW = timedelta(0)
@@ -27,13 +27,14 @@ LONG = timedelta(minutes=2)  # for a busy machine; it returns when all is out
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     with open_desk(tmp_path) as opened:
-        opened.clock = SetClock(utc("2026-01-01T17:00"))
+        opened.clock = StoryClock()
+        at(opened, "2026-01-01T17:00")
         yield opened
 
 
 def at(desk: Desk, text: str) -> None:
-    assert isinstance(desk.clock, SetClock)
-    desk.clock.set(utc(text))
+    assert isinstance(desk.clock, StoryClock)
+    desk.clock.put_to(utc(text))
 
 
 def keys(publisher: Publisher) -> list[str]:

@@ -25,7 +25,6 @@ from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
 from tests.support.fake_network import (
     KEYED,
-    LEASE,
     MAIL,
     PLAIN,
     READABLE,
@@ -37,6 +36,7 @@ from tests.support.fake_network import (
     doubted,
     list_network,
 )
+from tests.support.journal import LEASE
 
 HOUR = timedelta(hours=1)
 PEOPLE = tuple(f"{number:02d}@press.example" for number in range(60))

@@ -29,7 +29,8 @@ from policenotify.errors import (
 )
 from policenotify.model.history import Outcome
 from policenotify.testing.fakes import FakeClock
-from tests.support.fake_network import LEASE, MAIL, Book, Scripted, attempt, attempts, retry_in
+from tests.support.fake_network import MAIL, Book, Scripted, attempt, attempts, retry_in
+from tests.support.journal import LEASE
 
 # --- many people
 

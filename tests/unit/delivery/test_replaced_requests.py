@@ -11,7 +11,8 @@ from policenotify.journal.lists.state import StoredCursor
 from policenotify.journal.records import ClaimedDelivery
 from policenotify.model.history import Outcome
 from policenotify.text import Budget
-from tests.support.fake_network import LEASE, Book, Scripted, attempts
+from tests.support.fake_network import Book, Scripted, attempts
+from tests.support.journal import LEASE
 
 FIRST, SECOND = (tuple(f"{name}{n}@press.example" for n in range(4)) for name in "ab")
 PEOPLE = (*FIRST, *SECOND)

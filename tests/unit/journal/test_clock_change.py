@@ -21,8 +21,8 @@ from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
 from policenotify.testing.fakes import FakeClock
-from tests.support.fake_network import LEASE, READABLE, Book, Scripted
-from tests.support.journal import Desk
+from tests.support.fake_network import READABLE, Book, Scripted
+from tests.support.journal import LEASE, Desk
 
 JUMPS = (-3 * 86_400, -60, 65, 3600)  # seconds
 

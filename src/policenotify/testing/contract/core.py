@@ -12,6 +12,7 @@ import warnings
 from contextlib import closing, suppress
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -21,9 +22,6 @@ from policenotify.channel import (
     Post,
     PostRef,
     Request,
-    SupportsDelete,
-    SupportsEdit,
-    SupportsLookup,
     missing_methods,
 )
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
@@ -77,7 +75,7 @@ class CoreContract(ContractCase):
                 with suppress(Exception):
                     send_post(channel, request)
                 network.recover()
-            self._use_claimed_methods(network, channel, ref, request)
+            self._use_all_methods(network, channel, ref, request)
             assert self.secrets or network.secrets, (
                 "Name what must stay secret: secrets = (…,), as `open` hands it over."
             )
@@ -88,18 +86,14 @@ class CoreContract(ContractCase):
         logged = "\n".join(f"{each.getMessage()} {each.args} {each.exc_text}" for each in caplog.records)
         self.assert_no_secret(network, logged, "the log")
 
-    def _use_claimed_methods(self, network: NetworkFixture, channel: Channel, ref: PostRef, request: Request) -> None:
-        """Call find, edit and delete where claimed, and ignore the results."""
-        can = channel.capabilities
+    def _use_all_methods(self, network: NetworkFixture, channel: Any, ref: PostRef, request: Request) -> None:  # noqa: ANN401 - it may lack them
+        """Call find, edit and delete, and ignore what comes of it."""
         with suppress(Exception):
-            if can.lookup_delay is not None and isinstance(channel, SupportsLookup):
-                channel.find(request, since=network.clock.now())
+            channel.find(request, since=network.clock.now())
         with suppress(Exception):
-            if can.edits and isinstance(channel, SupportsEdit):
-                channel.edit(ref, request)
+            channel.edit(ref, request)
         with suppress(Exception):
-            if can.deletes and isinstance(channel, SupportsDelete):
-                channel.delete(ref)
+            channel.delete(ref)
 
     def test_close_is_always_possible(self, network: NetworkFixture) -> None:
         """A channel can be closed twice: unused, used and after every fault."""

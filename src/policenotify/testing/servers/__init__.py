@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from threading import Condition, RLock
+from threading import RLock
 from typing import Any, Protocol, Self, TypeVar
-
-_T = TypeVar("_T")
 
 
 class _Reply(Protocol):
@@ -51,25 +49,6 @@ class VisibleImage:
     height: int | None = None
 
 
-class Limited(Protocol):
-    """A failure with the number of times that are left for it; `None`: any number."""
-
-    left: int | None
-
-
-_FaultT = TypeVar("_FaultT", bound=Limited)
-
-
-def take(faults: list[_FaultT], matches: Callable[[_FaultT], bool]) -> _FaultT | None:
-    """Return the first failure that matches, and remove it when it is used up."""
-    fault = next(filter(matches, faults), None)
-    if fault is not None and fault.left is not None:
-        fault.left -= 1
-        if fault.left <= 0:
-            faults.remove(fault)
-    return fault
-
-
 class LoopbackServer:
     """A server on 127.0.0.1, in daemon threads, as a context manager.
 
@@ -85,7 +64,6 @@ class LoopbackServer:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self._lock = RLock()
-        self._changed = Condition(self._lock)
         self._broken: list[BaseException] = []
         self._port = 0
         self._started = False
@@ -158,12 +136,6 @@ class LoopbackServer:
 
     def _stop(self, server: Any) -> None:  # noqa: ANN401 - what `_listen` returned
         raise NotImplementedError
-
-    def _wait(self, items: Sequence[_T], count: int, timeout: float, what: str) -> list[_T]:
-        with self._changed:
-            if not self._changed.wait_for(lambda: len(items) >= count, timeout):
-                raise TimeoutError(f"{len(items)} of {count} {what} came within {timeout} seconds.")
-            return list(items)
 
 
 def _bound_socket(port: int) -> socket.socket:

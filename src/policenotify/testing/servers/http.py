@@ -31,7 +31,7 @@ from threading import Event, Thread, current_thread
 from typing import Any, Literal, Self, TypeAlias, cast
 from urllib.parse import parse_qs, urlsplit
 
-from policenotify.testing.servers import LoopbackServer, take
+from policenotify.testing.servers import LoopbackServer
 
 
 @dataclass(frozen=True)
@@ -120,13 +120,12 @@ class Disconnect:
     """The connection is closed before the whole answer is sent.
 
     Attributes:
-        after: The part of the answer that is sent: `"nothing"`, its `"headers"`, or these and `"half"` of the body. The
-            `Content-Length` always promises more.
+        after: The part of the answer that is sent: `"nothing"`, or its headers and `"half"` of the body.
         reset: Close with a TCP reset (RST) instead of a FIN.
         of: The answer that is cut short. With `effect=True` the route's own answer replaces it.
     """
 
-    after: Literal["nothing", "headers", "half"] = "nothing"
+    after: Literal["nothing", "half"] = "nothing"
     reset: bool = False
     of: Answer = field(default_factory=lambda: Answer.json({"server": "this answer is cut short"}))
 
@@ -176,16 +175,8 @@ class FakeServer(LoopbackServer):
     @property
     def requests(self) -> list[RecordedRequest]:
         """Every request in order of arrival, as a copy."""
-        with self._changed:
+        with self._lock:
             return list(self._requests)
-
-    def wait_for(self, count: int, timeout: float = 60.0) -> list[RecordedRequest]:
-        """Wait until `count` requests have arrived from another thread or process.
-
-        Raises:
-            TimeoutError: Fewer arrived within `timeout` seconds.
-        """
-        return self._wait(self._requests, count, timeout, "requests")
 
     def on(self, method: str, path: str, script: Script) -> None:
         """Set the answer of a route. Of several matching routes the last one set is used.
@@ -197,7 +188,7 @@ class FakeServer(LoopbackServer):
             script: A value, a sequence of values (one for each request, the last one repeated), or a callable from
                 `RecordedRequest` to a value.
         """
-        with self._changed:
+        with self._lock:
             self._routes.insert(0, _Rule(method, path, script))
 
     def fail_next(self, method: str, path: str, fault: Reply, *, effect: bool = False, times: int = 1) -> None:
@@ -210,20 +201,19 @@ class FakeServer(LoopbackServer):
             effect: Run the route first: the post is published, but the client does not learn it.
             times: Number of requests. Several faults of one route are used in the order set.
         """
-        with self._changed:
-            self._faults.append(_Rule(method, path, fault, times, effect=effect))
+        with self._lock:
+            self._faults += [_Rule(method, path, fault, effect=effect)] * times
 
-    def always(self, fault: Reply, *, effect: bool = False) -> None:
+    def always(self, fault: Reply) -> None:
         """Answer everything with `fault` until `recover()`."""
-        with self._changed:
-            self._faults.insert(0, _Rule("*", "*", fault, effect=effect))
+        self.disturb(lambda _: (fault, False))
 
     def disturb(self, choose: Callable[[RecordedRequest], tuple[Reply, bool] | None]) -> None:
         """Let *choose* return fault and `effect`, or `None`, until `recover()`.
 
         It is called once for each request without another fault, one request at a time.
         """
-        with self._changed:
+        with self._lock:
             self._choose = choose
 
     def recover(self) -> None:
@@ -242,10 +232,9 @@ class FakeServer(LoopbackServer):
     def _reply(self, method: str, target: str, headers: HTTPMessage, body: bytes) -> Reply:
         url = urlsplit(target)
         query = parse_qs(url.query, keep_blank_values=True)
-        with self._changed:
+        with self._lock:
             request = RecordedRequest(method, url.path, query, headers, body, self._now())
             self._requests.append(request)
-            self._changed.notify_all()
             fault = self._fault(request)
             if fault is None:
                 reply = self._run(request)
@@ -257,8 +246,9 @@ class FakeServer(LoopbackServer):
             return failure
 
     def _fault(self, request: RecordedRequest) -> _Rule | None:
-        fault = take(self._faults, lambda each: each.matches(request))
-        if fault is None and self._choose is not None and (chosen := self._choose(request)) is not None:
+        if fault := next((each for each in self._faults if each.matches(request)), None):
+            self._faults.remove(fault)
+        elif self._choose is not None and (chosen := self._choose(request)) is not None:
             return _Rule("*", "*", chosen[0], effect=chosen[1])
         return fault
 
@@ -291,14 +281,10 @@ class _Rule:
         method: As in `FakeServer.on`.
         path: As in `FakeServer.on`.
         script: As in `FakeServer.on`.
-        left: The number of requests that a failure is left for. `None`: any.
         effect: The route is run before a failure.
     """
 
-    def __init__(
-        self, method: str, path: str, script: Script, left: int | None = None, *, effect: bool = False
-    ) -> None:
-        self.left = left
+    def __init__(self, method: str, path: str, script: Script, *, effect: bool = False) -> None:
         self.effect = effect
         self._method = method
         self._path = None if path == "*" else re.compile(re.escape(path).replace(r"\*", "[^/]+"))
@@ -424,9 +410,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _hang_up(self, fault: Disconnect) -> None:
         self.close_connection = True
-        if fault.after != "nothing":
-            sent = len(fault.of.body) // 2 if fault.after == "half" else 0
-            self._send(fault.of, max(len(fault.of.body), 1), sent)
+        if fault.after == "half":
+            self._send(fault.of, max(len(fault.of.body), 1), len(fault.of.body) // 2)
         if fault.reset:  # close() discards at once and sends RST: SO_LINGER on, for 0 seconds (socket(7))
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -25,15 +24,14 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default as modern
 from fnmatch import fnmatchcase
-from functools import partial
 from threading import Thread
 from typing import Any, Literal, TypeAlias
 from weakref import WeakSet
 
 from policenotify.errors import MissingExtra
-from policenotify.testing.servers import LoopbackServer, take
+from policenotify.testing.servers import LoopbackServer
 
-Command: TypeAlias = Literal["EHLO", "AUTH", "MAIL", "RCPT", "DATA", "RSET", "QUIT"]
+Command: TypeAlias = Literal["EHLO", "AUTH", "MAIL", "RCPT", "DATA"]
 """A command of a client (RFC 5321, section 4.1; RFC 4954). `DATA` is answered after the final dot of the mail."""
 
 
@@ -107,16 +105,8 @@ class FakeMailServer(LoopbackServer):
     @property
     def mails(self) -> list[Mail]:
         """Every accepted mail in order, one for each recipient, as a copy."""
-        with self._changed:
+        with self._lock:
             return list(self._mails)
-
-    def wait_for(self, count: int, timeout: float = 60.0) -> list[Mail]:
-        """Wait until `count` mails were accepted from another thread or process.
-
-        Raises:
-            TimeoutError: Fewer were accepted within `timeout` seconds.
-        """
-        return self._wait(self._mails, count, timeout, "mails")
 
     def mailbox(self, address: str) -> list[Mail]:
         """Return the mails of one recipient in order; the address in any case."""
@@ -125,42 +115,30 @@ class FakeMailServer(LoopbackServer):
     def threads(self, address: str) -> list[list[Mail]]:
         """Return the mails of one recipient by conversation, as a mail reader shows them.
 
-        Two mails belong together if one names the other, or both name a third, in `References` or `In-Reply-To` (RFC
-        5322, section 3.6.4). As in RFC 5256, section 3, REFERENCES, but without its step 5: equal subjects join
-        nothing.
+        The first id in `References` names the conversation (RFC 5322, section 3.6.4). Equal subjects join nothing.
         """
-        box = self.mailbox(address)
-        threads: list[tuple[set[str], list[int]]] = []
-        for number, mail in enumerate(box):
-            headers = [mail.message[name] for name in ("Message-ID", "In-Reply-To", "References")]
-            ids, numbers = set(re.findall(r"<[^<>\s]+>", " ".join(map(str, headers)))), [number]
-            for thread in [each for each in threads if each[0] & ids]:
-                threads.remove(thread)
-                ids |= thread[0]
-                numbers += thread[1]
-            threads.append((ids, numbers))
-        return [[box[n] for n in numbers] for numbers in sorted(sorted(numbers) for _, numbers in threads)]
+        threads: dict[str, list[Mail]] = {}
+        for mail in self.mailbox(address):
+            ids = " ".join(str(mail.message[name] or "") for name in ("References", "Message-ID")).split()
+            threads.setdefault(ids[0], []).append(mail)
+        return list(threads.values())
 
     def refuse(
-        self,
-        pattern: str | Callable[[str], bool],
-        code: int = 550,
-        text: str = "5.1.1 no such user",
-        *,
-        times: int | None = None,
+        self, pattern: str, code: int = 550, text: str = "5.1.1 no such user", *, times: int | None = None
     ) -> None:
         """Refuse recipients.
 
         Args:
-            pattern: An address or a pattern (`*@b.example`), both in any case, or a predicate of the address. A
-                predicate runs in the server's thread and must not call the server. If it raises, the client gets a 451
-                and the `with` block the exception.
+            pattern: An address or a pattern (`*@b.example`), both in any case.
             code: The reply code (RFC 5321, section 4.2.3): 550 for good, 451 for now. A 421 also closes the connection.
             text: The reply's text with its enhanced code (RFC 3463).
             times: Number of refusals. By default all.
         """
-        matches = pattern if callable(pattern) else partial(_matches, pattern.lower())
-        self._faults.insert(0, _Fault("RCPT", f"{code} {text}", times, lambda _, address: matches(address)))
+
+        def matches(_session: Any, address: str) -> bool:
+            return fnmatchcase(address.lower(), pattern.lower())
+
+        self._faults.insert(0, _Fault("RCPT", f"{code} {text}", times, matches))
 
     def fail_next(self, command: Command, code: int, text: str, *, times: int = 1) -> None:
         """Fail the next commands of a kind. A 421 also closes the connection.
@@ -192,17 +170,6 @@ class FakeMailServer(LoopbackServer):
         A client that gives up meanwhile has had no effect. For the other case use `hang_up()`.
         """
         self._delays[command] = seconds
-
-    def limit_session(self, mails: int, code: int = 421, text: str = "4.7.0 too many mails in one session") -> None:
-        """Refuse `MAIL` after a number of mails, until the next session.
-
-        Args:
-            mails: Mails in a session.
-            code: The reply code. A 421, as of exim and postfix, also closes the connection. OpenSMTPD keeps it open:
-                `limit_session(100, 452, "4.5.3 Too many recipients: Too many messages sent")`.
-            text: The reply's text with its enhanced code (RFC 3463).
-        """
-        self._faults.append(_Fault("MAIL", f"{code} {text}", None, lambda session, _: session.mails >= mails))
 
     def recover(self) -> None:
         """End every failure, and accept connections again at the same port."""
@@ -269,7 +236,12 @@ class FakeMailServer(LoopbackServer):
         session.mails = getattr(session, "mails", 0)
         await asyncio.sleep(self._delays.get(command, 0) + (self.latency if command == "DATA" else 0))
         with self._lock:
-            fault = take(self._faults, lambda each: each.command == command and each.matches(session, address))
+            fits = (each for each in self._faults if each.command == command and each.matches(session, address))
+            fault = next(fits, None)
+            if fault is not None and fault.left is not None:
+                fault.left -= 1
+                if not fault.left:
+                    self._faults.remove(fault)
         if command == "MAIL" and fault is None and self.login and not session.authenticated:
             return "530 5.7.0 authentication required"
         if command == "DATA" and (fault is None or fault.delivered):
@@ -286,14 +258,9 @@ class FakeMailServer(LoopbackServer):
 
     def _deliver(self, envelope: Any) -> None:
         if not self.drops_posts:
-            with self._changed:
+            with self._lock:
                 sender, raw, at = envelope.mail_from, envelope.content, self._now()
                 self._mails += [Mail(sender, recipient, raw, at) for recipient in envelope.rcpt_tos]
-                self._changed.notify_all()
-
-
-def _matches(pattern: str, address: str) -> bool:
-    return fnmatchcase(address.lower(), pattern)
 
 
 @dataclass(eq=False)
@@ -352,12 +319,6 @@ class _Hooks:
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         return await self._answer("DATA", server, session, envelope) or "250 2.0.0 accepted"
-
-    async def handle_RSET(self, server: Any, session: Any, envelope: Any) -> str:
-        return await self._answer("RSET", server, session, envelope) or "250 2.0.0 ok"
-
-    async def handle_QUIT(self, server: Any, session: Any, envelope: Any) -> str:
-        return await self._answer("QUIT", server, session, envelope) or "221 2.0.0 bye"
 
     async def handle_exception(self, error: Exception) -> str:
         if not isinstance(error, OSError):  # clients may disconnect

@@ -29,7 +29,7 @@ from policenotify.channel import (
 from policenotify.errors import Blocked, ChannelError, Refused, SettingsError, Unavailable
 from policenotify.networks.email.channel import Email
 from policenotify.testing.fakes import FakeClock
-from policenotify.testing.servers.mail import FakeMailServer
+from policenotify.testing.servers.mail import FakeMailServer, _Fault
 from tests.support import network_calls
 from tests.support.channels import open_channel
 from tests.support.network_calls import NOW, a_post
@@ -210,7 +210,7 @@ def test_a_full_mailbox_is_neither_a_wrong_address_nor_a_large_mail(
     ],
 )
 def test_a_session_that_takes_no_more_mails_is_not_an_outage(server: FakeMailServer, number: int, text: str) -> None:
-    server.limit_session(3, number, text)
+    server._faults.append(_Fault("MAIL", f"{number} {text}", None, lambda session, _: session.mails >= 3))
     people = tuple(person(f"p{number}") for number in range(11))
     assert set(outcomes_of(send(channel(server), *people)).values()) == {"posted"}
     assert received(server) == Counter(f"p{number}" for number in range(11))

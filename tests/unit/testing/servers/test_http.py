@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest, Reply
-from tests.support.patience import ANSWERED, PATIENCE, short
+from tests.support.patience import ANSWERED, PATIENCE, short, until
 
 
 @pytest.fixture
@@ -100,7 +100,6 @@ def test_a_star_matches_one_segment_and_the_last_route_counts(server: FakeServer
         (NoResponse(), httpx.ReadTimeout),
         (Disconnect(), httpx.RemoteProtocolError),
         (Disconnect(reset=True), httpx.ReadError),
-        (Disconnect("headers"), httpx.RemoteProtocolError),
         (Disconnect("half"), httpx.RemoteProtocolError),
     ],
 )
@@ -116,7 +115,7 @@ def test_a_fault_strikes_once_with_or_without_effect(
         with pytest.raises(httpx.TransportError) as struck:
             client.post("/post", json={"text": "first"})
         assert struck.type is raised
-        server.wait_for(1)
+        until(lambda: server.requests)
         assert posts.texts == (["first"] if effect else [])
         assert client.post("/post", json={"text": "second"}).status_code == 201
     assert len(server.requests) == 2
@@ -131,14 +130,14 @@ def test_faults_of_one_route_are_used_up_in_order(server: FakeServer, client: ht
     assert [client.get("/a").status_code for _ in range(4)] == [503, 503, 429, 200]
 
 
-def test_always_goes_before_everything_until_recovery(server: FakeServer, client: httpx.Client) -> None:
+def test_always_answers_everything_until_recovery(server: FakeServer, client: httpx.Client) -> None:
     posts = Posts()
     server.on("POST", "/post", posts)
     server.fail_next("POST", "/post", Answer(418))
-    server.always(Answer(503), effect=True)
+    server.always(Answer(503))
 
-    assert [client.post("/post", json={"text": "a"}).status_code for _ in range(2)] == [503, 503]
-    assert posts.texts == ["a", "a"]
+    assert [client.post("/post", json={"text": "a"}).status_code for _ in range(3)] == [418, 503, 503]
+    assert posts.texts == []
     server.recover()
     assert client.post("/post", json={"text": "b"}).status_code == 201
 
@@ -171,7 +170,7 @@ def test_closing_ends_hanging_requests_at_once_and_leaves_nothing_behind() -> No
     idle = socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])))
     for client in clients:
         client.start()
-    assert len(server.wait_for(3)) == 3
+    until(lambda: len(server.requests) == 3)
     begun = time.monotonic()
     server.close()
     server.close()
@@ -185,13 +184,6 @@ def test_closing_ends_hanging_requests_at_once_and_leaves_nothing_behind() -> No
     assert set(threading.enumerate()) <= before
     assert len(server.requests) == 3
     gc.collect()  # a leaked socket is a ResourceWarning, and with it an error
-
-
-def test_a_timeout_reports_how_many_came(server: FakeServer, client: httpx.Client) -> None:
-    client.get("/")
-
-    with pytest.raises(TimeoutError, match="1 of 2 requests came"):
-        server.wait_for(2, timeout=0.01)
 
 
 def test_a_broken_callable_is_a_500_and_fails_the_test() -> None:
