@@ -19,7 +19,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextvars import copy_context
-from datetime import datetime, timedelta
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -80,8 +80,8 @@ class AsyncPublisher:
         """See `Publisher.publish`.
 
         Your own transaction is an `AsyncConnection` or `AsyncSession` of SQLAlchemy on the journal's database. After
-        your commit, await `wake`. Meanwhile the event loop goes on only while the database is awaited: the message is
-        checked and worded in the loop's thread.
+        your commit, await `call(Publisher.wake)`. Meanwhile the event loop goes on only while the database is awaited:
+        the message is checked and worded in the loop's thread.
 
         Raises:
             TypeError: *connection* is neither of the two. Nothing was sent.
@@ -103,26 +103,13 @@ class AsyncPublisher:
             return await _call(publish)
         return await (await _opened(connection)).run_sync(publish)
 
-    async def withdraw(
-        self, publication: str, *, actor: str, reason: str, wait: timedelta | float | None = None
-    ) -> Publication:
-        """See `Publisher.withdraw`."""
-        return await _call(lambda: self._publisher.withdraw(publication, actor=actor, reason=reason, wait=wait))
-
     async def call(self, step: Callable[[Publisher], _Result]) -> _Result:
         """Do anything else: `await publisher.call(lambda desk: desk.operations.incident("2026-4711"))`.
 
-        So every method of `Publisher`, and of its `operations`, `drafts`, `people` and `monitor`, can be awaited.
+        So every method of `Publisher` can be awaited (`await publisher.call(Publisher.wake)`), and every method of its
+        `operations`, `drafts`, `people` and `monitor`.
         """
         return await _call(lambda: step(self._publisher))
-
-    async def drain(self, budget: timedelta) -> datetime | None:
-        """See `Publisher.drain`."""
-        return await _call(lambda: self._publisher.drain(budget))
-
-    async def wake(self) -> None:
-        """See `Publisher.wake`."""
-        await _call(self._publisher.wake)
 
     def worker(self) -> Worker:
         """See `Publisher.worker`. The worker's `stop` may block for some seconds."""

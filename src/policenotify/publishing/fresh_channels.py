@@ -9,7 +9,7 @@ from policenotify.channel import ChannelConfig
 from policenotify.log import fields
 from policenotify.publishing.installation import Installation
 from policenotify.publishing.reach import with_consent
-from policenotify.translation import Text
+from policenotify.publishing.routing import shared_accounts
 
 _INTERVAL = 60.0  # seconds, at least, between two reads of the settings of a blocked channel
 _log = logging.getLogger("policenotify")
@@ -46,11 +46,8 @@ class FreshChannels:
         if fresh is None or (channel.account and fresh.account not in {"", channel.account}):
             return  # what was worded for one account is not for another
         configs = self.installation.channel_configs
-        others = (other for other in configs.values() if other.name != channel.name and not other.blocked)
-        same = next((other.name for other in others if other.readers == fresh.readers), "")
-        if same and not fresh.blocked:
-            reason = Text("channels.{name}: is the same account as channels.{same}.", name=channel.name, same=same)
-            fresh = channel.model_copy(update={"blocked": reason})
+        if problem := shared_accounts((*(other for other in configs.values() if other.name != channel.name), fresh)):
+            fresh = channel.model_copy(update={"blocked": problem})
         if channel.blocked and not fresh.blocked:
             _log.warning("Channel %s can be used again.", channel.name, extra=fields("usable", channel=channel.name))
         configs[channel.name] = with_consent(fresh, self.installation.profiles)

@@ -20,7 +20,7 @@ from policenotify.model.diagnosis import DiagnosisLine
 from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.reach import with_consent
 from policenotify.publishing.reminders import Reminder, ReminderPolicy
-from policenotify.publishing.routing import Route, refuse_shared_accounts
+from policenotify.publishing.routing import Route, shared_accounts
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, Locale
 from policenotify.translation import AnyText, Text
 from policenotify.validation import did_you_mean
@@ -114,7 +114,8 @@ class Installation:
     def __post_init__(self, channels: Iterable[ChannelConfig]) -> None:
         configs = {channel.name: with_consent(channel, self.profiles) for channel in channels}
         object.__setattr__(self, "channel_configs", configs)
-        refuse_shared_accounts(configs.values())
+        if problem := shared_accounts(configs.values()):
+            raise SettingsError(problem)
         for name in self.reminders.to:
             if name not in configs:
                 known = did_you_mean(name, configs)

@@ -72,7 +72,7 @@ def test_call_it_means_the_same(publisher: Publisher, sky: Scripted) -> None:
                 opened.update("Une voie rouverte"), key="update", actor="desk", to=None, wait=timedelta(0)
             )
             assert waiting.on("sky").outcome is Outcome.WAITING
-            assert await awaited.drain(timedelta(seconds=10)) is None
+            assert await awaited.call(lambda desk: desk.drain(timedelta(seconds=10))) is None
             [incident] = await awaited.call(lambda desk: desk.operations.incidents())
             assert incident.id == "2026-4711"
 
@@ -146,7 +146,7 @@ def test_cancelling_stops_the_waiting_and_not_the_post(publisher: Publisher, sky
         with pytest.raises(asyncio.CancelledError):
             await publishing
         hang.go.set()
-        await AsyncPublisher(publisher).drain(timedelta(seconds=10))
+        await AsyncPublisher(publisher).call(lambda desk: desk.drain(timedelta(seconds=10)))
 
     asyncio.run(desk())
     told = publisher.operations.publication("open")

@@ -49,8 +49,8 @@ def _message(path: str) -> dict[str, Any]:
 
 
 UNUSABLE = [
-    "none.png", "today", "pipe.png", "s.png", "sparse.png", "link.png", "linked/plan.png", "out.png", "", ".", "..",
-    "../outside.png", "today/../plan.png", "/etc/passwd", "/proc/self/mem", "/dev/zero", "a\0b", "\ud800",
+    "none.png", "today", "pipe.png", "s.png", "sparse.png", "out.png", "", ".", "..",
+    "../outside.png", "/etc/passwd", "/proc/self/mem", "/dev/zero", "a\0b", "\ud800",
 ]  # fmt: skip
 
 
@@ -71,7 +71,7 @@ def test_a_path_from_python_that_is_no_usable_file_has_the_same(folder: Path, pa
         read_picture(str(folder / path))
 
 
-@pytest.mark.parametrize("path", ["plan.png", "today/plan.png", "./plan.png", "{}/plan.png"])
+@pytest.mark.parametrize("path", ["plan.png", "today/plan.png", "link.png", "linked/plan.png", "{}/plan.png"])
 def test_a_path_below_the_folder_becomes_the_file_s_content(folder: Path, path: str) -> None:
     fields = with_pictures(_message(path.format(folder)), folder)
     assert isinstance(fields, dict)
