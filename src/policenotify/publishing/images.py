@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -49,7 +48,6 @@ _COLOURS_OF_A_DRAWING = 256  # maps, signs and logos stay sharp as PNG; a photog
 _QUALITIES = (90, 85, 80, 75)  # Pillow advises against more than 95; below 75 a smaller picture looks better
 _SHRINK = 0.85  # of each side, when no quality is enough
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)  # a pipe is opened without waiting
-_BETWEEN_WORDS = re.compile(r"_|(?<=[^\W\d])[-.+](?=[^\W\d])|(?<=[a-zà-ÿ])(?=[A-ZÀ-Ý])")  # of a file's name
 _SMALLEST = 64  # pixels; below, nothing can be recognised
 
 
@@ -60,12 +58,10 @@ class LoadedMessage:
     Attributes:
         message: The message, its images named by digest.
         pictures: Those images.
-        file_names: The names of their files as words, empty for an image without a file.
     """
 
     message: Message
     pictures: tuple[Picture, ...] = ()
-    file_names: tuple[str, ...] = ()
 
 
 def load_images(message: Message, stored: Callable[[str, str], Picture]) -> LoadedMessage:
@@ -80,14 +76,7 @@ def load_images(message: Message, stored: Callable[[str, str], Picture]) -> Load
     """
     pictures = tuple(_load(image, stored) for image in message.images)
     images = tuple(MessageImage(alt=picture.alt, digest=picture.digest) for picture in pictures)
-    return LoadedMessage(message.model_copy(update={"images": images}), pictures, file_names(message))
-
-
-def file_names(message: Message) -> tuple[str, ...]:
-    """Return the names of the files of the images, as words. Empty for an image without a file."""
-    paths = (image.path.__fspath__() if image.path is not None else "" for image in message.images)
-    names = (os.path.splitext(os.path.basename(path))[0] for path in paths)  # noqa: PTH119, PTH122 - any path-like object
-    return tuple(_BETWEEN_WORDS.sub(" ", name) for name in names)
+    return LoadedMessage(message.model_copy(update={"images": images}), pictures)
 
 
 def _load(image: MessageImage, stored: Callable[[str, str], Picture]) -> Picture:

@@ -19,7 +19,7 @@ from policenotify.model.cap import Severity
 from policenotify.model.diagnosis import DiagnosisLine
 from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.reach import with_consent
-from policenotify.publishing.reminders import Reminder, ReminderPolicy
+from policenotify.publishing.reminders import ReminderPolicy
 from policenotify.publishing.routing import Route, shared_accounts
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, Locale
 from policenotify.translation import AnyText, Text
@@ -77,7 +77,6 @@ class Installation:
             approves, or publishes urgently, despite a finding of level `block` (action `overrule`), and without a
             message before `stop`, `resume`, `pause`, `abort`, `resolve`, `show`, `purge`, `suppress` and `release`. It
             returns `True`, or the reason why the actor may not. Who the actor is, is not verified.
-        on_overdue: Called with each reminder that this process raises, in the thread that drains.
         on_event: Callbacks by the names of their subscribers; see `Publisher.events`.
         runners: Engines of the host application to notify of new publications.
         settings: Where the settings come from. A channel with a problem is made again from them.
@@ -106,7 +105,6 @@ class Installation:
     backoff: Callable[[timedelta], timedelta] = backoff
     pictures: Path | None = None
     may: May | None = None
-    on_overdue: Callable[[Reminder], object] | None = None
     on_event: Mapping[str, OnEvent] | None = None
     runners: Iterable[Runner] = ()
     settings: SettingsSource | None = None

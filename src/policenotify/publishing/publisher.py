@@ -92,7 +92,7 @@ class Publisher:
         self.events: EventReader = EventReader(journal)
         for name, callback in (installation.on_event or {}).items():
             self.events.subscribe(name, callback)
-        self._duty = DutyNotifier(installation=installation)
+        self._duty = DutyNotifier(installation)
         self._tidied_at = -math.inf
 
     def __enter__(self) -> Self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,6 @@ from policenotify.translation import AnyText, Text
 if TYPE_CHECKING:
     from policenotify.delivery.event_reader import OnEvent
     from policenotify.publishing.publisher import Publisher
-    from policenotify.publishing.reminders import Reminder
 
 
 class SettingsFile:
@@ -82,7 +81,6 @@ def open_publisher(
     *,
     journal: str | None = None,
     clock: Clock | None = None,
-    on_overdue: Callable[[Reminder], object] | None = None,
     on_event: Mapping[str, OnEvent] | None = None,
 ) -> Publisher:
     """Open the publisher of an installation.
@@ -94,7 +92,6 @@ def open_publisher(
         path: The settings file. If `None`, as `read_settings` finds it.
         journal: The path or URL of another journal than the one in the settings.
         clock: The clock. If `None`, that of the journal: on PostgreSQL the server's, else the machine's.
-        on_overdue: Called with each reminder of an overdue incident, in the thread that drains.
         on_event: Callbacks by the names of their subscribers, each called with every event of the journal; see
             `Publisher.events`.
 
@@ -130,7 +127,6 @@ def open_publisher(
                 clock=clock,
                 reminders=settings.reminders,
                 approval=settings.approval,
-                on_overdue=on_overdue,
                 on_event=on_event,
                 settings=SettingsFile(settings.place),
                 pictures=settings.pictures_path,
