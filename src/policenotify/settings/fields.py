@@ -91,6 +91,8 @@ def read_table(file: Path, forbidden: int | None = READABLE) -> dict[str, Any]:
     try:
         content = file.read_bytes() if forbidden is None else read_closed(file, forbidden)
         return tomllib.loads(unicodedata.normalize("NFC", content.decode("utf-8-sig")))
+    except SettingsError:
+        raise
     except OSError as error:
         why = Text("cannot be read ({strerror})", strerror=error.strerror)
     except UnicodeDecodeError:

@@ -48,11 +48,11 @@ def _check_project() -> Iterator[Any]:
         yield checks.Error("POLICENOTIFY must be a dict.", hint=hint, id="policenotify.E001")
         return
     for name in given.keys() - NAMES:
-        hint = did_you_mean(str(name), NAMES)
+        hint = str(did_you_mean(str(name), NAMES))
         yield checks.Error(f"POLICENOTIFY[{name!r}] is not known.", hint=hint, id="policenotify.E001")
     usable = alias() in connections and not in_memory(alias())  # not the database of a project's tests
     if alias() not in connections:
-        hint = did_you_mean(alias(), connections)
+        hint = str(did_you_mean(alias(), connections))
         yield checks.Error(f"There is no DATABASES[{alias()!r}].", hint=hint, id="policenotify.E002")
     elif usable:
         try:
