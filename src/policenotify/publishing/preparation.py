@@ -23,7 +23,7 @@ from policenotify.publishing.reach import check_limits
 from policenotify.publishing.routing import channels_with_images, choose_targets
 from policenotify.publishing.wording import discover_capabilities, word
 from policenotify.render.locales import CategoryProfile, profile_of
-from policenotify.translation import Text, quoted
+from policenotify.translation import Text
 
 _ULID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as in the ULID specification
 _DEADLINE = timedelta(hours=24)  # of an incident whose deadline neither the message nor the category gives
@@ -249,14 +249,11 @@ def _refuse_mixed_exercise(message: Message, history: History) -> None:
     if first is None or first.message.exercise == message.exercise:
         return
     incident = first.message.incident
-    it = (
-        Text("Publication {publication}", publication=first.publication)
-        if incident is None
-        else Text("Incident {incident}", incident=quoted(incident))
-    )
     raise InvalidTransition(
-        Text("{it} is an exercise, and so is all that follows: exercise=True.", it=it)
-        if first.message.exercise
-        else Text("{it} is no exercise, and neither is what follows: exercise=False.", it=it),
+        Text(
+            "{name!r} began with exercise={exercise}, and so does all that follows.",
+            name=incident or first.publication,
+            exercise=first.message.exercise,
+        ),
         incident=incident,
     )

@@ -83,12 +83,11 @@ def read_settings(
     version = table.get("schema_version", SCHEMA_VERSION)
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise UnsupportedVersion("settings file", version, SCHEMA_VERSION)
-    faults: dict[str, list[AnyText]] = {}
     elsewhere = {(channel, key) for node, key, _, channel in _references(table) if isinstance(node.get(key), dict)}
-    if secrets:
-        faults = _resolve(table, place.parent, environ)
-    else:
-        _withhold(table)
+    faults = _resolve(table, place.parent, environ) if secrets else {}
+    for node, key, *_ in () if secrets else _references(table):
+        if isinstance(value := node.get(key), dict) and value.keys() & {"env", "file"}:
+            node[key] = WITHHELD
     if "" in faults or (faults and not tolerant):
         raise settings_error(place, sorted(chain.from_iterable(faults.values()), key=str))
     settings = Settings.from_table(table, place, faults, elsewhere)
@@ -109,15 +108,6 @@ def _resolve(table: dict[str, Any], directory: Path, environ: Mapping[str, str])
         except ValueError as error:
             errors[channel] = sorted([*errors.get(channel, ()), at_place(at, text_of(error))], key=str)
     return errors
-
-
-def _withhold(table: dict[str, Any]) -> None:
-    for node, key, *_ in _references(table):
-        match node.get(key):
-            case {"env": str()} | {"file": str()}:
-                node[key] = WITHHELD
-            case _:
-                pass
 
 
 def _references(table: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str, str]]:

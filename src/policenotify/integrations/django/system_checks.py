@@ -8,10 +8,17 @@ from typing import Any
 from django.conf import settings as project
 from django.core import checks
 from django.db import connections
-from django.utils.module_loading import import_string
 
 from policenotify.errors import PolicenotifyError, SettingsError
-from policenotify.integrations.django.database import NAMES, alias, check_journal, configured, in_memory, journal_url
+from policenotify.integrations.django.database import (
+    NAMES,
+    alias,
+    check_journal,
+    configured,
+    in_memory,
+    journal_url,
+    runner,
+)
 from policenotify.settings import channels_of, read_settings
 from policenotify.validation import did_you_mean
 
@@ -59,20 +66,19 @@ def _check_project() -> Iterator[Any]:
             journal_url(alias())
         except SettingsError as error:
             yield checks.Error(str(error), id="policenotify.E002")
-    yield from _check_runner(configured("RUNNER"))
+    yield from _check_runner()
     yield from _check_file(usable=usable)
 
 
-def _check_runner(path: object) -> Iterator[Any]:
-    if path:
-        hint = "POLICENOTIFY['RUNNER']: the dotted path of a CeleryRunner, a ProcrastinateRunner or the like."
-        try:
-            runner = import_string(str(path))
-        except ImportError as error:
-            yield checks.Error(f"The runner cannot be imported: {error}", hint=hint, id="policenotify.E003")
-        else:
-            if not hasattr(type(runner), "publisher"):
-                yield checks.Error(f"{path} has no `publisher`, so it is no runner.", hint=hint, id="policenotify.E003")
+def _check_runner() -> Iterator[Any]:
+    hint = "POLICENOTIFY['RUNNER']: the dotted path of a CeleryRunner, a ProcrastinateRunner or the like."
+    try:
+        found = runner()
+    except ImportError as error:
+        yield checks.Error(f"The runner cannot be imported: {error}", hint=hint, id="policenotify.E003")
+        return
+    if found is not None and "publisher" not in dir(found):
+        yield checks.Error("The runner has no `publisher`.", hint=hint, id="policenotify.E003")
 
 
 def _check_file(*, usable: bool) -> Iterator[Any]:
