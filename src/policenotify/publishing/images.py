@@ -13,13 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from policenotify.channel import Picture
 from policenotify.errors import InvalidImage, MissingExtra
-from policenotify.model.message import MAX_IMAGES, Message, PathLike
 from policenotify.model.message import Image as MessageImage
+from policenotify.model.message import Message, PathLike
 from policenotify.translation import Text
 
 if TYPE_CHECKING:
@@ -100,48 +99,6 @@ def read_picture(path: str | PathLike) -> bytes:
     except (OSError, ValueError):  # ValueError: a NUL in it
         pass
     raise _unusable(os.fspath(path))
-
-
-def with_pictures(fields: object, folder: Path | None) -> object:
-    """Return the JSON of a message with each path of an image replaced by the file's content.
-
-    Args:
-        fields: The JSON as Python values, not yet validated.
-        folder: The folder below which the files are, or None if no path is allowed.
-
-    Raises:
-        InvalidImage: A path does not lead to a usable file below the folder, or there is no such folder.
-    """
-    images = fields.get("images") if isinstance(fields, dict) else None
-    if not isinstance(fields, dict) or not isinstance(images, list | tuple) or len(images) > MAX_IMAGES:
-        return fields  # the message's own check names what is wrong
-    return {**fields, "images": [_with_content(image, folder) for image in images]}
-
-
-def _with_content(image: object, folder: Path | None) -> object:
-    if not isinstance(image, dict) or not isinstance(path := image.get("path"), str):
-        return image
-    if image.get("data") is not None or image.get("digest") is not None:
-        return image  # the message's own check names it
-    if folder is None:
-        raise InvalidImage(
-            Text(
-                "Nothing was sent: a message in JSON gives a picture by its path. Give its data in Base64, "
-                "or name the folder of such pictures in the settings (pictures = …)."
-            )
-        )
-    return {**image, "path": None, "data": _read_below(folder, path)}
-
-
-def _read_below(folder: Path, path: str) -> bytes:
-    """Return the content of a file below a folder, wherever links lead."""
-    try:
-        file = Path(folder, path).resolve(strict=True)
-        if file.is_relative_to(folder.resolve()):
-            return read_picture(file)
-    except (InvalidImage, OSError, RuntimeError, ValueError):  # RuntimeError: links in a circle; ValueError: a NUL
-        pass
-    raise _unusable(path)
 
 
 def _unusable(path: str) -> InvalidImage:

@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from datetime import timedelta, tzinfo
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from policenotify.channel import ChannelConfig, Clock
@@ -72,7 +71,6 @@ class Installation:
         entropy: Returns that many random bytes.
         lease: How long a claimed delivery is held without a heartbeat.
         backoff: Returns the wait after a failure, from the wait after the failure before it.
-        pictures: The folder of the images that messages in JSON may name by path. By default they may name none.
         may: Called with actor, action and message before each publication and each step of a draft, before one
             approves, or publishes urgently, despite a finding of level `block` (action `overrule`), and without a
             message before `stop`, `resume`, `pause`, `abort`, `resolve`, `show`, `purge`, `suppress` and `release`. It
@@ -103,7 +101,6 @@ class Installation:
     entropy: Callable[[int], bytes] = secrets.token_bytes
     lease: timedelta = LEASE
     backoff: Callable[[timedelta], timedelta] = backoff
-    pictures: Path | None = None
     may: May | None = None
     on_event: Mapping[str, OnEvent] | None = None
     runners: Iterable[Runner] = ()

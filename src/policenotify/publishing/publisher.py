@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from policenotify.channel import Operation
 from policenotify.delivery.dispatcher import Dispatcher
@@ -18,13 +18,13 @@ from policenotify.delivery.telemetry import note, span
 from policenotify.delivery.worker import Worker
 from policenotify.errors import ApprovalMissing, JournalError, JournalTakenAway, MessageRejected, SettingsError
 from policenotify.model.history import Outcome
-from policenotify.model.message import Message, parsed, read
+from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
 from policenotify.publishing.arguments import PublishOptions, check_message, check_names, checked_reason, wait_of
 from policenotify.publishing.drafts import Drafts
 from policenotify.publishing.duty import DutyNotifier
 from policenotify.publishing.fresh_channels import FreshChannels
-from policenotify.publishing.images import LoadedMessage, load_images, with_pictures
+from policenotify.publishing.images import LoadedMessage, load_images
 from policenotify.publishing.installation import Installation
 from policenotify.publishing.monitor import Monitor
 from policenotify.publishing.operations import Operations
@@ -121,17 +121,6 @@ class Publisher:
         return self._dispatcher.interrupt()
 
     # --- publishing
-
-    def read(self, source: str | bytes | Mapping[str, Any]) -> Message:
-        """Read a message as [`policenotify.read`][policenotify.read] does, with paths of images below `pictures`.
-
-        Raises:
-            UnsupportedVersion: A newer policenotify wrote it.
-            InvalidImage: A path does not lead to a usable file there, or the publisher has no such folder.
-            pydantic.ValidationError: It is not a message, or gives a name twice. The text names each wrong field.
-        """
-        fields = with_pictures(parsed(source), self.installation.pictures)
-        return read(fields if isinstance(fields, dict) else source)
 
     def preview(self, message: Message, *, to: Sequence[str] | None = None, count_people: bool = False) -> Preview:
         """Return exactly what `publish` would send now, without storing or sending anything.

@@ -129,7 +129,6 @@ def open_publisher(
                 approval=settings.approval,
                 on_event=on_event,
                 settings=SettingsFile(settings.place),
-                pictures=settings.pictures_path,
                 may=may_of(settings),
             )
         )

@@ -110,8 +110,6 @@ class Settings(SettingsTable):
             for a journal in the database of a Django project.
         keys: Path of the keys file, relative to the settings file.
         wait: How long a publication waits for the networks. A number is in seconds.
-        pictures: The folder of the images that messages in JSON may name by path, relative to the settings file.
-            Without it they may name none.
         channels: The accounts, by name.
         audiences: The lists of subscribers, by name.
         routes: Which messages go to which channels. Without routes every message goes to every channel.
@@ -133,7 +131,6 @@ class Settings(SettingsTable):
     journal: SecretStr = SecretStr("policenotify.db")
     keys: Path = Path("policenotify.keys")
     wait: Annotated[timedelta, Field(ge=timedelta(0))] = timedelta(seconds=20)
-    pictures: Path | None = None
     channels: dict[Name, ChannelTable] = Field(min_length=1)
     audiences: dict[Name, AudienceSettings] = Field(default_factory=dict)
     routes: tuple[Route, ...] = ()
@@ -217,11 +214,6 @@ class Settings(SettingsTable):
         from policenotify.journal.keys import Keys  # noqa: PLC0415 - brings the ciphers
 
         return Keys.load(self.keys_path)
-
-    @property
-    def pictures_path(self) -> Path | None:
-        """The path of the folder of images, if there is one."""
-        return None if self.pictures is None else (self._place.parent / self.pictures).resolve()
 
     @property
     def hosted(self) -> bool:

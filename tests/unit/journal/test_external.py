@@ -258,7 +258,7 @@ def test_an_awaited_transaction_is_joined_by_its_own_task_only(new_journal: NewJ
             await publish(session, opened.end("Fin d'intervention", description="Rouvert."), "end")
             with pytest.raises(ValueError, match="wait: nothing can be delivered before you commit"):
                 await awaited.publish(accident(), key="x", actor="dispatch", connection=session, wait=1)
-        await awaited.wake()
+        await awaited.call(Publisher.wake)
         await engine.dispose()
 
     asyncio.run(host())
