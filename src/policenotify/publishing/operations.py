@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from policenotify.channel import ChannelConfig
-from policenotify.errors import IncidentNotFound, JournalError, SettingsError, printable
+from policenotify.errors import IncidentNotFound, JournalError, printable
 from policenotify.journal.records import describe_incidents
 from policenotify.model.decision import HeldDelivery, HeldPeople, Resolved, Resumed, Steered, Stopped
 from policenotify.model.diagnosis import Diagnosis
@@ -17,11 +17,10 @@ from policenotify.model.progress import Progress
 from policenotify.model.receipt import Publication, Receipt, local_time
 from policenotify.model.status import ChannelStatus, InstallationStatus, Problem
 from policenotify.publishing.alarms import alarms
-from policenotify.publishing.arguments import check_flags
+from policenotify.publishing.arguments import check_channel, check_flags
 from policenotify.publishing.receipts import Receipts
 from policenotify.publishing.status import read_blocked, read_channels, read_status
 from policenotify.translation import Text
-from policenotify.validation import did_you_mean
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -221,14 +220,7 @@ class Operations:
         """
         journal = self.journal
         halting = {*journal.channels.blocked(), *(name for name, _ in journal.deliveries.waiting_for_lists().values())}
-        if channel is not None and channel not in {*self.channel_configs, *halting}:
-            raise SettingsError(
-                Text(
-                    "{channel!r} is not a channel. {did_you_mean}",
-                    channel=channel,
-                    did_you_mean=did_you_mean(channel, self.channel_configs),
-                )
-            )
+        check_channel(channel, {*self.channel_configs, *halting})
         halted = journal.stopped() is not None if channel is None else channel in halting
         journal.resume(actor, channel)
         if reason := printable(reason).strip():
