@@ -19,6 +19,7 @@ from policenotify.integrations.django.database import (
     journal_url,
     runner,
 )
+from policenotify.publishing.routing import shared_accounts
 from policenotify.settings import channels_of, read_settings
 from policenotify.validation import did_you_mean
 
@@ -103,12 +104,16 @@ def check_channels(**_more: object) -> list[Any]:
         read.load_keys()
     except (PolicenotifyError, TypeError) as error:
         return [checks.Warning(str(error), hint="Run: manage.py policenotify doctor", id="policenotify.W003")]
+    problem = shared_accounts(channels)
     return [
-        checks.Warning(
-            f"{channel.name} is blocked; the other channels are not. {channel.blocked}",
-            hint="What is meant for it waits in the journal until its settings are mended.",
-            id="policenotify.W004",
-        )
-        for channel in channels
-        if channel.blocked
+        *([checks.Warning(str(problem), id="policenotify.W003")] if problem else ()),
+        *(
+            checks.Warning(
+                f"{channel.name} is blocked; the other channels are not. {channel.blocked}",
+                hint="What is meant for it waits in the journal until its settings are mended.",
+                id="policenotify.W004",
+            )
+            for channel in channels
+            if channel.blocked
+        ),
     ]
