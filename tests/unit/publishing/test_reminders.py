@@ -31,6 +31,7 @@ from policenotify.testing.samples import PARIS, SENDER
 from policenotify.text import Budget
 from tests.support.fake_network import Scripted
 from tests.support.installation import INCIDENT, accident
+from tests.support.patience import until
 
 NOW, LONG = timedelta(0), timedelta(seconds=30)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -228,6 +229,20 @@ def _open_many(publisher: Publisher, count: int, **changes: Any) -> None:
         lifecycle = Lifecycle(stage=Stage.OPENING, incident=f"{'E' if changes else 'I'}-{number:03d}")
         opening = accident(next_update_at=publisher.installation.timer.now() + HOUR, lifecycle=lifecycle, **changes)
         publisher.publish(opening, key=lifecycle.incident or "", actor="desk", wait=NOW)
+
+
+def test_deliveries_do_not_wait_for_reminders(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*_given: object) -> tuple[()]:
+        until(lambda: len(installation.sky.said) == 2)
+        return ()
+
+    publisher = installation.publisher()
+    _open(publisher)
+    installation.clock.pass_by(HOUR.total_seconds())
+    publisher.publish(TIP, key="tip", actor="desk", wait=NOW)
+    monkeypatch.setattr("policenotify.publishing.duty.raise_due", slow)
+    publisher.drain(LONG)
+    assert len(installation.sky.said) == 2
 
 
 def test_of_many_overdue_incidents_one_reminder_stands_for_those_beyond_twenty(installation: Installation) -> None:
