@@ -30,7 +30,7 @@ def main(publisher: Publisher) -> None:
     publish_due(publisher)
     today = publisher.journal.now().astimezone(publisher.installation.zone).date()
     for entry in upcoming(publisher, load_campaigns([CAMPAIGNS]), today, today + timedelta(days=31)):
-        print(entry.at or "never", entry.occurrence.campaign, entry.variant, entry.reason)
+        print(entry.occurrence.due, entry.occurrence.campaign, entry.variant)
 
 
 if __name__ == "__main__":

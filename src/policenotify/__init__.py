@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from policenotify.publishing.alerts import import_alert
     from policenotify.publishing.publisher import Publisher
     from policenotify.publishing.reach import Preview
-    from policenotify.publishing.reminders import Reminder
     from policenotify.publishing.routing import Route
     from policenotify.render.locales import Locale
     from policenotify.settings import open_publisher
@@ -67,7 +66,6 @@ _HOMES = {
     "publishing.publisher": ("Publisher",),
     "publishing.routing": ("Route",),
     "publishing.reach": ("Preview",),
-    "publishing.reminders": ("Reminder",),
     "render.locales": ("Locale",),
     "settings": ("open_publisher",),
 }
@@ -103,7 +101,6 @@ __all__ = [
     "Publisher",
     "PublishingStopped",
     "Receipt",
-    "Reminder",
     "RoadRef",
     "Route",
     "SettingsError",

@@ -384,5 +384,5 @@ def test_an_invalid_wait_is_refused_before_anything_is_written(publisher: Publis
 
 
 def test_two_channels_of_one_account_are_refused(desk: Desk) -> None:
-    with pytest.raises(SettingsError, match="'bluesky' and 'other'"):
+    with pytest.raises(SettingsError, match=r"channels\.bluesky and channels\.other: are the same account"):
         desk.publisher([desk.on_bluesky(), desk.on_bluesky("other")])

@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from policenotify.journal import open_journal
 from policenotify.journal.database import schema
 from policenotify.journal.journal import Journal
 from policenotify.model.history import Outcome
-from policenotify.model.progress import Progress, pace
+from policenotify.model.progress import Progress
 from policenotify.publishing.publisher import Publisher
 from tests.support.installation import Desk, accident, open_desk
 from tests.support.patience import LONG, until
@@ -90,14 +89,3 @@ def test_an_aborted_sending_is_settled_and_its_end_reaches_who_got_it(desk: Desk
         end = publisher.publish(report.end("Fin d’intervention"), key="end", actor="desk", wait=LONG)
     assert end.on("presse").recipients == {Outcome.POSTED: got}
     assert len(desk.mail.mails) == 2 * got
-
-
-def test_it_is_watched_until_it_is_settled(desk: Desk) -> None:
-    with sending(desk) as (publisher, said):
-        samples = list(publisher.operations.watch(said, every=timedelta(seconds=0.1)))
-    assert samples[-1].is_settled
-    assert not any(sample.is_settled for sample in samples[:-1])
-    accepted = [sample.deliveries[0].accepted for sample in samples]
-    assert accepted == sorted(accepted)
-    assert accepted[-1] == len(PEOPLE)
-    assert pace(samples, samples[0].deliveries[0].delivery).left == timedelta(0)

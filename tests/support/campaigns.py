@@ -14,12 +14,12 @@ from policenotify.campaigns import (
     Occurrence,
     PastPublication,
     SkipRecord,
-    Variant,
     decide,
     inhibited_campaigns,
     occurrences,
     order_campaigns,
 )
+from policenotify.campaigns.scheduler import past_publication
 from policenotify.model.message import Message
 
 
@@ -43,10 +43,6 @@ def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def everywhere(_campaign: Campaign, _alternative: Variant) -> frozenset[str]:
-    return frozenset({"x", "bluesky"})
-
-
 _KNOWN: dict[int, tuple[Campaign, tuple[Occurrence, ...]]] = {}
 
 
@@ -66,30 +62,14 @@ class Machine:
 
     def run(self, campaigns: Sequence[Campaign], now: datetime, alerts: Sequence[Message] = ()) -> tuple[Decision, ...]:
         campaigns = order_campaigns(campaigns)
-        named = {one.name: one for one in campaigns}
-        made = decide(
-            campaigns,
-            [one for mine in campaigns for one in _all(mine) if one.due < now + timedelta(days=1)],
-            now=now,
-            past=self.past,
-            skips=self.notes,
-            inhibited=inhibited_campaigns(campaigns, alerts),
-            channels_of=everywhere,
-        )
-        for one in made:
-            mine = named[one.occurrence.campaign]
-            if one.action is Action.PUBLISH:
-                alternative = mine.variant(one.variant)
-                self.past.append(
-                    PastPublication(
-                        campaign=mine.name,
-                        day=one.occurrence.day,
-                        variant=one.variant,
-                        at=now,
-                        channels=everywhere(mine, alternative),
-                        fingerprint=alternative.fingerprint,
-                    )
-                )
-            else:
-                self.notes.append(SkipRecord(campaign=mine.name, day=one.occurrence.day, action=one.action))
-        return made
+        due = [one for mine in campaigns for one in _all(mine) if one.due < now + timedelta(days=1)]
+        inhibited, made = inhibited_campaigns(campaigns, alerts), list[Decision]()
+        for mine in campaigns:
+            incident, skips = inhibited.get(mine.name, ""), tuple(self.notes)
+            for one in decide(mine, due, now=now, past=self.past, skips=skips, incident=incident):
+                if one.action is Action.PUBLISH:
+                    self.past.append(past_publication(mine, one, now))
+                else:
+                    self.notes.append(SkipRecord(campaign=mine.name, day=one.occurrence.day, action=one.action))
+                made.append(one)
+        return tuple(made)

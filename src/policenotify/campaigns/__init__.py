@@ -6,7 +6,7 @@ What is due follows from the campaign and the time. What was published is read f
 from __future__ import annotations
 
 from policenotify.campaigns.approval import submit
-from policenotify.campaigns.forecast import ForecastEntry, forecast
+from policenotify.campaigns.calendar import ForecastEntry, forecast
 from policenotify.campaigns.loader import load_campaign, load_campaigns
 from policenotify.campaigns.model import (
     Campaign,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,10 @@ from pydantic import ValidationError
 
 from policenotify.campaigns.model import Campaign, order_campaigns
 from policenotify.errors import SettingsError, UnsupportedVersion
-from policenotify.journal.permissions import SPOKEN, read_closed
+from policenotify.journal.permissions import SPOKEN
+from policenotify.settings.fields import read_table
 from policenotify.translation import AnyText, Text
-from policenotify.validation import indented, place_in_file, validation_errors
+from policenotify.validation import indented, validation_errors
 
 SCHEMA_VERSION = 1
 """Version of a campaign's file that this release reads."""
@@ -33,7 +33,7 @@ def load_campaign(path: str | os.PathLike[str]) -> Campaign:
         UnsupportedVersion: It was written for a newer policenotify.
     """
     file = Path(path)
-    table = _read_table(file)
+    table = read_table(file, SPOKEN)
     version = table.get("schema_version", SCHEMA_VERSION)
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise UnsupportedVersion("campaign", version, SCHEMA_VERSION, where=os.fspath(file))
@@ -95,22 +95,3 @@ def _variant(shared: Mapping[str, Any], given: object, folder: Path) -> object:
             for image in message["images"]
         ]
     return {**({"name": given["name"]} if "name" in given else {}), "message": message}
-
-
-def _read_table(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(read_closed(file, SPOKEN).decode("utf-8-sig"))
-    except SettingsError as error:
-        raise SettingsError(
-            Text("The campaign is not used, because others could publish by it. {error}", error=error)
-        ) from None
-    except OSError as error:
-        raise SettingsError(
-            Text("The campaign {file} cannot be read ({strerror}).", file=file, strerror=error.strerror)
-        ) from error
-    except UnicodeDecodeError:
-        raise SettingsError(Text("The campaign {file} is not UTF-8. Save it as UTF-8.", file=file)) from None
-    except (ValueError, RecursionError) as error:
-        raise SettingsError(
-            Text("The campaign {file} is not TOML: {error}.", file=file, error=place_in_file(error))
-        ) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
+from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
 
@@ -23,7 +24,6 @@ from policenotify.errors import SettingsError
 from policenotify.model.cap import Severity
 from policenotify.model.channel_settings import Name
 from policenotify.model.lifecycle import Stage
-from policenotify.model.location import Location
 from policenotify.model.message import Message
 from policenotify.publishing.routing import AreaCode
 from policenotify.settings.fields import Zone
@@ -49,13 +49,6 @@ def _day(value: object) -> object:
     return value
 
 
-def _day_or_event(value: object) -> object:
-    if not isinstance(value, date | str):
-        text = Text("write a day, 2027-07-14, or the name of a calendar, a public holiday or an event of yours")
-        raise ValueError(text)  # noqa: TRY004 - pydantic wants this one
-    return value
-
-
 def _wall_time(value: time) -> time:
     if value.tzinfo is not None:
         raise ValueError(Text("write the time without a zone: the campaign has one"))
@@ -74,7 +67,7 @@ Wall = Annotated[time, AfterValidator(_wall_time)]
 Event = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 """A calendar, a public holiday in its French name, or one of the campaign's own events."""
 
-DayOrEvent = Annotated[date | Event, Field(union_mode="left_to_right"), BeforeValidator(_day_or_event)]
+DayOrEvent = Annotated[date | Event, Field(union_mode="left_to_right"), BeforeValidator(_day)]
 """A day, or the name of one or more."""
 
 
@@ -177,7 +170,7 @@ class Inhibition(_Part):
 
 
 class PacingPolicy(_Part):
-    """How often a campaign publishes. On each of its channels the publications of all campaigns count.
+    """How often a campaign publishes. The publications of all campaigns count, whatever their channels.
 
     Attributes:
         spacing: At least this long after the last one.
@@ -274,34 +267,12 @@ class Campaign(_Part):
         return any(is_school_calendar(event) for _, event in self._named_days())
 
     def variant(self, name: str) -> Variant:
-        """Return a variant by its name.
-
-        Raises:
-            KeyError: There is none of this name, or none any more.
-        """
+        """Return a variant by its name."""
         return {variant.name: variant for variant in self.messages}[name]
-
-    @property
-    def inhibition_areas(self) -> tuple[str, ...]:
-        """The areas in which an incident inhibits it, or none for any area."""
-        places = [variant.message.location for variant in self.messages]
-        if self.inhibition.areas or None in places:
-            return self.inhibition.areas
-        return tuple(sorted({area for place in places if place for area in _area_of(place)}))
 
     def local(self, at: datetime) -> datetime:
         """Return a moment in the campaign's zone."""
         return at.astimezone(self.zone)
-
-
-def _area_of(place: Location) -> Iterator[str]:
-    """Yield the smallest area of the COG that a place names."""
-    if place.commune:
-        yield f"commune:{place.commune}"
-    elif place.epci:
-        yield f"epci:{place.epci}"
-    elif place.department:
-        yield f"dept:{place.department}"
 
 
 def order_campaigns(campaigns: Iterable[Campaign], *, allow_missing: bool = False) -> tuple[Campaign, ...]:
@@ -329,18 +300,11 @@ def order_campaigns(campaigns: Iterable[Campaign], *, allow_missing: bool = Fals
                     did_you_mean=did_you_mean(name, given),
                 )
             )
-    ordered: list[Campaign] = []
-    waiting = sorted(given.values(), key=lambda campaign: campaign.name)
-    while waiting:
-        placed = {campaign.name for campaign in ordered}
-        free = [campaign for campaign in waiting if campaign.yields_to & set(given) <= placed]
-        if not free:
-            circle = ", ".join(campaign.name for campaign in waiting)
-            raise SettingsError(
-                Text(
-                    "These campaigns yield to each other, in a circle: {circle}. Take one yields_to out.", circle=circle
-                )
-            )
-        ordered += free
-        waiting = [campaign for campaign in waiting if campaign not in free]
-    return tuple(ordered)
+    before = {name: sorted(campaign.yields_to & given.keys()) for name, campaign in sorted(given.items())}
+    try:
+        return tuple(given[name] for name in TopologicalSorter(before).static_order())
+    except CycleError as error:
+        circle = ", ".join(sorted({*error.args[1]}))
+        raise SettingsError(
+            Text("These campaigns yield to each other, in a circle: {circle}. Take one yields_to out.", circle=circle)
+        ) from None

@@ -24,9 +24,6 @@ except ImportError as _error:  # pragma: no cover - of an installation without t
 SCHOOL_CALENDAR_END = date(2028, 8, 31)
 """The last day of the school calendar (zones A, B, C) that the ministry has published."""
 
-REGIONAL_CALENDARS = ("public_holidays", "long_weekends", "school_holidays")
-"""Calendars of which there is one for a part of France: `public_holidays:57`, `school_holidays:A`."""
-
 _SATURDAY = 5
 _LONG = 3  # days of rest in a row that people leave for
 _ZONES = ("A", "B", "C")
@@ -76,24 +73,10 @@ def validate_event(name: str, events: Mapping[str, tuple[date, ...]]) -> None:
     Raises:
         ValueError: It is not. The error names the nearest one.
     """
-    kind, _, part = name.partition(":")
-    if name in events or name == "weekends" or name in _names():
-        return
-    if kind == "school_holidays":
-        if part not in _ZONES:
-            raise ValueError(Text("{name!r}: name the school zone, school_holidays:A, :B or :C", name=name))
-    elif kind in REGIONAL_CALENDARS:
-        if part and part not in _REGIONS:
-            raise ValueError(
-                Text(
-                    "{name!r}: there is no part of France {part!r}. {did_you_mean}",
-                    name=name,
-                    part=part,
-                    did_you_mean=did_you_mean(part, _REGIONS),
-                )
-            )
-    else:
-        known = [*REGIONAL_CALENDARS, "weekends", *_names(), *events]
+    regional = (f"{kind}:{part}" for kind in ("public_holidays", "long_weekends") for part in _REGIONS)
+    school = (f"school_holidays:{zone}" for zone in _ZONES)
+    known = {"public_holidays", "long_weekends", "weekends", *regional, *school, *_names(), *events}
+    if name not in known:
         raise ValueError(
             Text(
                 "{name!r} is neither a calendar, a public holiday nor an event. {did_you_mean}",

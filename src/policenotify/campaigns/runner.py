@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from policenotify.audiences.selection import areas_of, overlap
-from policenotify.campaigns.approval import find_draft, is_approved, missing_approval, needs_approval
-from policenotify.campaigns.forecast import ForecastEntry, forecast
-from policenotify.campaigns.model import Campaign, Variant, fingerprint_of
+from policenotify.campaigns.approval import find_draft, is_approved, missing_approval
+from policenotify.campaigns.calendar import ForecastEntry, forecast
+from policenotify.campaigns.model import Campaign, fingerprint_of
 from policenotify.campaigns.recurrence import SCHOOL_CALENDAR_END
-from policenotify.campaigns.schedule import KEY_PREFIX, Occurrence
+from policenotify.campaigns.schedule import KEY_PREFIX
 from policenotify.campaigns.scheduler import (
     LOOK_BACK,
     MEMORY,
     Action,
-    ChannelsOf,
     Decision,
     PastPublication,
     SkipRecord,
     decide,
     due_window,
+    past_publication,
 )
 from policenotify.errors import (
     DraftConflict,
@@ -34,25 +34,19 @@ from policenotify.errors import (
 from policenotify.findings import APPROVAL_MISSING, are_blocking
 from policenotify.journal.records import PublicationSummary
 from policenotify.model.cap import Severity
-from policenotify.model.history import Outcome, RenderedPost
+from policenotify.model.history import Outcome
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
-from policenotify.publishing.diagnosis import CALENDAR, school_calendar_end
 from policenotify.publishing.publisher import Publisher
 from policenotify.translation import AnyText, Text, text_of
 
 EVENT_KIND = "campaign"
 """Kind of the journal's events about occurrences that were late, waited, or were skipped or merged."""
 
-Texts = dict[tuple[str, str, str, str], str]
-"""The name of the variant with that text, by (campaign, channel, title, text)."""
-
 _AHEAD = timedelta(days=90)  # before the school calendar ends
 _TRIED = timedelta(days=7)  # for which what is not out yet is tried again
 _UNFINISHED = frozenset({Outcome.WAITING, Outcome.SENDING, Outcome.UNCONFIRMED, Outcome.HELD})
-_LOCKED = 60.0  # seconds for which one run excludes the others; meanwhile it only writes into the journal
-# What can be wrong with one campaign. The others go on.
-_CAMPAIGN_ERRORS = (MessageTooLong, InvalidImage, IdempotencyConflict, MessageRejected, DraftConflict, SettingsError)
+_LOCKED = 60.0  # seconds for which one run excludes the others, so that the pace is kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +60,6 @@ class RunResult:
         problems: Why a campaign could not be published, by its name. Its occurrences stay due.
         calendar: What ends with the school calendar, within 90 days or already.
         silent: It has ended already.
-        next_at: When the next occurrence is due, as far as that is known.
     """
 
     decisions: tuple[Decision, ...] = ()
@@ -75,7 +68,6 @@ class RunResult:
     problems: dict[str, AnyText]
     calendar: tuple[AnyText, ...] = ()
     silent: bool = False
-    next_at: datetime | None = None
 
 
 def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait: timedelta | None = None) -> RunResult:
@@ -100,34 +92,27 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
         raise stopped
     problems: dict[str, AnyText] = {}
     ids: list[str] = []
+    decisions: list[Decision] = []
     with journal.lock("campaign run", seconds=_LOCKED):
-        due, skips = due_window(campaigns, now), load_skips(publisher, campaigns, now)
-        summaries = publisher.journal.publications.by_key_prefix(KEY_PREFIX, now - MEMORY)
-        past = tuple(filter(None, map(_past, summaries)))
-        channels_of = channels_for(publisher)
-        valid = _valid_campaigns(campaigns, due, past, skips, channels_of, problems, now)
-        inhibited = inhibited_campaigns(campaigns, load_alerts(publisher))
-        decisions = list(
-            decide(valid, due, now=now, past=past, skips=skips, inhibited=inhibited, channels_of=channels_of)
-        )
+        due, skips = due_window(campaigns, now), _load_skips(publisher, campaigns, now)
+        summaries = journal.publications.by_key_prefix(KEY_PREFIX, now - MEMORY)
+        past = [*filter(None, map(_past, summaries))]
+        inhibited = inhibited_campaigns(campaigns, _load_alerts(publisher))
         recorded = {(skip.campaign, skip.day) for skip in skips}
-        named = {campaign.name: campaign for campaign in valid}
-        for number, decision in enumerate(decisions):
-            if journal.now() - now > timedelta(seconds=_LOCKED / 2):
-                # This process was halted. Soon another one may decide, on other files. The rest stays due.
-                del decisions[number:]
-                break
-            if decision.action is Action.PUBLISH:
-                ids += _publish(publisher, named[decision.occurrence.campaign], decision, actor, problems)
-            elif decision.action is not Action.WAIT or decision.occurrence.id not in recorded:
-                _record(publisher, decision, actor, decision.action)
-    ending = list(without_school_calendar(campaigns, now.date() + _AHEAD))
-    reported = {
-        body["campaign"] for body in journal.audit.events(EVENT_KIND, now - _TRIED) if body["action"] == CALENDAR
-    }
-    for name in sorted({*ending} - reported):  # for `doctor`, which knows no campaign
-        day = SCHOOL_CALENDAR_END.isoformat()
-        journal.audit.record(actor, EVENT_KIND, {"campaign": name, "day": day, "action": CALENDAR})
+        for campaign in campaigns:
+            incident = inhibited.get(campaign.name, "")
+            for decision in decide(campaign, due, now=now, past=past, skips=skips, incident=incident):
+                if decision.action is Action.PUBLISH:
+                    try:
+                        ids += _publish(publisher, campaign, decision, actor)
+                    # What can be wrong with one campaign. The others go on.
+                    except (MessageTooLong, InvalidImage, MessageRejected, DraftConflict, SettingsError) as error:
+                        problems[campaign.name] = text_of(error)
+                        break
+                    past.append(past_publication(campaign, decision, now))
+                elif decision.action is not Action.WAIT or decision.occurrence.id not in recorded:
+                    _record(publisher, decision, actor, decision.action)
+                decisions.append(decision)
     unfinished = [
         summary.publication
         for summary in summaries
@@ -136,10 +121,8 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
     wait = publisher.installation.wait if wait is None else wait
     if (ids or unfinished) and wait > timedelta(0):
         publisher.drain(wait)
-    times = [occurrence.due for occurrence in due if occurrence.due > now]
-    times += [decision.until for decision in decisions if decision.action is Action.WAIT and decision.until]
     return RunResult(
-        decisions=tuple(decision for decision in decisions if decision.occurrence.campaign not in problems),
+        decisions=tuple(decisions),
         published=tuple(publication for id_ in ids if (publication := publisher.operations.publication(id_))),
         unfinished=tuple(
             publication
@@ -147,89 +130,30 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
             if id_ not in ids and (publication := publisher.operations.publication(id_)) and not publication.ok
         ),
         problems=problems,
-        calendar=tuple(school_calendar_end(name, SCHOOL_CALENDAR_END) for name in ending),
+        calendar=tuple(without_school_calendar(campaigns, now.date() + _AHEAD)),
         silent=any(without_school_calendar(campaigns, now.date())),
-        next_at=min(times, default=None),
     )
 
 
-def without_school_calendar(campaigns: Sequence[Campaign], day: date) -> Iterator[str]:
-    """Yield the campaigns that need the school calendar of a day beyond its end."""
+def without_school_calendar(campaigns: Sequence[Campaign], day: date) -> Iterator[AnyText]:
+    """Yield what becomes of each campaign that needs the school calendar of a day beyond its end."""
     for campaign in campaigns:
         if campaign.needs_school_calendar and min(day, campaign.end or day) > SCHOOL_CALENDAR_END:
-            yield campaign.name
+            yield Text(
+                "{campaign}: the school calendar is known until {end}. After that day it publishes and leaves out "
+                "nothing by it. Install a newer policenotify before.",
+                campaign=campaign.name,
+                end=SCHOOL_CALENDAR_END.isoformat(),
+            )
 
 
 def upcoming(publisher: Publisher, campaigns: Sequence[Campaign], first: date, last: date) -> tuple[ForecastEntry, ...]:
-    """Return the forecast from now on, with what the journal has."""
-    now = publisher.journal.now()
-    return forecast(
-        campaigns,
-        first,
-        last,
-        now=now,
-        past=load_past(publisher, now),
-        skips=load_skips(publisher, campaigns, now),
-        channels_of=channels_for(publisher),
-    )
+    """Return the forecast, without what the journal has."""
+    summaries = publisher.journal.publications.by_key_prefix(KEY_PREFIX, publisher.journal.now() - MEMORY)
+    return forecast(campaigns, first, last, past=filter(None, map(_past, summaries)))
 
 
-def channels_for(publisher: Publisher) -> ChannelsOf:
-    """Return a function that previews each variant once, and returns its channels.
-
-    The function raises what `Publisher.preview` raises, and `MessageRejected`.
-    """
-    known: dict[tuple[str, str], frozenset[str]] = {}
-    texts: Texts = {}
-
-    def channels_of(campaign: Campaign, variant: Variant) -> frozenset[str]:
-        name = (campaign.name, variant.name)
-        if name not in known:
-            preview = publisher.preview(variant.message, to=campaign.to or None)
-            if are_blocking(preview.findings) and not is_approved(find_draft(publisher, campaign, variant)):
-                raise MessageRejected([finding for finding in preview.findings if finding.code != APPROVAL_MISSING])
-            if not preview.posts:
-                raise SettingsError(
-                    Text("No route takes message {name!r}. Add one, or name its channels in 'to'.", name=variant.name)
-                )
-            if campaign.pacing.repeat_after and (problem := duplicate_text(campaign, variant, preview.posts, texts)):
-                raise SettingsError(problem)
-            known[name] = frozenset(post.target.channel for post in preview.posts)
-        return known[name]
-
-    return channels_of
-
-
-def duplicate_text(campaign: Campaign, variant: Variant, posts: Iterable[RenderedPost], texts: Texts) -> AnyText:
-    """Return what to change if another variant has the same text on a channel.
-
-    Two messages that differ may have the same text in one language, or after they were shortened. The texts of this
-    variant are added to *texts*.
-    """
-    for rendered in posts:
-        target = rendered.target
-        for post in (rendered.standalone, *rendered.continuations):
-            first = texts.setdefault((campaign.name, target.channel, post.title, post.text), variant.name)
-            if first != variant.name:
-                return Text(
-                    "Messages {first!r} and {name!r} read the very same on {channel} ({language}): "
-                    "{text!r}. Change the words of one of them.",
-                    first=first,
-                    name=variant.name,
-                    channel=target.channel,
-                    language=target.language,
-                    text=post.text,
-                )
-    return ""
-
-
-def load_past(publisher: Publisher, now: datetime) -> tuple[PastPublication, ...]:
-    """Return the publications of all campaigns from the journal."""
-    summaries = publisher.journal.publications.by_key_prefix(KEY_PREFIX, now - MEMORY)
-    return tuple(past for summary in summaries if (past := _past(summary)) is not None)
-
-
-def load_skips(publisher: Publisher, campaigns: Sequence[Campaign], now: datetime) -> tuple[SkipRecord, ...]:
+def _load_skips(publisher: Publisher, campaigns: Sequence[Campaign], now: datetime) -> tuple[SkipRecord, ...]:
     """Return the journal's records of occurrences that still matter and were not published."""
     back = max((campaign.late_for for campaign in campaigns), default=timedelta(0)) + LOOK_BACK + timedelta(days=2)
     return tuple(
@@ -243,7 +167,7 @@ def load_skips(publisher: Publisher, campaigns: Sequence[Campaign], now: datetim
     )
 
 
-def load_alerts(publisher: Publisher) -> tuple[Message, ...]:
+def _load_alerts(publisher: Publisher) -> tuple[Message, ...]:
     """Return all messages of the open incidents, without exercises."""
     histories = [
         publisher.journal.incidents.history(line.id) for line in publisher.operations.incidents() if not line.exercise
@@ -264,87 +188,52 @@ def inhibited_campaigns(campaigns: Iterable[Campaign], alerts: Sequence[Message]
         campaign.name: alert.incident or ""
         for campaign in campaigns
         for alert in alerts
-        if (alert.severity or Severity.UNKNOWN).at_least(campaign.inhibition.at_least)
-        and _is_near(alert, campaign.inhibition_areas)
+        if (alert.severity or Severity.UNKNOWN).at_least(campaign.inhibition.at_least) and _is_near(alert, campaign)
     }
 
 
-def _is_near(alert: Message, areas: tuple[str, ...]) -> bool:
-    """Return whether an alert and one of some areas share a place. Without a place it may be anywhere."""
+def _is_near(alert: Message, campaign: Campaign) -> bool:
+    """Return whether an alert is where a campaign heeds it. Without a place each of them may be anywhere."""
+    about = [areas_of(variant.message.location) if variant.message.location else () for variant in campaign.messages]
+    areas = campaign.inhibition.areas or (sum(about, ()) if all(about) else ())
     places = areas_of(alert.location) if alert.location else ()
     return not (areas and places) or any(overlap(place, area) for place in places for area in areas)
 
 
-def parse_key(key: str) -> tuple[str, date, str] | None:
-    """Return the campaign, day and variant of a publication's key, if it has them."""
-    parts = key.removeprefix(KEY_PREFIX).split(" ") if key.startswith(KEY_PREFIX) else []
+def _past(summary: PublicationSummary) -> PastPublication | None:
+    """Return a publication by its key, if that is one of a campaign."""
     try:
-        name, day, variant = parts
-        return name, date.fromisoformat(day), variant
+        name, day = summary.key.removeprefix(KEY_PREFIX).split(" ")
+        return PastPublication(
+            campaign=name,
+            day=date.fromisoformat(day),
+            at=summary.at,
+            fingerprint=fingerprint_of(summary.message),
+        )
     except ValueError:
         return None
 
 
-def _past(summary: PublicationSummary) -> PastPublication | None:
-    if (parts := parse_key(summary.key)) is None:
-        return None
-    return PastPublication(
-        campaign=parts[0],
-        day=parts[1],
-        variant=parts[2],
-        at=summary.at,
-        channels=frozenset(delivery.channel for delivery in summary.deliveries),
-        fingerprint=fingerprint_of(summary.message),
-    )
-
-
-def _valid_campaigns(
-    campaigns: Sequence[Campaign],
-    due: Sequence[Occurrence],
-    past: Sequence[PastPublication],
-    skips: Sequence[SkipRecord],
-    channels_of: ChannelsOf,
-    problems: dict[str, AnyText],
-    now: datetime,
-) -> list[Campaign]:
-    """Return the campaigns that are due and valid. Add the problems of the others."""
-    done = {(publication.campaign, publication.day) for publication in past}
-    done |= {(skip.campaign, skip.day) for skip in skips if skip.action is not Action.WAIT}
-    names = {occurrence.campaign for occurrence in due if occurrence.due <= now and occurrence.id not in done}
-    valid = []
-    for campaign in campaigns:
-        if campaign.name in names:
-            try:
-                for variant in campaign.messages:
-                    channels_of(campaign, variant)
-            except _CAMPAIGN_ERRORS as error:
-                problems[campaign.name] = text_of(error)
-            else:
-                valid.append(campaign)
-    return valid
-
-
-def _publish(
-    publisher: Publisher, campaign: Campaign, decision: Decision, actor: str, problems: dict[str, AnyText]
-) -> tuple[str, ...]:
+def _publish(publisher: Publisher, campaign: Campaign, decision: Decision, actor: str) -> tuple[str, ...]:
     """Publish a variant, and return the id of the publication, if any."""
-    variant, key, draft = campaign.variant(decision.variant), decision.occurrence.key(decision.variant), None
+    variant, to = campaign.variant(decision.variant), campaign.to or None
+    findings = publisher.preview(variant.message, to=to).findings
+    needs_approval = any(finding.code == APPROVAL_MISSING for finding in findings)
+    draft = find_draft(publisher, campaign, variant) if needs_approval else None
+    if needs_approval and not is_approved(draft):
+        if are_blocking(findings):
+            raise MessageRejected([finding for finding in findings if finding.code != APPROVAL_MISSING])
+        raise SettingsError(missing_approval(draft, variant))
     try:
-        if needs_approval(publisher, campaign, variant):
-            draft = find_draft(publisher, campaign, variant)
-            if draft is None or not is_approved(draft):
-                problems[campaign.name] = missing_approval(draft, variant)
-                return ()
         publication = publisher.publish(
             variant.message,
-            key=key,
+            key=decision.occurrence.key,
             actor=actor,
-            to=campaign.to or None,
+            to=to,
             wait=timedelta(0),
             draft=draft.id if draft else None,
         )
-    except _CAMPAIGN_ERRORS as error:
-        problems[campaign.name] = text_of(error)
+    except IdempotencyConflict:  # another machine, by another version of the file, has published it
         return ()
     if decision.reason:
         _record(publisher, decision, actor, "late", publication=publication.id)

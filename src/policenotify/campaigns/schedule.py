@@ -31,9 +31,10 @@ class Occurrence:
         """The campaign and day, which stay the same if the hour changes."""
         return self.campaign, self.day
 
-    def key(self, variant: str) -> str:
-        """Return the key under which a variant is published."""
-        return f"{KEY_PREFIX}{self.campaign} {self.day.isoformat()} {variant}"
+    @property
+    def key(self) -> str:
+        """The key under which it is published: once, whichever message another machine or an edited file chooses."""
+        return f"{KEY_PREFIX}{self.campaign} {self.day.isoformat()}"
 
 
 def occurrences(campaign: Campaign, first: date, last: date) -> tuple[Occurrence, ...]:

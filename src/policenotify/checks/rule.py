@@ -48,7 +48,6 @@ class CheckContext:
         links: Hosts to which a message may link, such as `police.fr`, or `.gouv.fr` for all below it. Empty: any.
         typed: The message as the desk wrote it, unless that is the resolved one.
         words: The word lists of the installation.
-        file_names: Language, field and name of each picture that was given as a file.
         traffic: The formats for traffic partners that some channel writes.
         open_places: For an end, the places of the other open incidents: `Montpellier, avenue de Toulouse`.
     """
@@ -64,7 +63,6 @@ class CheckContext:
     links: tuple[str, ...] = ()
     typed: Message | None = None
     words: Vocabulary = SHIPPED
-    file_names: tuple[tuple[str, str, str], ...] = ()
     traffic: frozenset[str] = frozenset()
     open_places: tuple[str, ...] = ()
     is_place_name: Callable[[str], bool] = lambda _name: False
@@ -73,7 +71,7 @@ class CheckContext:
     @cached_property
     def parts(self) -> tuple[TextPart, ...]:
         """The texts of the message that a person may read, folded for comparison."""
-        texts = (*every_text(self.message), *self.file_names)
+        texts = every_text(self.message)
         return tuple(TextPart(name, language, text, self.words.of(language)) for language, name, text in texts if text)
 
     @cached_property

@@ -154,13 +154,11 @@ class CliContext:
     def operations(self) -> Iterator[Operations]:
         """Open what an operator needs, even if the settings of a channel are wrong. It delivers nothing."""
         from policenotify.publishing.operations import Operations
-        from policenotify.settings import SettingsFile, configured_channels
+        from policenotify.settings import SettingsFile, channels_of
 
         with self.journal() as (settings, journal):
-            channels, problem = configured_channels(settings)
-            source = SettingsFile(settings.place, problem=problem)
-            by_name = {channel.name: channel for channel in channels}
-            yield Operations(journal, by_name, zone=settings.zone, settings=source)
+            by_name = {channel.name: channel for channel in channels_of(settings, tolerant=True)}
+            yield Operations(journal, by_name, zone=settings.zone, settings=SettingsFile(settings.place))
 
     def emit(self, document: object, *page: Part) -> None:
         """Print a domain object as JSON if `--json` was given, else the page."""

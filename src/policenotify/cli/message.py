@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, cast, get_args
+from typing import Any, BinaryIO, get_args
 
 from policenotify.cli.keys import default_key, spans_of
 from policenotify.cli.lookup import find_publication
@@ -22,7 +22,6 @@ from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import SCHEMA_VERSION, Basis, Message, read, unique_names
 from policenotify.model.receipt import Publication
-from policenotify.publishing.images import with_pictures
 from policenotify.publishing.publisher import Publisher
 from policenotify.render.locales import CategoryProfile
 from policenotify.translation import AnyText, Text, text_of
@@ -44,15 +43,12 @@ class MessageFile:
     fields: dict[str, Any]
 
     @classmethod
-    def read(cls, typed: Typed, pictures: Path | None) -> MessageFile | None:
+    def read(cls, typed: Typed) -> MessageFile | None:
         """Read the file that was named, or standard input; `None`: no file was named.
-
-        An image's path is one below *pictures*, and is replaced by the file's content.
 
         Raises:
             click.UsageError: Two files are named.
             InvalidMessage: It is not JSON, not an object, or names a field twice.
-            InvalidImage: An image is given by a path that is not allowed.
         """
         named: list[BinaryIO] = [typed[name] for name in ("file", "from_file") if typed.get(name) is not None]
         if not named:
@@ -72,7 +68,7 @@ class MessageFile:
             raise InvalidMessage(Text("{wrong}: it is nested too deeply.", wrong=wrong)) from None
         if not isinstance(fields, dict):
             raise InvalidMessage(Text("{wrong}: write one JSON object, not a list or a text.", wrong=wrong))
-        return cls(name, cast("dict[str, Any]", with_pictures(fields, pictures)))
+        return cls(name, fields)
 
     def check_names(self) -> None:
         """Reject an unknown field, and a file that a newer release wrote."""
@@ -124,7 +120,7 @@ def first_message(typed: Typed, publisher: Publisher) -> Message:
         pydantic.ValidationError: A field is wrong.
         SettingsError: The category is not known here.
     """
-    file = MessageFile.read(typed, publisher.installation.pictures)
+    file = MessageFile.read(typed)
     fields = _fields(typed, publisher, None)
     if typed["headline"]:
         fields["headline"] = typed["headline"]
@@ -159,7 +155,7 @@ def next_message(stage: Stage, name: str, headline: str | None, typed: Typed, pu
         InvalidMessage: The file does not hold a message.
         pydantic.ValidationError: A field is wrong.
     """
-    file = MessageFile.read(typed, publisher.installation.pictures)
+    file = MessageFile.read(typed)
     if not headline and not (file and file.fields.get("headline")):
         raise UsageError(Text("The {stage} has no headline. Give its HEADLINE, or a --file that has one.", stage=stage))
     last = _followed(stage, name, publisher)

@@ -447,8 +447,7 @@ def _canonical(value: object) -> object:
 def read(source: str | bytes | Mapping[str, Any]) -> Message:
     """Read a message.
 
-    Without `schema_version`, JSON is read as this release's. An image is given by its data or digest. To read JSON
-    with paths below a folder of pictures, see `Publisher.read`.
+    Without `schema_version`, JSON is read as this release's. An image is given by its data or digest.
 
     Raises:
         UnsupportedVersion: A newer policenotify wrote it.

@@ -5,8 +5,8 @@ async with AsyncPublisher(open_publisher()) as publisher:
     publication = await publisher.publish(message, key="dispatch-4711-open", actor="dispatch")
 ```
 
-The core is synchronous, so each call runs in a thread of its own. Cancelling a call stops the waiting, not the post.
-The journal has the result.
+The core is synchronous, so each call runs in a thread of the event loop's executor. Cancelling a call stops the
+waiting, not the post. The journal has the result. A program that ends waits for calls under way.
 
 A call with your own transaction is the exception: an async connection belongs to its event loop. It runs in the loop's
 thread, and awaits the database.
@@ -15,11 +15,8 @@ thread, and awaits the database.
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from contextvars import copy_context
-from datetime import datetime, timedelta
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -63,7 +60,7 @@ class AsyncPublisher:
         self, message: Message, *, to: Sequence[str] | None = None, count_people: bool = False
     ) -> Preview:
         """See `Publisher.preview`."""
-        return await _call(lambda: self._publisher.preview(message, to=to, count_people=count_people))
+        return await asyncio.to_thread(lambda: self._publisher.preview(message, to=to, count_people=count_people))
 
     async def publish(
         self,
@@ -80,8 +77,8 @@ class AsyncPublisher:
         """See `Publisher.publish`.
 
         Your own transaction is an `AsyncConnection` or `AsyncSession` of SQLAlchemy on the journal's database. After
-        your commit, await `wake`. Meanwhile the event loop goes on only while the database is awaited: the message is
-        checked and worded in the loop's thread.
+        your commit, await `call(Publisher.wake)`. Meanwhile the event loop goes on only while the database is awaited:
+        the message is checked and worded in the loop's thread.
 
         Raises:
             TypeError: *connection* is neither of the two. Nothing was sent.
@@ -100,29 +97,16 @@ class AsyncPublisher:
             )
 
         if connection is None:
-            return await _call(publish)
+            return await asyncio.to_thread(publish)
         return await (await _opened(connection)).run_sync(publish)
-
-    async def withdraw(
-        self, publication: str, *, actor: str, reason: str, wait: timedelta | float | None = None
-    ) -> Publication:
-        """See `Publisher.withdraw`."""
-        return await _call(lambda: self._publisher.withdraw(publication, actor=actor, reason=reason, wait=wait))
 
     async def call(self, step: Callable[[Publisher], _Result]) -> _Result:
         """Do anything else: `await publisher.call(lambda desk: desk.operations.incident("2026-4711"))`.
 
-        So every method of `Publisher`, and of its `operations`, `drafts`, `people` and `monitor`, can be awaited.
+        So every method of `Publisher` can be awaited (`await publisher.call(Publisher.wake)`), and every method of its
+        `operations`, `drafts`, `people` and `monitor`.
         """
-        return await _call(lambda: step(self._publisher))
-
-    async def drain(self, budget: timedelta) -> datetime | None:
-        """See `Publisher.drain`."""
-        return await _call(lambda: self._publisher.drain(budget))
-
-    async def wake(self) -> None:
-        """See `Publisher.wake`."""
-        await _call(self._publisher.wake)
+        return await asyncio.to_thread(lambda: step(self._publisher))
 
     def worker(self) -> Worker:
         """See `Publisher.worker`. The worker's `stop` may block for some seconds."""
@@ -130,7 +114,7 @@ class AsyncPublisher:
 
     async def close(self) -> None:
         """See `Publisher.close`."""
-        await _call(self._publisher.close)
+        await asyncio.to_thread(self._publisher.close)
 
 
 async def _opened(connection: AsyncConnection | AsyncSession) -> AsyncConnection:
@@ -143,21 +127,3 @@ async def _opened(connection: AsyncConnection | AsyncSession) -> AsyncConnection
             "AsyncConnection or AsyncSession of SQLAlchemy, or call Publisher.publish in the thread of your connection."
         )
     return connection
-
-
-async def _call(function: Callable[[], _Result]) -> _Result:
-    # A daemon thread, not the loop's executor: a network that hangs must not keep the program from ending.
-    future: Future[_Result] = Future()
-    future.set_running_or_notify_cancel()  # from here on, cancelling stops the waiting only
-    context = copy_context()
-
-    def run() -> None:
-        try:
-            result = context.run(function)
-        except BaseException as error:  # noqa: BLE001 - raised again where the call is awaited
-            future.set_exception(error)
-        else:
-            future.set_result(result)
-
-    threading.Thread(target=run, name="policenotify async call", daemon=True).start()
-    return await asyncio.wrap_future(future)

@@ -70,24 +70,23 @@ def import_alert(
     if category is not None:
         profile_of(category, publisher.installation.profiles)
     alert = imported(content, codes=codes, language=language, category=category)
-    known = _draft_of(publisher, alert.reference)
+    key = _key_of(alert.reference)
+    known = publisher.journal.drafts.get(key)
     if known is not None:
-        findings = alert.findings if _is_of(known, alert) else (_other_text(known), *alert.findings)
-        return ImportedAlert(draft=known, known=True, findings=findings)
-    lifecycle, before, more = _follow(publisher, alert)
+        other = Text("The draft {id} has the name of this alert, and not its text.", id=known.id)
+        findings = () if _is_of(known, alert) else (_remark("PN708", "identifier", other),)
+        return ImportedAlert(draft=known, known=True, findings=(*findings, *alert.findings))
+    lifecycle, before = _follow(publisher, alert)
     words = _cancelling(publisher, before) if before and "headline" not in alert.fields else {}
     message = Message.model_validate({**words, **alert.fields, "lifecycle": lifecycle})
-    draft = publisher.drafts.create(message, actor=actor, key=key_of(alert.reference))
-    return ImportedAlert(draft=draft, known=False, findings=(*alert.findings, *more))
+    draft = publisher.drafts.create(message, actor=actor, key=key)
+    unknown = Text("It changes an alert that was not imported here, or whose draft is not published: withdraw that.")
+    findings = () if before or alert.kind == "Alert" else (_remark("PN706", "lifecycle", unknown),)
+    return ImportedAlert(draft=draft, known=False, findings=(*alert.findings, *findings))
 
 
-def key_of(reference: Reference) -> str:
-    """Return the key of the draft of an alert."""
+def _key_of(reference: Reference) -> str:
     return f"cap-{_digest(reference)[:32]}"
-
-
-def _draft_of(publisher: Publisher, reference: Reference) -> Draft | None:
-    return publisher.journal.drafts.get(key_of(reference))
 
 
 def _is_of(draft: Draft, alert: Imported) -> bool:
@@ -99,52 +98,33 @@ def _is_of(draft: Draft, alert: Imported) -> bool:
     return message.digest() == draft.revisions[0].digest
 
 
-def _other_text(draft: Draft) -> Finding:
-    return Finding(
-        code="PN708",
-        level=Level.ADVISE,
-        field="identifier",
-        reason=Text("The draft {id} has the name of this alert, and not its text.", id=draft.id),
-        remedy=Text("Compare the two, and ask the sender which is theirs."),
-    )
-
-
 def _digest(reference: Reference) -> str:
     sent = reference.sent.astimezone(UTC).isoformat()
     return hashlib.sha256(f"{reference.sender.casefold()},{reference.identifier},{sent}".encode()).hexdigest()
 
 
-def _follow(publisher: Publisher, alert: Imported) -> tuple[Lifecycle, Message | None, tuple[Finding, ...]]:
-    """Return the place of an alert in its incident, and the published message that it changes."""
+def _follow(publisher: Publisher, alert: Imported) -> tuple[Lifecycle, Message | None]:
+    """Return the place of an alert in its incident, and the published message that it changes, if any."""
     if alert.kind == "Alert":
-        return _first(publisher, alert), None, ()
+        return _first(publisher, alert), None
     if any(each.sender.casefold() != alert.reference.sender.casefold() for each in alert.references):
         raise InvalidAlert(Text("it changes an alert of another sender. Ask that sender for their own update"))
-    cancels = alert.kind == "Cancel"
-    drafts = [_draft_of(publisher, each) for each in reversed(alert.references)]
+    drafts = (publisher.journal.drafts.get(_key_of(each)) for each in reversed(alert.references))
     known = [draft for draft in drafts if draft is not None]
     published = next((draft for draft in known if draft.publication), None)
+    cancels = alert.kind == "Cancel"
     if published is None:
-        waiting = (
-            Text("whose draft {id} is not published. Withdraw that", id=known[0].id)
-            if known
-            else Text("that was not imported here")
-        )
         if cancels or alert.ends:
+            drafted = Text("whose draft {id} is not published. Withdraw that", id=known[0].id) if known else ""
+            waiting = drafted or Text("that was not imported here")
             raise InvalidAlert(Text("it ends or cancels an alert {waiting}", waiting=waiting))
-        text = (
-            Text("It changes an alert whose draft {id} is not published: withdraw that.", id=known[0].id)
-            if known
-            else Text("It changes an alert that was not imported here: its draft opens an incident.")
-        )
-        lifecycle = known[0].message.lifecycle if known else _first(publisher, alert)
-        return lifecycle, None, (_about_incident(text),)
+        return known[0].message.lifecycle if known else _first(publisher, alert), None
     before = published.message
     if before.incident is None:
         stage = Stage.CANCELLATION if cancels else Stage.CORRECTION
-        return Lifecycle(stage=stage, corrects=published.publication), before, ()
+        return Lifecycle(stage=stage, corrects=published.publication), before
     stage = Stage.CANCELLATION if cancels else Stage.END if alert.ends else Stage.UPDATE
-    return Lifecycle(stage=stage, incident=before.incident), before, ()
+    return Lifecycle(stage=stage, incident=before.incident), before
 
 
 def _cancelling(publisher: Publisher, before: Message) -> dict[str, object]:
@@ -160,6 +140,6 @@ def _first(publisher: Publisher, alert: Imported) -> Lifecycle:
     return Lifecycle(stage=Stage.OPENING, incident=f"cap-{_digest(alert.reference)[:16]}")
 
 
-def _about_incident(reason: AnyText) -> Finding:
+def _remark(code: str, field: str, reason: AnyText) -> Finding:
     remedy = Text("Compare the draft with the alert before you submit it.")
-    return Finding(code="PN706", level=Level.ADVISE, field="lifecycle", reason=reason, remedy=remedy)
+    return Finding(code=code, level=Level.ADVISE, field=field, reason=reason, remedy=remedy)

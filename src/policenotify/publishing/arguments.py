@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from policenotify.errors import SettingsError
 from policenotify.model.message import Message
 from policenotify.translation import Text
-from policenotify.validation import LONGEST_NAME, is_name
+from policenotify.validation import LONGEST_NAME, did_you_mean, is_name
 
 SHORTEST_REASON: Final = 10
 """Characters of a written reason, at least."""
@@ -94,6 +95,18 @@ def check_names(key: object, actor: object) -> None:
                     longest_name=LONGEST_NAME,
                 )
             )
+
+
+def check_channel(channel: str | None, known: Iterable[str]) -> None:
+    """Refuse a name that no channel has. `None` stands for all.
+
+    Raises:
+        SettingsError: It is one.
+    """
+    names = [*known]
+    if channel is not None and channel not in names:
+        hint = did_you_mean(channel, names)
+        raise SettingsError(Text("{channel!r} is not a channel. {did_you_mean}", channel=channel, did_you_mean=hint))
 
 
 def check_flags(**flags: object) -> None:

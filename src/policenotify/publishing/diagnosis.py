@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from policenotify.audiences.model import Audience
@@ -23,10 +22,6 @@ if TYPE_CHECKING:
 
     from policenotify.journal.journal import Journal
 
-CALENDAR = "calendar"
-"""Action of the events about campaigns that lose their days with the end of the school calendar."""
-
-_LATELY = timedelta(days=31)  # ago: a campaign that ran then still runs
 _UNVERIFIED = Text("accepted by the gateway, not verified")
 
 
@@ -46,7 +41,6 @@ def check_journal(
         known = {"state": "ready", "reason": "", "remedy": ""}  # by the checks before
         channels = [each.model_copy(update=known) if each.name in configs else each for each in status.channels]
         yield from _alarms(status.model_copy(update={"channels": tuple(channels)}), zone)
-        yield from _calendars(journal)
     except JournalError as error:
         yield wrong("journal", error, Alarm.JOURNAL)
 
@@ -167,27 +161,3 @@ def _alarms(status: InstallationStatus, zone: tzinfo) -> Iterator[DiagnosisLine]
             yield note(Text("second reading"), owed)
     if status.submitted_drafts:
         yield note("drafts", waiting_drafts(status))
-
-
-def school_calendar_end(campaign: str, end: date) -> Text:
-    """Return what becomes of a campaign whose days follow from the school calendar, beyond the calendar's end."""
-    return Text(
-        "{campaign}: the school calendar is known until {end}. After that day it publishes and leaves out nothing "
-        "by it. Install a newer policenotify before.",
-        campaign=campaign,
-        end=end.isoformat(),
-    )
-
-
-def _calendars(journal: Journal) -> Iterator[DiagnosisLine]:
-    """Yield the campaigns that ran lately, and lose their days with the end of the school calendar."""
-    now = journal.now()
-    ends = {
-        str(body["campaign"]): str(body["day"])
-        for body in journal.audit.events("campaign", now - _LATELY)
-        if body["action"] == CALENDAR
-    }
-    for campaign, day in ends.items():
-        end = date.fromisoformat(day)
-        line = wrong if now.date() > end else note
-        yield line("campaigns", school_calendar_end(campaign, end))

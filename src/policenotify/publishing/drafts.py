@@ -11,21 +11,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from policenotify.errors import ApprovalMissing, DraftConflict, MessageRejected
-from policenotify.findings import Level, are_blocking
+from policenotify.errors import ApprovalMissing, DraftConflict
+from policenotify.findings import are_blocking
 from policenotify.journal.records import NeededApproval, NewPublication
 from policenotify.model.cap import Severity
 from policenotify.model.draft import Draft, DraftState, ReviewVerdict
 from policenotify.model.message import Message
 from policenotify.publishing.approval import ApprovalRule, rule_for
 from policenotify.publishing.arguments import PublishOptions, check_flags, check_message, check_names, checked_reason
-from policenotify.publishing.images import LoadedMessage, file_names, load_images
+from policenotify.publishing.images import LoadedMessage, load_images
 from policenotify.publishing.installation import Installation
-from policenotify.publishing.preparation import check_file_names, prepare, resolve_alone, ulid
+from policenotify.publishing.preparation import prepare, ulid
 from policenotify.translation import Text
 
 if TYPE_CHECKING:
@@ -103,8 +102,6 @@ class Drafts:
         Raises:
             IdempotencyConflict: The key names another draft.
             InvalidImage: An image cannot be used.
-            MessageRejected: The name of an image's file names a person or breaks another rule. A draft does not keep
-                the name, so no one who reads it could see that. Rename the file. Nothing was stored.
         """
         journal = self._journal
         check_flags(authenticated=authenticated)
@@ -217,7 +214,7 @@ class Drafts:
             needed=NeededApproval(readers=rule.readers, authenticated=rule.authenticated, reasons=blocked),
         )
         if known.state is DraftState.APPROVED and publish and not known.for_keys:
-            self._publish_read(known, actor=known.submitted_by, wait=wait)  # these very words, or nothing
+            self.publish(known.id, actor=known.submitted_by, wait=wait)
             known = self.get(known.id)
         return known
 
@@ -270,17 +267,7 @@ class Drafts:
         Raises:
             ApprovalMissing: Too few others have approved it, and no reason is given to publish it urgently.
         """
-        return self._publish_read(self.get(draft), actor=actor, urgent=urgent, wait=wait, connection=connection)
-
-    def _publish_read(
-        self,
-        known: Draft,
-        *,
-        actor: str,
-        urgent: str = "",
-        wait: timedelta | float | None = None,
-        connection: Connection | None = None,
-    ) -> Publication:
+        known = self.get(draft)
         if known.key is None:
             raise DraftConflict(
                 known.id, Text("it is published already as {publication}.", publication=known.publication)
@@ -363,17 +350,12 @@ class Drafts:
         """
         if not draft.state.is_read or draft.digest == new.read_digest or draft.message.digest() != new.digest:
             return  # what is not the draft's message is refused when it is stored
-        alone = resolve_alone(self._installation, draft.message)
-        fields = [name for name in Message.model_fields if getattr(alone, name) != getattr(new.message, name)]
-        taken = ", ".join(name for name in fields if name != "lifecycle")
-        text = Text("what it takes from its incident has changed since: {taken}.", taken=taken)
-        text = text if taken else Text("what the settings add to it has changed since.")
-        raise DraftConflict(
-            draft.id,
-            Text(
-                "{text} Submit it again, and let it be read: policenotify publish {id} --submit", text=text, id=draft.id
-            ),
+        text = Text(
+            "what it takes from its incident or the settings has changed since. Submit it again, and let it be read: "
+            "policenotify publish {id} --submit",
+            id=draft.id,
         )
+        raise DraftConflict(draft.id, text)
 
     def _asked(self, draft: str, actor: str, action: str) -> Draft:
         """Return a draft, after asking the installation's rule."""
@@ -386,14 +368,8 @@ class Drafts:
         self._journal.authorize(actor, action, message)
 
     def _load_images(self, message: Message) -> LoadedMessage:
-        """Return a message with its images.
-
-        Raises:
-            MessageRejected: The name of a file has a finding.
-        """
+        """Return a message with its images."""
         check_message(message)
-        if found := check_file_names(self._installation, message, file_names(message)):
-            raise MessageRejected([replace(finding, level=Level.BLOCK) for finding in found])
         return load_images(message, self._journal.publications.picture)
 
     def _prepared(self, draft: Draft, actor: str) -> tuple[NewPublication, ApprovalRule]:

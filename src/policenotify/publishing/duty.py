@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 
@@ -17,7 +17,7 @@ from policenotify.publishing.arguments import PublishOptions
 from policenotify.publishing.images import LoadedMessage
 from policenotify.publishing.installation import Installation
 from policenotify.publishing.preparation import prepare
-from policenotify.publishing.reminders import Reminder, ReminderPolicy, Reminders
+from policenotify.publishing.reminders import Reminder, ReminderPolicy, raise_due
 from policenotify.render.locales import CategoryProfile, Locale, best_match
 
 _ACTOR = "runner"  # of what delivery itself publishes
@@ -27,17 +27,12 @@ CATEGORY = "duty_reminder"
 """The category of a message to the duty channels. No route matches it, and no desk publishes it."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class DutyNotifier:
     """Raises the reminders that are due, and publishes each on the duty channels."""
 
     installation: Installation
-    reminders: Reminders = field(init=False)
     _done: frozenset[str] = field(default=frozenset(), init=False)  # keys published, or never to be
-
-    def __post_init__(self) -> None:
-        given = self.installation
-        self.reminders = Reminders(journal=given.journal, policy=given.reminders, on_overdue=given.on_overdue)
 
     def run(self) -> bool:
         """Raise the reminders and store the messages, which are then delivered like all others.
@@ -45,14 +40,14 @@ class DutyNotifier:
         Returns:
             Whether a message was stored.
         """
-        current = self.reminders.raise_due()
+        current = raise_due(self.installation.journal, self.installation.reminders)
         stored = [self._publish(reminder) for reminder in current if reminder.key not in self._done]
         self._done &= {reminder.key for reminder in current}
         return any(stored)
 
     def _publish(self, reminder: Reminder) -> bool:
         """Store the message to the duty channels, once across all processes. Return whether this one did."""
-        configs = [self.installation.channel_configs[name] for name in self.reminders.policy.to]
+        configs = [self.installation.channel_configs[name] for name in self.installation.reminders.to]
         configs = [config for config in configs if config.exercise == reminder.exercise]
         channels = [
             # A retired duty channel still gets reminders. Each gets them once, in the language of the first.
@@ -85,7 +80,15 @@ class DutyNotifier:
             installation,
             channels=channels,
             routes=(),
-            profiles={CATEGORY: duty_profile(policy, reminder.level, locales)},
+            profiles={
+                CATEGORY: CategoryProfile(
+                    code=CATEGORY,
+                    labels={language: locale.reminder.label for language, locale in locales.items()},
+                    emoji="⏰",
+                    # It expires when the next reminder is due.
+                    lifetime=policy.delay(reminder.level + 1) - policy.delay(reminder.level),
+                )
+            },
             checks=(),
             reminders=ReminderPolicy(),  # on its own channels it is a message like any other
         )
@@ -109,14 +112,4 @@ def duty_message(reminder: Reminder, *, language: str, locale: Locale, zone: tzi
         language=language,
         exercise=reminder.exercise,
         lifecycle=STANDALONE,
-    )
-
-
-def duty_profile(policy: ReminderPolicy, level: int, locales: Mapping[str, Locale]) -> CategoryProfile:
-    """Return the category of that message. It expires when the next reminder is due."""
-    return CategoryProfile(
-        code=CATEGORY,
-        labels={language: locale.reminder.label for language, locale in locales.items()},
-        emoji="⏰",
-        lifetime=policy.delay(level + 1) - policy.delay(level),
     )

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from policenotify.channel import Picture
 from policenotify.errors import InvalidImage, MissingExtra
-from policenotify.model.message import MAX_IMAGES, Message, PathLike
 from policenotify.model.message import Image as MessageImage
+from policenotify.model.message import Message, PathLike
 from policenotify.translation import Text
 
 if TYPE_CHECKING:
@@ -49,19 +47,7 @@ _COLOURS_OF_A_DRAWING = 256  # maps, signs and logos stay sharp as PNG; a photog
 _QUALITIES = (90, 85, 80, 75)  # Pillow advises against more than 95; below 75 a smaller picture looks better
 _SHRINK = 0.85  # of each side, when no quality is enough
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)  # a pipe is opened without waiting
-_BETWEEN_WORDS = re.compile(r"_|(?<=[^\W\d])[-.+](?=[^\W\d])|(?<=[a-zà-ÿ])(?=[A-ZÀ-Ý])")  # of a file's name
 _SMALLEST = 64  # pixels; below, nothing can be recognised
-_TOO_LARGE = Text(
-    "{max_pixels} million are allowed, and {max_input_side} on a side. Save it smaller.",
-    max_pixels=MAX_PIXELS // 1_000_000,
-    max_input_side=MAX_INPUT_SIDE,
-)
-_KNOWN_OTHERS = {
-    b"ftyp": Text("HEIC or AVIF, as telephones store it"),
-    b"%PDF": Text("a PDF"),
-    b"<svg": Text("an SVG"),
-    b"II*\0": Text("a TIFF"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +57,10 @@ class LoadedMessage:
     Attributes:
         message: The message, its images named by digest.
         pictures: Those images.
-        file_names: The names of their files as words, empty for an image without a file.
     """
 
     message: Message
     pictures: tuple[Picture, ...] = ()
-    file_names: tuple[str, ...] = ()
 
 
 def load_images(message: Message, stored: Callable[[str, str], Picture]) -> LoadedMessage:
@@ -91,14 +75,7 @@ def load_images(message: Message, stored: Callable[[str, str], Picture]) -> Load
     """
     pictures = tuple(_load(image, stored) for image in message.images)
     images = tuple(MessageImage(alt=picture.alt, digest=picture.digest) for picture in pictures)
-    return LoadedMessage(message.model_copy(update={"images": images}), pictures, file_names(message))
-
-
-def file_names(message: Message) -> tuple[str, ...]:
-    """Return the names of the files of the images, as words. Empty for an image without a file."""
-    paths = (image.path.__fspath__() if image.path is not None else "" for image in message.images)
-    names = (os.path.splitext(os.path.basename(path))[0] for path in paths)  # noqa: PTH119, PTH122 - any path-like object
-    return tuple(_BETWEEN_WORDS.sub(" ", name) for name in names)
+    return LoadedMessage(message.model_copy(update={"images": images}), pictures)
 
 
 def _load(image: MessageImage, stored: Callable[[str, str], Picture]) -> Picture:
@@ -110,78 +87,18 @@ def _load(image: MessageImage, stored: Callable[[str, str], Picture]) -> Picture
 
 
 def read_picture(path: str | PathLike) -> bytes:
-    """Return the content of a picture's file.
+    """Return the content of a picture's file. A device or a pipe may never end, so neither is read.
 
     Raises:
         InvalidImage: It cannot be used. The reason is the same for each, so that it names no file that exists.
     """
     try:
-        return _content(os.open(path, _FLAGS))
+        with os.fdopen(os.open(path, _FLAGS), "rb") as file:
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode) and len(data := file.read(MAX_INPUT + 1)) <= MAX_INPUT:
+                return data
     except (OSError, ValueError):  # ValueError: a NUL in it
-        raise _unusable(os.fspath(path)) from None
-
-
-def with_pictures(fields: object, folder: Path | None) -> object:
-    """Return the JSON of a message with each path of an image replaced by the file's content.
-
-    Args:
-        fields: The JSON as Python values, not yet validated.
-        folder: The folder below which the files are, or None if no path is allowed.
-
-    Raises:
-        InvalidImage: A path does not lead to a usable file below the folder, or there is no such folder.
-    """
-    images = fields.get("images") if isinstance(fields, dict) else None
-    if not isinstance(fields, dict) or not isinstance(images, list | tuple) or len(images) > MAX_IMAGES:
-        return fields  # the message's own check names what is wrong
-    return {**fields, "images": [_with_content(image, folder) for image in images]}
-
-
-def _with_content(image: object, folder: Path | None) -> object:
-    if not isinstance(image, dict) or not isinstance(path := image.get("path"), str):
-        return image
-    if image.get("data") is not None or image.get("digest") is not None:
-        return image  # the message's own check names it
-    if folder is None:
-        raise InvalidImage(
-            Text(
-                "Nothing was sent: a message in JSON gives a picture by its path. Give its data in Base64, "
-                "or name the folder of such pictures in the settings (pictures = …)."
-            )
-        )
-    return {**image, "path": None, "data": _read_below(folder, path)}
-
-
-def _read_below(folder: Path, path: str) -> bytes:
-    """Return the content of a file below a folder. No link is followed, even if the folder changes meanwhile."""
-    try:
-        *folders, name = Path(folder, path).relative_to(folder).parts
-        if ".." in (*folders, name):
-            raise _unusable(path)
-        with ExitStack() as opened:
-            place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            opened.callback(os.close, place)
-            for part in folders:
-                place = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place)
-                opened.callback(os.close, place)
-            return _content(os.open(name, _FLAGS | os.O_NOFOLLOW, dir_fd=place))
-    except (OSError, ValueError):  # ValueError: it is elsewhere, the folder itself, or holds a NUL
-        raise _unusable(path) from None
-
-
-def _content(descriptor: int) -> bytes:
-    """Return the content of an open file. A device or a pipe may never end, so neither is read."""
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_INPUT:
-            raise OSError
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            data = file.read(MAX_INPUT + 1)
-    finally:
-        os.close(descriptor)
-    if len(data) > MAX_INPUT:  # it grew, or is one without a size, as in /proc
-        raise OSError
-    return data
+        pass
+    raise _unusable(os.fspath(path))
 
 
 def _unusable(path: str) -> InvalidImage:
@@ -214,15 +131,6 @@ def prepare_picture(data: bytes, alt: str, *, max_bytes: int = MAX_BYTES, max_si
     """
     if not alt.strip():
         raise InvalidImage(Text("Nothing was sent: a picture has no description. Say in `alt` what it shows."))
-    try:
-        return _prepared(data, alt, max_bytes, max_side)
-    except MemoryError:
-        raise InvalidImage(
-            Text("Nothing was sent: a picture needs more memory than there is. Save it smaller, or leave it out.")
-        ) from None
-
-
-def _prepared(data: bytes, alt: str, max_bytes: int, max_side: int) -> Picture:
     for media_type, encoded, (width, height) in _encodings(_decoded(data, max_side), max_side):
         if len(encoded) <= max_bytes:
             digest = hashlib.sha256(encoded).hexdigest()
@@ -237,38 +145,28 @@ def _prepared(data: bytes, alt: str, max_bytes: int, max_side: int) -> Picture:
 def _decoded(data: bytes, max_side: int) -> Image.Image:
     """Return the pixels alone: upright, in sRGB, as `RGB` or (with transparent parts) `RGBA`."""
     try:
-        from PIL import Image, UnidentifiedImageError  # noqa: PLC0415 - only loaded for pictures
+        from PIL import Image, ImageOps, UnidentifiedImageError  # noqa: PLC0415 - only loaded for pictures
     except ImportError as error:
         raise MissingExtra("A picture", "images") from error
-    if len(data) > MAX_INPUT:
-        raise InvalidImage(
-            Text(
-                "Nothing was sent: a picture has {data_count} MB, more than {max_input}. Save it smaller.",
-                data_count=len(data) // 1_000_000,
-                max_input=MAX_INPUT // 1_000_000,
-            )
-        )
     try:
         with Image.open(BytesIO(data), formats=_FORMATS) as image:
-            _check_size(image)
+            _check_size(data, image)
             image.draft("RGB", (max_side, max_side))  # decodes a JPEG at a fraction of its size, never below
             image.load()
-            return _clean(_upright(image))
+            upright: Image.Image = image
+            with suppress(Exception):  # a broken EXIF block names no orientation
+                upright = ImageOps.exif_transpose(image)
+            return _clean(upright)
     except UnidentifiedImageError:
-        known = next((kind for mark, kind in _KNOWN_OTHERS.items() if mark in data[:512]), "")
-        it_is = Text(" (it is {known})", known=known) if known else ""
         raise InvalidImage(
             Text(
-                "Nothing was sent: a file is not a picture that can be read{it_is}. Save it as JPEG or PNG "
-                "and give that.",
-                it_is=it_is,
+                "Nothing was sent: a file is not a picture that can be read. It may be HEIC, as telephones store it, "
+                "PDF or SVG. Save it as JPEG or PNG and give that."
             )
         ) from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise InvalidImage(
-            Text("Nothing was sent: a picture has far too many pixels; {too_large}", too_large=_TOO_LARGE)
-        ) from None
-    except (InvalidImage, MemoryError):
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError):
+        raise _too_large() from None
+    except InvalidImage:
         raise
     except Exception as error:  # decoders of damaged files raise many kinds of errors
         raise InvalidImage(
@@ -280,36 +178,21 @@ def _decoded(data: bytes, max_side: int) -> Image.Image:
         ) from error
 
 
-def _check_size(image: Image.Image) -> None:
-    if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_INPUT_SIDE:
-        raise InvalidImage(
-            Text(
-                "Nothing was sent: a picture has {width} x {height} pixels; {too_large}",
-                width=image.width,
-                height=image.height,
-                too_large=_TOO_LARGE,
-            )
+def _check_size(data: bytes, image: Image.Image) -> None:
+    if len(data) > MAX_INPUT or image.width * image.height > MAX_PIXELS or max(image.size) > MAX_INPUT_SIDE:
+        raise _too_large()
+
+
+def _too_large() -> InvalidImage:
+    return InvalidImage(
+        Text(
+            "Nothing was sent: a picture is too large. {max_input} MB and {max_pixels} million pixels are allowed, and "
+            "{max_input_side} pixels on a side. Save it smaller.",
+            max_input=MAX_INPUT // 1_000_000,
+            max_pixels=MAX_PIXELS // 1_000_000,
+            max_input_side=MAX_INPUT_SIDE,
         )
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """Turn the image as its camera was held (Exif 3.0, section 4.6.5.1.6, tag `Orientation`)."""
-    from PIL.Image import Transpose  # noqa: PLC0415 - see _decoded()
-
-    try:
-        orientation = image.getexif().get(0x0112)
-    except Exception:  # noqa: BLE001 - a broken EXIF block raises many kinds of errors, and names no orientation
-        return image
-    turns = {
-        2: Transpose.FLIP_LEFT_RIGHT,
-        3: Transpose.ROTATE_180,
-        4: Transpose.FLIP_TOP_BOTTOM,
-        5: Transpose.TRANSPOSE,
-        6: Transpose.ROTATE_270,
-        7: Transpose.TRANSVERSE,
-        8: Transpose.ROTATE_90,
-    }
-    return image.transpose(turns[orientation]) if orientation in turns else image
+    )
 
 
 def _clean(image: Image.Image) -> Image.Image:

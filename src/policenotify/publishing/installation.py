@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from datetime import timedelta, tzinfo
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from policenotify.channel import ChannelConfig, Clock
@@ -19,8 +18,8 @@ from policenotify.model.cap import Severity
 from policenotify.model.diagnosis import DiagnosisLine
 from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.reach import with_consent
-from policenotify.publishing.reminders import Reminder, ReminderPolicy
-from policenotify.publishing.routing import Route, refuse_shared_accounts
+from policenotify.publishing.reminders import ReminderPolicy
+from policenotify.publishing.routing import Route, shared_accounts
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, Locale
 from policenotify.translation import AnyText, Text
 from policenotify.validation import did_you_mean
@@ -72,12 +71,10 @@ class Installation:
         entropy: Returns that many random bytes.
         lease: How long a claimed delivery is held without a heartbeat.
         backoff: Returns the wait after a failure, from the wait after the failure before it.
-        pictures: The folder of the images that messages in JSON may name by path. By default they may name none.
         may: Called with actor, action and message before each publication and each step of a draft, before one
             approves, or publishes urgently, despite a finding of level `block` (action `overrule`), and without a
             message before `stop`, `resume`, `pause`, `abort`, `resolve`, `show`, `purge`, `suppress` and `release`. It
             returns `True`, or the reason why the actor may not. Who the actor is, is not verified.
-        on_overdue: Called with each reminder that this process raises, in the thread that drains.
         on_event: Callbacks by the names of their subscribers; see `Publisher.events`.
         runners: Engines of the host application to notify of new publications.
         settings: Where the settings come from. A channel with a problem is made again from them.
@@ -104,9 +101,7 @@ class Installation:
     entropy: Callable[[int], bytes] = secrets.token_bytes
     lease: timedelta = LEASE
     backoff: Callable[[timedelta], timedelta] = backoff
-    pictures: Path | None = None
     may: May | None = None
-    on_overdue: Callable[[Reminder], object] | None = None
     on_event: Mapping[str, OnEvent] | None = None
     runners: Iterable[Runner] = ()
     settings: SettingsSource | None = None
@@ -114,7 +109,8 @@ class Installation:
     def __post_init__(self, channels: Iterable[ChannelConfig]) -> None:
         configs = {channel.name: with_consent(channel, self.profiles) for channel in channels}
         object.__setattr__(self, "channel_configs", configs)
-        refuse_shared_accounts(configs.values())
+        if problem := shared_accounts(configs.values()):
+            raise SettingsError(problem)
         for name in self.reminders.to:
             if name not in configs:
                 known = did_you_mean(name, configs)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
-from datetime import timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from policenotify.channel import ChannelConfig
-from policenotify.errors import IncidentNotFound, JournalError, SettingsError, printable
+from policenotify.errors import IncidentNotFound, JournalError, printable
 from policenotify.journal.records import describe_incidents
 from policenotify.model.decision import HeldDelivery, HeldPeople, Resolved, Resumed, Steered, Stopped
 from policenotify.model.diagnosis import Diagnosis
@@ -18,11 +17,10 @@ from policenotify.model.progress import Progress
 from policenotify.model.receipt import Publication, Receipt, local_time
 from policenotify.model.status import ChannelStatus, InstallationStatus, Problem
 from policenotify.publishing.alarms import alarms
-from policenotify.publishing.arguments import check_flags
+from policenotify.publishing.arguments import check_channel, check_flags
 from policenotify.publishing.receipts import Receipts
 from policenotify.publishing.status import read_blocked, read_channels, read_status
 from policenotify.translation import Text
-from policenotify.validation import did_you_mean
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
     from policenotify.model.status import IncidentLine
     from policenotify.publishing.installation import SettingsSource
 
-_SHORTEST_INTERVAL = 0.1  # seconds between two samples of a sending
 _NEAR = 1000  # newest open incidents among which a misspelt name is looked for
 
 
@@ -179,7 +176,7 @@ class Operations:
         """
         history = self.journal.incidents.history(incident)
         if not history.entries:
-            raise not_found(self.journal, incident, self.zone, only_incidents=True)
+            raise not_found(self.journal, incident, self.zone)
         kept = [entry for entry in history.entries if not entry.erased]
         last = history.latest or (kept or history.entries)[-1]
         return self.receipts.report(last.publication)
@@ -223,14 +220,7 @@ class Operations:
         """
         journal = self.journal
         halting = {*journal.channels.blocked(), *(name for name, _ in journal.deliveries.waiting_for_lists().values())}
-        if channel is not None and channel not in {*self.channel_configs, *halting}:
-            raise SettingsError(
-                Text(
-                    "{channel!r} is not a channel. {did_you_mean}",
-                    channel=channel,
-                    did_you_mean=did_you_mean(channel, self.channel_configs),
-                )
-            )
+        check_channel(channel, {*self.channel_configs, *halting})
         halted = journal.stopped() is not None if channel is None else channel in halting
         journal.resume(actor, channel)
         if reason := printable(reason).strip():
@@ -281,7 +271,8 @@ class Operations:
     def progress(self, publication: str) -> Progress:
         """Return how far a publication is: how many people have which outcome, and why. It names no person.
 
-        It takes some milliseconds, whatever the list.
+        It takes some milliseconds, whatever the list. The rate and the time left follow from two samples; see
+        [`pace`][policenotify.model.progress.pace].
 
         Args:
             publication: Its id or your key.
@@ -293,33 +284,6 @@ class Operations:
         if found is None:
             raise KeyError(publication)
         return found
-
-    def watch(self, publication: str, *, every: timedelta | float = 1.0) -> Iterator[Progress]:
-        """Yield the progress of a publication at intervals, whichever process sends it, until it is settled.
-
-        The journal stores no event for each person. This is the source of such events for a host: a progress bar, a
-        web socket, a metric. The rate and the time left follow from two samples; see
-        [`pace`][policenotify.model.progress.pace]. While it is paused it goes on, until you leave the loop.
-
-        Args:
-            publication: Its id or your key.
-            every: The time between two samples; a number is seconds, at least 0.1.
-
-        Raises:
-            KeyError: There is none.
-            ValueError: *every* is not such a time.
-        """
-        seconds = every.total_seconds() if isinstance(every, timedelta) else every
-        if not seconds >= _SHORTEST_INTERVAL:  # nor is nan
-            raise ValueError(Text("every: at least {shortest_interval} seconds", shortest_interval=_SHORTEST_INTERVAL))
-        return self._watch(self.progress(publication), seconds)
-
-    def _watch(self, progress: Progress, seconds: float) -> Iterator[Progress]:
-        yield progress
-        while not progress.is_settled:
-            self.journal.clock.sleep(seconds)
-            progress = self.progress(progress.publication)
-            yield progress
 
     def pause_sending(self, publication: str, *, actor: str, channel: str | None = None, reason: str = "") -> Steered:
         """Stop sending a publication to people until `resume_sending`; see `Sendings.pause` of the journal.
@@ -375,15 +339,15 @@ def held_deliveries(journal: Journal) -> tuple[HeldDelivery, ...]:
     unfinished = journal.publications.unfinished_ids()
     names = [name for name, needs_person in unfinished.items() if needs_person]
     publications = filter(None, map(journal.publications.get, reversed(names)))
-    return tuple(_held(each, receipt) for each in publications for receipt in each if _is_held(receipt))
+    return tuple(
+        _held(each, receipt)
+        for each in publications
+        for receipt in each
+        if receipt.outcome is Outcome.HELD or (receipt.recipients or {}).get(Outcome.HELD)
+    )
 
 
-def _is_held(receipt: Receipt) -> bool:
-    """Return True if a person must resolve the delivery, or that of a recipient."""
-    return receipt.outcome is Outcome.HELD or bool((receipt.recipients or {}).get(Outcome.HELD))
-
-
-def not_found(journal: Journal, name: str, zone: tzinfo, *, only_incidents: bool = False) -> IncidentNotFound:
+def not_found(journal: Journal, name: str, zone: tzinfo) -> IncidentNotFound:
     """Return the error for an unknown name, with the nearest and the open incidents, or for a refused message."""
     if refusal := journal.publications.refusal(name):
         at, codes = refusal
@@ -399,8 +363,6 @@ def not_found(journal: Journal, name: str, zone: tzinfo, *, only_incidents: bool
     hint = Text(" Did you mean {nearest!r}?", nearest=nearest) if nearest else ""
     known = describe_incidents(History(), open_now, zone, count=journal.incidents.count_open())
     text = Text("There is no incident, publication or key {name!r}.{hint} {known}", name=name, hint=hint, known=known)
-    if only_incidents:
-        text = Text("There is no incident {name!r}.{hint} {known}", name=name, hint=hint, known=known)
     return IncidentNotFound(text, name=name, nearest=nearest)
 
 

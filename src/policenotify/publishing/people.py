@@ -13,9 +13,8 @@ from policenotify.channel import ChannelConfig, Clock, SupportsReceipts
 from policenotify.errors import SettingsError
 from policenotify.model.person import ErasedPerson, PersonRecord, ReportResult, Suppression
 from policenotify.networks.registry import NoStateStore
-from policenotify.publishing.arguments import checked_reason
+from policenotify.publishing.arguments import check_channel, checked_reason
 from policenotify.translation import Text
-from policenotify.validation import did_you_mean
 
 if TYPE_CHECKING:
     from policenotify.formats.mail_report import ReportKind
@@ -91,7 +90,7 @@ class People:
         reason = checked_reason("reason", reason)
         if "@" in reason or _compared(address) in reason.casefold():
             raise ValueError(Text("reason: leave the address out, for it is kept. Nothing was changed"))
-        self._check(channel)
+        check_channel(channel, self._channels)
         add = self._journal.suppressions.add
         newly = [add(form, channel, actor, evidence=reason, until=until) for form in self._forms(address, channel)]
         return any(newly)
@@ -117,7 +116,7 @@ class People:
         forms: Sequence[str | None] = [None] if address is None else self._forms(address, channel)
         ended = sum(self._journal.suppressions.release(channel, form, actor) for form in forms)
         if not ended and channel != "*":
-            self._check(channel)
+            check_channel(channel, self._channels)
         return ended
 
     def export(self, address: str, *, actor: str) -> PersonRecord:
@@ -157,7 +156,7 @@ class People:
 
     def counts(self, channel: str | None = None) -> dict[str, int | None]:
         """Return how many people the lists of each channel name, without wrong rows. `None`: one cannot be read."""
-        self._check(channel)
+        check_channel(channel, self._channels)
         counts: dict[str, int | None] = {}
         for config in self._channels.values():
             if not config.audiences or channel not in {None, config.name}:
@@ -247,16 +246,6 @@ class People:
         return named is not None
 
     # --- addresses
-
-    def _check(self, channel: str | None) -> None:
-        if channel is not None and channel not in self._channels:
-            raise SettingsError(
-                Text(
-                    "{channel!r} is not a channel. {did_you_mean}",
-                    channel=channel,
-                    did_you_mean=did_you_mean(channel, self._channels),
-                )
-            )
 
     def _forms(self, address: str, channel: str | None) -> list[str]:
         """Return the forms by which the journal may know an address: each network has its own."""

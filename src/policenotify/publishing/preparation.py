@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from policenotify.checks import CheckContext, check_links, run_checks
 from policenotify.delivery.telemetry import span, traceparent
 from policenotify.errors import InvalidTransition
-from policenotify.findings import Finding, Level, are_blocking, images_left
+from policenotify.findings import Finding, are_blocking, images_left
 from policenotify.journal.records import LISTED, NewPublication, describe_incidents
 from policenotify.model import places
 from policenotify.model.history import History, RenderedPost
@@ -23,7 +23,7 @@ from policenotify.publishing.reach import check_limits
 from policenotify.publishing.routing import channels_with_images, choose_targets
 from policenotify.publishing.wording import discover_capabilities, word
 from policenotify.render.locales import CategoryProfile, profile_of
-from policenotify.translation import Text, quoted
+from policenotify.translation import Text
 
 _ULID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as in the ULID specification
 _DEADLINE = timedelta(hours=24)  # of an incident whose deadline neither the message nor the category gives
@@ -47,7 +47,7 @@ def prepare(installation: Installation, loaded: LoadedMessage, options: PublishO
     _refuse_mixed_exercise(message, history)
     profile = profile_of(message.category, installation.profiles)
     resolved = _fill_defaults(installation, message, profile, incident, history, at)
-    context = _check_context(installation, message, resolved, profile, history, at, loaded.file_names)
+    context = _check_context(installation, message, resolved, profile, history, at)
     lifetime = at + profile.lifetime if profile.lifetime else None
     # An end, a correction and a cancellation are published however late. Anything else would be stale.
     stale_at = lifetime if message.stage in {Stage.OPENING, Stage.UPDATE, Stage.STANDALONE} else None
@@ -106,12 +106,6 @@ def prepare(installation: Installation, loaded: LoadedMessage, options: PublishO
     return replace(new, posts=posts, targets=without_post, with_recipients=frozenset(many))
 
 
-def resolve_alone(installation: Installation, message: Message) -> Message:
-    """Return a message as it would be published without what it takes from its incident."""
-    profile = profile_of(message.category, installation.profiles)
-    return _fill_defaults(installation, message, profile, message.incident, History(), installation.journal.now())
-
-
 def _check_links(
     installation: Installation, posts: Sequence[RenderedPost], known: Sequence[Finding]
 ) -> Iterator[Finding]:
@@ -125,16 +119,6 @@ def _check_links(
                     yield finding
 
 
-def check_file_names(installation: Installation, message: Message, file_names: Sequence[str]) -> tuple[Finding, ...]:
-    """Return what blocks, or needs a second person, in the names of the files of the images."""
-    if not any(file_names):
-        return ()
-    profile = profile_of(message.category, installation.profiles)
-    context = _check_context(installation, message, message, profile, History(), installation.journal.now(), file_names)
-    fields, found = {name for _, name, _ in context.file_names}, run_checks(context, installation.checks)
-    return tuple(finding for finding in found if finding.field in fields and finding.level is not Level.ADVISE)
-
-
 def _check_context(
     installation: Installation,
     typed: Message,
@@ -142,9 +126,7 @@ def _check_context(
     profile: CategoryProfile,
     history: History,
     at: datetime,
-    file_names: Sequence[str],
 ) -> CheckContext:
-    names = enumerate(file_names)
     return CheckContext(
         message=resolved,
         profile=profile,
@@ -160,7 +142,6 @@ def _check_context(
         traffic=frozenset().union(*(each.capabilities.traffic for each in installation.channel_configs.values())),
         typed=typed,
         words=installation.words,
-        file_names=tuple((typed.language, f"images.{number}.path", name) for number, name in names if name),
         open_places=_open_places(installation, resolved) if resolved.stage is Stage.END else (),
     )
 
@@ -268,14 +249,11 @@ def _refuse_mixed_exercise(message: Message, history: History) -> None:
     if first is None or first.message.exercise == message.exercise:
         return
     incident = first.message.incident
-    it = (
-        Text("Publication {publication}", publication=first.publication)
-        if incident is None
-        else Text("Incident {incident}", incident=quoted(incident))
-    )
     raise InvalidTransition(
-        Text("{it} is an exercise, and so is all that follows: exercise=True.", it=it)
-        if first.message.exercise
-        else Text("{it} is no exercise, and neither is what follows: exercise=False.", it=it),
+        Text(
+            "{name!r} began with exercise={exercise}, and so does all that follows.",
+            name=incident or first.publication,
+            exercise=first.message.exercise,
+        ),
         incident=incident,
     )

@@ -4,33 +4,34 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from policenotify.channel import Operation
+from policenotify.channel import ChannelConfig, Operation
 from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.delivery.event_reader import EventReader
 from policenotify.delivery.telemetry import note, span
 from policenotify.delivery.worker import Worker
 from policenotify.errors import ApprovalMissing, JournalError, JournalTakenAway, MessageRejected, SettingsError
+from policenotify.log import fields
 from policenotify.model.history import Outcome
-from policenotify.model.message import Message, parsed, read
+from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
 from policenotify.publishing.arguments import PublishOptions, check_message, check_names, checked_reason, wait_of
 from policenotify.publishing.drafts import Drafts
 from policenotify.publishing.duty import DutyNotifier
-from policenotify.publishing.fresh_channels import FreshChannels
-from policenotify.publishing.images import LoadedMessage, load_images, with_pictures
+from policenotify.publishing.images import LoadedMessage, load_images
 from policenotify.publishing.installation import Installation
 from policenotify.publishing.monitor import Monitor
 from policenotify.publishing.operations import Operations
 from policenotify.publishing.people import People
 from policenotify.publishing.preparation import prepare
-from policenotify.publishing.reach import Preview, find_reach
+from policenotify.publishing.reach import Preview, find_reach, with_consent
+from policenotify.publishing.routing import shared_accounts
 from policenotify.publishing.wording import discover_capabilities
 from policenotify.translation import Text
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("policenotify")
 _TIDY_INTERVAL = 15.0  # seconds between two looks of a drain for reminders, drafts that expire and addresses to erase
+_INTERVAL = 60.0  # seconds, at least, between two reads of the settings of a blocked channel
 _ATTEMPTS = 5  # to store a publication while other processes change its incident
 
 
@@ -67,7 +69,7 @@ class Publisher:
         self.installation = installation
         self.journal = journal
         self.runners: list[Runner] = list(installation.runners)
-        self._fresh = FreshChannels(installation)
+        self._fresh = _FreshChannels(installation)
         self._dispatcher = Dispatcher(
             journal=journal,
             channels=installation.channel_configs,
@@ -92,7 +94,7 @@ class Publisher:
         self.events: EventReader = EventReader(journal)
         for name, callback in (installation.on_event or {}).items():
             self.events.subscribe(name, callback)
-        self._duty = DutyNotifier(installation=installation)
+        self._duty = DutyNotifier(installation)
         self._tidied_at = -math.inf
 
     def __enter__(self) -> Self:
@@ -121,17 +123,6 @@ class Publisher:
         return self._dispatcher.interrupt()
 
     # --- publishing
-
-    def read(self, source: str | bytes | Mapping[str, Any]) -> Message:
-        """Read a message as [`policenotify.read`][policenotify.read] does, with paths of images below `pictures`.
-
-        Raises:
-            UnsupportedVersion: A newer policenotify wrote it.
-            InvalidImage: A path does not lead to a usable file there, or the publisher has no such folder.
-            pydantic.ValidationError: It is not a message, or gives a name twice. The text names each wrong field.
-        """
-        fields = with_pictures(parsed(source), self.installation.pictures)
-        return read(fields if isinstance(fields, dict) else source)
 
     def preview(self, message: Message, *, to: Sequence[str] | None = None, count_people: bool = False) -> Preview:
         """Return exactly what `publish` would send now, without storing or sending anything.
@@ -425,6 +416,44 @@ class Publisher:
         with suppress(JournalError):  # others will notice the missing heartbeat
             self.journal.workers.stop_heartbeat()
         return finished
+
+
+@dataclass(slots=True)
+class _FreshChannels:
+    """Makes blocked channels again from the settings. What waits for them is then sent.
+
+    Attributes:
+        installation: The installation, in which the new channel takes the place of the blocked one.
+    """
+
+    installation: Installation
+    _looked_at: float | None = field(default=None, init=False)
+    _blocked: set[str] = field(default_factory=set, init=False)  # in the journal, at the last look
+
+    def look(self) -> None:
+        """Make those again that are blocked by their settings, once a minute, and those that were resumed."""
+        settings, configs = self.installation.settings, self.installation.channel_configs
+        if settings is None:
+            return
+        blocked = set(self.installation.journal.channels.blocked())
+        names = self._blocked - blocked  # a channel that was resumed may have a new secret
+        now = self.installation.timer.monotonic()
+        if self._looked_at is None or now >= self._looked_at + _INTERVAL:
+            names |= {name for name, channel in configs.items() if channel.blocked}
+            self._looked_at = now
+        for name in sorted(names & configs.keys()):
+            self._replace(configs[name], settings.reopen(name))
+        self._blocked = blocked  # at last: until then another thread makes them again, too, before it sends
+
+    def _replace(self, channel: ChannelConfig, fresh: ChannelConfig | None) -> None:
+        if fresh is None or (channel.account and fresh.account not in {"", channel.account}):
+            return  # what was worded for one account is not for another
+        configs = self.installation.channel_configs
+        if problem := shared_accounts((*(other for other in configs.values() if other.name != channel.name), fresh)):
+            fresh = channel.model_copy(update={"blocked": problem})
+        if channel.blocked and not fresh.blocked:
+            _log.warning("Channel %s can be used again.", channel.name, extra=fields("usable", channel=channel.name))
+        configs[channel.name] = with_consent(fresh, self.installation.profiles)
 
 
 def _noted(report: Publication) -> Publication:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from itertools import groupby
 from operator import attrgetter
 
@@ -61,22 +60,13 @@ class Reach:
         """The figures in one or two sentences."""
         if self.people is None:
             return Text("Its people cannot be counted. {problem}", problem=self.problem)
-        messages = self.people * self.messages
         people = Text.counted("{count} person", "{count} people", count=self.people)
-        if self.cost is not None:
-            return Text(
-                "It goes to {people}: {messages} to pay for, {cost:.2f} €.",
-                people=people,
-                messages=Text.counted("{count} message", "{count} messages", count=messages),
-                cost=self.cost,
-            )
-        if self.messages > 1:
-            return Text(
-                "It goes to {people}: {messages} to pay for.",
-                people=people,
-                messages=Text.counted("{count} message", "{count} messages", count=messages),
-            )
-        return Text("It goes to {people}.", people=people)
+        messages = self.people * self.messages
+        if self.cost is None and self.messages == 1:
+            return Text("It goes to {people}.", people=people)
+        cost = "" if self.cost is None else f", {self.cost:.2f} €"
+        paid = Text.counted("{count} message", "{count} messages", count=messages)
+        return Text("It goes to {people}: {messages} to pay for{cost}.", people=people, messages=paid, cost=cost)
 
     def __str__(self) -> str:
         return str(self.text)
@@ -117,7 +107,15 @@ def find_reach(
             count = sum(budget.price(text.text) if budget.price else 1 for text in texts)
             messages.setdefault(channel.name, Counter())[post.target.language] += count
     for name, by_language in messages.items():
-        people, problem = _count(channels[name], message, tuple(by_language), had_recipients)
+        people: Mapping[str, int] = {}
+        problem: AnyText = ""
+        try:
+            check_audiences(channels[name], had_recipients)
+            people = count_people(channels[name].audiences, message, tuple(by_language))
+        except Unavailable as error:
+            problem = error.reason
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail, and quote an address
+            problem = error.text if isinstance(error, PolicenotifyError) else f"{type(error).__name__}."
         for language, count in by_language.items():
             yield Reach(
                 channel=name,
@@ -127,19 +125,6 @@ def find_reach(
                 price=channels[name].price,
                 problem=problem,
             )
-
-
-def _count(
-    channel: ChannelConfig, message: Message, languages: Sequence[str], had_recipients: Callable[[str], bool]
-) -> tuple[Mapping[str, int], AnyText]:
-    """Return the people by language, and no problem, or no people, and why the audiences cannot be read."""
-    try:
-        check_audiences(channel, had_recipients)
-        return count_people(channel.audiences, message, languages), ""
-    except Unavailable as error:
-        return {}, error.reason
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail, and quote an address
-        return {}, error.text if isinstance(error, PolicenotifyError) else f"{type(error).__name__}."
 
 
 def check_limits(
@@ -152,27 +137,23 @@ def check_limits(
 
     Only the audiences of channels with a limit are read.
     """
-    limited = [post for post in posts if _is_limited(channels[post.target.channel])]
-    for name, group in groupby(find_reach(message, limited, channels, had_recipients), key=attrgetter("channel")):
+    limited = {name for name, each in channels.items() if each.most_people is not None or each.most_cost is not None}
+    chosen = [post for post in posts if post.target.channel in limited]
+    for name, group in groupby(find_reach(message, chosen, channels, had_recipients), key=attrgetter("channel")):
         channel, reach = channels[name], list(group)
         people = sum(each.people or 0 for each in reach)
-        # Exact, so that 3 × 0.10 is not more than 0.30.
-        cost = sum((each.people or 0) * each.messages for each in reach) * Decimal(str(channel.price or 0))
+        cost = round(sum(each.cost or 0 for each in reach), 2)
         if reach[0].problem:
             yield audience_uncounted(name, reach[0].problem)
         elif channel.most_people is not None and people > channel.most_people:
             yield audience_too_large(name, most_people=channel.most_people)
-        elif channel.most_cost is not None and cost > Decimal(str(channel.most_cost)):
+        elif channel.most_cost is not None and cost > channel.most_cost:
             yield audience_too_large(name, most_cost=channel.most_cost)
 
 
 def sentences(reach: Iterable[Reach], channel: str, language: str) -> Iterator[Text]:
     """Yield how many people a message reaches on a channel in a language, in words."""
     return (each.text for each in reach if (each.channel, each.language) == (channel, language))
-
-
-def _is_limited(channel: ChannelConfig) -> bool:
-    return channel.most_people is not None or channel.most_cost is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ They never announce that a danger is over.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
@@ -72,7 +72,6 @@ class Reminder:
         headline: The headline of its opening, or of the urgent publication.
         place: Its place, in short.
         due_at: The deadline.
-        at: When the reminder was raised.
         level: Number of the reminder for this deadline, from 1.
         others: How many further overdue incidents it stands for.
         publication: The publication whose second reading is owed. Empty if an end or update is.
@@ -83,16 +82,10 @@ class Reminder:
     headline: str
     place: str
     due_at: datetime
-    at: datetime
     level: int
     exercise: bool
     others: int = 0
     publication: str = ""
-
-    @property
-    def lateness(self) -> timedelta:
-        """The time since the deadline."""
-        return self.at - self.due_at
 
     @property
     def key(self) -> str:
@@ -100,122 +93,75 @@ class Reminder:
         what = f"second reading of {self.publication}" if self.publication else self.incident
         return f"reminder {self.level} of {what}, due {self.due_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
-    def without_incident(self) -> str:
-        """Return its text for the log: all but the incident's id, which is the desk's own."""
-        return str(self) if self.publication else f"{replace(self, incident='…')} See: policenotify incidents"
 
-    @property
-    def text(self) -> Text:
-        """The reminder in one or two sentences."""
-        if self.publication:
-            return Text(
-                "Publication {publication} ({category}) went out urgently, and its second reading has been "
-                "overdue since {due_at}, reminder {level}. Read it: policenotify drafts {publication}",
-                publication=self.publication,
-                category=self.category,
-                due_at=local_time(self.due_at, UTC),
-                level=self.level,
+def raise_due(journal: Journal, policy: ReminderPolicy) -> tuple[Reminder, ...]:
+    """Raise the reminders that are due, each level of each deadline once across all processes.
+
+    Of several that fell due while no process was running, only the last is raised. The 20 incidents with the earliest
+    deadlines have reminders of their own, exercises apart. That of the next one stands for all others, so that the
+    work and the messages stay few.
+
+    Returns:
+        The current reminder of each overdue incident and second reading.
+    """
+    now = journal.now()
+    ends = [each for exercise in (False, True) for each in _raise_ends(journal, policy, now, exercise=exercise)]
+    return (*ends, *_raise_readings(journal, policy, now))
+
+
+def _raise_readings(journal: Journal, policy: ReminderPolicy, now: datetime) -> Iterator[Reminder]:
+    """Yield the current reminders of second readings. An urgent publication is rare, and so are they."""
+    for draft in journal.drafts.owed(_FIRST):
+        due, message = draft.second_due_at, draft.message
+        level = policy.level_after(now - due) if due else 0
+        if due is None or level == 0:
+            continue
+        publication = draft.publication or draft.id
+        if level > draft.reminders and journal.drafts.record_reminder(draft.id, due, level):
+            _log.warning(
+                "Publication %s (%s) went out urgently, and its second reading has been overdue since %s, reminder %d.",
+                publication,
+                message.category,
+                local_time(due, UTC),
+                level,
+                extra=fields("overdue", publication=publication),
             )
-        return Text(
-            "Incident {incident} ({category}) has been overdue since {due_at}, reminder {level}: its end "
-            "or an update is owed.{text}",
-            incident=self.incident,
-            category=self.category,
-            due_at=local_time(self.due_at, UTC),
-            level=self.level,
-            text=Text.counted(
-                " {count} more is overdue: policenotify incidents",
-                " {count} more are overdue: policenotify incidents",
-                count=self.others,
-            )
-            if self.others
-            else "",
+        yield Reminder(
+            incident=message.incident or publication,
+            category=message.category,
+            headline=message.headline,
+            place="",
+            due_at=due,
+            level=max(level, draft.reminders),
+            exercise=message.exercise,
+            publication=publication,
         )
 
-    def __str__(self) -> str:
-        return str(self.text)
 
-
-@dataclass(slots=True, kw_only=True)
-class Reminders:
-    """Raises reminders, each level of each deadline once across all processes.
-
-    The 20 incidents with the earliest deadlines have reminders of their own, exercises apart. That of the next one
-    stands for all others, so that the work and the messages stay few.
-
-    Attributes:
-        on_overdue: Called with each reminder that this process raises, in the thread that drains.
-    """
-
-    journal: Journal
-    policy: ReminderPolicy
-    on_overdue: Callable[[Reminder], object] | None = None
-
-    def raise_due(self) -> tuple[Reminder, ...]:
-        """Raise the reminders that are due.
-
-        Of several that fell due while no process was running, only the last is raised.
-
-        Returns:
-            The current reminder of each overdue incident and second reading.
-        """
-        now = self.journal.now()
-        ends = [reminder for exercise in (False, True) for reminder in self._raise_due(now, exercise=exercise)]
-        return (*ends, *self._raise_readings(now))
-
-    def _raise_readings(self, now: datetime) -> Iterator[Reminder]:
-        """Yield the current reminders of second readings. An urgent publication is rare, and so are they."""
-        for draft in self.journal.drafts.owed(_FIRST):
-            due, message = draft.second_due_at, draft.message
-            level = self.policy.level_after(now - due) if due else 0
-            if due is None or level == 0:
-                continue
-            reminder = Reminder(
-                incident=message.incident or draft.publication or draft.id,
-                category=message.category,
-                headline=message.headline,
-                place="",
-                due_at=due,
-                at=now,
-                level=max(level, draft.reminders),
-                exercise=message.exercise,
-                publication=draft.publication or draft.id,
+def _raise_ends(journal: Journal, policy: ReminderPolicy, now: datetime, *, exercise: bool) -> Iterator[Reminder]:
+    incidents = journal.incidents
+    if not (overdue := incidents.count_overdue(now - policy.after[0], exercise=exercise)):
+        return
+    lines = incidents.earliest_due(_FIRST + 1, exercise=exercise)
+    for place, line in enumerate(lines):
+        level = policy.level_after(now - line.due_at) if line.due_at else 0
+        if line.due_at is None or level == 0:
+            continue
+        if level > line.reminders and incidents.record_reminder(line.id, line.due_at, level):
+            _log.warning(  # an incident's id is the desk's own
+                "An incident (%s) has been overdue since %s, reminder %d: its end or an update is owed.",
+                line.category,
+                local_time(line.due_at, UTC),
+                level,
+                extra=fields("overdue"),
             )
-            if level > draft.reminders and self.journal.drafts.record_reminder(draft.id, due, level):
-                self._notify(reminder)
-            yield reminder
-
-    def _raise_due(self, now: datetime, *, exercise: bool) -> Iterator[Reminder]:
-        incidents, first = self.journal.incidents, now - self.policy.after[0]
-        if not (overdue := incidents.count_overdue(first, exercise=exercise)):
-            return
-        lines = incidents.earliest_due(_FIRST + 1, exercise=exercise)
-        for place, line in enumerate(lines):
-            level = self.policy.level_after(now - line.due_at) if line.due_at else 0
-            if line.due_at is None or level == 0:
-                continue
-            others = overdue - len(lines) if place == _FIRST else 0
-            reminder = Reminder(
-                incident=line.id,
-                category=line.category,
-                headline=line.headline,
-                place=line.place,
-                due_at=line.due_at,
-                at=now,
-                level=max(level, line.reminders),
-                exercise=line.exercise,
-                others=max(0, others),
-            )
-            if level > line.reminders and self.journal.incidents.record_reminder(line.id, line.due_at, level):
-                self._notify(reminder)
-            yield reminder
-
-    def _notify(self, reminder: Reminder) -> None:
-        about = reminder.publication or None
-        _log.warning("%s", reminder.without_incident(), extra=fields("overdue", publication=about))
-        if self.on_overdue is None:
-            return
-        try:
-            self.on_overdue(reminder)
-        except Exception as error:  # noqa: BLE001 - a host's own function must not keep posts from going out
-            _log.error("Reminder %d: on_overdue raised %s.", reminder.level, type(error).__name__)  # no trace
+        yield Reminder(
+            incident=line.id,
+            category=line.category,
+            headline=line.headline,
+            place=line.place,
+            due_at=line.due_at,
+            level=max(level, line.reminders),
+            exercise=line.exercise,
+            others=max(0, overdue - len(lines)) if place == _FIRST else 0,
+        )

@@ -139,13 +139,6 @@ def choose_targets(
     return tuple(targets)
 
 
-def has_reached(history: History, channel: ChannelConfig) -> bool:
-    """Return whether the channel's readers have, or may get, something of the incident."""
-    return any(
-        _is_on(part, channel) and part.outcome not in _NOT_OUT for entry in history.entries for part in entry.posts
-    )
-
-
 def _beginning(message: Message, channel: ChannelConfig) -> Iterator[Target]:
     return _numbered(_target(channel, language) for language in _languages(message, channel))
 
@@ -193,33 +186,28 @@ def _refuse_unknown(names: Iterable[str], channels: Sequence[ChannelConfig], fie
 def _refuse_unfit(to: Iterable[str], channels: Iterable[ChannelConfig], message: Message) -> None:
     """Refuse a named channel that is not for this message. A tag means only those that are."""
     for channel in channels:
-        if channel.name not in to:
-            continue
-        if channel.exercise != message.exercise:
-            kinds = Text("is not for exercises, and this is one") if message.exercise else Text("is for exercises only")
-            raise SettingsError(Text("Nothing was sent. to: channel {name!r} {kinds}.", name=channel.name, kinds=kinds))
-        if channel.retired and message.stage in _BEGINNINGS:
+        retired = channel.retired and message.stage in _BEGINNINGS
+        if channel.name in to and (retired or channel.exercise != message.exercise):
             raise SettingsError(
-                Text("Nothing was sent. to: channel {name!r} is retired; nothing begins on it.", name=channel.name)
+                Text(
+                    "Nothing was sent. to: {name!r} does not take this message: it is retired, or is for exercises "
+                    "and this is none, or is not for them and this is one.",
+                    name=channel.name,
+                )
             )
 
 
 def _refuse_silence(message: Message, to: Sequence[str] | None) -> None:
+    """Refuse a message that no one would get, unless it is below Severe and the routes decide so."""
     severity = message.severity or Severity.UNKNOWN
-    text = Text("this {category} message of severity {severity}", category=message.category, severity=severity)
-    if message.exercise and to is None:
-        raise SettingsError(
-            Text("Nothing was sent: this is an exercise, and no channel is for exercises. Set exercise = true on one.")
-        )
-    if to is not None:
-        kind = Text("this exercise") if message.exercise else text
-        raise SettingsError(Text("Nothing was sent: of the channels named, none may carry {kind}.", kind=kind))
-    if severity.at_least(Severity.SEVERE):
+    if message.exercise or to is not None or severity.at_least(Severity.SEVERE):
         raise SettingsError(
             Text(
-                "Nothing was sent: no route takes {text}, or its channels are retired or for exercises. Add "
-                "a route for it, or name the channels in 'to'.",
-                text=text,
+                "Nothing was sent: no channel takes this {category} message of severity {severity}. Retired ones do "
+                "not count; an exercise goes to those with exercise = true, and nothing else does. Add a route for "
+                "it, or name the channels in 'to'.",
+                category=message.category,
+                severity=severity,
             )
         )
 
@@ -239,14 +227,12 @@ def _concerns(place: Location | None, area: str, contains: Contains) -> bool:
     return inside or (kind == "dept" and code in place.also_departments)
 
 
-def _reached(
-    history: History, channels: Sequence[ChannelConfig], others: Iterable[str] = ()
-) -> dict[str, list[PostedPart]]:
+def _reached(history: History, channels: Sequence[ChannelConfig]) -> dict[str, list[PostedPart]]:
     """Return the first post in each language on each channel, in order.
 
     An account has the same readers whatever the name of its channel is now.
     """
-    known = {*others, *(channel.name for channel in channels)}
+    known = {channel.name for channel in channels}
     names = {channel.account: channel.name for channel in channels if not channel.blocked}
     reached: dict[str, dict[str, PostedPart]] = {}
     for entry in history.entries:
@@ -261,11 +247,7 @@ def _following(
 ) -> Iterator[Target]:
     """Yield a target for each language of the channel so far; more for an update."""
     if channel.exercise != message.exercise:
-        skip = (
-            Text("{name!r} is for exercises only.", name=channel.name)
-            if channel.exercise
-            else Text("{name!r} is not for exercises any more.", name=channel.name)
-        )
+        skip = Text("{name!r} is for exercises only, or for none of them any more.", name=channel.name)
         return _numbered(replace(_target(channel, part.language), skip=skip) for part in parts)
     before = [part.language for part in parts]
     spoken = [language for language in before if message.wording(language)] or [message.language]
@@ -280,7 +262,7 @@ def _following(
         targets = _cancellation(targets, history, channel)
     shows = channel.capabilities.images > 0
     if deletes_images and shows and message.stage in _FINAL and channel.capabilities.deletes:
-        targets = _without_images(targets, history, channel)
+        targets = _with_deletions(targets, _with_images(history), channel)
     targets += [
         replace(_target(channel, language), skip=Text("The message has no text in {language!r}.", language=language))
         for language in before
@@ -314,30 +296,34 @@ def _edit(target: Target, message: Message, history: History, channel: ChannelCo
 
 
 def _cancellation(targets: list[Target], history: History, channel: ChannelConfig) -> list[Target]:
-    """Return the posts of a cancellation, then its deletions, newest first."""
+    """Return the posts of a cancellation, then its deletions."""
     if channel.on_cancellation == "reply":
         return targets
     parts = [(entry, part) for entry in history.entries for part in entry.posts if _is_on(part, channel)]
-    deletions = [_deletion(channel, entry, part) for entry, part in reversed(parts) if part.outcome in _MAY_BE_OUT]
     certain = all(part.outcome in _NOT_OUT | {Outcome.POSTED} for _, part in parts)
-    if channel.on_cancellation == "delete" and deletions and certain:
-        return deletions
-    # The posts that it would answer are deleted.
-    return [*(replace(target, reply_to=()) for target in targets), *deletions]
+    planned = _with_deletions(targets, parts, channel)
+    if channel.on_cancellation == "delete" and certain:
+        return [target for target in planned if target.operation is Operation.DELETE] or targets
+    return planned
 
 
-def _without_images(targets: list[Target], history: History, channel: ChannelConfig) -> list[Target]:
-    """Return the posts of an end or cancellation, then the deletions of what has images, newest first."""
+def _with_deletions(
+    targets: list[Target], parts: Iterable[tuple[HistoryEntry, PostedPart]], channel: ChannelConfig
+) -> list[Target]:
+    """Return the posts of an end or cancellation, then the deletions of what may be out, newest first."""
     planned = {(target.target, target.target_part) for target in targets}
     deletions = [
-        _deletion(channel, entry, part)
-        for entry, part in reversed(_with_images(history))
+        replace(
+            _target(channel, part.language),
+            operation=Operation.DELETE,
+            target=entry.publication,
+            target_part=part.part,
+        )
+        for entry, part in reversed([*parts])
         if _is_on(part, channel) and part.outcome in _MAY_BE_OUT and (entry.publication, part.part) not in planned
     ]
-    if not deletions:
-        return targets
     # The posts that it would answer are deleted.
-    return [*(replace(target, reply_to=()) for target in targets), *deletions]
+    return [*(replace(target, reply_to=()) for target in targets), *deletions] if deletions else targets
 
 
 def _with_images(history: History) -> list[tuple[HistoryEntry, PostedPart]]:
@@ -367,11 +353,6 @@ def channels_with_images(
         if part.outcome not in _NOT_OUT and (part.channel, entry.publication, part.part) not in planned
     }
     return tuple(sorted(left - without))
-
-
-def _deletion(channel: ChannelConfig, entry: HistoryEntry, part: PostedPart) -> Target:
-    target = replace(_target(channel, part.language), operation=Operation.DELETE)
-    return replace(target, target=entry.publication, target_part=part.part)
 
 
 def _is_on(part: PostedPart, channel: ChannelConfig) -> bool:
@@ -408,18 +389,17 @@ def _numbered(targets: Iterable[Target]) -> Iterator[Target]:
     return (replace(target, part=part) for part, target in enumerate(targets))
 
 
-def refuse_shared_accounts(channels: Iterable[ChannelConfig]) -> None:
-    """Refuse two channels of one account and the same audiences, whose readers would get everything twice."""
+def shared_accounts(channels: Iterable[ChannelConfig]) -> AnyText:
+    """Return which two channels have one account and the same audiences, whose readers would get everything twice."""
     names: dict[tuple[str, ...], str] = {}
     for channel in channels:
-        if channel.blocked:
-            continue
-        first = names.setdefault(channel.readers, channel.name)
-        if first != channel.name:
-            raise SettingsError(
-                Text(
-                    "The channels {first!r} and {name!r} are the same account; keep one of them.",
-                    first=first,
-                    name=channel.name,
-                )
+        if not channel.blocked and (first := names.setdefault(channel.readers, channel.name)) != channel.name:
+            return Text(
+                "channels.{first} and channels.{name}: are the same account of {network!r}, so everything would be "
+                "posted twice. Join them (a channel may have several tags), or give one another account, or on a "
+                "network that writes to people other audiences.",
+                first=first,
+                name=channel.name,
+                network=channel.network,
             )
+    return ""

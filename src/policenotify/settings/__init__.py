@@ -7,7 +7,7 @@ They come from a TOML file, the environment and files of secrets. All errors are
 from __future__ import annotations
 
 from policenotify.settings.audiences import AudienceSettings, RecipientSettings
-from policenotify.settings.factory import audience_of, channels_of, configured_channels, may_of
+from policenotify.settings.factory import audience_of, channels_of, may_of
 from policenotify.settings.installation import SettingsFile, diagnose, open_publisher
 from policenotify.settings.languages import languages_of, locales_of, missing_labels, profiles_of
 from policenotify.settings.loader import read_settings
@@ -22,7 +22,6 @@ __all__ = [
     "SettingsFile",
     "audience_of",
     "channels_of",
-    "configured_channels",
     "diagnose",
     "languages_of",
     "locales_of",

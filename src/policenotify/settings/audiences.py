@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
-from importlib import import_module
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -14,13 +13,12 @@ from policenotify.audiences.files import CsvFile, TextFile
 from policenotify.audiences.function import FunctionAudience
 from policenotify.audiences.model import Audience
 from policenotify.audiences.reader import COLUMNS, RowReader
-from policenotify.errors import SettingsError
 from policenotify.model.cap import Severity
 from policenotify.model.message import CategoryCode, Language
 from policenotify.publishing.routing import AreaCode
-from policenotify.settings.fields import Masked, SettingsTable
+from policenotify.settings.fields import Masked, SettingsTable, imported
 from policenotify.translation import Text
-from policenotify.validation import at_place, did_you_mean
+from policenotify.validation import did_you_mean
 
 FunctionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 """A function of the installation: `module:function`."""
@@ -140,19 +138,7 @@ class AudienceSettings(SettingsTable):
         if self.csv is not None:
             return CsvFile(name=name, path=directory / self.csv, columns=self.columns, reader=reader)
         if self.function is not None:
-            return FunctionAudience(name=name, function=_imported(name, self.function), reader=reader)
+            return FunctionAudience(
+                name=name, function=imported(self.function, f"audiences.{name}.function"), reader=reader
+            )
         return AddressList(name=name, read=lambda: self.addresses or (), reader=reader)
-
-
-def _imported(name: str, target: str) -> Callable[..., Iterable[object]]:
-    module, _, function = target.partition(":")
-    try:
-        imported: Callable[..., Iterable[object]] = getattr(import_module(module), function)
-    except Exception as error:  # another author's module may fail in any way
-        reason = Text(
-            "{target!r} cannot be imported ({name}). Install it for this Python.",
-            target=target,
-            name=type(error).__name__,
-        )
-        raise SettingsError(at_place(f"audiences.{name}.function", reason)) from error
-    return imported

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from policenotify.audiences.model import Audience
@@ -12,6 +11,8 @@ from policenotify.errors import Blocked, MissingExtra, PolicenotifyError, Settin
 from policenotify.model.locale import Locale
 from policenotify.model.status import MEND
 from policenotify.networks.registry import configure_channel, inspect_channel, network
+from policenotify.publishing.routing import shared_accounts
+from policenotify.settings.fields import imported
 from policenotify.settings.languages import locales_of, profiles_of
 from policenotify.settings.model import ChannelTable, Settings
 from policenotify.translation import AnyText, Text, lines_of
@@ -30,8 +31,8 @@ def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelC
             recipients are then not read, for they are read at each publication. Otherwise any error is raised.
 
     Raises:
-        SettingsError: Something is wrong with them, or two have the same account and audiences. There is one line for
-            each.
+        SettingsError: Something is wrong with them, or two have the same account and audiences, unless *tolerant*.
+            There is one line for each. A language file is wrong.
         MissingExtra: A network's library is not installed.
     """
     channels: list[ChannelConfig] = []
@@ -50,22 +51,8 @@ def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelC
                 errors += lines
                 continue
         channels.append(channel)
-    readers: dict[tuple[str, ...], str] = {}
-    for channel in channels:
-        other = channel.name
-        if not channel.blocked:
-            other = readers.setdefault(channel.readers, channel.name)
-        if other != channel.name:
-            errors.append(
-                Text(
-                    "channels.{other} and channels.{name}: are the same account of {network!r}, so "
-                    "everything would be posted twice. Join them (a channel may have several tags), or give "
-                    "one another account, or on a network that writes to people other audiences.",
-                    other=other,
-                    name=channel.name,
-                    network=channel.network,
-                )
-            )
+    if not tolerant and (problem := shared_accounts(channels)):
+        errors.append(problem)
     if errors:
         raise settings.error(errors)
     return tuple(channels)
@@ -138,15 +125,6 @@ def _blocked(settings: Settings, name: str, locales: Mapping[str, Locale], reaso
     )
 
 
-def configured_channels(settings: Settings) -> tuple[tuple[ChannelConfig, ...], AnyText]:
-    """Return all channels, usable or not, and what is wrong between them, if anything."""
-    try:
-        return channels_of(settings, tolerant=True), ""
-    except SettingsError as error:
-        single = (settings.model_copy(update={"channels": {name: table}}) for name, table in settings.channels.items())
-        return tuple(channel for alone in single for channel in channels_of(alone, tolerant=True)), error.text
-
-
 def may_of(settings: Settings) -> May | None:
     """Return the rule that decides who may do what, if the settings name one.
 
@@ -155,14 +133,5 @@ def may_of(settings: Settings) -> May | None:
     """
     if settings.may is None:
         return None
-    module, _, name = settings.may.partition(":")
-    try:
-        rule: May = getattr(import_module(module), name)
-    except Exception as error:  # another author's module may fail in any way
-        reason = Text(
-            "may: {may!r} cannot be imported ({name}). Install it for this Python",
-            may=settings.may,
-            name=type(error).__name__,
-        )
-        raise settings.error([reason]) from error
+    rule: May = imported(settings.may, "may")
     return rule

@@ -1,8 +1,12 @@
-"""The types of single settings."""
+"""The types of single settings, and how their files are read."""
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+import tomllib
+import unicodedata
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -14,7 +18,10 @@ from pydantic import (
     StringConstraints,
 )
 
+from policenotify.errors import SettingsError
+from policenotify.journal.permissions import READABLE, read_closed
 from policenotify.translation import Text
+from policenotify.validation import at_place, place_in_file
 
 
 def _zone(value: object) -> object:
@@ -55,3 +62,41 @@ class SettingsTable(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
     )
+
+
+def imported(target: str, at: str) -> Any:  # noqa: ANN401 - a function of the installation
+    """Return a function of the installation, named as `module:function`.
+
+    Raises:
+        SettingsError: It cannot be imported.
+    """
+    module, _, function = target.partition(":")
+    try:
+        return getattr(import_module(module), function)
+    except Exception as error:  # another author's module may fail in any way
+        reason = Text(
+            "{target!r} cannot be imported ({name}). Install it for this Python.",
+            target=target,
+            name=type(error).__name__,
+        )
+        raise SettingsError(at_place(at, reason)) from error
+
+
+def read_table(file: Path, forbidden: int | None = READABLE) -> dict[str, Any]:
+    """Read a TOML file that others may not change, if permissions are *forbidden*.
+
+    Raises:
+        SettingsError: Others may, or it cannot be read.
+    """
+    try:
+        content = file.read_bytes() if forbidden is None else read_closed(file, forbidden)
+        return tomllib.loads(unicodedata.normalize("NFC", content.decode("utf-8-sig")))
+    except SettingsError:
+        raise
+    except OSError as error:
+        why = Text("cannot be read ({strerror})", strerror=error.strerror)
+    except UnicodeDecodeError:
+        why = Text("is not UTF-8; save it as UTF-8")
+    except (ValueError, RecursionError) as error:
+        why = Text("is not TOML: {error}", error=place_in_file(error))
+    raise SettingsError(Text("The file {file} {why}.", file=file, why=why))

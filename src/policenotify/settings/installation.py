@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,8 @@ from policenotify.journal.permissions import exposures
 from policenotify.model.diagnosis import Diagnosis, DiagnosisLine, note, right, wrong
 from policenotify.model.status import Alarm
 from policenotify.networks.registry import check_networks
-from policenotify.settings.factory import audience_of, channels_of, configured_channels, may_of
+from policenotify.publishing.routing import shared_accounts
+from policenotify.settings.factory import channels_of, may_of
 from policenotify.settings.languages import languages_of, locales_of, missing_labels, profiles_of
 from policenotify.settings.loader import read_settings
 from policenotify.settings.model import Settings
@@ -28,7 +29,6 @@ from policenotify.translation import AnyText, Text
 if TYPE_CHECKING:
     from policenotify.delivery.event_reader import OnEvent
     from policenotify.publishing.publisher import Publisher
-    from policenotify.publishing.reminders import Reminder
 
 
 class SettingsFile:
@@ -36,12 +36,10 @@ class SettingsFile:
 
     Args:
         place: The file. If `None`, as `read_settings` finds it.
-        problem: What is wrong with it as a whole, if it was read a moment ago. `problem` then does not read it again.
     """
 
-    def __init__(self, place: str | os.PathLike[str] | None = None, *, problem: AnyText | None = None) -> None:
+    def __init__(self, place: str | os.PathLike[str] | None = None) -> None:
         self._place = place
-        self._problem = problem
 
     def reopen(self, name: str) -> ChannelConfig | None:
         """See `SettingsSource.reopen`."""
@@ -53,10 +51,8 @@ class SettingsFile:
 
     def problem(self) -> AnyText:
         """See `SettingsSource.problem`."""
-        if self._problem is not None:
-            return self._problem
         try:
-            return configured_channels(self._read())[1]
+            return shared_accounts(channels_of(self._read(), tolerant=True))
         except (SettingsError, UnsupportedVersion) as error:
             return error.text
 
@@ -72,9 +68,8 @@ class SettingsFile:
         yield from _open_lists(settings)
         yield from _languages(settings)
         yield from _networks({channel.network for channel in settings.channels.values()})
-        if fault := configured_channels(settings)[1]:
+        if fault := shared_accounts(channels_of(settings, tolerant=True)):
             yield wrong("channels", fault, Alarm.SETTINGS)
-        yield from _unused_audiences(settings)
         yield _keys(settings)
 
     def _read(self) -> Settings:
@@ -86,7 +81,6 @@ def open_publisher(
     *,
     journal: str | None = None,
     clock: Clock | None = None,
-    on_overdue: Callable[[Reminder], object] | None = None,
     on_event: Mapping[str, OnEvent] | None = None,
 ) -> Publisher:
     """Open the publisher of an installation.
@@ -98,7 +92,6 @@ def open_publisher(
         path: The settings file. If `None`, as `read_settings` finds it.
         journal: The path or URL of another journal than the one in the settings.
         clock: The clock. If `None`, that of the journal: on PostgreSQL the server's, else the machine's.
-        on_overdue: Called with each reminder of an overdue incident, in the thread that drains.
         on_event: Callbacks by the names of their subscribers, each called with every event of the journal; see
             `Publisher.events`.
 
@@ -134,10 +127,8 @@ def open_publisher(
                 clock=clock,
                 reminders=settings.reminders,
                 approval=settings.approval,
-                on_overdue=on_overdue,
                 on_event=on_event,
                 settings=SettingsFile(settings.place),
-                pictures=settings.pictures_path,
                 may=may_of(settings),
             )
         )
@@ -179,7 +170,7 @@ def _diagnose(
         except SettingsError as error:
             yield wrong("may", error, Alarm.SETTINGS)
             return
-        configs = {channel.name: channel for channel in configured_channels(settings)[0]}
+        configs = {channel.name: channel for channel in channels_of(settings, tolerant=True)}
         yield from check_journal(journal, configs, actor, settings.zone)
 
 
@@ -226,18 +217,3 @@ def _networks(used: Iterable[str]) -> Iterator[DiagnosisLine]:
             yield wrong(check, problem)
         else:
             yield note(check, Text("{problem} No channel uses it.", problem=problem))
-
-
-def _unused_audiences(settings: Settings) -> Iterator[DiagnosisLine]:
-    from policenotify.publishing.diagnosis import check_people  # noqa: PLC0415 - reading settings needs no checks
-
-    used = {name for channel in settings.channels.values() for name in channel.audiences}
-    for name in settings.audiences:
-        if name not in used:
-            check = Text("audience {name}", name=name)
-            try:
-                line = check_people(check, audience_of(settings, name), may_be_empty=True)
-            except SettingsError as error:
-                line = wrong(check, error)
-            yield line
-            yield note(check, Text("No channel uses it."))

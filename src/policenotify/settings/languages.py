@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
-import unicodedata
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
 
 from policenotify.errors import SettingsError
-from policenotify.journal.permissions import READABLE, read_closed
 from policenotify.model.languages import best_match, tags_for
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, LoadedLocale, Locale
 from policenotify.render.locales.loader import read_locale, read_profiles
+from policenotify.settings.fields import read_table
 from policenotify.settings.model import Settings
-from policenotify.translation import AnyText, Text, lines_of, text_of
-from policenotify.validation import at_place, path, place_in_file
+from policenotify.translation import AnyText, Text, lines_of
+from policenotify.validation import at_place, path
 
 
 def languages_of(settings: Settings) -> Mapping[str, LoadedLocale]:
@@ -33,15 +29,13 @@ def _read_languages(settings: Settings) -> dict[str, LoadedLocale]:
     for tag, name in settings.languages.items():
         try:
             file = settings.place.parent / name
-            table = _table(file, path("languages", tag))
-            base = _base(tag, table, str(name))
+            table = read_table(file)
+            base = _base(tag, table)
             languages[tag] = read_locale(
                 tag, table, base=shipped.get(base), categories=settings.categories, file=str(file)
             )
         except SettingsError as error:
             errors += [at_place(str(name), line) for line in lines_of(error.text)]
-        except ValueError as error:
-            errors.append(text_of(error))
     if errors:
         raise settings.error(errors)
     return languages
@@ -83,30 +77,11 @@ def missing_labels(profiles: Mapping[str, CategoryProfile], settings: Settings) 
         )
 
 
-def _table(file: Path, at: str) -> dict[str, Any]:
-    """Read a language file.
-
-    Raises:
-        ValueError: It cannot be read.
-    """
-    try:
-        return tomllib.loads(unicodedata.normalize("NFC", read_closed(file, READABLE).decode("utf-8-sig")))
-    except SettingsError as error:
-        why: AnyText = Text("is not used. {error}", error=error)
-    except OSError as error:
-        why = Text("cannot be read ({strerror})", strerror=error.strerror)
-    except UnicodeDecodeError:
-        why = Text("is not UTF-8; save it as UTF-8")
-    except (ValueError, RecursionError) as error:
-        why = Text("is not TOML: {error}", error=place_in_file(error))
-    raise ValueError(Text("{at}: the file {file} {why}.", at=at, file=file, why=why))
-
-
-def _base(tag: str, table: Mapping[str, object], file: str) -> str:
+def _base(tag: str, table: Mapping[str, object]) -> str:
     """Return the shipped language that lends what a file leaves out, if any.
 
     Raises:
-        ValueError: The file names another.
+        SettingsError: The file names another.
     """
     if (named := table.get("base")) is None:
         return next((wider for wider in (tag, *tags_for(tag)) if wider in LOCALES), "")
@@ -116,4 +91,4 @@ def _base(tag: str, table: Mapping[str, object], file: str) -> str:
         return str(named)
     else:
         what = Text("{named!r} does not lend. Write 'fr' or 'en'.", named=named)
-    raise ValueError(Text("{file}: base: {what}", file=file, what=what))
+    raise SettingsError(Text("base: {what}", what=what))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
@@ -12,10 +11,11 @@ from typing import Any, Final
 
 from policenotify.errors import SettingsError, UnsupportedVersion
 from policenotify.journal.permissions import PRIVATE, READABLE, read_closed
+from policenotify.settings.fields import read_table
 from policenotify.settings.languages import profiles_of
 from policenotify.settings.model import OF_THE_CHANNEL, Settings, settings_error
 from policenotify.translation import AnyText, Text, text_of
-from policenotify.validation import at_place, place_in_file
+from policenotify.validation import at_place
 from policenotify.validation import path as field_path
 
 SCHEMA_VERSION: Final = 1
@@ -64,9 +64,17 @@ def read_settings(
         UnsupportedVersion: They were written for a newer policenotify.
     """
     place = Path(path or environ.get(FILE_VARIABLE) or FILE_NAME).absolute()
-    table = _table(place, secrets=secrets)
+    if not place.exists():
+        raise SettingsError(
+            Text(
+                "There are no settings at {place}. Make some (policenotify init), or name the file in {file_variable}.",
+                place=place,
+                file_variable=FILE_VARIABLE,
+            )
+        )
+    table = read_table(place, READABLE if secrets else None)
     if secrets and _PASSWORD.search(str(table.get("journal"))):
-        _table(place, secrets=True, forbidden=PRIVATE)
+        read_table(place, PRIVATE)
     for field in ("journal", "keys"):
         if value := environ.get(f"{PREFIX}{field.upper()}"):
             table[field] = value
@@ -75,42 +83,16 @@ def read_settings(
     version = table.get("schema_version", SCHEMA_VERSION)
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise UnsupportedVersion("settings file", version, SCHEMA_VERSION)
-    faults: dict[str, list[AnyText]] = {}
     elsewhere = {(channel, key) for node, key, _, channel in _references(table) if isinstance(node.get(key), dict)}
-    if secrets:
-        faults = _resolve(table, place.parent, environ)
-    else:
-        _withhold(table)
+    faults = _resolve(table, place.parent, environ) if secrets else {}
+    for node, key, *_ in () if secrets else _references(table):
+        if isinstance(value := node.get(key), dict) and value.keys() & {"env", "file"}:
+            node[key] = WITHHELD
     if "" in faults or (faults and not tolerant):
         raise settings_error(place, sorted(chain.from_iterable(faults.values()), key=str))
     settings = Settings.from_table(table, place, faults, elsewhere)
     profiles_of(settings)
     return settings
-
-
-def _table(place: Path, *, secrets: bool, forbidden: int = READABLE) -> dict[str, Any]:
-    try:
-        return tomllib.loads((read_closed(place, forbidden) if secrets else place.read_bytes()).decode("utf-8-sig"))
-    except SettingsError as error:
-        raise SettingsError(Text("The settings are not used. {error}", error=error)) from None
-    except FileNotFoundError:
-        raise SettingsError(
-            Text(
-                "There are no settings at {place}. Make some (policenotify init), or name the file in {file_variable}.",
-                place=place,
-                file_variable=FILE_VARIABLE,
-            )
-        ) from None
-    except OSError as error:
-        raise SettingsError(
-            Text("The settings {place} cannot be read ({strerror}).", place=place, strerror=error.strerror)
-        ) from error
-    except UnicodeDecodeError:
-        raise SettingsError(Text("The settings {place} are not UTF-8. Save them as UTF-8.", place=place)) from None
-    except (ValueError, RecursionError) as error:
-        raise SettingsError(
-            Text("The settings {place} are not TOML: {error}.", place=place, error=place_in_file(error))
-        ) from None
 
 
 def _resolve(table: dict[str, Any], directory: Path, environ: Mapping[str, str]) -> dict[str, list[AnyText]]:
@@ -126,15 +108,6 @@ def _resolve(table: dict[str, Any], directory: Path, environ: Mapping[str, str])
         except ValueError as error:
             errors[channel] = sorted([*errors.get(channel, ()), at_place(at, text_of(error))], key=str)
     return errors
-
-
-def _withhold(table: dict[str, Any]) -> None:
-    for node, key, *_ in _references(table):
-        match node.get(key):
-            case {"env": str()} | {"file": str()}:
-                node[key] = WITHHELD
-            case _:
-                pass
 
 
 def _references(table: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str, str]]:
@@ -159,17 +132,12 @@ def _read(value: object, directory: Path, environ: Mapping[str, str]) -> object:
                 content = read_closed(file).decode("utf-8-sig").rstrip("\r\n")
             except SettingsError as error:
                 raise ValueError(Text("is not used. {error}", error=error)) from None
-            except OSError as error:
+            except (OSError, ValueError) as error:
+                reason = error.strerror if isinstance(error, OSError) else Text("it is not UTF-8")
                 why = Text(
-                    "the file {file} cannot be read ({strerror}). Write the value into it.",
-                    file=file,
-                    strerror=error.strerror,
+                    "the file {file} cannot be read ({reason}). Write the value into it.", file=file, reason=reason
                 )
                 raise ValueError(why) from None
-            except UnicodeDecodeError:
-                raise ValueError(Text("the file {file} is not UTF-8.", file=file)) from None
-            except ValueError:  # a NUL in it
-                raise ValueError(Text("{name!r} is not a file name.", name=name)) from None
             if not content:
                 raise ValueError(Text("the file {file} is empty. Write the value into it.", file=file))
             return content

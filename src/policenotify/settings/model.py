@@ -110,8 +110,6 @@ class Settings(SettingsTable):
             for a journal in the database of a Django project.
         keys: Path of the keys file, relative to the settings file.
         wait: How long a publication waits for the networks. A number is in seconds.
-        pictures: The folder of the images that messages in JSON may name by path, relative to the settings file.
-            Without it they may name none.
         channels: The accounts, by name.
         audiences: The lists of subscribers, by name.
         routes: Which messages go to which channels. Without routes every message goes to every channel.
@@ -133,7 +131,6 @@ class Settings(SettingsTable):
     journal: SecretStr = SecretStr("policenotify.db")
     keys: Path = Path("policenotify.keys")
     wait: Annotated[timedelta, Field(ge=timedelta(0))] = timedelta(seconds=20)
-    pictures: Path | None = None
     channels: dict[Name, ChannelTable] = Field(min_length=1)
     audiences: dict[Name, AudienceSettings] = Field(default_factory=dict)
     routes: tuple[Route, ...] = ()
@@ -154,27 +151,33 @@ class Settings(SettingsTable):
 
     @model_validator(mode="after")
     def _check_references(self) -> Self:
-        errors = [
-            *chain.from_iterable(
-                (*_language_errors(name, channel, self.languages), *_audience_errors(name, channel, self.audiences))
-                for name, channel in self.channels.items()
-            ),
-            *self._duty_errors(),
-            *self._word_errors(),
-            *self._route_errors(),
-        ]
-        if errors:
+        if errors := [*self._language_errors(), *self._reference_errors(), *self._word_errors()]:
             raise ValueError(Text.join("\n", errors))
         return self
 
-    def _duty_errors(self) -> Iterator[AnyText]:
-        for name in self.reminders.to:
-            if name not in self.channels:
-                yield Text(
-                    "reminders.to: {name!r} is not a channel. {did_you_mean}",
-                    name=name,
-                    did_you_mean=did_you_mean(name, self.channels),
-                )
+    def _language_errors(self) -> Iterator[AnyText]:
+        known = dict.fromkeys((*SHIPPED, *self.languages), "")
+        for name, channel in self.channels.items():
+            for language in channel.languages:
+                if best_match(language, known) is None:
+                    add = Text('Add a file: [languages] {language} = "words/{language}.toml"', language=language)
+                    hint = Text.join(" ", (did_you_mean(language, known), add))
+                    yield _unknown(f"channels.{name}.languages", language, hint)
+
+    def _reference_errors(self) -> Iterator[AnyText]:
+        names = {*self.channels, *(tag for channel in self.channels.values() for tag in channel.tags)}
+        categories = {*PROFILES, *self.categories}
+        references: list[tuple[str, Iterable[str], Iterable[str]]] = [
+            *((f"channels.{name}.audiences", each.audiences, self.audiences) for name, each in self.channels.items()),
+            ("reminders.to", self.reminders.to, self.channels),
+        ]
+        for number, rule in enumerate(self.approval):
+            references.append((f"approval[{number}].categories", rule.categories, categories))
+        for number, route in enumerate(self.routes):
+            references.append((f"routes[{number}].to", route.to, names))
+            references.append((f"routes[{number}].categories", route.categories, categories))
+        for place, named, known in references:
+            yield from (_unknown(place, name, did_you_mean(name, known)) for name in sorted({*named} - {*known}))
         for number, route in enumerate(self.routes):
             for name in sorted({*route.to} & {*self.reminders.to}):
                 yield Text(
@@ -186,54 +189,15 @@ class Settings(SettingsTable):
     def _word_errors(self) -> Iterator[AnyText]:
         if not self.words:
             return
-        from policenotify.checks.words import LANGUAGES, shipped_words  # noqa: PLC0415 - the same
+        from policenotify.checks.words import LANGUAGES, shipped_words  # noqa: PLC0415 - reading settings needs no checks
 
         known = {name for language in LANGUAGES for name in shipped_words(language)}
         for name, change in self.words.items():
             if name not in known:
-                yield Text(
-                    "words: there is no list {name!r}. {did_you_mean}",
-                    name=name,
-                    did_you_mean=did_you_mean(name, known),
-                )
+                yield _unknown("words", name, did_you_mean(name, known))
             entries = {entry for language in LANGUAGES for entry in shipped_words(language).get(name, ())}
             for entry in sorted(change.remove.keys() - entries):
-                yield Text(
-                    "words.{name}.remove: {entry!r} is not in the list. {did_you_mean}",
-                    name=name,
-                    entry=entry,
-                    did_you_mean=did_you_mean(entry, entries),
-                )
-
-    def _route_errors(self) -> Iterator[AnyText]:
-        names = {*self.channels, *(tag for channel in self.channels.values() for tag in channel.tags)}
-        named = any(route.categories for route in self.routes) or any(each.categories for each in self.approval)
-        categories = {*PROFILES, *self.categories} if named else set()
-        for number, approval in enumerate(self.approval):
-            for code in sorted(approval.categories - categories):
-                hint = did_you_mean(code, categories)
-                yield Text(
-                    "approval[{number}].categories: there is no category {code!r}. {hint}",
-                    number=number,
-                    code=code,
-                    hint=hint,
-                )
-        for number, route in enumerate(self.routes):
-            for name in sorted({*route.to} - names):
-                yield Text(
-                    "routes[{number}].to: {name!r} is neither a channel nor a tag. {did_you_mean}",
-                    number=number,
-                    name=name,
-                    did_you_mean=did_you_mean(name, names),
-                )
-            for code in sorted(route.categories - categories):
-                hint = did_you_mean(code, categories)
-                yield Text(
-                    "routes[{number}].categories: there is no category {code!r}. {hint}",
-                    number=number,
-                    code=code,
-                    hint=hint,
-                )
+                yield _unknown(f"words.{name}.remove", entry, did_you_mean(entry, entries))
 
     @property
     def place(self) -> Path:
@@ -250,11 +214,6 @@ class Settings(SettingsTable):
         from policenotify.journal.keys import Keys  # noqa: PLC0415 - brings the ciphers
 
         return Keys.load(self.keys_path)
-
-    @property
-    def pictures_path(self) -> Path | None:
-        """The path of the folder of images, if there is one."""
-        return None if self.pictures is None else (self._place.parent / self.pictures).resolve()
 
     @property
     def hosted(self) -> bool:
@@ -340,27 +299,5 @@ def settings_error(place: Path, lines: Iterable[AnyText]) -> SettingsError:
     return SettingsError(Text.join("\n", [Text("The settings {place} are wrong:", place=place), *below]))
 
 
-def _language_errors(name: str, channel: ChannelTable, files: Iterable[str]) -> Iterator[AnyText]:
-    known = dict.fromkeys((*SHIPPED, *files), "")
-    for language in channel.languages:
-        if best_match(language, known) is None:
-            add = Text('Add a file: [languages] {language} = "words/{language}.toml"', language=language)
-            remedy = Text.join(" ", (did_you_mean(language, known), add))
-            yield Text(
-                "channels.{name}.languages: there are no phrases for {language!r}. {remedy}",
-                name=name,
-                language=language,
-                remedy=remedy,
-            )
-
-
-def _audience_errors(name: str, channel: ChannelTable, audiences: Iterable[str]) -> Iterator[AnyText]:
-    for audience in channel.audiences:
-        if audience not in audiences:
-            hint = did_you_mean(audience, audiences)
-            yield Text(
-                "channels.{name}.audiences: there is no audience {audience!r}. {hint}",
-                name=name,
-                audience=audience,
-                hint=hint,
-            )
+def _unknown(place: str, name: str, hint: AnyText) -> Text:
+    return Text("{place}: there is no {name!r}. {hint}", place=place, name=name, hint=hint)

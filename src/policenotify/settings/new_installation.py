@@ -90,11 +90,12 @@ def write_settings(
             secrets_folder.mkdir(mode=0o700)
             written.append(secrets_folder)
         if not ignored.exists():
-            _write(ignored, IGNORED)
+            ignored.write_text(IGNORED, "utf-8")
             written.append(ignored)
-        _write(settings, settings_template(language, django=django))  # from here on, another `init` refuses
+        settings.touch(mode=0o600, exist_ok=False)  # from here on, another `init` refuses
         with ExitStack() as undo:
             undo.callback(settings.unlink, missing_ok=True)
+            settings.write_text(settings_template(language, django=django), "utf-8")
             keys.save(keys_file)
             for path in (keys_file, *(Path(f"{path}{end}") for path in journals for end in _ENDS)):
                 undo.callback(path.unlink, missing_ok=True)
@@ -113,14 +114,3 @@ def _make_folder(place: Path) -> None:
     for folder in (*reversed(place.parents), place):
         if not folder.exists():
             folder.mkdir(mode=0o700)
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a new file for its owner only, whatever the umask: wholly or not at all."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        try:
-            file.write(text)
-            file.flush()
-        except BaseException:
-            path.unlink()
-            raise

@@ -33,7 +33,6 @@ from policenotify.model.locale import Locale
 from policenotify.networks.registry import default_capabilities, inspect_channel, network
 from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
-from policenotify.publishing.reminders import Reminder
 from policenotify.settings import Settings, locales_of, profiles_of, read_settings
 from policenotify.settings.loader import WITHHELD
 from policenotify.settings.model import ChannelTable
@@ -131,16 +130,16 @@ class Recording:
         self,
         path: str | os.PathLike[str] | None = None,  # noqa: ARG002 - as of `policenotify.open_publisher`
         *,
-        on_overdue: Callable[[Reminder], object] | None = None,
+        journal: str | None = None,  # noqa: ARG002 - see path
+        clock: Clock | None = None,  # noqa: ARG002 - see path
         on_event: Mapping[str, OnEvent] | None = None,
-        **_ignored: object,
     ) -> Publisher:
         """Open another publisher on the same channels and journal.
 
         `monkeypatch.setattr("dispatch.alerts.open_publisher", desk.open_publisher)`, where `dispatch/alerts.py` begins
         with `from policenotify import open_publisher`. The settings are ignored.
         """
-        return self._open(on_overdue=on_overdue, on_event=on_event)
+        return self._open(on_event=on_event)
 
     def _check(self, channel: str) -> None:
         if channel not in self.publisher.installation.channel_configs:
@@ -205,11 +204,7 @@ def recording_publisher(
         folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="policenotify-recorded-"))
         url = journal or str(Path(folder) / "journal.db")
 
-        def open_(
-            *,
-            on_overdue: Callable[[Reminder], object] | None = None,
-            on_event: Mapping[str, OnEvent] | None = None,
-        ) -> Publisher:
+        def open_(*, on_event: Mapping[str, OnEvent] | None = None) -> Publisher:
             ledger = open_journal(url, keys=keys, clock=clock_, create=True)
             opened.callback(ledger.close)
             publisher = Publisher(
@@ -218,7 +213,6 @@ def recording_publisher(
                     channels=silent,
                     clock=_RealPace(clock_),
                     backoff=lambda _age: RETRY_DELAY,
-                    on_overdue=on_overdue,
                     on_event=on_event,
                     **options,
                 )

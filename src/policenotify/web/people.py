@@ -103,11 +103,11 @@ _DONE: Final = _page(
     "<h2>Unsubscribed</h2>\n<p>We will not write to you through this list any more. To receive alerts again, contact "
     "the service that sends them.</p>",
 )
-_LATER: Final = _page(
-    "Réessayez plus tard – Try again later",
-    "<h1>Réessayez dans quelques minutes</h1>\n<p>Votre demande n’a pas pu être enregistrée. Rien n’a changé.</p>",
-    "<h2>Try again in some minutes</h2>\n<p>Your request could not be stored. Nothing has changed.</p>",
-)
+
+
+def _later() -> HTTPException:
+    text = "Réessayez dans quelques minutes : rien n’a changé. – Try again in some minutes: nothing has changed."
+    return HTTPException(503, text, headers={**_HEADERS, "Retry-After": str(_AGAIN)})
 
 
 def _leaving(ask: Callable[[str], bool], page: str) -> Callable[[Request], Response]:
@@ -115,7 +115,7 @@ def _leaving(ask: Callable[[str], bool], page: str) -> Callable[[Request], Respo
         try:
             ours = ask(request.path_params["token"])
         except JournalError:
-            return HTMLResponse(_LATER, status_code=503, headers={**_HEADERS, "Retry-After": str(_AGAIN)})
+            raise _later() from None
         if not ours:
             raise HTTPException(404)
         return HTMLResponse(page, headers=_HEADERS)
@@ -143,7 +143,7 @@ def routes(people: PeopleService) -> list[Route]:
                 query=request.url.query,
             )
         except JournalError:
-            raise HTTPException(503, headers={"Retry-After": str(_AGAIN)}) from None
+            raise _later() from None
         except (ClientDisconnect, ValueError):  # the server would log it with a traceback
             raise HTTPException(400) from None
         if not confirmation:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from policenotify.campaigns import Action, Decision, decide, run, submit
+from policenotify.campaigns import Action, run, submit
 from policenotify.campaigns.runner import EVENT_KIND, upcoming
 from policenotify.cli.commands.demo import StoryClock
 from policenotify.errors import ApprovalMissing, DraftConflict, PublishingStopped
@@ -53,7 +53,7 @@ def test_an_open_incident_defers_it_and_the_journal_records_it_once(desk: Desk) 
     at(desk, "2026-01-01T21:00")
     publisher.publish(opened.end("Fin"), key="e", actor="desk", wait=NOW)
     assert [one.key for one in run(publisher, mine, actor="prévention", wait=NOW).published] == [
-        "campaign ete 2026-01-01 a"
+        "campaign ete 2026-01-01"
     ]
     assert list(publisher.journal.audit.events(EVENT_KIND, utc("2026-01-01T00:00"))) == [
         {"campaign": "ete", "day": "2026-01-01", "action": "wait", "reason": "incident 2026-4711 is open"}
@@ -80,7 +80,7 @@ def test_one_campaign_that_is_wrong_silences_no_other(desk: Desk) -> None:
     done = run(publisher, [wrong, refused, campaign()], actor="prévention", wait=NOW)
     assert "no channel has the name or tag 'nowhere'" in str(done.problems["faux"])
     assert "PN104" in str(done.problems["refus"])
-    assert keys(publisher) == ["campaign ete 2026-01-01 a"] == [one.key for one in done.published]
+    assert keys(publisher) == ["campaign ete 2026-01-01"] == [one.key for one in done.published]
 
 
 def test_a_purge_that_deleted_its_key_does_not_publish_it_again(desk: Desk) -> None:
@@ -93,7 +93,8 @@ def test_a_purge_that_deleted_its_key_does_not_publish_it_again(desk: Desk) -> N
     [again] = run(publisher, [campaign()], actor="prévention").published
     assert again.at < utc("2026-01-02T00:00")  # the first one
     other = campaign(messages=[{**tip("d"), "name": "a"}])
-    assert "already names publication" in str(run(publisher, [other], actor="prévention").problems["ete"])
+    done = run(publisher, [other], actor="prévention")
+    assert (done.published, done.problems) == ((), {})
     assert len(desk.bluesky.posts) == 2
 
 
@@ -110,7 +111,6 @@ def test_the_forecast_continues_from_what_was_published(desk: Desk) -> None:
     run(publisher, [campaign()], actor="prévention", wait=NOW)
     plan = upcoming(publisher, [campaign()], date(2026, 1, 1), date(2026, 1, 3))
     assert [(one.occurrence.day.day, one.variant) for one in plan] == [(2, "b"), (3, "c")]
-    assert run(publisher, [campaign()], actor="x", wait=NOW).next_at == utc("2026-01-02T17:00")
 
 
 def test_two_machines_at_the_same_moment_with_two_versions_of_the_file(desk: Desk) -> None:
@@ -124,33 +124,6 @@ def test_two_machines_at_the_same_moment_with_two_versions_of_the_file(desk: Des
     with ThreadPoolExecutor(2) as machines:
         assert sorted(machines.map(run_once, range(2))) == [0, 1]
     assert len(keys(publishers[0])) == 1
-
-
-def test_an_equal_text_is_not_published_twice(desk: Desk) -> None:
-    publisher = desk.publisher([desk.on_bluesky(languages=("fr", "en"))])
-    english = [{"language": "en", "headline": "Going on holiday?"}]
-    messages = [{**one, "message": {**one["message"], "translations": english}} for one in (tip("a"), tip("b"))]
-    mine = campaign(messages=messages, pacing={"spacing": "0m"})
-    done = run(publisher, [mine], actor="prévention", wait=NOW)
-    assert (done.published, list(done.problems)) == ((), ["ete"])
-    assert "Messages 'a' and 'b' read the very same on bluesky (en): '🏠 Going on holiday?" in str(done.problems["ete"])
-    on_purpose = campaign(messages=messages, pacing={"spacing": "0m", "repeat_after": "0m"})
-    assert len(run(publisher, [on_purpose], actor="prévention", wait=NOW).published) == 1
-
-
-def test_a_machine_that_stalled_leaves_it_to_those_that_did_not(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = desk.publisher(), desk.publisher()
-
-    def stalling(*given: Any, **named: Any) -> tuple[Decision, ...]:
-        monkeypatch.undo()
-        made = decide(*given, **named)
-        at(desk, "2026-01-01T17:02")
-        assert len(run(second, [campaign(messages=[tip("z")])], actor="prévention", wait=NOW).published) == 1
-        return made
-
-    monkeypatch.setattr("policenotify.campaigns.runner.decide", stalling)
-    assert run(first, [campaign()], actor="prévention", wait=NOW).published == ()
-    assert keys(second) == ["campaign ete 2026-01-01 z"]
 
 
 # --- messages that other people read first
@@ -178,7 +151,7 @@ def test_what_others_must_read_is_published_when_one_has(desk: Desk) -> None:
     done = publisher.drafts.approve(drafts[0].id, digest=drafts[0].digest, actor="hugo")
     assert (done.state, done.publication) == ("approved", None)
     published = run(publisher, [mine], actor="cron", wait=NOW)
-    assert (keys(publisher), published.problems) == (["campaign ete 2026-01-01 a"], {})
+    assert (keys(publisher), published.problems) == (["campaign ete 2026-01-01"], {})
     assert run(publisher, [mine], actor="cron", wait=NOW).published == ()
     at(desk, "2026-01-02T17:30")
     assert "Message 'b' waits" in str(run(publisher, [mine], actor="cron", wait=NOW).problems["ete"])
@@ -186,7 +159,7 @@ def test_what_others_must_read_is_published_when_one_has(desk: Desk) -> None:
     for day in ("02", "03", "04"):
         at(desk, f"2026-01-{day}T17:40")
         run(publisher, [mine], actor="cron", wait=NOW)
-    assert keys(publisher) == [f"campaign ete 2026-01-0{day} {name}" for day, name in enumerate("abab", 1)]
+    assert keys(publisher) == [f"campaign ete 2026-01-0{day}" for day in range(1, 5)]
     publisher.journal.audit.verify()
 
 
@@ -244,7 +217,3 @@ def test_the_end_of_the_school_calendar_is_reported(desk: Desk, day: str, *, cal
         result = run(publisher, [needs, campaign(name="autre")], actor="prévention", wait=NOW)
         assert [str(line).partition(":")[0] for line in result.calendar] == ["ete"] * calendar
         assert result.silent is silent
-    lines = [line for line in publisher.operations.doctor(actor="chef").lines if line.check == "campaigns"]
-    assert [(line.state, "2028-08-31" in str(line.detail)) for line in lines] == [
-        ("WRONG" if silent else "note", True)
-    ] * calendar

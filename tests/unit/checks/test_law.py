@@ -193,12 +193,6 @@ def test_the_text_of_a_post_is_judged_for_its_links() -> None:
     assert list(check_links("Infos : https://a.gouv.fr", (".gouv.fr",), field="sms")) == []
 
 
-def test_the_name_of_a_file_is_read() -> None:
-    named = replace(context(), file_names=(("fr", "images.0.path", "Karim Bensalah.jpg"),))
-    [finding] = [finding for finding in run_checks(named) if finding.code == "PN202"]
-    assert (finding.field, finding.span) == ("images.0.path", (0, 14))
-
-
 # --- single rules
 
 

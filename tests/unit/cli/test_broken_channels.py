@@ -116,10 +116,10 @@ def test_nothing_is_worded_for_a_channel_of_which_nothing_is_known(run: Run, des
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("[channels.presse]", "[channels.presse", "are not TOML"),
+        ("[channels.presse]", "[channels.presse", "is not TOML"),
         ("zone =", "zohne =", "Did you mean 'zone'?"),
         ("[channels.presse]", f'{_AGAIN}password = "x"\n[channels.presse]', "are the same account"),
-        ("handle =", 'languages = ["oc"]\nhandle =', "there are no phrases for 'oc'"),
+        ("handle =", 'languages = ["oc"]\nhandle =', "there is no 'oc'"),
         (
             'network = "bluesky"',
             'netwrok = "bluesky"',

@@ -143,7 +143,9 @@ def test_every_answer_says_what_to_do_in_at_most_forty_words(golden: str) -> Non
 @pytest.mark.usefixtures("french")
 def test_json_is_english_in_every_language(run: Run) -> None:
     refused = run("update", "2026-4711", "Une voie rouverte", "--json")
-    assert refused.document["error"]["text"].startswith("Nothing was sent. There is no incident '2026-4711'.")
+    assert refused.document["error"]["text"].startswith(
+        "Nothing was sent. There is no incident, publication or key '2026-4711'."
+    )
     assert run("publish", *ACCIDENT, "--json").document["publication"]["receipts"][0]["outcome"] == "posted"
 
 

@@ -219,7 +219,7 @@ def test_an_approval_is_of_what_is_published(publisher: Publisher, desk: Desk) -
         lambda: publisher.drafts.publish(draft.id, actor="claire"),
         lambda: publisher.drafts.approve(draft.id, digest=draft.digest, actor="ines"),
     ):
-        with pytest.raises(DraftConflict, match=r"takes from its incident has changed since: .*instruction.*submit"):
+        with pytest.raises(DraftConflict, match=r"takes from its incident or the settings has changed since.*--submit"):
             stale()
     again = publisher.drafts.submit(draft.id, actor="claire")
     assert (again.state, again.revision, again.approvals) == (DraftState.SUBMITTED, 1, ())

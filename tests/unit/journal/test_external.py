@@ -253,12 +253,12 @@ def test_an_awaited_transaction_is_joined_by_its_own_task_only(new_journal: NewJ
             _, seen = await asyncio.gather(publish(connection, opened.update("Une voie"), "update"), others())
             assert seen is None
             await connection.commit()
-        await awaited.drain(LONG)  # an end supersedes what was never posted
+        await awaited.call(lambda desk: desk.drain(LONG))  # an end supersedes what was never posted
         async with AsyncSession(engine) as session, session.begin():
             await publish(session, opened.end("Fin d'intervention", description="Rouvert."), "end")
             with pytest.raises(ValueError, match="wait: nothing can be delivered before you commit"):
                 await awaited.publish(accident(), key="x", actor="dispatch", connection=session, wait=1)
-        await awaited.wake()
+        await awaited.call(Publisher.wake)
         await engine.dispose()
 
     asyncio.run(host())

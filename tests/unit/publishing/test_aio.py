@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
-import textwrap
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -21,7 +18,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message
-from policenotify.publishing.aio import AsyncPublisher, _call
+from policenotify.publishing.aio import AsyncPublisher
 from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
@@ -72,7 +69,7 @@ def test_call_it_means_the_same(publisher: Publisher, sky: Scripted) -> None:
                 opened.update("Une voie rouverte"), key="update", actor="desk", to=None, wait=timedelta(0)
             )
             assert waiting.on("sky").outcome is Outcome.WAITING
-            assert await awaited.drain(timedelta(seconds=10)) is None
+            assert await awaited.call(lambda desk: desk.drain(timedelta(seconds=10))) is None
             [incident] = await awaited.call(lambda desk: desk.operations.incidents())
             assert incident.id == "2026-4711"
 
@@ -123,18 +120,6 @@ def test_its_errors_are_raised_to_the_awaiting_caller(publisher: Publisher) -> N
     asyncio.run(desk())
 
 
-@pytest.mark.parametrize("error", [KeyError("x"), asyncio.CancelledError(), SystemExit(3)])
-def test_nothing_that_is_raised_leaves_anybody_waiting(error: BaseException) -> None:
-    def call() -> None:
-        raise error
-
-    async def desk() -> None:
-        await asyncio.wait_for(_call(call), timeout=PATIENCE)
-
-    with pytest.raises(type(error)):
-        asyncio.run(desk())
-
-
 def test_cancelling_stops_the_waiting_and_not_the_post(publisher: Publisher, sky: Scripted) -> None:
     hang = Hang()
     sky.sends.append(hang)
@@ -146,50 +131,9 @@ def test_cancelling_stops_the_waiting_and_not_the_post(publisher: Publisher, sky
         with pytest.raises(asyncio.CancelledError):
             await publishing
         hang.go.set()
-        await AsyncPublisher(publisher).drain(timedelta(seconds=10))
+        await AsyncPublisher(publisher).call(lambda desk: desk.drain(timedelta(seconds=10)))
 
     asyncio.run(desk())
     told = publisher.operations.publication("open")
     assert told is not None
     assert told.on("sky").outcome is Outcome.POSTED
-
-
-HANGING = """
-import asyncio, sys
-from pathlib import Path
-from threading import Event
-from datetime import timedelta
-from policenotify.publishing.aio import AsyncPublisher
-from policenotify.journal.clock import SystemClock
-from policenotify.publishing.installation import Installation
-from policenotify.publishing.publisher import Publisher
-from tests.unit.publishing.test_aio import MESSAGE, PARIS, SENDER, Book, Scripted
-
-sky = Scripted()
-sky.sends.append(lambda request: Event().wait())
-clock = SystemClock()
-publisher = Publisher(Installation(journal=Book(Path(sys.argv[1]), clock).journal, channels=[sky.configured("sky")],
-                      zone=PARIS, sender=SENDER, clock=clock, wait=timedelta(hours=1)))
-
-async def desk():
-    publishing = asyncio.create_task(AsyncPublisher(publisher).publish(MESSAGE, key="open", actor="desk"))
-    while not sky.said:
-        await asyncio.sleep(0.01)
-    publishing.cancel()
-
-asyncio.run(desk())
-print("over", flush=True)
-"""
-
-
-@pytest.mark.slow
-def test_a_hanging_call_does_not_keep_the_program_from_ending(tmp_path: Path) -> None:
-    with subprocess.Popen(  # noqa: S603 - our own interpreter, our own text
-        [sys.executable, "-c", textwrap.dedent(HANGING), str(tmp_path)],
-        cwd=Path(__file__).parents[3],
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as program:
-        assert program.stdout is not None
-        assert program.stdout.readline() == "over\n"
-        assert program.wait(PATIENCE) == 0

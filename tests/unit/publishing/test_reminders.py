@@ -25,7 +25,7 @@ from policenotify.model.message import Message
 from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.installation import Installation as Given
 from policenotify.publishing.publisher import Publisher
-from policenotify.publishing.reminders import Reminder, ReminderPolicy
+from policenotify.publishing.reminders import ReminderPolicy
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.text import Budget
@@ -66,10 +66,12 @@ class Installation:
         for one in publishers:
             one.drain(LONG)
 
-    def overdue_events(self, publisher: Publisher) -> list[str]:
+    def raised(self, publisher: Publisher) -> list[tuple[str, int]]:
+        """Return incident and level of each reminder that was raised."""
         with publisher.journal.read() as connection:
             query = select(schema.event.c.body).where(schema.event.c.kind == "overdue").order_by(schema.event.c.id)
-            return list(connection.execute(query).scalars())
+            bodies = map(json.loads, connection.execute(query).scalars())
+            return [(body["incident"], body["level"]) for body in bodies]
 
 
 @pytest.fixture
@@ -98,51 +100,35 @@ def test_each_level_is_raised_once_by_the_first_process(
     installation: Installation, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
-    told: list[Reminder] = []
-    one, other = (installation.publisher(on_overdue=told.append) for _ in range(2))
-    due = _open(one)
+    one, other = installation.publisher(), installation.publisher()
+    _open(one)
     installation.after(HOUR - MINUTE, one, other)
-    assert told == []
+    assert installation.raised(one) == []
     for span in (MINUTE, MINUTE, 14 * MINUTE, 45 * MINUTE, 4 * HOUR, 4 * HOUR):
         installation.after(span, other, one)
-    assert [reminder.level for reminder in told] == [1, 2, 3, 4, 5]
-    first = told[0]
-    assert (first.incident, first.category, first.due_at, first.lateness, first.exercise) == (
-        INCIDENT, "traffic_accident", due, NOW, False,
-    )  # fmt: skip
-    assert (first.headline, first.place) == ("Accident de la circulation", "Montpellier, avenue de Toulouse")
+    assert installation.raised(one) == [(INCIDENT, level) for level in (1, 2, 3, 4, 5)]
     assert caplog.records[0].getMessage() == (
-        "Incident … (traffic_accident) has been overdue since 2026-03-02 07:30 UTC, reminder 1: "
-        "its end or an update is owed. See: policenotify incidents"
+        "An incident (traffic_accident) has been overdue since 2026-03-02 07:30 UTC, reminder 1: "
+        "its end or an update is owed."
     )
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 5
-    assert [
-        json.loads(body).items() >= {"due_at": due.isoformat(), "incident": INCIDENT, "level": level}.items()
-        for level, body in enumerate(installation.overdue_events(one), 1)
-    ] == [True] * 5
     [line] = one.operations.incidents()
-    assert (line.status, line.reminders, line.reminded_at) == (
-        IncidentStatus.OPEN,
-        5,
-        told[-1].at,
-    )  # and it is not over
+    assert (line.status, line.reminders) == (IncidentStatus.OPEN, 5)  # and it is not over
 
 
 def test_a_reminder_that_fell_due_without_a_worker_is_raised_once(installation: Installation) -> None:
-    told: list[Reminder] = []
-    publisher = installation.publisher(on_overdue=told.append)
+    publisher = installation.publisher()
     _open(publisher)
     installation.clock.pass_by(4 * HOUR.total_seconds())
     _open(publisher, "new")
     installation.after(NOW, publisher, publisher)
-    assert [(one.incident, one.level, one.lateness) for one in told] == [(INCIDENT, 3, 3 * HOUR)]
+    assert installation.raised(publisher) == [(INCIDENT, 3)]
     installation.after(HOUR, publisher)
-    assert [(one.incident, one.level) for one in told[1:]] == [("new", 1)]
+    assert installation.raised(publisher)[1:] == [("new", 1)]
 
 
 def test_an_update_restarts_the_reminders_and_an_end_stops_them(installation: Installation) -> None:
-    told: list[Reminder] = []
-    publisher = installation.publisher(on_overdue=told.append)
+    publisher = installation.publisher()
     _open(publisher)
     installation.after(2 * HOUR, publisher)
     said = publisher.operations.incident(INCIDENT)
@@ -152,10 +138,10 @@ def test_an_update_restarts_the_reminders_and_an_end_stops_them(installation: In
     publisher.publish(update, key="update", actor="desk")
     assert (publisher.operations.incidents()[0].reminders, publisher.operations.incidents()[0].reminded_at) == (0, None)
     installation.after(HOUR, publisher)
-    assert [reminder.level for reminder in told] == [3, 1]
+    assert [level for _, level in installation.raised(publisher)] == [3, 1]
     publisher.publish(said.end("Fin", description="Circulation rétablie."), key="end", actor="desk")
     installation.after(9 * HOUR, publisher)
-    assert len(told) == 2
+    assert len(installation.raised(publisher)) == 2
 
 
 # --- where
@@ -204,7 +190,7 @@ def test_a_reminder_waits_for_an_unusable_duty_channel_despite_the_others(
 
 def test_the_public_never_reaches_the_duty_channel(installation: Installation) -> None:
     publisher = installation.publisher(reminders=DUTY)
-    with pytest.raises(SettingsError, match="channel 'duty' is retired"):
+    with pytest.raises(SettingsError, match="'duty' does not take this message"):
         publisher.publish(accident(), key="k", actor="desk", to=["duty"])
     publisher.publish(accident(), key="k", actor="desk", to=["all"])
     update = publisher.operations.incident(INCIDENT).update("Une voie rouverte")
@@ -225,15 +211,14 @@ def test_an_exercise_stays_among_exercises(installation: Installation) -> None:
 
 
 def test_a_stop_halts_its_messages_but_not_the_reminder(installation: Installation) -> None:
-    told: list[Reminder] = []
-    publisher = installation.publisher(reminders=DUTY, on_overdue=told.append)
+    publisher = installation.publisher(reminders=DUTY)
     _open(publisher)
     publisher.journal.stop("adm")
     installation.after(HOUR, publisher)
-    assert ([reminder.level for reminder in told], installation.duty.said) == ([1], [])
+    assert (installation.raised(publisher), installation.duty.said) == ([(INCIDENT, 1)], [])
     publisher.journal.resume("adm")
     installation.after(MINUTE, publisher, publisher)
-    assert (len(told), len(installation.duty.said)) == (1, 1)
+    assert (len(installation.raised(publisher)), len(installation.duty.said)) == (1, 1)
 
 
 # --- many at once
@@ -246,34 +231,33 @@ def _open_many(publisher: Publisher, count: int, **changes: Any) -> None:
         publisher.publish(opening, key=lifecycle.incident or "", actor="desk", wait=NOW)
 
 
-def test_deliveries_do_not_wait_for_reminders(installation: Installation) -> None:
-    publisher = installation.publisher(on_overdue=lambda _reminder: until(lambda: len(installation.sky.said) == 2))
+def test_deliveries_do_not_wait_for_reminders(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*_given: object) -> tuple[()]:
+        until(lambda: len(installation.sky.said) == 2)
+        return ()
+
+    publisher = installation.publisher()
     _open(publisher)
     installation.clock.pass_by(HOUR.total_seconds())
     publisher.publish(TIP, key="tip", actor="desk", wait=NOW)
+    monkeypatch.setattr("policenotify.publishing.duty.raise_due", slow)
     publisher.drain(LONG)
     assert len(installation.sky.said) == 2
 
 
 def test_of_many_overdue_incidents_one_reminder_stands_for_those_beyond_twenty(installation: Installation) -> None:
-    told: list[Reminder] = []
-    publisher = installation.publisher(reminders=DUTY, on_overdue=told.append)
+    publisher = installation.publisher(reminders=DUTY)
     _open_many(publisher, 30)
     _open_many(publisher, 2, exercise=True)
     installation.after(HOUR, publisher, publisher)
-    assert [(reminder.others, reminder.exercise) for reminder in told] == [
-        *[(0, False)] * 20,
-        (9, False),
-        *[(0, True)] * 2,
-    ]
-    assert "9 more are overdue: policenotify incidents" in str(told[20])
+    raised = [incident for incident, _ in installation.raised(publisher)]
+    assert raised == [*(f"I-{number:03d}" for number in range(21)), "E-000", "E-001"]
     assert (len(installation.duty.said), len(installation.drill.said)) == (21, 2)
     assert "(+ 9)" in _texts(installation.duty)[20]
     first = publisher.operations.incident("I-000")
     publisher.publish(first.end("Fin", description="Rouvert."), key="end", actor="desk", to=None)
     installation.after(MINUTE, publisher)
-    assert [reminder.incident for reminder in told[23:]] == ["I-021"]
-    assert told[-1].others == 8
+    assert [incident for incident, _ in installation.raised(publisher)[23:]] == ["I-021"]
 
 
 def test_a_second_reading_is_reminded_of_like_an_end(installation: Installation) -> None:

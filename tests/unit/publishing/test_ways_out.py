@@ -20,7 +20,7 @@ from policenotify.journal.records import NewPublication
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage
 from policenotify.model.location import Location
-from policenotify.model.message import Basis, Image, Message
+from policenotify.model.message import Basis, Message
 from policenotify.publishing.approval import ApprovalRule, rule_for
 from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
@@ -307,15 +307,3 @@ def test_a_desk_changes_the_word_lists(make: Make) -> None:
     assert make().preview(message).allowed
     added = Vocabulary({"insult": WordListChange(add=("olibrius",))})
     assert not make(words=added).preview(message).allowed
-
-
-def test_the_names_of_files_are_checked(make: Make, tmp_path: Path) -> None:
-    from PIL import Image as Picture  # noqa: PLC0415 - an extra
-
-    file = tmp_path / "Karim_Bensalah.png"
-    Picture.new("RGB", (64, 64)).save(file)
-    message = Message(
-        category="scam_cyber", headline="Attention", images=(Image(alt="Affiche de prévention du service", path=file),)
-    )
-    blocking = {(one.code, one.field) for one in make().preview(message).findings if one.blocks}
-    assert blocking == {("PN202", "images.0.path"), ("PN601", "message")}

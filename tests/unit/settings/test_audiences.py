@@ -134,7 +134,7 @@ def test_wrong_tables(write: Write, table: str, line: str) -> None:
 @pytest.mark.parametrize(
     ("channel", "line"),
     [
-        ('audiences = ["peopel"]', "channels.press.audiences: there is no audience 'peopel'. Did you mean 'people'?"),
+        ('audiences = ["peopel"]', "channels.press.audiences: there is no 'peopel'. Did you mean 'people'?"),
         ('audiences = ["people"]\nrecipients = []', "channels.press: write recipients or audiences, not both"),
         ('audiences = ["people"]\nmost_cost = 5.0', "channels.press: most_cost needs a price"),
         ('audiences = ["people"]\nmost_people = 0', "channels.press.most_people: Input should be greater than 0"),

@@ -59,11 +59,11 @@ def test_settings_that_others_may_change_are_refused(place: Path, mode: int) -> 
     """A user who may write the settings can have the passwords sent to another server."""
     file = place / "policenotify.toml"
     file.chmod(mode)
-    with pytest.raises(SettingsError, match=f"settings are not used.*chmod 600 {file}"):
+    with pytest.raises(SettingsError, match=f"chmod 600 {file}"):
         read_settings(file, environ={})
     file.chmod(0o600)
     place.chmod(0o777)
-    with pytest.raises(SettingsError, match=f"settings are not used.*chmod go-w {place}"):
+    with pytest.raises(SettingsError, match=f"chmod go-w {place}"):
         read_settings(file, environ={})
 
 
@@ -94,7 +94,7 @@ def test_settings_with_the_password_of_the_journal_are_refused_if_others_may_rea
         assert read_settings(file, environ={}).journal_url == url
         file.chmod(0o644)
         if refused:
-            with pytest.raises(SettingsError, match=f"settings are not used.*chmod 600 {file}") as raised:
+            with pytest.raises(SettingsError, match=f"chmod 600 {file}") as raised:
                 read_settings(file, environ={})
             assert "hunter22" not in str(raised.value)
         else:
@@ -123,7 +123,7 @@ def test_phrases_that_others_may_change_are_refused(place: Path) -> None:
     with (place / "policenotify.toml").open("a") as file:
         file.write('\n[languages]\nde = "de.toml"\n')
     (place / "de.toml").chmod(0o666)
-    with pytest.raises(SettingsError, match=rf"languages\.de: .*chmod 600 {place / 'de.toml'}\."):
+    with pytest.raises(SettingsError, match=rf"de\.toml: .*chmod 600 {place / 'de.toml'}"):
         read_settings(place / "policenotify.toml", environ={})
     (place / "de.toml").chmod(0o644)
     assert list(read_settings(place / "policenotify.toml", environ={}).languages) == ["de"]

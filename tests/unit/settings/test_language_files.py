@@ -393,11 +393,11 @@ def test_a_base_is_a_shipped_language(install: Install) -> None:
 def test_a_channel_language_without_texts_is_reported_at_start(install: Install) -> None:
     (line,) = wrongs(install(languages='"fr", "oc"'))
     assert line == (
-        "channels.bluesky.languages: there are no phrases for 'oc'. Known here: en, fr. "
+        "channels.bluesky.languages: there is no 'oc'. Known here: en, fr. "
         'Add a file: [languages] oc = "words/oc.toml"'
     )
     (line,) = wrongs(install(languages='"de-Latn"', de=GERMAN))
-    assert line.startswith("channels.bluesky.languages: there are no phrases for 'de-Latn'. Known here: de, en, fr.")
+    assert line.startswith("channels.bluesky.languages: there is no 'de-Latn'. Known here: de, en, fr.")
     read(install(languages='"fr-FR", "en-GB", "de-CH"', de=GERMAN))
 
 
@@ -436,9 +436,9 @@ def test_a_reminder_is_worded_by_its_language_or_the_one_that_lends(install: Ins
 
 def test_an_unreadable_file_is_reported(install: Install, tmp_path: Path) -> None:
     place = install(de="x =")
-    assert wrongs(place)[0].startswith(f"languages.de: the file {tmp_path}/words/de.toml is not TOML: ")
+    assert wrongs(place)[0].startswith(f"words/de.toml: The file {tmp_path}/words/de.toml is not TOML: ")
     (tmp_path / "words" / "de.toml").write_bytes(b"x = '\xe9'")
-    assert wrongs(place) == [f"languages.de: the file {tmp_path}/words/de.toml is not UTF-8; save it as UTF-8."]
+    assert wrongs(place) == [f"words/de.toml: The file {tmp_path}/words/de.toml is not UTF-8; save it as UTF-8."]
     (tmp_path / "words" / "de.toml").unlink()
     (line,) = wrongs(place)
-    assert line.startswith(f"languages.de: the file {tmp_path}/words/de.toml cannot be read (No such")
+    assert line.startswith(f"words/de.toml: The file {tmp_path}/words/de.toml cannot be read (No such")

@@ -246,17 +246,12 @@ def _an_application() -> None:
 
 
 def test_an_application_that_opens_and_closes_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    overdue: list[object] = []
     with recording_publisher() as desk:
         monkeypatch.setattr(policenotify, "open_publisher", desk.open_publisher)
         _an_application()
         assert desk.posts == ()
         desk.deliver()
         assert len(desk.posts) == len(NETWORKS)
-        with desk.open_publisher(on_overdue=overdue.append) as another:
-            desk.clock.pass_by(timedelta(days=1).total_seconds())
-            another.drain(timedelta(seconds=5))
-        assert overdue
 
 
 def test_an_application_with_a_database_of_its_own(tmp_path: Path) -> None:

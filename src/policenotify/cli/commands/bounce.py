@@ -12,7 +12,7 @@ from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.errors import PolicenotifyError
 from policenotify.formats.mail_report import MOST_BYTES
 from policenotify.publishing.people import People
-from policenotify.settings import configured_channels
+from policenotify.settings import channels_of
 
 _PIECE: Final = 65_536
 
@@ -36,7 +36,7 @@ def bounce(call: CliContext, recipients: tuple[str, ...]) -> Exit:
     mail = _read()
     try:
         with call.journal() as (settings, journal):
-            channels = {channel.name: channel for channel in configured_channels(settings)[0]}
+            channels = {channel.name: channel for channel in channels_of(settings, tolerant=True)}
             done = People(journal, channels, journal.clock).bounce(mail, recipients)
     except PolicenotifyError as error:
         click.echo(str(error), err=True)

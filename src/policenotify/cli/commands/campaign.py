@@ -13,9 +13,8 @@ import click
 from policenotify import campaigns as running
 from policenotify.campaigns import Campaign, ForecastEntry, RunResult, Variant, load_campaigns
 from policenotify.campaigns.approval import find_draft, is_approved, missing_approval
-from policenotify.campaigns.ics import ics as icalendar
-from policenotify.campaigns.recurrence import SCHOOL_CALENDAR_END
-from policenotify.campaigns.runner import Texts, duplicate_text, upcoming, without_school_calendar
+from policenotify.campaigns.calendar import ics as icalendar
+from policenotify.campaigns.runner import upcoming, without_school_calendar
 from policenotify.cli import completion, output
 from policenotify.cli.commands.draft import draft_lines
 from policenotify.cli.commands.preview import preview_answer, preview_lines
@@ -29,7 +28,6 @@ from policenotify.errors import InvalidImage, MessageTooLong, SettingsError
 from policenotify.findings import APPROVAL_MISSING, Level
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import Publication, local_time
-from policenotify.publishing.diagnosis import school_calendar_end
 from policenotify.publishing.publisher import Publisher
 from policenotify.translation import AnyText, Text
 from policenotify.validation import did_you_mean
@@ -119,8 +117,6 @@ def _page(result: RunResult, zone: tzinfo) -> Iterator[Part]:
         yield output.Block(line, mark="✘ " if result.silent else "· ")
     if not (result.published or result.unfinished or result.decisions or result.problems):
         yield output.prose(Text("Nothing is due."))
-    if result.next_at:
-        yield output.prose(Text("Next: {next_at}.", next_at=local_time(result.next_at, zone)))
 
 
 @campaign.command(
@@ -175,7 +171,7 @@ class _CheckResult:
     """The result of a check.
 
     Attributes:
-        occurrences: How many are planned in the year ahead; none is counted where a message cannot be published.
+        occurrences: How many are due in the year ahead; none is counted where a message cannot be published.
         remarks: What would be published later than written, or not in full.
     """
 
@@ -193,39 +189,32 @@ class _CheckResult:
 
 def _check(campaigns: Sequence[Campaign], publisher: Publisher) -> _CheckResult:
     """Check every message, then, if all can be published, the calendar of a year."""
-    result, texts = _CheckResult(), dict[tuple[str, str, str, str], str]()
+    result = _CheckResult()
     now, names = publisher.journal.now(), {campaign.name for campaign in campaigns}
     for campaign in campaigns:
         for variant in campaign.messages:
-            result.add(f"{campaign.name} · {variant.name}", _check_message(campaign, variant, publisher, texts))
+            result.add(f"{campaign.name} · {variant.name}", _check_message(campaign, variant, publisher))
         missing = [
             (False, Text("yields to {name!r}, which is not checked with it.", name=name))
             for name in sorted(campaign.yields_to - names)
         ]
         result.add(campaign.name, missing)
-    result.remarks += [
-        school_calendar_end(name, SCHOOL_CALENDAR_END)
-        for name in without_school_calendar(campaigns, now.date() + _YEAR)
-    ]
+    result.remarks += without_school_calendar(campaigns, now.date() + _YEAR)
     if not result.problems:
         today = now.astimezone(publisher.installation.zone).date()
         first = max(today, min(campaign.start for campaign in campaigns))
         entries = upcoming(publisher, campaigns, first, first + _YEAR)
         result.occurrences = len(entries)
         for campaign in campaigns:
-            if all(entry.occurrence.campaign != campaign.name for entry in entries):
+            times = [entry.occurrence.due for entry in entries if entry.occurrence.campaign == campaign.name]
+            if not times:
                 result.add(campaign.name, [(False, Text("nothing is due in the year ahead."))])
-        for entry in entries:
-            result.add(
-                f"{entry.occurrence.campaign} · {entry.occurrence.day}",
-                _check_entry(entry, publisher.installation.zone),
-            )
+            if any(campaign.quiet.includes(campaign.local(due).time()) for due in times):
+                result.add(campaign.name, [(False, Text("it is due in its quiet hours, and waits for their end."))])
     return result
 
 
-def _check_message(
-    campaign: Campaign, variant: Variant, publisher: Publisher, texts: Texts
-) -> Iterator[tuple[bool, AnyText]]:
+def _check_message(campaign: Campaign, variant: Variant, publisher: Publisher) -> Iterator[tuple[bool, AnyText]]:
     """Yield what forbids a message, each with True, and what is only to know."""
     try:
         preview = publisher.preview(variant.message, to=campaign.to or None)
@@ -234,8 +223,6 @@ def _check_message(
         return
     if not preview.posts:
         yield True, Text("no route takes it. Add one, or name its channels in 'to'.")
-    if campaign.pacing.repeat_after and (same := duplicate_text(campaign, variant, preview.posts, texts)):
-        yield True, same
     for target in preview.refusals:
         yield True, Text("{channel}: {refused}", channel=target.channel, refused=target.refused)
     findings = [finding for finding in preview.findings if finding.code != APPROVAL_MISSING]
@@ -249,14 +236,6 @@ def _check_message(
     for post in preview.posts:
         for part in post.omitted:
             yield False, Text("left out on {channel}: {part}", channel=post.target.channel, part=part)
-
-
-def _check_entry(entry: ForecastEntry, zone: tzinfo) -> Iterator[tuple[bool, AnyText]]:
-    if entry.at is None and not str(entry.reason).startswith("a later one"):
-        yield True, Text("would never be published: {reason}.", reason=entry.reason)
-    elif entry.at != entry.occurrence.due:
-        moved = Text("waits until {at}", at=local_time(entry.at, zone)) if entry.at else Text("is merged")
-        yield False, Text("{moved}: {reason}.", moved=moved, reason=entry.reason)
 
 
 @campaign.command(
@@ -341,7 +320,7 @@ class CalendarAnswer:
 
 @campaign.command(
     "calendar",
-    short_help="Show what will be published when.",
+    short_help="Show what is due when.",
     epilog=exit_codes("1 a campaign is wrong; 6 no journal"),
 )
 @campaign_files
@@ -352,7 +331,7 @@ class CalendarAnswer:
 @common
 @pass_context
 def calendar(call: CliContext, files: tuple[str, ...], days: int, ics: str | None) -> Exit:
-    """Show what will be published, as long as no incident interferes.
+    """Show what is due. Quiet hours, the pace, another campaign or an incident may make it wait.
 
     \b
     Examples:
@@ -363,8 +342,7 @@ def calendar(call: CliContext, files: tuple[str, ...], days: int, ics: str | Non
         now = publisher.journal.now()
         campaigns = load_campaigns(files, allow_missing=True)
         today = now.astimezone(publisher.installation.zone).date()
-        late = max(campaign.late_for for campaign in campaigns) + timedelta(days=1)
-        forecast = upcoming(publisher, campaigns, today - late, today + timedelta(days=days))
+        forecast = upcoming(publisher, campaigns, today, today + timedelta(days=days))
     if ics is not None:
         try:
             Path(ics).write_bytes(icalendar(forecast, campaigns, now=now))
@@ -381,9 +359,5 @@ def calendar(call: CliContext, files: tuple[str, ...], days: int, ics: str | Non
 
 
 def _line(entry: ForecastEntry, campaign: Campaign) -> Part:
-    at = campaign.local(entry.at or entry.occurrence.due)
-    headline = campaign.variant(entry.variant).message.headline if entry.variant else ""
-    text: AnyText = Text.join(" · ", filter(None, (f"{at:%Y-%m-%d %H:%M}  {campaign.name}", entry.variant, headline)))
-    if entry.reason:
-        text = Text("{text} ({reason})", text=text, reason=entry.reason)
-    return output.Block(text, mark="· " if entry.at else "✘ ")
+    at, headline = campaign.local(entry.occurrence.due), campaign.variant(entry.variant).message.headline
+    return output.Block(f"{at:%Y-%m-%d %H:%M}  {campaign.name} · {entry.variant} · {headline}", mark="· ")

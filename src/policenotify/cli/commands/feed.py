@@ -14,7 +14,7 @@ from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.errors import ChannelError, SettingsError
 from policenotify.journal.clock import SystemClock
 from policenotify.networks.registry import NoStateStore
-from policenotify.settings import Settings, configured_channels
+from policenotify.settings import Settings, channels_of
 from policenotify.translation import AnyText, Text
 from policenotify.validation import did_you_mean
 
@@ -98,7 +98,7 @@ def _feeds(settings: Settings, channel: str | None) -> Iterator[ChannelConfig]:
                 did_you_mean=did_you_mean(channel, settings.channels),
             )
         )
-    for config in configured_channels(settings)[0]:
+    for config in channels_of(settings, tolerant=True):
         if config.network == "feed" and channel in {None, config.name}:
             if config.blocked:
                 raise SettingsError(config.blocked)

@@ -17,7 +17,7 @@ from policenotify.cli.usage import BadParameter, UsageError, typed_reason
 from policenotify.model.person import PersonRecord, Suppression
 from policenotify.model.receipt import local_time
 from policenotify.publishing.people import People
-from policenotify.settings import Settings, configured_channels
+from policenotify.settings import Settings, channels_of
 from policenotify.translation import Text, text_of
 
 _MOST = 20  # suppressions on a screen
@@ -44,7 +44,7 @@ def people() -> None:
 def _opened(call: CliContext) -> Iterator[tuple[Settings, People, datetime]]:
     """Open what the commands work on, and the time now."""
     with call.journal() as (settings, journal):
-        channels = {channel.name: channel for channel in configured_channels(settings)[0]}
+        channels = {channel.name: channel for channel in channels_of(settings, tolerant=True)}
         yield settings, People(journal, channels, journal.clock), journal.now()
 
 

@@ -15,11 +15,10 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from django.db import connections, transaction
-from django.utils.module_loading import import_string
 
 from policenotify import settings
 from policenotify.integrations.django import signals
-from policenotify.integrations.django.database import alias, configured, journal_url, project_settings
+from policenotify.integrations.django.database import alias, configured, journal_url, project_settings, runner
 from policenotify.integrations.host import ProcessPublisher
 from policenotify.journal.database.host_connection import borrowed
 from policenotify.model.message import Message
@@ -51,8 +50,8 @@ def close() -> None:
 
 def publisher() -> Publisher:
     """Return the publisher of this process, or of the runner in `POLICENOTIFY["RUNNER"]`."""
-    runner = configured("RUNNER")
-    return (import_string(runner) if runner else _process_publisher).publisher
+    current: Publisher = (runner() or _process_publisher).publisher
+    return current
 
 
 @contextmanager

@@ -241,7 +241,7 @@ class HeldFilter(admin.SimpleListFilter):  # type: ignore[misc]  # Django has no
 
 @admin.register(DeliveryRow)
 class DeliveryAdmin(JournalAdmin):
-    """Deliveries with their attempts. A held one can be settled, after a look on the network."""
+    """Deliveries. A held one can be settled, after a look on the network."""
 
     list_display = (
         "id", "channel", "publication", "operation", "shown_state", "attempts", "last_tried_at", "shown_reason",
@@ -251,14 +251,9 @@ class DeliveryAdmin(JournalAdmin):
     list_select_related = ("publication",)
     search_fields = ("=id", "=publication__id", "publication__key", "=publication__incident__id")
     fields = ("id", "publication", "channel", "language", "part", "operation", "shown_state", "halt",
-              "shown_reason", "shown_remedy", "code", "not_before", "not_after", "last_tried_at", "settled_at",
-              "tries")  # fmt: skip
-    readonly_fields = ("shown_state", "shown_reason", "shown_remedy", "tries")
-
-    @admin.display(description=say_later("attempts"))  # type: ignore[untyped-decorator]  # Django has no types
-    def tries(self, row: DeliveryRow) -> str:
-        """Return its attempts as a table."""
-        return str(render_to_string(f"{FOLDER}/attempts.html", {"rows": row.tries.order_by("number")}))
+              "shown_reason", "shown_remedy", "code", "not_before", "not_after", "attempts",
+              "last_tried_at", "settled_at")  # fmt: skip
+    readonly_fields = ("shown_state", "shown_reason", "shown_remedy")
 
 
 @admin.register(DraftRow)

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 from django.conf import settings
 from django.core.management.base import CommandError
 from django.db import connections
+from django.utils.module_loading import import_string
 
 from policenotify.errors import MissingExtra, PolicenotifyError, SettingsError
 from policenotify.settings import Settings, read_settings
@@ -29,6 +30,12 @@ def configured(name: str, default: str | None = None) -> Any:  # noqa: ANN401 - 
     """Return a value of `POLICENOTIFY`: SETTINGS, DATABASE (alias) or RUNNER (path)."""
     given = getattr(settings, "POLICENOTIFY", {})
     return given.get(name, default) if isinstance(given, Mapping) else default
+
+
+def runner() -> Any:  # noqa: ANN401 - a ProcessPublisher, a Recording or the like
+    """Return the runner of the project, if there is one: RUNNER names it by its path, or is it."""
+    given = configured("RUNNER")
+    return import_string(given) if isinstance(given, str) else given
 
 
 def alias() -> str:

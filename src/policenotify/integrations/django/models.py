@@ -206,24 +206,6 @@ class DeliveryRow(JournalModel):
         return f"{self.id} on {self.channel}"
 
 
-class AttemptRow(JournalModel):
-    """One try of a delivery. One without an end is in doubt."""
-
-    pk = models.CompositePrimaryKey("delivery_id", "number")
-    delivery = models.ForeignKey(DeliveryRow, models.DO_NOTHING, db_column="delivery", related_name="tries")
-    number = models.IntegerField()
-    started_at = MicrosecondsField()
-    ended_at = MicrosecondsField(null=True)
-    outcome = models.CharField(max_length=12, null=True)
-    reason = OfficerTextField()
-    code = models.TextField()
-
-    Meta = _table("pn_attempt", say_later("attempt"), say_later("attempts"), "delivery_id", "number")
-
-    def __str__(self) -> str:
-        return f"attempt {self.number}"
-
-
 class DraftRow(JournalModel):
     """A message that others read before it is published, or after an urgent publication."""
 

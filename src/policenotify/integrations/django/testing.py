@@ -13,16 +13,14 @@ from django.core import mail
 from django.db import connections
 from django.db.backends.base.creation import TEST_DATABASE_PREFIX
 from django.test import override_settings
-from django.utils.module_loading import import_string
 
 from policenotify.integrations.django import close
-from policenotify.integrations.django.database import alias, configured, in_memory, journal_url, project_settings
+from policenotify.integrations.django.database import alias, in_memory, journal_url, project_settings, runner
 
 if TYPE_CHECKING:
     from policenotify.testing.publisher import Recording
 
 _MARK = "Use TransactionTestCase, or with pytest @pytest.mark.django_db(transaction=True)."
-_current: list[Recording] = []
 
 
 class RecordingMixin:
@@ -66,25 +64,11 @@ def recorded() -> Iterator[Recording]:
     from policenotify.testing.publisher import recording_publisher  # noqa: PLC0415 - tests of `empty_journal` need none
 
     found = project_settings(tolerant=True, secrets=False).place
-    how = {**getattr(settings, "POLICENOTIFY", {}), "RUNNER": f"{__name__}._runner"}
-    with recording_publisher(settings=found, journal=journal_url(alias())) as recording:
-        _current.append(recording)
-        try:
-            with override_settings(POLICENOTIFY=how):
-                yield recording
-        finally:
-            _current.pop()
-
-
-class _Current:
-    """The runner of the project while it is recorded."""
-
-    @property
-    def publisher(self) -> Any:  # noqa: ANN401 - a Publisher
-        return _current[-1].publisher
-
-
-_runner = _Current()  # named by POLICENOTIFY["RUNNER"] while the project is recorded
+    with (
+        recording_publisher(settings=found, journal=journal_url(alias())) as recording,
+        override_settings(POLICENOTIFY={**getattr(settings, "POLICENOTIFY", {}), "RUNNER": recording}),
+    ):
+        yield recording
 
 
 def empty_journal() -> None:
@@ -96,9 +80,7 @@ def empty_journal() -> None:
     if in_memory(alias()):
         return
     _check_test_database("empty_journal() deletes everything")
-    runner = configured("RUNNER")
-    close_runner = getattr(import_string(runner), "close", None) if runner else None
-    for close_publisher in filter(None, (close_runner, close)):
+    for close_publisher in filter(None, (getattr(runner(), "close", None), close)):
         close_publisher()
     from policenotify.journal.database.migrate import empty  # noqa: PLC0415 - brings the SQL toolkit
 

@@ -34,7 +34,7 @@ class Migration(migrations.Migration):  # type: ignore[misc]  # Django has no ty
         *map(
             _known,
             (
-                models.Publishing, models.IncidentRow, models.PublicationRow, models.DeliveryRow, models.AttemptRow,
+                models.Publishing, models.IncidentRow, models.PublicationRow, models.DeliveryRow,
                 models.DraftRow, models.ChannelRow, models.EventRow,
             ),
         ),
