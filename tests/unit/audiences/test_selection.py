@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from policenotify.audiences.function import FunctionAudience
 from policenotify.audiences.geometry import Position
-from policenotify.audiences.model import Consent, Subscriber, WrongRow
-from policenotify.audiences.selection import Cursor, SubscriberFilter, overlap, select
+from policenotify.audiences.model import Audience, Consent, Subscriber, WrongRow
+from policenotify.audiences.selection import ChannelAudience, Cursor, SubscriberFilter, overlap, select
 from policenotify.model import places
 from policenotify.model.cap import Precision, Severity
 from policenotify.model.lifecycle import Lifecycle, Stage
@@ -212,3 +212,23 @@ def test_selection_goes_on_behind_each_row() -> None:
     for number, each in enumerate(everything, start=1):
         assert list(select(audiences, of, language="fr", main=True, start=each.after)) == everything[number:]
     assert list(select(audiences, of, language="fr", main=True, start=Cursor(2))) == []
+
+
+def test_an_audience_as_a_channel_uses_it() -> None:
+    people = [
+        {"address": "A@example.org", "language": "fr-CA"},
+        {"address": "b@example.org", "language": "de"},
+        {"address": "c@example.org", "language": "pt"},
+        {"address": "d@example.org"},
+        "",
+    ]
+    inner = FunctionAudience(name="app", function=lambda: people)
+    audience = ChannelAudience(audience=inner, spell=str.lower, languages=("fr", "pt-BR"))
+    assert isinstance(audience, Audience)
+    assert (audience.name, audience.revision()) == ("app", "always")
+    rows = list(audience.rows())
+    seen = [(row.address, row.language) for row in rows if isinstance(row, Subscriber)]
+    assert seen == [("a@example.org", "fr"), ("b@example.org", ""), ("c@example.org", "pt-BR"), ("d@example.org", "")]
+    assert isinstance(rows[4], WrongRow)
+    assert list(audience.rows(start=2)) == rows[2:]
+    assert list(ChannelAudience(audience=inner).rows()) == list(inner.rows())
