@@ -19,9 +19,9 @@ from policenotify.channel import (
     SupportsSend,
 )
 from policenotify.delivery.batch import ListSender
-from policenotify.delivery.log_lines import log_blocked, log_delayed, log_outcome, measure_post, noted
+from policenotify.delivery.log_lines import log_blocked, log_delayed, log_outcome, noted
 from policenotify.delivery.sender import Lease, limited, waiting
-from policenotify.delivery.telemetry import SEND_DURATION, Attributes, measure, note, span
+from policenotify.delivery.telemetry import SEND_DURATION, TIME_TO_POST, Attributes, measure, note, span
 from policenotify.errors import (
     Blocked,
     ChannelError,
@@ -71,7 +71,7 @@ class DeliveryAttempt(ListSender):
             "policenotify.attempt": claimed.attempts + 1,
             "policenotify.operation": claimed.operation.value,
         }
-        with span(f"deliver {self.config.name}", "CONSUMER", about, link=claimed.trace):
+        with span(f"deliver {self.config.name}", "CONSUMER", about):
             ready = self._ready(claimed)
             if isinstance(ready, AttemptResult):
                 self._store(claimed, ready)
@@ -92,12 +92,6 @@ class DeliveryAttempt(ListSender):
 
     def _try(self, claimed: ClaimedDelivery) -> None:
         request = claimed.request
-        if claimed.operation is Operation.DELETE and claimed.target is None:
-            found = self._find_target(claimed)
-            if found is not None and found.ref is None:  # the network could not be asked
-                self._store(claimed, found)
-                return
-            claimed = replace(claimed, target=found.ref if found else None)
         if request is None:
             claimed = self._choose_wording(claimed)
             try:
@@ -117,7 +111,8 @@ class DeliveryAttempt(ListSender):
         overall = next((outcome for outcome in _SETTLED if counts.get(outcome)), result.outcome)
         log_outcome(claimed, noted(replace(result, outcome=overall)).code, counts)
         if counts.get(Outcome.POSTED):
-            measure_post(claimed, self.config.network, self.journal.now())
+            seconds = (self.journal.now() - claimed.published_at).total_seconds()
+            measure(TIME_TO_POST, seconds, claimed.channel, self.config.network, str(claimed.severe).lower())
 
     # --- whether this channel can send it
 
@@ -198,14 +193,6 @@ class DeliveryAttempt(ListSender):
             if isinstance(known, Refused):  # to answer; that tells nothing about the post
                 known = Unavailable(known.reason, remedy=known.remedy, code=known.code)
             return noted(self._failed(known, claimed))
-
-    def _find_target(self, deletion: ClaimedDelivery) -> AttemptResult | None:
-        """Look for the post that is to be deleted, of which a person alone has seen that it is out."""
-        sent = self.journal.deliveries.target_of(deletion)
-        if sent is None or not isinstance(self.channel, SupportsLookup):
-            return None
-        request, first = sent
-        return self._find(self.channel, request, first - _LOOKUP_MARGIN, deletion)
 
     def _confirmed(self, claimed: ClaimedDelivery, result: AttemptResult) -> AttemptResult:
         """Return a result, unless it names the post of another message. A network may return what was there before."""

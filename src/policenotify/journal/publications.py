@@ -331,7 +331,6 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
             "needs_opening": closing and skips,
             "not_before": at,
             "not_after": microseconds(new.not_after) if new.not_after else None,
-            "trace": new.trace or None,
         }
         to_people = standalone is not None and channel in new.with_recipients
         row |= list_columns(has_recipients=to_people, follows=ordering_key in begun)

@@ -35,9 +35,9 @@ from policenotify.journal.clock import Uptime
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.keys import Keys
-from policenotify.journal.lists.control import DAMAGED, log_held
+from policenotify.journal.lists.control import log_held
 from policenotify.journal.lists.recipients import people_of
-from policenotify.journal.lists.state import UNREADABLE, read_cursor
+from policenotify.journal.lists.state import UNREADABLE
 from policenotify.journal.order import (
     EXPIRED,
     cancel_pending,
@@ -59,6 +59,10 @@ OPENING_MISSING = Text(
 )
 PREVIOUS_PART_MISSING = Text("It continues another post, and that one is not out.")
 NEVER_APPEARED = Text("The post to be deleted never appeared.")
+DAMAGED = Text(
+    "What the journal holds of it, or of the post it is about, is damaged or was changed. Publish it by "
+    "hand, then: policenotify resolve."
+)
 NOT_FOUND = Text("Whether the post to be deleted is out is not known. Look for it, and delete it by hand.")
 
 _SEVERE = priority(Severity.SEVERE)
@@ -286,7 +290,7 @@ def _skip_reason(connection: Connection, row: Row[Any], now: int) -> tuple[Outco
 def _nothing_to_delete(connection: Connection, target: int | None) -> tuple[Outcome, AnyText] | None:
     """Return the outcome and reason if the post to be deleted is not known to be out."""
     row = connection.execute(select(_table.c.state, _table.c.ref).where(_table.c.id == target)).first()
-    if row is None or row.ref is not None or row.state == Outcome.POSTED:  # as a person has seen: it is looked for
+    if row is None or row.ref is not None or row.state == Outcome.POSTED:  # as a person has seen
         return None
     return Outcome.SUPERSEDED, (NOT_FOUND if row.state == Outcome.HELD else NEVER_APPEARED)
 
@@ -308,7 +312,6 @@ def _continues_missing_part(connection: Connection, row: Row[Any]) -> bool:
 
 def _claimed(connection: Connection, keys: Keys, row: Row[Any]) -> ClaimedDelivery:
     """Read a delivery's row. Raise ValueError if it, or the post that it is about, is damaged or was changed."""
-    read_cursor(row.cursor)
     return ClaimedDelivery(
         id=row.id,
         owner=row.owner,
@@ -339,7 +342,6 @@ def _claimed(connection: Connection, keys: Keys, row: Row[Any]) -> ClaimedDelive
         and bool(why_over(over_by(connection, row.publication), by_end=True)),
         reached=bool(row.reply)
         and Outcome.POSTED in connection.execute(_REACHED, {"delivery": row.id}).scalars().all(),
-        trace=row.trace or "",
     )
 
 

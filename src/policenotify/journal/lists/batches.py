@@ -114,7 +114,7 @@ _LOCK_PUBLICATION = (
 )
 _COPIED = (
     "publication", "channel", "account", "language", "part", "operation", "ordering_key", "sequence", "priority",
-    "not_after", "trace",
+    "not_after",
 )  # fmt: skip
 _ADD = insert(_table)
 _NEXT_NUMBER = select(func.coalesce(func.max(_batch.c.number), -1) + 1).where(_batch.c.parent == bindparam("of_list"))

@@ -10,15 +10,12 @@ from typing import Final
 from policenotify.audiences.model import Subscriber, WrongRow
 from policenotify.audiences.selection import Cursor
 from policenotify.model.message import Message
-from policenotify.translation import Text, stored_text
 
 BATCH: Final = 1_000
 """People in a batch. They are stored in one transaction, which others who publish wait for."""
 
 UNREADABLE: Final = "list_unreadable"
 """The code of a delivery whose people could not be read at the last try, or whose lists were emptied."""
-
-_SHOWN: Final = 10  # wrong rows of which the line is kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +29,6 @@ class StoredCursor:
         revision: What the audiences' revisions were then.
         restarts: How often they are read from the start, because they were changed.
         wrong: Rows that name no person.
-        wrong_lines: The first of them.
     """
 
     earlier: bool = False
@@ -41,7 +37,6 @@ class StoredCursor:
     revision: str = ""
     restarts: int = 0
     wrong: int = 0
-    wrong_lines: tuple[str, ...] = ()
 
     @property
     def place(self) -> Cursor:
@@ -50,18 +45,8 @@ class StoredCursor:
 
     def behind(self, place: Cursor, rows: Sequence[Subscriber | WrongRow]) -> StoredCursor:
         """Return the cursor at a place, after these rows were read."""
-        wrong = [
-            stored_text(Text("line {line}: {reason}", line=row.line, reason=row.reason))
-            for row in rows
-            if isinstance(row, WrongRow)
-        ]
-        return replace(
-            self,
-            audience=place.audience,
-            position=place.position,
-            wrong=self.wrong + len(wrong),
-            wrong_lines=(*self.wrong_lines, *wrong)[:_SHOWN],
-        )
+        wrong = self.wrong + sum(isinstance(row, WrongRow) for row in rows)
+        return replace(self, audience=place.audience, position=place.position, wrong=wrong)
 
     def to_text(self) -> str:
         """Return it as it is stored."""
@@ -69,14 +54,11 @@ class StoredCursor:
 
 
 def read_cursor(text: str | None) -> StoredCursor:
-    """Read a stored cursor."""
-    if not text:
-        return StoredCursor()
+    """Read a stored cursor. One that is damaged begins again: who was taken already is passed over."""
     try:
-        fields = json.loads(text)
-        return StoredCursor(**{**fields, "wrong_lines": tuple(fields["wrong_lines"])})
-    except (KeyError, TypeError):
-        raise ValueError from None
+        return StoredCursor(**json.loads(text)) if text else StoredCursor()
+    except (TypeError, ValueError):
+        return StoredCursor(earlier=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
