@@ -64,22 +64,6 @@ class ChannelAudience:
         return next((own for own in self.languages if is_same_language(own, language)), "")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Cursor:
-    """How far the audiences of a delivery have been read: the number of the audience, and the next position in it."""
-
-    audience: int = 0
-    position: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selected:
-    """A subscriber whom a message concerns, or a wrong row, and where reading goes on after it."""
-
-    row: Subscriber | WrongRow = field(repr=False)
-    after: Cursor
-
-
 class SubscriberFilter:
     """Whom a message in a language concerns: prepared once, and asked about each subscriber.
 
@@ -193,20 +177,29 @@ def _covers(consent: Consent | None, category: str) -> bool:
 
 
 def select(
-    audiences: Sequence[Audience], message: Message, *, language: str, main: bool, start: Cursor
-) -> Iterator[Selected]:
-    """Stream the subscribers of some audiences whom a message concerns, from a cursor on; see `SubscriberFilter`.
+    audiences: Sequence[Audience], message: Message, *, language: str, main: bool, start: tuple[int, int] = (0, 0)
+) -> Iterator[tuple[int, Row]]:
+    """Stream the subscribers of some audiences whom a message concerns, and wrong rows; see `SubscriberFilter`.
 
     A person whom several lists name appears several times. The journal takes each once.
+
+    Args:
+        audiences: The audiences.
+        message: The message as it may be public: resolved and blurred.
+        language: The language of the delivery.
+        main: It is the delivery's main language.
+        start: The number of an audience, and a position in it, from which reading goes on.
+
+    Yields:
+        The number of the audience, and the row.
 
     Raises:
         SettingsError: An audience cannot be read.
     """
-    for number in range(start.audience, len(audiences)):
-        audience = audiences[number]
+    first, position = start
+    for number, audience in enumerate(audiences[first:], first):
         needs_consent = isinstance(audience, ChannelAudience) and message.category in audience.consent_for
         chosen = SubscriberFilter(message, language=language, main=main, needs_consent=needs_consent)
-        first = start.position if number == start.audience else 0
-        for row in audience.rows(start=first):
+        for row in audience.rows(start=position if number == first else 0):
             if isinstance(row, WrongRow) or chosen.concerns(row):
-                yield Selected(row=row, after=Cursor(number, row.position + 1))
+                yield number, row

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from policenotify.audiences.model import Audience, Subscriber, WrongRow
-from policenotify.audiences.selection import Cursor, select
+from policenotify.audiences.model import Audience, Row, Subscriber, WrongRow
+from policenotify.audiences.selection import select
 from policenotify.channel import ChannelConfig
 from policenotify.delivery.sender import Sender
 from policenotify.delivery.telemetry import span
@@ -54,7 +54,7 @@ def unreadable(channel: str, error: BaseException) -> Unavailable:
 
 def read_rows(
     audiences: Sequence[Audience], known: ListState, count: int = BATCH
-) -> tuple[list[Subscriber | WrongRow], StoredCursor, bool]:
+) -> tuple[list[Row], StoredCursor, bool]:
     """Return the next rows behind the cursor, the cursor behind them, and whether no row follows.
 
     If the audiences were changed since the cursor was stored, they are read from the beginning again.
@@ -65,19 +65,19 @@ def read_rows(
     revision, cursor = _revision_of(audiences), known.cursor
     if cursor.revision != revision and cursor.restarts <= _RESTARTS:
         cursor = StoredCursor(revision=revision, restarts=cursor.restarts + 1)
-    chosen = select(audiences, known.message, language=known.language, main=known.main, start=cursor.place)
-    *selected, following = *islice(chosen, count), next(chosen, None)
-    rows = [usable(each.row) for each in selected]
-    cursor = cursor.behind(selected[-1].after if selected else cursor.place, rows)
+    start = cursor.audience, cursor.position
+    chosen = select(audiences, known.message, language=known.language, main=known.main, start=start)
+    rows = [(number, usable(row)) for number, row in islice(chosen, count)]
+    ends = next(chosen, None) is None
     changed = cursor.restarts <= _RESTARTS and _revision_of(audiences) != revision  # while they were read
-    return rows, cursor, following is None and not changed
+    return [row for _, row in rows], cursor.behind(rows), ends and not changed
 
 
 def _revision_of(audiences: Sequence[Audience]) -> str:
     return " ".join(f"{audience.name}={audience.revision()}" for audience in audiences) or "-"
 
 
-def usable(row: Subscriber | WrongRow) -> Subscriber | WrongRow:
+def usable(row: Row) -> Row:
     """Return a row, as a wrong one if its address cannot be stored. A host's own function may yield anything."""
     try:
         if isinstance(row, Subscriber):
@@ -122,7 +122,7 @@ class BatchMaker(Sender):
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail, and quote an address
             raise unreadable(self.config.name, error) from None
-        if not rows and cursor.place == Cursor() and not known.has_people:
+        if not (rows or cursor.audience or cursor.position or known.has_people):
             check_audiences(self.config, self.journal.deliveries.had_recipients)
         addresses = [row.address for row in rows if isinstance(row, Subscriber)]
         batch = self.journal.deliveries.add_batch(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -230,13 +230,13 @@ class Sendings:
         with self._journal.write() as connection:
             found = connection.execute(_OF_KEY, named).first()  # the person may have been settled meanwhile
             if found is not None:
-                self._resolve(connection, delivery, actor, {found.person}, posted=posted)
+                self._resolve(connection, delivery, actor, {found.person: found.key}, posted=posted)
         return found is not None
 
     def _resolve(
-        self, connection: Connection, delivery: int, actor: str, people: Collection[int] | None, *, posted: bool
+        self, connection: Connection, delivery: int, actor: str, people: Mapping[int, str] | None, *, posted: bool
     ) -> Outcome:
-        """Settle some people of a delivery who are in doubt, by their numbers. `None` stands for all that is held."""
+        """Settle people of a delivery who are in doubt, by their numbers, with their keys. `None`: all that is held."""
         lock_key_of(connection, delivery)
         row, now = _delivery(connection, delivery), self._journal.now()
         at, of_delivery = microseconds(now), {"of_delivery": delivery}
@@ -247,15 +247,14 @@ class Sendings:
         if not touched and (people is not None or row.state != Outcome.HELD):
             raise NotHeld(delivery, outcome=row.state)
         outcome = Outcome.POSTED if posted else Outcome.WAITING
-        keys = _keys_of(connection, chosen, of_delivery) if people is not None else ()
         connection.execute(update(_recipient).where(chosen).values(state=outcome, in_doubt=False), of_delivery)
         if touched:
             control.recount(connection, delivery, at, touched, due=not posted)
         columns = _resolved(connection, row, actor, posted=posted, some=people is not None, at=at)
         control.change(connection, delivery, **columns)
         body: dict[str, object] = {"posted": posted, "outcome": columns.get("state", row.state)}
-        if keys:
-            body["recipients"] = [key[:SHOWN] for key in keys]
+        if people:
+            body["recipients"] = sorted(key[:SHOWN] for key in people.values())
         record_delivery(connection, row, now, "resolved", body, actor=actor)
         if row.has_recipients and columns.get("halt") == "":
             control.halt_list(connection, delivery, "")
@@ -315,31 +314,26 @@ def _people_in_doubt(connection: Connection, delivery: Row[Any], keys: Keys | No
     )
 
 
-def _find_in_doubt(connection: Connection, keys: Keys, delivery: int, names: Collection[str]) -> set[int]:
-    """Return the numbers of people in doubt, each named by an address, a number, or the beginning of a key.
+def _find_in_doubt(connection: Connection, keys: Keys, delivery: int, names: Collection[str]) -> dict[int, str]:
+    """Return the numbers and keys of people in doubt, each named by an address, a number, or the beginning of a key.
 
     Raises:
         NotHeld: One of them is not in doubt, or a beginning names several people.
     """
     rows = connection.execute(_PEOPLE, {"of_delivery": delivery}).all()
-    found: set[int] = set()
+    found: dict[int, str] = {}
     unknown = 0
     for name in names:
         key = recipient_key(keys, name)
         named = [row for row in rows if row.key == key]
         named = named or [row for row in rows if len(name) >= SHOWN and row.key.startswith(name)]
         if len(named) == 1:
-            found.add(named[0].person)
+            found[named[0].person] = named[0].key
         else:
             unknown += 1
     if unknown:
         raise NotHeld(delivery, outcome=_delivery(connection, delivery).state, people=unknown)
     return found
-
-
-def _keys_of(connection: Connection, chosen: ColumnElement[bool], of_delivery: dict[str, int]) -> Sequence[str]:
-    query = select(_person.c.key).join(_recipient, _recipient.c.person == _person.c.id).where(chosen)
-    return connection.execute(query.order_by(_person.c.key), of_delivery).scalars().all()
 
 
 def _resolved(

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Final
 
-from policenotify.audiences.model import Subscriber, WrongRow
-from policenotify.audiences.selection import Cursor
+from policenotify.audiences.model import Row, WrongRow
 from policenotify.model.message import Message
 
 BATCH: Final = 1_000
@@ -38,15 +37,12 @@ class StoredCursor:
     restarts: int = 0
     wrong: int = 0
 
-    @property
-    def place(self) -> Cursor:
-        """The place in the audiences."""
-        return Cursor() if self.earlier else Cursor(self.audience, self.position)
-
-    def behind(self, place: Cursor, rows: Sequence[Subscriber | WrongRow]) -> StoredCursor:
-        """Return the cursor at a place, after these rows were read."""
-        wrong = self.wrong + sum(isinstance(row, WrongRow) for row in rows)
-        return replace(self, audience=place.audience, position=place.position, wrong=wrong)
+    def behind(self, rows: Sequence[tuple[int, Row]]) -> StoredCursor:
+        """Return the cursor behind these rows, each with the number of its audience."""
+        if not rows:
+            return self
+        (audience, last), wrong = rows[-1], sum(isinstance(row, WrongRow) for _, row in rows)
+        return replace(self, audience=audience, position=last.position + 1, wrong=self.wrong + wrong)
 
     def to_text(self) -> str:
         """Return it as it is stored."""
