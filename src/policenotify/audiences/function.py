@@ -42,7 +42,7 @@ class FunctionAudience:
     def rows(self, *, start: int = 0) -> Iterator[Row]:
         """See `Audience.rows`."""
         try:
-            seeks = _takes_start(self.function)
+            seeks = "start" in inspect.signature(self.function).parameters
             values = self.function(start=start) if seeks else islice(self.function(), start, None)
             for number, value in enumerate(values, start=start):
                 yield self._row(value, number, seeks=seeks)
@@ -60,10 +60,3 @@ class FunctionAudience:
             return self.reader.mapping(value, position=value["position"] if seeks else number)
         reason = Text("is neither an address nor a mapping, but {name}.", name=type(value).__name__)
         return WrongRow(position=number, reason=reason)
-
-
-def _takes_start(function: Callable[..., object]) -> bool:
-    try:
-        return "start" in inspect.signature(function).parameters
-    except ValueError:  # one in C that names none
-        return False

@@ -158,8 +158,17 @@ class EventReader:
                 for event in events:
                     if self._closed:
                         return False
-                    if problem := _call(subscription.callback, event):
-                        raise PolicenotifyError(problem)
+                    try:
+                        subscription.callback(event)
+                    except BaseException as error:  # noqa: BLE001 - a host's own function may raise anything
+                        # Neither the text of its error nor a trace: they would hold values.
+                        problem = Text(
+                            "the callback raised {name} for event {number} ({event}).",
+                            name=type(error).__name__,
+                            number=event.number,
+                            event=event.kind,
+                        )
+                        raise PolicenotifyError(problem) from None
                 place = place and subscribers.advance(name, place, cursor)
                 if place is None:  # this one was silent for so long that another process hands them over
                     return False
@@ -167,17 +176,3 @@ class EventReader:
             if place is not None:
                 subscribers.release(name, place, problem)
         return bool(batch)
-
-
-def _call(callback: OnEvent, event: Event) -> AnyText:
-    """Call a callback. Return what is wrong if it raises: neither the text of its error nor a trace."""
-    try:
-        callback(event)
-    except BaseException as error:  # noqa: BLE001 - a host's own function may raise anything
-        return Text(
-            "the callback raised {name} for event {number} ({event}).",
-            name=type(error).__name__,
-            number=event.number,
-            event=event.kind,
-        )
-    return ""
