@@ -92,6 +92,12 @@ class DeliveryAttempt(ListSender):
 
     def _try(self, claimed: ClaimedDelivery) -> None:
         request = claimed.request
+        if claimed.operation is Operation.DELETE and claimed.target is None:
+            found = self._find_target(claimed)
+            if found is not None and found.ref is None:  # the network could not be asked
+                self._store(claimed, found)
+                return
+            claimed = replace(claimed, target=found.ref if found else None)
         if request is None:
             claimed = self._choose_wording(claimed)
             try:
@@ -193,6 +199,14 @@ class DeliveryAttempt(ListSender):
             if isinstance(known, Refused):  # to answer; that tells nothing about the post
                 known = Unavailable(known.reason, remedy=known.remedy, code=known.code)
             return noted(self._failed(known, claimed))
+
+    def _find_target(self, deletion: ClaimedDelivery) -> AttemptResult | None:
+        """Look for the post that is to be deleted, of which a person alone has seen that it is out."""
+        sent = self.journal.deliveries.target_of(deletion)
+        if sent is None or not isinstance(self.channel, SupportsLookup):
+            return None
+        request, first = sent
+        return self._find(self.channel, request, first - _LOOKUP_MARGIN, deletion)
 
     def _confirmed(self, claimed: ClaimedDelivery, result: AttemptResult) -> AttemptResult:
         """Return a result, unless it names the post of another message. A network may return what was there before."""

@@ -10,7 +10,7 @@ import logging
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
@@ -66,6 +66,12 @@ _IS_OWNED = and_(  # it is still this process's, in the attempt that it knows
 _LOCK_OWNED = select(_table).where(_IS_OWNED).with_for_update(key_share=True)
 _LOCK = select(_table).where(_table.c.id == bindparam("of_delivery")).with_for_update(key_share=True)
 _ADD = insert(_attempt)
+_deletion = _table.alias("deletion")
+_TARGET = (
+    select(_table.c.request, _table.c.first_tried_at)
+    .join(_deletion, _deletion.c.target == _table.c.id)
+    .where(_deletion.c.id == bindparam("of_delivery"))
+)
 _END_ATTEMPT = (
     update(_attempt)
     .where(_attempt.c.delivery == bindparam("of_delivery"), _attempt.c.number == bindparam("of_attempt"))
@@ -178,6 +184,12 @@ class Attempts:
         with self._journal.read() as connection:
             known = frozenset(PostRef.read(ref).id for ref in connection.execute(query, values).scalars())
         return known if post is None else known & {post}
+
+    def target_of(self, claimed: ClaimedDelivery) -> tuple[Request, datetime] | None:
+        """Return what was sent of the post that a deletion is about, and when first. None if nothing was."""
+        with self._journal.read() as connection:
+            row = connection.execute(_TARGET, {"of_delivery": claimed.id}).first()
+        return (Request.read(row.request), moment(row.first_tried_at)) if row and row.request else None
 
     def record_result(self, claimed: ClaimedDelivery, result: AttemptResult) -> Mapping[Outcome, int]:
         """Record the result of an attempt and release the delivery.

@@ -282,7 +282,7 @@ def _skip_reason(connection: Connection, row: Row[Any], now: int) -> tuple[Outco
 def _nothing_to_delete(connection: Connection, target: int | None) -> tuple[Outcome, AnyText] | None:
     """Return the outcome and reason if the post to be deleted is not known to be out."""
     row = connection.execute(select(_table.c.state, _table.c.ref).where(_table.c.id == target)).first()
-    if row is None or row.ref is not None or row.state == Outcome.POSTED:  # as a person has seen
+    if row is None or row.ref is not None or row.state == Outcome.POSTED:  # as a person has seen: it is looked for
         return None
     return Outcome.SUPERSEDED, (NOT_FOUND if row.state == Outcome.HELD else NEVER_APPEARED)
 
