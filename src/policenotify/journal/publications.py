@@ -21,8 +21,8 @@ from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.drafts.drafts import publish_draft
 from policenotify.journal.keys import Keys
-from policenotify.journal.lists.batches import first_cursor
 from policenotify.journal.lists.receipts import publication_of, stored_findings
+from policenotify.journal.lists.state import StoredCursor
 from policenotify.journal.order import (
     cancel_stale,
     inherit_priority,
@@ -456,5 +456,5 @@ def list_columns(*, has_recipients: bool, follows: bool) -> dict[str, object]:
         has_recipients: It is sent to people.
         follows: Its incident has earlier deliveries on the channel.
     """
-    cursor = first_cursor(follows=follows) if has_recipients else None
+    cursor = StoredCursor(earlier=follows).to_text() if has_recipients else None
     return {"has_recipients": has_recipients, "reading": has_recipients, "cursor": cursor}

@@ -131,11 +131,6 @@ _POSTPONED = (
 _HAD_PEOPLE = select(_table.c.id).where(_table.c.channel == bindparam("channel"), _table.c.parent.is_not(None)).limit(1)
 
 
-def first_cursor(*, follows: bool) -> str:
-    """Return the cursor of a new delivery. *follows*: its incident has earlier deliveries on the channel."""
-    return StoredCursor(earlier=follows).to_text()
-
-
 class Batches:
     """The people of deliveries: read, stored in batches, marked, and recorded."""
 
