@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from policenotify.audiences.model import Row
 from policenotify.channel import Capabilities, ChannelConfig, RecipientOutcome
-from policenotify.delivery.audience_reader import AudienceReader, BatchMaker
+from policenotify.delivery.audience_reader import BatchMaker
 from policenotify.errors import SettingsError
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
@@ -68,7 +68,6 @@ class Lists(RuleBasedStateMachine):
         self.awaited: set[str] = set()  # when the list was read to its end
         self.publications: list[str] = []
         self.held: dict[str, ClaimedDelivery] = {}
-        self.readers = {worker: AudienceReader() for worker in WORKERS}
         self.asked: Counter[tuple[str, str]] = Counter()  # how often a person was written to, by publication
         self.owners = itertools.count()
 
@@ -115,7 +114,7 @@ class Lists(RuleBasedStateMachine):
         owner = f"{this_process()}/{worker}{next(self.owners)}"
         claimed = deliveries.claim("mail", owner, lease=LEASE)
         if claimed is not None and is_list(claimed):
-            made = self._maker(worker, size).make_batch(claimed)
+            made = self._maker(size).make_batch(claimed)
             if not isinstance(made, ClaimedDelivery):
                 deliveries.record_result(claimed, made)
                 return
@@ -123,7 +122,7 @@ class Lists(RuleBasedStateMachine):
         if claimed is not None:
             self.held[worker] = self.desk.begin(claimed)
 
-    def _maker(self, worker: str, size: int) -> BatchMaker:
+    def _maker(self, size: int) -> BatchMaker:
         config = ChannelConfig(
             name="mail",
             network="email",
@@ -138,7 +137,6 @@ class Lists(RuleBasedStateMachine):
             clock=self.desk.clock,
             config=config,
             siblings=("mail",),
-            reader=self.readers[worker],
             lease=LEASE,
             backoff=lambda _before: timedelta(seconds=5),
             size=size,
@@ -178,7 +176,6 @@ class Lists(RuleBasedStateMachine):
         for other in others:
             self.release(other)
         self.held.pop(worker, None)
-        self.readers[worker] = AudienceReader()
         self.clock.pass_by(LEASE.total_seconds() + 1)
         self.desk.journal.deliveries.recover()
 

@@ -54,7 +54,7 @@ def each_got_one(desk: Desk) -> bool:
 
 
 def is_paused(progress: Progress) -> bool:
-    return all(each.halt == "paused" and not each.pages_under_way for each in progress.deliveries)
+    return all(each.halt == "paused" and each.outcome is not Outcome.SENDING for each in progress.deliveries)
 
 
 def test_another_process_pauses_and_resumes_it_between_two_chunks(desk: Desk) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from policenotify.audiences.addresses import AddressList
+from policenotify.audiences.function import FunctionAudience
 from policenotify.channel import (
     Capabilities,
     Channel,
@@ -178,7 +178,7 @@ def test_a_configured_channel_prints_neither_its_key_ring_nor_its_readers() -> N
         account="desk@police.example",
         capabilities=Capabilities(budget=Budget(300)),
         open=lambda _clock, _keep: cast("Channel", None),
-        audiences=(AddressList(name="readers", read=readers),),
+        audiences=(FunctionAudience(name="readers", function=readers),),
     )
     assert "readers" not in repr(configured)
     assert "open=" not in repr(configured)

@@ -12,8 +12,7 @@ from typing import Final, TypeAlias
 
 Position: TypeAlias = tuple[float, float]
 
-_EARTH_RADIUS: Final = 6_371_008.8  # metres: mean radius (IUGG)
-_METRES_PER_DEGREE: Final = math.radians(_EARTH_RADIUS)
+_METRES_PER_DEGREE: Final = math.radians(6_371_008.8)  # the mean radius of the earth (IUGG)
 
 
 def holds(polygon: Sequence[Sequence[Position]], position: Position) -> bool:
@@ -45,10 +44,3 @@ def _distance_to_edge(a: Position, b: Position) -> float:
     length = dx * dx + dy * dy
     along = min(max(-(ax * dx + ay * dy) / length, 0.0), 1.0) if length else 0.0
     return math.hypot(ax + along * dx, ay + along * dy)
-
-
-def distance(a: Position, b: Position) -> float:
-    """Return the metres between two positions along a great circle (the haversine formula)."""
-    (ax, ay), (bx, by) = ((math.radians(x), math.radians(y)) for x, y in (a, b))
-    half = math.sin((by - ay) / 2) ** 2 + math.cos(ay) * math.cos(by) * math.sin((bx - ax) / 2) ** 2
-    return 2 * _EARTH_RADIUS * math.asin(math.sqrt(min(half, 1.0)))

@@ -33,7 +33,6 @@ class Subscriber:
     Attributes:
         position: The row's number in its audience, from 0, rising. Reading goes on from it.
         address: The mail address or telephone number. Never printed.
-        key: The source's own key of the person, opaque. Empty: none.
         language: BCP 47. Empty: the channel's main language.
         areas: Codes of areas, `commune:34172`, `epci:243400017`, `dept:34`. Empty: everywhere.
         point: Longitude and latitude (RFC 7946 order) of the person's place, instead of areas.
@@ -44,7 +43,6 @@ class Subscriber:
 
     position: int
     address: str = field(repr=False)
-    key: str = ""
     language: str = ""
     areas: tuple[str, ...] = ()
     point: tuple[float, float] | None = field(default=None, repr=False)

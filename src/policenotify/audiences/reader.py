@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
@@ -25,7 +25,6 @@ COLUMNS: Final = (
     "consent_at",
     "consent_source",
     "consent_purpose",
-    "key",
 )
 """The columns of a table of subscribers. Only `address` is required."""
 
@@ -42,10 +41,8 @@ _MAIL: Final = re.compile(r"[^@\s,;<>]+@[^@\s,;<>.]+(?:\.[^@\s,;<>.]+)*")
 _NUMBER: Final = re.compile(r"\+?[\d\s.\-/()\u2010-\u2015]+", re.ASCII)
 _SHORTENED: Final = re.compile(r"\d[.,]\d+E\+\d+", re.IGNORECASE)  # 3,36E+10 of a spreadsheet
 _LANGUAGE: Final = re.compile(r"([a-z]{2,3})(?:[-_]([a-z]{4}))?(?:[-_]([a-z]{2}|[0-9]{3}))?", re.IGNORECASE)
-_CATEGORY: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _LISTED: Final = re.compile(r"[\s,;]+")
 _FRENCH_DATE: Final = re.compile(r"(\d{2})/(\d{2})/(\d{4})(?: (\d{2}:\d{2}(?::\d{2})?))?")
-_SEVERITIES: Final = {severity.lower(): severity for severity in Severity}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,32 +80,31 @@ class RowReader:
             address = _text(values.get("address"))
             if wrong := self._wrong_address(address):
                 return WrongRow(position=position, reason=wrong)
-            areas, point = _areas(_joined(values.get("areas"))), _point(values.get("longitude"), values.get("latitude"))
+            areas, point = _areas(values.get("areas")), _point(values.get("longitude"), values.get("latitude"))
             return Subscriber(
                 position=position,
                 address=address,
-                key=_text(values.get("key")),
                 language=_language(_text(values.get("language"))) or self.language,
                 areas=areas if areas or point else self.areas,
                 point=point,
-                categories=self._known(_codes(_joined(values.get("categories")))) or self.categories,
+                categories=self._categories(_listed(values.get("categories"))) or self.categories,
                 severity=_severity(_text(values.get("severity"))) or self.severity,
                 consent=self._consent(values),
             )
         except ValueError as error:
             return WrongRow(position=position, reason=text_of(error))
 
-    def _known(self, codes: frozenset[str]) -> frozenset[str]:
-        if self.known_categories and (unknown := codes.difference(self.known_categories)):
-            code = min(unknown)
+    def _categories(self, codes: Sequence[str]) -> frozenset[str]:
+        unknown = next((code for code in codes if self.known_categories and code not in self.known_categories), "")
+        if unknown:
             raise ValueError(
                 Text(
                     "categories: {code!r} is not a category here. {did_you_mean}",
-                    code=code,
-                    did_you_mean=did_you_mean(code, self.known_categories),
+                    code=unknown[:30],
+                    did_you_mean=did_you_mean(unknown[:30], self.known_categories),
                 )
             )
-        return codes
+        return frozenset(codes)
 
     def _consent(self, values: Mapping[str, object]) -> Consent | None:
         at = values.get("consent_at")
@@ -154,36 +150,24 @@ def _text(value: object) -> str:
     raise ValueError(Text("a cell is neither a text nor a whole number."))
 
 
-def _joined(value: object) -> str:
-    """Return a list of codes as one text."""
-    return " ".join(map(_text, value)) if isinstance(value, list | tuple | set | frozenset) else _text(value)
+def _listed(value: object) -> tuple[str, ...]:
+    """Return a list of codes, or a text with several of them."""
+    text = " ".join(map(_text, value)) if isinstance(value, list | tuple | set | frozenset) else _text(value)
+    return tuple(filter(None, _LISTED.split(text)))
 
 
-def _areas(text: str) -> tuple[str, ...]:
-    areas = tuple(filter(None, _LISTED.split(text)))
-    for area in areas:
-        if not places.exists(area):
-            if ":" not in area:
-                raise ValueError(
-                    Text(
-                        "areas: {area!r} is not an area. Write commune:34172 (the code of INSEE, not a "
-                        "postcode), epci:243400017 or dept:34.",
-                        area=area[:20],
-                    )
-                )
-            raise ValueError(
-                Text("areas: there is no {area!r} in the COG {cog_year}.", area=area[:30], cog_year=places.COG_YEAR)
-            )
-    return areas
-
-
-def _codes(text: str) -> frozenset[str]:
-    codes = frozenset(filter(None, _LISTED.split(text)))
-    if wrong := [code for code in codes if not _CATEGORY.fullmatch(code)]:
+def _areas(value: object) -> tuple[str, ...]:
+    areas = _listed(value)
+    if wrong := next((area for area in areas if not places.exists(area)), ""):
         raise ValueError(
-            Text("categories: {min!r} is not the code of a category, such as 'traffic_accident'.", min=min(wrong)[:30])
+            Text(
+                "areas: {area!r} is not an area of the COG {cog_year}. Write commune:34172 (the code of INSEE, not a "
+                "postcode), epci:243400017 or dept:34.",
+                area=wrong[:30],
+                cog_year=places.COG_YEAR,
+            )
         )
-    return codes
+    return areas
 
 
 def _language(text: str) -> str:
@@ -199,17 +183,15 @@ def _language(text: str) -> str:
 
 
 def _severity(text: str) -> Severity | None:
-    if not text:
-        return None
-    if text.lower() not in _SEVERITIES:
-        raise ValueError(
-            Text(
-                "severity: {text!r} is not a severity. {did_you_mean}",
-                text=text[:20],
-                did_you_mean=did_you_mean(text[:20], Severity),
-            )
+    try:
+        return Severity(text.capitalize()) if text else None
+    except ValueError:
+        reason = Text(
+            "severity: {text!r} is not a severity. {did_you_mean}",
+            text=text[:20],
+            did_you_mean=did_you_mean(text[:20], Severity),
         )
-    return _SEVERITIES[text.lower()]
+        raise ValueError(reason) from None
 
 
 def _point(longitude: object, latitude: object) -> tuple[float, float] | None:
@@ -231,21 +213,13 @@ def _degrees(value: object, limit: int, name: str) -> float:
 
 
 def _moment(value: object) -> datetime:
-    if isinstance(value, datetime):
-        return value if value.tzinfo else value.replace(tzinfo=UTC)
-    if isinstance(value, date):
-        return datetime(value.year, value.month, value.day, tzinfo=UTC)
-    return _read_moment(_text(value))
-
-
-def _read_moment(text: str) -> datetime:
-    """Return a date in ISO 8601 or as a French spreadsheet writes it. Without an offset, it is in UTC."""
-    iso = text
+    """Return a date, or a text in ISO 8601 or as a French spreadsheet writes it. Without an offset, it is in UTC."""
+    text = value.isoformat() if isinstance(value, date) else _text(value)
     if french := _FRENCH_DATE.fullmatch(text):
         day, month, year, time = french.groups(default="00:00")
-        iso = f"{year}-{month}-{day}T{time}"
+        text = f"{year}-{month}-{day}T{time}"
     try:
-        moment = datetime.fromisoformat(iso)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(
             Text("consent_at: is not a date. Write 2026-03-14, 2026-03-14T10:30+01:00 or 14/03/2026.")

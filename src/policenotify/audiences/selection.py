@@ -1,15 +1,14 @@
-"""Whom of some audiences a message concerns."""
+"""Audiences as a channel uses them, and whom of them a message concerns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final
 
-from policenotify.audiences.addresses import ChannelAudience
-from policenotify.audiences.geometry import Position, distance, distance_to_line, holds
-from policenotify.audiences.model import Audience, Consent, Subscriber, WrongRow
+from policenotify.audiences.geometry import Position, distance_to_line, holds
+from policenotify.audiences.model import Audience, Consent, Row, Subscriber, WrongRow
 from policenotify.model import places
 from policenotify.model.cap import Severity
 from policenotify.model.languages import is_same_language
@@ -26,20 +25,43 @@ Our own choice: a circle of this radius is larger than Montpellier (57 km²), an
 _WHATEVER_SEVERITY: Final = frozenset({Stage.END, Stage.CANCELLATION, Stage.CORRECTION})
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Cursor:
-    """How far the audiences of a delivery have been read: the number of the audience, and the next position in it."""
-
-    audience: int = 0
-    position: int = 0
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Selected:
-    """A subscriber whom a message concerns, or a wrong row, and where reading goes on after it."""
+class ChannelAudience:
+    """An audience as one channel uses it.
 
-    row: Subscriber | WrongRow = field(repr=False)
-    after: Cursor
+    Attributes:
+        audience: The audience.
+        spell: Returns an address in the form that the network sends to, so that one person is one.
+        languages: The languages of the channel. A person whose language is none of them gets the main one.
+        consent_for: The categories of messages that only people who consented to them get.
+    """
+
+    audience: Audience
+    spell: Callable[[str], str] = field(default=str, repr=False)
+    languages: tuple[str, ...] = ()
+    consent_for: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """The name of the audience."""
+        return self.audience.name
+
+    def revision(self) -> str:
+        """See `Audience.revision`."""
+        return self.audience.revision()
+
+    def rows(self, *, start: int = 0) -> Iterator[Row]:
+        """See `Audience.rows`."""
+        for row in self.audience.rows(start=start):
+            if isinstance(row, WrongRow):
+                yield row
+            else:
+                yield replace(row, address=self.spell(row.address), language=self._spoken(row.language))
+
+    def _spoken(self, language: str) -> str:
+        if not (language and self.languages):
+            return language
+        return next((own for own in self.languages if is_same_language(own, language)), "")
 
 
 class SubscriberFilter:
@@ -99,13 +121,15 @@ class _Place:
 
     def __init__(self, location: Location) -> None:
         self._areas = areas_of(location)
-        area, point, line = location.area, location.point, location.polyline
         self._polygons: Sequence[Any] = ()
-        if area is not None:
+        if (area := location.area) is not None:
             self._polygons = (area.coordinates,) if area.type == "Polygon" else area.coordinates
-        self._centre = None if point is None else (point.longitude, point.latitude)
-        self._radius = NEARBY + ((point and point.accuracy) or 0.0)
-        self._line = None if line is None else line.coordinates
+        self._lines: list[tuple[Sequence[Position], float]] = []  # each with the metres around it
+        if (point := location.point) is not None:
+            centre = (point.longitude, point.latitude)
+            self._lines.append(((centre, centre), NEARBY + (point.accuracy or 0.0)))
+        if location.polyline is not None:
+            self._lines.append((location.polyline.coordinates, NEARBY))
 
     def overlaps(self, areas: Sequence[str]) -> bool:
         """Return whether it shares a place with one of some areas, or cannot be compared with them."""
@@ -115,11 +139,7 @@ class _Place:
         """Return whether a position is in it, or cannot be compared with it."""
         if self._polygons:  # what the desk has drawn decides
             return any(holds(polygon, position) for polygon in self._polygons)
-        if self._centre is None and self._line is None:
-            return True
-        if self._centre is not None and distance(self._centre, position) <= self._radius:
-            return True
-        return self._line is not None and distance_to_line(self._line, position) <= NEARBY
+        return not self._lines or any(distance_to_line(line, position) <= metres for line, metres in self._lines)
 
 
 def areas_of(location: Location) -> tuple[str, ...]:
@@ -157,20 +177,29 @@ def _covers(consent: Consent | None, category: str) -> bool:
 
 
 def select(
-    audiences: Sequence[Audience], message: Message, *, language: str, main: bool, start: Cursor
-) -> Iterator[Selected]:
-    """Stream the subscribers of some audiences whom a message concerns, from a cursor on; see `SubscriberFilter`.
+    audiences: Sequence[Audience], message: Message, *, language: str, main: bool, start: tuple[int, int] = (0, 0)
+) -> Iterator[tuple[int, Row]]:
+    """Stream the subscribers of some audiences whom a message concerns, and wrong rows; see `SubscriberFilter`.
 
     A person whom several lists name appears several times. The journal takes each once.
+
+    Args:
+        audiences: The audiences.
+        message: The message as it may be public: resolved and blurred.
+        language: The language of the delivery.
+        main: It is the delivery's main language.
+        start: The number of an audience, and a position in it, from which reading goes on.
+
+    Yields:
+        The number of the audience, and the row.
 
     Raises:
         SettingsError: An audience cannot be read.
     """
-    for number in range(start.audience, len(audiences)):
-        audience = audiences[number]
+    first, position = start
+    for number, audience in enumerate(audiences[first:], first):
         needs_consent = isinstance(audience, ChannelAudience) and message.category in audience.consent_for
         chosen = SubscriberFilter(message, language=language, main=main, needs_consent=needs_consent)
-        first = start.position if number == start.audience else 0
-        for row in audience.rows(start=first):
+        for row in audience.rows(start=position if number == first else 0):
             if isinstance(row, WrongRow) or chosen.concerns(row):
-                yield Selected(row=row, after=Cursor(number, row.position + 1))
+                yield number, row

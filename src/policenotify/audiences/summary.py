@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from policenotify.audiences.model import Audience, Subscriber, WrongRow
-from policenotify.audiences.selection import Cursor, select
+from policenotify.audiences.selection import select
 from policenotify.model.message import Message
 
 _LISTED = 10  # wrong rows that are named
@@ -72,9 +72,9 @@ def count_people(audiences: Sequence[Audience], message: Message, languages: Seq
     people: dict[str, int] = {}
     for language in languages:
         before = len(seen)
-        for each in select(audiences, message, language=language, main=language == languages[0], start=Cursor()):
-            if isinstance(each.row, Subscriber):
-                _is_new(each.row, seen)
+        for _, row in select(audiences, message, language=language, main=language == languages[0]):
+            if isinstance(row, Subscriber):
+                _is_new(row, seen)
         people[language] = len(seen) - before
     return people
 

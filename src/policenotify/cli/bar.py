@@ -46,11 +46,7 @@ class Samples:
 
     def _more(self, found: DeliveryProgress) -> Iterator[AnyText]:
         if found.halt:
-            yield (
-                Text("paused by {halted_by}", halted_by=found.halted_by)
-                if found.halt == "paused"
-                else Text("aborted by {halted_by}", halted_by=found.halted_by)
-            )
+            yield Text("paused") if found.halt == "paused" else Text("aborted")
         elif not found.outcome.is_final:
             now = pace(self._samples, found.delivery)
             if now.rate:

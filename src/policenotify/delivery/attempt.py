@@ -19,9 +19,9 @@ from policenotify.channel import (
     SupportsSend,
 )
 from policenotify.delivery.batch import ListSender
-from policenotify.delivery.log_lines import log_blocked, log_delayed, log_outcome, measure_post, noted
+from policenotify.delivery.log_lines import log_blocked, log_delayed, log_outcome, noted
 from policenotify.delivery.sender import Lease, limited, waiting
-from policenotify.delivery.telemetry import SEND_DURATION, Attributes, measure, note, span
+from policenotify.delivery.telemetry import SEND_DURATION, TIME_TO_POST, Attributes, measure, note, span
 from policenotify.errors import (
     Blocked,
     ChannelError,
@@ -71,7 +71,7 @@ class DeliveryAttempt(ListSender):
             "policenotify.attempt": claimed.attempts + 1,
             "policenotify.operation": claimed.operation.value,
         }
-        with span(f"deliver {self.config.name}", "CONSUMER", about, link=claimed.trace):
+        with span(f"deliver {self.config.name}", "CONSUMER", about):
             ready = self._ready(claimed)
             if isinstance(ready, AttemptResult):
                 self._store(claimed, ready)
@@ -117,7 +117,8 @@ class DeliveryAttempt(ListSender):
         overall = next((outcome for outcome in _SETTLED if counts.get(outcome)), result.outcome)
         log_outcome(claimed, noted(replace(result, outcome=overall)).code, counts)
         if counts.get(Outcome.POSTED):
-            measure_post(claimed, self.config.network, self.journal.now())
+            seconds = (self.journal.now() - claimed.published_at).total_seconds()
+            measure(TIME_TO_POST, seconds, claimed.channel, self.config.network, str(claimed.severe).lower())
 
     # --- whether this channel can send it
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
-from policenotify.audiences.model import Audience, Subscriber, WrongRow
-from policenotify.audiences.selection import Cursor, Selected, select
+from policenotify.audiences.model import Audience, Row, Subscriber, WrongRow
+from policenotify.audiences.selection import select
 from policenotify.channel import ChannelConfig
 from policenotify.delivery.sender import Sender
 from policenotify.delivery.telemetry import span
@@ -22,7 +22,7 @@ from policenotify.translation import Text
 
 _log = logging.getLogger("policenotify")
 _UNUSABLE = Text("address: is too long, or has characters that no address has. One line holds one address.")
-_RESTARTS = 3  # of one reading, because the lists change all the time: what they became later is not read any more
+_RESTARTS = 100  # of one reading: behind these, that of lists which change all the time goes on
 
 
 def check_audiences(config: ChannelConfig, had_recipients: Callable[[str], bool]) -> None:
@@ -52,56 +52,32 @@ def unreadable(channel: str, error: BaseException) -> Unavailable:
     return Unavailable(reason, remedy=Text("Make it readable. {waits}", waits=WAITS))
 
 
-@dataclass(slots=True)
-class AudienceReader:
-    """Reads the audiences of deliveries. It keeps the stream of one delivery open between two batches.
+def read_rows(
+    audiences: Sequence[Audience], known: ListState, count: int = BATCH
+) -> tuple[list[Row], StoredCursor, bool]:
+    """Return the next rows behind the cursor, the cursor behind them, and whether no row follows.
 
-    A stream is opened again behind the cursor, or from the beginning if the audiences were changed since the cursor was
-    stored. Used by one thread.
+    If the audiences were changed since the cursor was stored, they are read from the beginning again.
+
+    Raises:
+        Exception: Whatever an audience raises.
     """
-
-    _delivery: int | None = field(default=None, init=False)  # of the open stream
-    _cursor: StoredCursor = field(default_factory=StoredCursor, init=False)
-    _rows: Iterator[Selected] = field(default_factory=lambda: iter(()), init=False)
-    _next: Selected | None = field(default=None, init=False)
-
-    def read(
-        self, delivery: int, audiences: Sequence[Audience], known: ListState, count: int = BATCH
-    ) -> tuple[list[Subscriber | WrongRow], StoredCursor, bool]:
-        """Return the next rows behind the cursor, the cursor behind them, and whether no row follows.
-
-        Raises:
-            Exception: Whatever an audience raises.
-        """
-        is_open = (self._delivery, self._cursor) == (delivery, known.cursor)
-        self._delivery = None  # the stream is not used again if anything fails
-        if not is_open:
-            self._open(audiences, known)
-        selected = [] if self._next is None else [self._next, *islice(self._rows, count - 1)]
-        self._next = next(self._rows, None)
-        rows = [usable(each.row) for each in selected]
-        self._cursor = self._cursor.behind(selected[-1].after if selected else self._cursor.place, rows)
-        ends = self._next is None
-        if ends and self._cursor.restarts <= _RESTARTS and _revision_of(audiences) != self._cursor.revision:
-            return rows, self._cursor, False  # the audiences were changed while they were read, and are read again
-        self._delivery = delivery
-        return rows, self._cursor, ends
-
-    def _open(self, audiences: Sequence[Audience], known: ListState) -> None:
-        revision = _revision_of(audiences)
-        self._cursor = known.cursor
-        if known.cursor.revision != revision:
-            self._cursor = StoredCursor(revision=revision, restarts=known.cursor.restarts + 1)
-        start = self._cursor.place
-        self._rows = select(audiences, known.message, language=known.language, main=known.main, start=start)
-        self._next = next(self._rows, None)
+    revision, cursor = _revision_of(audiences), known.cursor
+    if cursor.revision != revision and cursor.restarts <= _RESTARTS:
+        cursor = StoredCursor(revision=revision, restarts=cursor.restarts + 1)
+    start = cursor.audience, cursor.position
+    chosen = select(audiences, known.message, language=known.language, main=known.main, start=start)
+    rows = [(number, usable(row)) for number, row in islice(chosen, count)]
+    ends = next(chosen, None) is None
+    changed = cursor.restarts <= _RESTARTS and _revision_of(audiences) != revision  # while they were read
+    return [row for _, row in rows], cursor.behind(rows), ends and not changed
 
 
 def _revision_of(audiences: Sequence[Audience]) -> str:
     return " ".join(f"{audience.name}={audience.revision()}" for audience in audiences) or "-"
 
 
-def usable(row: Subscriber | WrongRow) -> Subscriber | WrongRow:
+def usable(row: Row) -> Row:
     """Return a row, as a wrong one if its address cannot be stored. A host's own function may yield anything."""
     try:
         if isinstance(row, Subscriber):
@@ -116,11 +92,9 @@ class BatchMaker(Sender):
     """Makes batches of the people of claimed deliveries.
 
     Attributes:
-        reader: Of this thread.
         size: How many rows are read at once.
     """
 
-    reader: AudienceReader = field(default_factory=AudienceReader)
     size: int = BATCH
 
     @span("expand")
@@ -143,12 +117,12 @@ class BatchMaker(Sender):
         if known.cursor.earlier:
             return self.journal.deliveries.add_earlier(claimed, self.siblings, lease=self.lease)
         try:
-            rows, cursor, is_last = self.reader.read(claimed.id, self.config.audiences, known, self.size)
+            rows, cursor, is_last = read_rows(self.config.audiences, known, self.size)
         except JournalError:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail, and quote an address
             raise unreadable(self.config.name, error) from None
-        if not rows and cursor.place == Cursor() and not known.has_people:
+        if not (rows or cursor.audience or cursor.position or known.has_people):
             check_audiences(self.config, self.journal.deliveries.had_recipients)
         addresses = [row.address for row in rows if isinstance(row, Subscriber)]
         batch = self.journal.deliveries.add_batch(

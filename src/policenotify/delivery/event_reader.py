@@ -23,8 +23,7 @@ CATCH_UP = 2.0
 """Seconds that a publisher waits for callbacks when it is closed."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
-_POLL = 1.0  # seconds between two looks for events, and after a failure, doubled each time
-_LONGEST_WAIT = 60.0  # seconds after many failures
+_POLL = 1.0  # seconds between two looks for events, and after a failure
 _log = logging.getLogger("policenotify")
 
 
@@ -55,8 +54,8 @@ class EventReader:
     at a time, in their order. Each event is handed over once as a rule, and at least once in any case: an event whose
     cursor could not be stored, as after a kill, is handed over again.
 
-    A callback that raises is called again with the same event, after one second, then two, and so on up to a minute.
-    It keeps back its own further events only, like one that does not return.
+    A callback that raises is called again with the same event each second. It keeps back its own further events only,
+    like one that does not return.
     """
 
     journal: Journal
@@ -108,10 +107,9 @@ class EventReader:
             thread = threading.Thread(target=self._run, args=(each,), name=f"policenotify {each.name}", daemon=True)
             try:
                 thread.start()
+                each.thread = thread
             except RuntimeError as error:  # the machine has no more threads
                 each.report(error)
-            else:
-                each.thread = thread
 
     def close(self, timeout: float = CATCH_UP) -> bool:
         """Let callbacks catch up, then hand nothing over any more. May be called twice.
@@ -134,21 +132,17 @@ class EventReader:
     # --- in the thread
 
     def _run(self, subscription: _Subscription) -> None:
-        wait = _POLL
         while not self._closed:
             subscription.woken.clear()
             closing = self._closing.is_set()  # before the look
             try:
                 more = self._hand_over_next(subscription)
+                subscription.trouble = ""
             except JournalTakenAway:  # the journal has raised the alarm
                 return
             except Exception as error:  # noqa: BLE001 - else the thread would end with a trace
                 subscription.report(error)
-                if self._closing.wait(wait):
-                    return
-                wait = min(2 * wait, _LONGEST_WAIT)
-                continue
-            subscription.trouble, wait = "", _POLL
+                more = False
             if closing and not more:
                 return
             if not more:
@@ -164,8 +158,17 @@ class EventReader:
                 for event in events:
                     if self._closed:
                         return False
-                    if problem := _call(subscription.callback, event):
-                        raise PolicenotifyError(problem)
+                    try:
+                        subscription.callback(event)
+                    except BaseException as error:  # noqa: BLE001 - a host's own function may raise anything
+                        # Neither the text of its error nor a trace: they would hold values.
+                        problem = Text(
+                            "the callback raised {name} for event {number} ({event}).",
+                            name=type(error).__name__,
+                            number=event.number,
+                            event=event.kind,
+                        )
+                        raise PolicenotifyError(problem) from None
                 place = place and subscribers.advance(name, place, cursor)
                 if place is None:  # this one was silent for so long that another process hands them over
                     return False
@@ -173,17 +176,3 @@ class EventReader:
             if place is not None:
                 subscribers.release(name, place, problem)
         return bool(batch)
-
-
-def _call(callback: OnEvent, event: Event) -> AnyText:
-    """Call a callback. Return what is wrong if it raises: neither the text of its error nor a trace."""
-    try:
-        callback(event)
-    except BaseException as error:  # noqa: BLE001 - a host's own function may raise anything
-        return Text(
-            "the callback raised {name} for event {number} ({event}).",
-            name=type(error).__name__,
-            number=event.number,
-            event=event.kind,
-        )
-    return ""

@@ -1,12 +1,12 @@
-"""Log records and measures of deliveries: never with a text, a person, or the words of a network's answer."""
+"""Log records of deliveries: never with a text, a person, or the words of a network's answer."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC
 
-from policenotify.delivery.telemetry import TIME_TO_POST, measure, note
+from policenotify.delivery.telemetry import note
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.log import fields, shown_code
 from policenotify.model.history import Outcome
@@ -22,12 +22,6 @@ def noted(result: AttemptResult) -> AttemptResult:
     about = {"policenotify.outcome": result.outcome.value, **({"policenotify.code": code} if code else {})}
     note(about, failed=(code or result.outcome.value) if result.outcome in _FAILED else "")
     return result
-
-
-def measure_post(claimed: ClaimedDelivery, network: str, now: datetime) -> None:
-    """Measure the time from the publication to the post, or to the last person of a list."""
-    seconds = (now - claimed.published_at).total_seconds()
-    measure(TIME_TO_POST, seconds, claimed.channel, network, str(claimed.severe).lower())
 
 
 def log_outcome(claimed: ClaimedDelivery, code: str, counts: Mapping[Outcome, int]) -> None:

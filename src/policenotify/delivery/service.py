@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 import socket
@@ -13,8 +12,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
-
-from policenotify.errors import JournalError
 
 if TYPE_CHECKING:
     from policenotify.delivery.worker import Worker
@@ -117,64 +114,31 @@ class Supervisor:
         """Seconds between notifications that the watchdog expects; `None`: no watchdog."""
 
     def notify(self, state: str) -> None:
-        """Send `READY=1`, `WATCHDOG=1`, `STATUS=…` or `STOPPING=1`. Failures are ignored."""
+        """Send `READY=1`, `WATCHDOG=1` or `STOPPING=1`. Failures are ignored."""
         if self._address:
             with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
                 out.settimeout(0)  # a manager that does not read must not block the worker
                 out.connect(self._address)
                 out.send(state.encode())
 
-    @contextmanager
-    def showing(self, line: Callable[[], str]) -> Iterator[None]:
-        """Show a line in `systemctl status`, and renew it every half a minute.
-
-        It has a thread of its own: a journal that hangs must not keep the watchdog from being notified.
-        """
-        ended = threading.Event()
-
-        def show() -> None:
-            while not ended.is_set():
-                with suppress(JournalError):
-                    text = line()
-                    if not ended.is_set():
-                        self.notify(f"STATUS={text}")
-                ended.wait(_CHECK_EVERY)
-
-        if self._address:
-            threading.Thread(target=show, daemon=True).start()
-        try:
-            yield
-        finally:
-            ended.set()
-
-    def watch(self, running: Worker, signals: Signals, seconds: float = math.inf) -> str:
-        """Wait for a signal, and notify the watchdog while the worker is alive.
-
-        Returns:
-            The signal's name; empty after so many seconds, or if the worker has ended.
-        """
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            pause = min(left, _CHECK_EVERY, (self.timeout or _CHECK_EVERY) / 3)
-            name = signals.wait(pause, during=lambda: running.running)
-            if name or not running.running:
-                return name
+    def watch(self, running: Worker, signals: Signals) -> str:
+        """Notify the watchdog while the worker is alive. Return the signal that came, empty if the worker has ended."""
+        name, pause = "", min(_CHECK_EVERY, (self.timeout or _CHECK_EVERY) / 3)
+        while running.running and not (name := signals.wait(pause, during=lambda: running.running)):
             if running.unresponsive_for < _SILENT:
                 self.notify("WATCHDOG=1")
-        return ""
+        return name
 
-    def serve(self, running: Worker, signals: Signals, line: Callable[[], str], grace: float = GRACE) -> End:
+    def serve(self, running: Worker, signals: Signals, grace: float = GRACE) -> End:
         """Let a started worker deliver until a signal or its failure, then stop it.
 
         Args:
             running: The worker.
             signals: What ends it.
-            line: Its state, for `systemctl status`.
             grace: Seconds for posts under way to finish.
         """
         self.notify("READY=1")
-        with self.showing(line):
-            name = self.watch(running, signals)
+        name = self.watch(running, signals)
         self.notify("STOPPING=1")
         failure = running.failure
         return End(name, failure, running.stop(timeout=grace))

@@ -39,8 +39,6 @@ def span(
     name: str,
     kind: Literal["INTERNAL", "CLIENT", "CONSUMER"] = "INTERNAL",
     attributes: Attributes | None = None,
-    *,
-    link: str = "",
 ) -> Iterator[None]:
     """Record a step of the work as a span below the current one. An error that leaves it is named by its class.
 
@@ -48,7 +46,6 @@ def span(
         name: Its name.
         kind: As of OpenTelemetry.
         attributes: What is known of it already.
-        link: The `traceparent` of another span that it belongs to, perhaps of another process, hours ago.
     """
     if (api := _api()) is None:
         yield
@@ -57,7 +54,6 @@ def span(
         name,
         kind=api.SpanKind[kind],
         attributes=attributes,
-        links=_links(api, link),
         record_exception=False,  # its text may hold what was to be published
         set_status_on_exception=False,
     ):
@@ -82,24 +78,6 @@ def note(attributes: Attributes, *, failed: str = "") -> None:
     if failed:
         current.set_attribute("error.type", failed)
         current.set_status(api.StatusCode.ERROR)
-
-
-def traceparent() -> str:
-    """Return the current span as a header of W3C Trace Context, or an empty text."""
-    carrier: dict[str, str] = {}
-    if _api() is not None:
-        _propagator().inject(carrier)
-    return carrier.get("traceparent", "")
-
-
-def _links(api: ModuleType, link: str) -> list[object]:
-    linked = api.get_current_span(_propagator().extract({"traceparent": link})).get_span_context()
-    return [api.Link(linked)] if linked.is_valid else []
-
-
-@cache
-def _propagator() -> Any:  # noqa: ANN401 - of the library
-    return import_module(f"{_API}.propagation.tracecontext").TraceContextTextMapPropagator()
 
 
 # --- histograms

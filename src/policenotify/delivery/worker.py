@@ -33,7 +33,6 @@ class Worker:
 
     Attributes:
         failure: Why it ended without being stopped.
-        on_failure: Called in the worker's thread when it ends because of a `failure`.
     """
 
     def __init__(
@@ -65,7 +64,6 @@ class Worker:
         self._process = 0  # in which it runs
         self._changing = threading.Lock()
         self.failure: JournalTakenAway | None = None
-        self.on_failure: Callable[[], object] = lambda: None
 
     def __enter__(self) -> Self:
         return self.start()
@@ -147,7 +145,6 @@ class Worker:
                 self._deliver(is_over)
             except JournalTakenAway as error:  # the journal has raised the alarm
                 self.failure = error
-                self.on_failure()
                 return
             except Exception as error:  # noqa: BLE001 - nothing above a thread would report it, and it must go on
                 # Only the texts of our own errors: others may hold an address. A trace would hold values.

@@ -357,7 +357,7 @@ def _record_batch(
         whole = control.row_of(connection, parent)
     if control.is_ended(whole.halt):
         ended = control.end_outcome(whole.halt)
-        recipients.settle_waiting(connection, parent, [batch.id], ended, whole.reason, whole.code)
+        recipients.settle_waiting(connection, parent, batch.id, ended, whole.reason, whole.code)
     not_before = microseconds(result.not_before) if result.not_before else at
     outcome = control.settle_batch(connection, batch, at, not_before=not_before, backoff=span(result.backoff))
     following = _next_request(claimed, result)

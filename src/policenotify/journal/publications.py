@@ -21,8 +21,8 @@ from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.drafts.drafts import publish_draft
 from policenotify.journal.keys import Keys
-from policenotify.journal.lists.batches import first_cursor
 from policenotify.journal.lists.receipts import publication_of, stored_findings
+from policenotify.journal.lists.state import StoredCursor
 from policenotify.journal.order import (
     cancel_stale,
     inherit_priority,
@@ -31,7 +31,7 @@ from policenotify.journal.order import (
     opening_not_posted,
 )
 from policenotify.journal.pictures import store_pictures
-from policenotify.journal.queue import OPENING_MISSING, POSTPONED
+from policenotify.journal.queue import OPENING_MISSING
 from policenotify.journal.records import (
     DeliverySummary,
     NewPublication,
@@ -65,13 +65,7 @@ _CHANGED = select(_delivery.c.id).where(
     *(_delivery.c[name] == bindparam(name) for name in _PLACE), _delivery.c.operation == Operation.POST
 )
 _PENDING = (
-    select(
-        _delivery.c.channel,
-        _delivery.c.state,
-        _delivery.c.not_before,
-        _delivery.c.in_doubt,
-        POSTPONED.label("postponed"),
-    )
+    select(_delivery.c.channel, _delivery.c.state, _delivery.c.not_before, _delivery.c.in_doubt)
     .where(_delivery.c.publication == bindparam("publication"))
     .where(
         or_(
@@ -254,17 +248,15 @@ class Publications:
     def pending(self, publication: str, *, patience: timedelta | None = None) -> Mapping[str, datetime | None]:
         """Return the channels with pending deliveries: when each is due at the earliest, None if it is being sent.
 
-        Deliveries that wait until their list is tried again are left out, and those that are tried again only later
-        than *patience*, unless they are in doubt.
+        Deliveries that are tried again only later than *patience* are left out, unless they are in doubt.
         """
-        now = microseconds(self._journal.now())
-        values, latest = {"publication": publication, "now": now}, None if patience is None else now + span(patience)
+        latest = None if patience is None else microseconds(self._journal.now()) + span(patience)
         with self._journal.read() as connection:
-            rows = connection.execute(_PENDING, values).all()
+            rows = connection.execute(_PENDING, {"publication": publication}).all()
         due: dict[str, datetime | None] = {
             row.channel: moment(row.not_before)
             for row in rows
-            if not row.postponed and (latest is None or row.in_doubt or row.not_before <= latest)
+            if latest is None or row.in_doubt or row.not_before <= latest
         }
         return {**due, **{row.channel: None for row in rows if row.state == Outcome.SENDING}}
 
@@ -331,7 +323,6 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
             "needs_opening": closing and skips,
             "not_before": at,
             "not_after": microseconds(new.not_after) if new.not_after else None,
-            "trace": new.trace or None,
         }
         to_people = standalone is not None and channel in new.with_recipients
         row |= list_columns(has_recipients=to_people, follows=ordering_key in begun)
@@ -465,5 +456,5 @@ def list_columns(*, has_recipients: bool, follows: bool) -> dict[str, object]:
         has_recipients: It is sent to people.
         follows: Its incident has earlier deliveries on the channel.
     """
-    cursor = first_cursor(follows=follows) if has_recipients else None
+    cursor = StoredCursor(earlier=follows).to_text() if has_recipients else None
     return {"has_recipients": has_recipients, "reading": has_recipients, "cursor": cursor}

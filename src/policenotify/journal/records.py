@@ -200,7 +200,6 @@ class NewPublication:
         typed: The message as the caller passed it, its images named by digest.
         earlier: The messages of its incident before it.
         approval: The approval that it needs, if any.
-        trace: The `traceparent` of the span in which it is published, or an empty text.
     """
 
     id: str
@@ -223,7 +222,6 @@ class NewPublication:
     typed: Message | None = None
     earlier: tuple[Message, ...] = ()
     approval: NeededApproval | None = None
-    trace: str = ""
 
     @property
     def read_digest(self) -> str:
@@ -281,7 +279,6 @@ class ClaimedDelivery:
         target: The post to edit or delete.
         has_recipients: It is sent to people: the delivery itself, whose people are to be stored, or a batch of them.
         parent: Of a batch, the delivery whose people it has. Post key, request and wording are that delivery's.
-        trace: The `traceparent` of the span in which it was published, or an empty text.
     """
 
     id: int
@@ -311,7 +308,6 @@ class ClaimedDelivery:
     over: bool = False
     unseen_at: Uptime | None = None
     parent: int | None = None
-    trace: str = ""
 
     @property
     def public_id(self) -> int:

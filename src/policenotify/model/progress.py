@@ -49,10 +49,8 @@ class DeliveryProgress(FrozenModel):
         reason: What is to be known of the delivery as a whole, in an officer's words.
         reasons: How many have it for which reason, the most frequent first. People without a reason are left out.
         expanded: All its people are known. Until then, the list is still being read.
-        pages_under_way: Pages that workers are sending now.
         wrong_rows: Rows of the list that name no person.
-        halt: It was paused or aborted.
-        halted_by: By whom.
+        halt: It was paused or aborted. The reason, or that of its people, names by whom.
     """
 
     delivery: int
@@ -65,10 +63,8 @@ class DeliveryProgress(FrozenModel):
     reason: AnyText = ""
     reasons: tuple[ReasonCount, ...] = ()
     expanded: bool = True
-    pages_under_way: int = 0
     wrong_rows: int = 0
     halt: Halt = ""
-    halted_by: str = ""
 
     @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property

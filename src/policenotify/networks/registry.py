@@ -18,8 +18,10 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from policenotify.audiences.addresses import AddressList, ChannelAudience
+from policenotify.audiences.function import FunctionAudience
 from policenotify.audiences.model import Audience
+from policenotify.audiences.reader import RowReader
+from policenotify.audiences.selection import ChannelAudience
 from policenotify.channel import (
     Capabilities,
     Channel,
@@ -222,7 +224,8 @@ def configure_channel(
         name: The channel's name in the installation.
         network_name: The name of its network.
         options: The network's own options, as JSON or TOML gives them.
-        recipients: The addresses of its people, on a network with recipients.
+        recipients: Returns the addresses of its people, on a network with recipients: in the same order each time, and
+            new ones behind the others.
         audiences: Its audiences, likewise.
         locales: The fixed phrases of the installation, for networks that add some of their own.
         settings: The other fields of `ChannelSettings`.
@@ -256,7 +259,8 @@ def configure_channel(
         channel, capabilities, account, Text("{at}: the network {network_name!r}", at=at, network_name=network_name)
     )
     if recipients is not None:
-        audiences = (*audiences, AddressList(name=name, read=recipients))
+        listed = FunctionAudience(name=name, function=recipients, reader=RowReader(checked=False))
+        audiences = (*audiences, listed)
     if capabilities.recipients and not audiences:
         raise SettingsError(
             Text(

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from policenotify.model.history import Outcome
 from policenotify.publishing.metrics import Exposition, Samples, exposition, samples
 
 if TYPE_CHECKING:
     from policenotify.publishing.operations import Operations
-
-_PENDING = (Outcome.WAITING, Outcome.SENDING, Outcome.UNCONFIRMED, Outcome.HELD)
 
 
 class Monitor:
@@ -63,20 +59,6 @@ class Monitor:
         found = self._installation.status()
         document = found.model_dump(mode="json", exclude={"publications", "unfinished"})
         return {"status": "ok" if found.ok else "degraded", **document}
-
-    def line(self) -> str:
-        """Return the state in one line, as for `systemctl status`: `waiting 3, held 1, blocked x, stopped`.
-
-        Raises:
-            JournalError: The journal cannot be read.
-        """
-        counts: Counter[Outcome] = Counter()
-        for channel in self._journal.deliveries.channel_summaries():
-            counts.update(channel.outcomes)
-        parts = [f"{outcome} {counts[outcome]}" for outcome in _PENDING if counts[outcome] or outcome is _PENDING[0]]
-        here = {name for name, each in self._installation.channel_configs.items() if each.blocked}
-        parts += [f"blocked {name}" for name in sorted(here | self._journal.channels.blocked().keys())]
-        return ", ".join([*parts, *(["stopped"] if self._journal.stopped() else [])])
 
     def check(self) -> None:
         """Check that the journal can be read, and fits these keys and this release.

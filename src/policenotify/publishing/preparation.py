@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from policenotify.checks import CheckContext, check_links, run_checks
-from policenotify.delivery.telemetry import span, traceparent
+from policenotify.delivery.telemetry import span
 from policenotify.errors import InvalidTransition
 from policenotify.findings import Finding, are_blocking, images_left
 from policenotify.journal.records import LISTED, NewPublication, describe_incidents
@@ -72,7 +72,6 @@ def prepare(installation: Installation, loaded: LoadedMessage, options: PublishO
         ),
         typed=message,
         earlier=tuple(entry.message for entry in history.entries),
-        trace=traceparent(),
         skips_without_opening=frozenset(
             name for name, channel in installation.channel_configs.items() if channel.without_opening == "skip"
         ),

@@ -10,7 +10,7 @@ from operator import attrgetter
 
 from pydantic import computed_field
 
-from policenotify.audiences.addresses import ChannelAudience
+from policenotify.audiences.selection import ChannelAudience
 from policenotify.audiences.summary import count_people
 from policenotify.channel import ChannelConfig
 from policenotify.delivery.audience_reader import check_audiences

@@ -8,7 +8,6 @@ from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints, model_validator
 
-from policenotify.audiences.addresses import AddressList
 from policenotify.audiences.files import CsvFile, TextFile
 from policenotify.audiences.function import FunctionAudience
 from policenotify.audiences.model import Audience
@@ -51,7 +50,7 @@ class RecipientSettings(SettingsTable):
         """Return the audience of the channel of that name."""
         reader = RowReader(checked=False)  # the channel checks addresses, which may be of any network
         if self.file is None:
-            return AddressList(name=name, read=lambda: self.addresses, reader=reader)
+            return FunctionAudience(name=name, function=lambda: self.addresses, reader=reader)
         return TextFile(name=name, path=directory / self.file, at=f"channels.{name}.recipients", reader=reader)
 
 
@@ -65,7 +64,7 @@ class AudienceSettings(SettingsTable):
         file: A text file with one address per line, where `#` begins a comment.
         csv: A table in UTF-8 with a line of column names above it, separated by `,`, `;` or tabs. Columns: `address`,
             `language`, `areas`, `longitude` and `latitude`, `categories`, `severity`, `consent_at`, `consent_source`,
-            `consent_purpose`, `key`. Only `address` is required.
+            `consent_purpose`. Only `address` is required.
         columns: The table's own names of columns: `{ address = "Adresse électronique" }`.
         function: A function that yields addresses or mappings, as `module:function`.
         language: The language of people for whom none is given. By default the channel's main language.
@@ -141,4 +140,4 @@ class AudienceSettings(SettingsTable):
             return FunctionAudience(
                 name=name, function=imported(self.function, f"audiences.{name}.function"), reader=reader
             )
-        return AddressList(name=name, read=lambda: self.addresses or (), reader=reader)
+        return FunctionAudience(name=name, function=lambda: self.addresses or (), reader=reader)

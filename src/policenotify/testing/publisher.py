@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from policenotify.audiences.addresses import AddressList
+from policenotify.audiences.function import FunctionAudience
 from policenotify.channel import Capabilities, Channel, ChannelConfig, ChannelSettings, Clock, StateStore
 from policenotify.checks import Vocabulary
 from policenotify.delivery.event_reader import OnEvent
@@ -322,7 +322,7 @@ def _claimed(name: str, capabilities: Capabilities | None) -> Capabilities:
 
 def _channel(name: str, on: str, capabilities: Capabilities, **common: Any) -> ChannelConfig:  # noqa: ANN401 - ChannelOptions
     people = RECIPIENTS.get(on, RECIPIENTS[""])
-    audiences = (AddressList(name=name, read=lambda: people),) if capabilities.recipients else ()
+    audiences = (FunctionAudience(name=name, function=lambda: people),) if capabilities.recipients else ()
     return ChannelConfig(
         name=name, network=on, account=name, capabilities=capabilities, open=_never, audiences=audiences, **common
     )

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from policenotify.audiences.function import FunctionAudience
 from policenotify.audiences.geometry import Position
-from policenotify.audiences.model import Consent, Subscriber, WrongRow
-from policenotify.audiences.selection import Cursor, SubscriberFilter, overlap, select
+from policenotify.audiences.model import Audience, Consent, Subscriber, WrongRow
+from policenotify.audiences.selection import ChannelAudience, SubscriberFilter, overlap, select
 from policenotify.model import places
 from policenotify.model.cap import Precision, Severity
 from policenotify.model.lifecycle import Lifecycle, Stage
@@ -205,10 +205,31 @@ def test_selection_goes_on_behind_each_row() -> None:
     rows[4] = {"address": ""}
     audiences = [FunctionAudience(name=name, function=lambda: rows) for name in ("press", "residents")]
     of = at(commune="34172")
-    everything = list(select(audiences, of, language="fr", main=True, start=Cursor()))
-    taken = [(each.after.audience, each.row.position) for each in everything]
+    everything = list(select(audiences, of, language="fr", main=True))
+    taken = [(audience, row.position) for audience, row in everything]
     assert taken == [(audience, n) for audience in (0, 1) for n in (1, 2, 4, 5)]
-    assert [isinstance(each.row, WrongRow) for each in everything] == [False, False, True, False] * 2
-    for number, each in enumerate(everything, start=1):
-        assert list(select(audiences, of, language="fr", main=True, start=each.after)) == everything[number:]
-    assert list(select(audiences, of, language="fr", main=True, start=Cursor(2))) == []
+    assert [isinstance(row, WrongRow) for _, row in everything] == [False, False, True, False] * 2
+    for number, (audience, row) in enumerate(everything, start=1):
+        behind = (audience, row.position + 1)
+        assert list(select(audiences, of, language="fr", main=True, start=behind)) == everything[number:]
+    assert list(select(audiences, of, language="fr", main=True, start=(2, 0))) == []
+
+
+def test_an_audience_as_a_channel_uses_it() -> None:
+    people = [
+        {"address": "A@example.org", "language": "fr-CA"},
+        {"address": "b@example.org", "language": "de"},
+        {"address": "c@example.org", "language": "pt"},
+        {"address": "d@example.org"},
+        "",
+    ]
+    inner = FunctionAudience(name="app", function=lambda: people)
+    audience = ChannelAudience(audience=inner, spell=str.lower, languages=("fr", "pt-BR"))
+    assert isinstance(audience, Audience)
+    assert (audience.name, audience.revision()) == ("app", "always")
+    rows = list(audience.rows())
+    seen = [(row.address, row.language) for row in rows if isinstance(row, Subscriber)]
+    assert seen == [("a@example.org", "fr"), ("b@example.org", ""), ("c@example.org", "pt-BR"), ("d@example.org", "")]
+    assert isinstance(rows[4], WrongRow)
+    assert list(audience.rows(start=2)) == rows[2:]
+    assert list(ChannelAudience(audience=inner).rows()) == list(inner.rows())

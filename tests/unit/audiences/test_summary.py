@@ -1,8 +1,8 @@
 import pytest
 
-from policenotify.audiences.addresses import ChannelAudience
 from policenotify.audiences.function import FunctionAudience
 from policenotify.audiences.model import WrongRow
+from policenotify.audiences.selection import ChannelAudience
 from policenotify.audiences.summary import AudienceSummary, count_people, summarize
 from policenotify.errors import SettingsError
 from policenotify.model.location import Location

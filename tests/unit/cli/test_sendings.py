@@ -136,7 +136,7 @@ def test_a_sending_is_paused_resumed_and_followed(run: Run, desk: Desk, publishe
     assert (len(desk.bluesky.posts), len(desk.mail.mails)) == (1, 0)
     shown = run("sending", "progress", published, "--once")
     assert shown.code == 3
-    assert "presse (fr): nobody yet; paused by brigadier" in shown.out
+    assert "presse (fr): nobody yet; paused\n    brigadier has paused it." in shown.out
     receipt = run("status", published)
     assert "brigadier has paused it." in receipt.out
     assert f"policenotify sending resume {published}" in receipt.words
@@ -201,7 +201,7 @@ def test_an_aborted_sending_reaches_nobody(run: Run, desk: Desk, published: str)
     )  # fmt: skip
     assert run("drain", "--budget", "10").code == 0
     assert desk.mail.mails == []
-    assert "presse (fr): nobody yet; aborted by brigadier" in run("sending", "progress").out
+    assert "presse (fr): nobody yet; aborted\n    brigadier has aborted the sending." in run("sending", "progress").out
     assert run("sending", "abort", published).words.startswith("Nothing was changed")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from policenotify.audiences.selection import Cursor
 from policenotify.channel import Capabilities
 from policenotify.errors import Refused
 from policenotify.journal.lists.state import StoredCursor
@@ -23,7 +22,7 @@ def _batch(book: Book, people: tuple[str, ...], *, is_last: bool = False) -> Cla
     """Claim the list and make a batch of these people of it."""
     claimed = book.journal.deliveries.claim("sky", f"runner {people[0]}", lease=LEASE)
     assert claimed is not None
-    cursor = StoredCursor().behind(Cursor(0, PEOPLE.index(people[-1]) + 1), ())
+    cursor = StoredCursor(position=PEOPLE.index(people[-1]) + 1)
     batch = book.journal.deliveries.add_batch(claimed, people, cursor, ("sky",), is_last=is_last, lease=LEASE)
     assert batch is not None
     return batch

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from policenotify.delivery.service import Supervisor, end_at_once, ended_by_signals
-from policenotify.errors import JournalError
 from tests.support.patience import PATIENCE
 
 
@@ -87,18 +86,6 @@ def test_a_worker_that_hangs_is_not_reported_alive(manager: socket.socket) -> No
     manager.settimeout(0)
     with pytest.raises(BlockingIOError):
         manager.recv(9)
-
-
-def test_a_journal_that_fails_shows_no_state_and_ends_nothing(manager: socket.socket) -> None:
-    def fails() -> str:
-        raise JournalError("The journal is away.")
-
-    supervisor = Supervisor({"NOTIFY_SOCKET": str(manager.getsockname())})
-    with supervisor.showing(fails):
-        supervisor.notify("WATCHDOG=1")
-        assert manager.recv(99) == b"WATCHDOG=1"
-    with supervisor.showing(lambda: "waiting 2, blocked x"):
-        assert manager.recv(99) == b"STATUS=waiting 2, blocked x"
 
 
 def test_an_unresponsive_service_manager_delays_nothing(manager: socket.socket) -> None:

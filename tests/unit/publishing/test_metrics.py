@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families as text_form
 
 from policenotify.channel import Capabilities, ChannelConfig
 from policenotify.delivery.telemetry import SEND_DURATION, TIME_TO_POST, measure
-from policenotify.errors import Blocked, ChannelError, Refused, Unconfirmed
+from policenotify.errors import ChannelError, Refused, Unconfirmed
 from policenotify.journal.drafts.rows import DraftCounts
 from policenotify.journal.figures import JournalFigures
 from policenotify.model.history import Outcome
@@ -157,19 +157,6 @@ def test_processes_that_share_a_folder_answer_for_each_other(tmp_path: Path) -> 
     _run(_DELIVERS.format(3), folder)
     sent = _buckets(_run(_SERVES, folder).stdout.encode(), "policenotify_send_duration_seconds")
     assert (sent["sky", "0.1"], sent["sky", "0.25"], sent["sky", "+Inf"]) == (0, 1, 2)
-
-
-def test_the_state_fits_one_line() -> None:
-    with recording_publisher(channels=["webhook", "bluesky"]) as recording:
-        monitor = recording.publisher.monitor
-        assert monitor.line() == "waiting 0"
-        recording.fail_next("webhook", Blocked("The token was revoked."))
-        recording.publisher.publish(accident(), key="k", actor="cne Roux")
-        recording.publisher.journal.stop("cne Roux", "exercise")
-        assert monitor.line() == "waiting 1, blocked webhook, stopped"
-        channels = recording.publisher.installation.channel_configs
-        channels["bluesky"] = channels["bluesky"].model_copy(update={"blocked": "password: cannot be read"})
-        assert monitor.line() == "waiting 1, blocked bluesky, blocked webhook, stopped"
 
 
 @pytest.mark.parametrize("error", [Refused("X does not take this text."), Unconfirmed("No answer came.")])

@@ -75,7 +75,7 @@ def test_a_list_that_fails_quotes_no_address(error: BaseException) -> None:
     assert (reach.people, reach.cost, str(reach.problem)) == (
         None,
         None,
-        f"The list of recipients of 'sms' cannot be read: {type(error).__name__}.",
+        f"The list of recipients of 'sms' cannot be read: audiences.sms: the function failed: {type(error).__name__}.",
     )
     [finding] = check_limits(MESSAGE, [post("fr", "a")], channels, never)
     assert (finding.code, finding.blocks) == ("PN604", False)

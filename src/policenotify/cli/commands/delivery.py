@@ -135,7 +135,7 @@ def worker(call: CliContext, grace: float) -> Exit:
             if channel.state == "removed" or (channel.state == "blocked" and channel.name in usable):
                 words = Text.join(" ", (channel.reason, channel.remedy))
                 note(plain(call.say(Text("{name}: {words}", name=channel.name, words=words))))
-        end = Supervisor().serve(running, signals, publisher.monitor.line, grace)
+        end = Supervisor().serve(running, signals, grace)
     if end.failure is not None:  # the journal's own alarm, in the log, says what to do
         ended_by = type(end.failure).__name__
         call.emit(

@@ -240,7 +240,7 @@ def _in_doubt(call: CliContext, delivery: int, show_addresses: bool) -> Exit:  #
     with call.operations() as operations:
         found = operations.held_people(delivery)
         if show_addresses:
-            people = operations.journal.sendings.in_doubt_with_addresses(delivery, call.actor)
+            people = operations.journal.sendings.in_doubt(delivery, shown_to=call.actor)
             found = found.model_copy(update={"people": people})
         zone = operations.zone
     lines: list[Part] = []

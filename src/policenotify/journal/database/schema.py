@@ -182,13 +182,11 @@ delivery: Table = Table(
     Column("settled_at", Microseconds),
     Column("unseen_at", Name(80)),  # first look-up since the last attempt that did not find it: boot and uptime
     Column("backoff", Microseconds, nullable=False, server_default=text("0")),  # the last wait after a failure
-    Column("trace", Name(55)),  # of the span in which it was published (W3C Trace Context)
     UniqueConstraint("parent", "number", name="pn_delivery_batch"),
     Index("pn_delivery_due", "state", "channel", "priority", "id", "operation", "parent"),  # the last ones are counted
     Index("pn_delivery_people", "state", "channel", sqlite_where=text("has_recipients")),
     Index("pn_delivery_order", "ordering_key", "id"),  # ids rise in sending order; a batch has its parent's place
     Index("pn_delivery_held", "publication", "held", sqlite_where=text("held > 0")),
-    Index("pn_delivery_ended", "state", sqlite_where=text("has_recipients AND halt NOT IN ('', 'paused')")),
     comment="One (publication, channel, language, part, operation), or a batch of its people: what is claimed.",
 )
 

@@ -114,7 +114,7 @@ _LOCK_PUBLICATION = (
 )
 _COPIED = (
     "publication", "channel", "account", "language", "part", "operation", "ordering_key", "sequence", "priority",
-    "not_after", "trace",
+    "not_after",
 )  # fmt: skip
 _ADD = insert(_table)
 _NEXT_NUMBER = select(func.coalesce(func.max(_batch.c.number), -1) + 1).where(_batch.c.parent == bindparam("of_list"))
@@ -129,11 +129,6 @@ _POSTPONED = (
     .with_for_update(key_share=True, skip_locked=True)
 )
 _HAD_PEOPLE = select(_table.c.id).where(_table.c.channel == bindparam("channel"), _table.c.parent.is_not(None)).limit(1)
-
-
-def first_cursor(*, follows: bool) -> str:
-    """Return the cursor of a new delivery. *follows*: its incident has earlier deliveries on the channel."""
-    return StoredCursor(earlier=follows).to_text()
 
 
 class Batches:

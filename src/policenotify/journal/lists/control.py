@@ -28,13 +28,13 @@ from policenotify.journal.lists.recipients import (
     settle_waiting,
     to_text,
 )
-from policenotify.journal.lists.state import UNREADABLE, StoredCursor, read_cursor
+from policenotify.journal.lists.state import UNREADABLE, read_cursor
 from policenotify.journal.persons.reports import record_refusals
 from policenotify.journal.records import AttemptResult, microseconds, moment, outcome_of, span
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.progress import ReasonCount
-from policenotify.translation import AnyText, Text, read_text
+from policenotify.translation import AnyText, Text
 
 PAUSED: Final = "paused"
 ABORTED: Final = "aborted"
@@ -44,20 +44,10 @@ ABORT_EVENT: Final = "sending_aborted"
 BATCH_EVENT: Final = "batch_settled"
 """The kind of event that records the result of an attempt at a batch."""
 
-MORE_TO_READ: Final = Text("More people of the list are still to be read.")
-"""Added to the reason of a delivery of which only a part of the people is stored, and counted."""
-
-CORRECT: Final = Text("Correct these rows. Who is added gets the next message.")
+CORRECT: Final = Text("See which: policenotify doctor. Who is added gets the next message.")
 """The remedy for rows that were left out."""
 
-DAMAGED: Final = Text(
-    "What the journal holds of it, or of the post it is about, is damaged or was changed. Publish it by "
-    "hand, then: policenotify resolve."
-)
-
 _log = logging.getLogger("policenotify")
-_SHOWN_IN_REASON: Final = 3
-_AT_ONCE: Final = 10  # batches that `Sendings.finish` settles in one transaction, for which others who publish wait
 _UNSETTLED = (Outcome.WAITING, Outcome.SENDING)
 _REMEDIES = (  # the worst outcome first
     ((Outcome.WAITING, Outcome.UNCONFIRMED), Text("It will be tried again.")),
@@ -68,8 +58,11 @@ _OF_LIST = _table.c.id == bindparam("of_list")
 _ROW = select(_table).where(_OF_LIST)
 _BATCHES = _table.c.parent == bindparam("of_list")
 _OPEN = select(_table.c.id).where(_BATCHES, _table.c.state.in_(_UNSETTLED)).limit(1)
+_BEING_SENT = select(_table.c.parent).where(
+    _table.c.parent.in_(bindparam("lists", expanding=True)), _table.c.state == Outcome.SENDING
+)
 _NEXT_WAITING = select(func.min(_table.c.not_before)).where(_BATCHES, _table.c.state == Outcome.WAITING)
-_WAITING = select(_table).where(_BATCHES, _table.c.state == Outcome.WAITING).order_by(_table.c.number).limit(_AT_ONCE)
+_WAITING = select(_table).where(_BATCHES, _table.c.state == Outcome.WAITING).order_by(_table.c.number)
 
 
 def row_of(connection: Connection, delivery: int) -> Row[Any]:
@@ -97,12 +90,9 @@ def end_outcome(halt: str) -> Outcome:
     return Outcome.SUPERSEDED if halt == ABORTED else Outcome(halt)
 
 
-def halted_by(connection: Connection, delivery: Row[Any]) -> str:
-    """Return who has paused or aborted a delivery last. Empty if a purge has erased that."""
-    event = schema.event
-    halted = select(event.c.actor).where(event.c.publication == delivery.publication, event.c.delivery == delivery.id)
-    newest = halted.where(event.c.kind.in_((PAUSE_EVENT, ABORT_EVENT))).order_by(event.c.id.desc()).limit(1)
-    return connection.execute(newest).scalar() or ""
+def being_sent(connection: Connection, lists: Collection[int]) -> set[int]:
+    """Return those of some deliveries of which a worker sends a batch."""
+    return set(connection.execute(_BEING_SENT, {"lists": lists}).scalars()) if lists else set()
 
 
 def list_outcome(row: Row[*tuple[Any, ...]], *, sending: bool) -> Outcome:
@@ -174,33 +164,24 @@ def recount(
 def settle(connection: Connection, delivery: int, at: int) -> Mapping[Outcome, int]:
     """Settle a delivery of which nothing is left to be read or sent. If it has ended, first its batches that wait.
 
-    A batch that a worker has claimed is settled by that worker. The last of both settles the delivery. If what the
-    journal holds of it is damaged, it is held, and read from the start if a person lets it go on.
+    A batch that a worker has claimed is settled by that worker. The last of both settles the delivery.
 
     Returns:
         How many people have which outcome. Empty if something is left.
     """
     row = row_of(connection, delivery)
-    while is_ended(row.halt) and settle_ended_batches(connection, delivery, at):
-        pass
-    if row.state != Outcome.WAITING or (row.reading and not is_ended(row.halt)):
+    ended = end_outcome(row.halt) if is_ended(row.halt) else None
+    if ended is not None and row.state in _UNSETTLED:
+        for batch in connection.execute(_WAITING, {"of_list": delivery}).all():
+            settle_waiting(connection, delivery, batch.id, ended, row.reason, row.code)
+            record_batch(connection, batch, at, settle_batch(connection, batch, at))
+    if row.state != Outcome.WAITING or (row.reading and ended is None):
         return {}
     if connection.execute(_OPEN, {"of_list": delivery}).first() is not None:
         return {}
     counted = counts(connection, [delivery]).get(delivery, ())
-    try:
-        words = _final_words(row, counted)
-    except ValueError:  # of a stored value: the database's own errors are no `ValueError`
-        if row.reason != DAMAGED:
-            log_held(logging.WARNING, row, "damaged")
-        words = {"reason": DAMAGED, "remedy": "", "code": "damaged"}
-        again = {"cursor": StoredCursor(earlier=True).to_text(), "reading": True}
-        change(connection, delivery, **again)
-        outcome, people = Outcome.HELD, outcomes(counted) or {Outcome.HELD: 1}
-    else:
-        people = outcomes(counted)
-        without = end_outcome(row.halt) if is_ended(row.halt) else Outcome.SKIPPED
-        outcome = overall_outcome(people) if people else without
+    words, people = _final_words(row, counted), outcomes(counted)
+    outcome = overall_outcome(people) if people else ended or Outcome.SKIPPED
     stated: dict[str, object] = {"outcome": outcome, "code": words["code"], "reason": words["reason"]}
     columns: dict[str, object] = {**words, "state": outcome, "settled_at": at, "in_doubt": outcome is Outcome.HELD}
     if row.request and (ref := _sent_as(connection, row)):
@@ -210,20 +191,6 @@ def settle(connection: Connection, delivery: int, at: int) -> Mapping[Outcome, i
     record_delivery(connection, row, moment(at), "settled", stated)
     record_refusals(connection, row, moment(at), refused=Outcome.REFUSED in people)
     return people
-
-
-def settle_ended_batches(connection: Connection, delivery: int, at: int) -> bool:
-    """Settle some waiting batches of a delivery if it has ended. Return whether there may be more."""
-    row = row_of(connection, delivery)
-    if row.state not in _UNSETTLED or not is_ended(row.halt):
-        return False
-    if not (batches := connection.execute(_WAITING, {"of_list": delivery}).all()):
-        return False
-    outcome, names = end_outcome(row.halt), [batch.id for batch in batches]
-    settle_waiting(connection, delivery, names, outcome, row.reason, row.code)
-    for batch in batches:
-        record_batch(connection, batch, at, settle_batch(connection, batch, at))
-    return True
 
 
 def _sent_as(connection: Connection, row: Row[Any]) -> dict[str, str] | None:
@@ -246,10 +213,7 @@ def go_on(connection: Connection, row: Row[Any], result: AttemptResult, at: int)
     columns: dict[str, object] = {"not_before": due, "backoff": 0 if result.of_people else span(result.backoff)}
     if row.halt == "":
         given = {"reason": result.reason, "remedy": result.remedy, "code": result.code}
-        words = _words(row, counts(connection, [row.id]).get(row.id, ()), given)
-        if words["reason"] and row.reading:
-            words["reason"] = Text.join(" ", (words["reason"], MORE_TO_READ))
-        columns |= words
+        columns |= _words(row, counts(connection, [row.id]).get(row.id, ()), given)
     change(connection, row.id, **columns)
 
 
@@ -301,22 +265,11 @@ def _final_words(row: Row[Any], counted: Collection[ReasonCount]) -> dict[str, A
             "reason": NOBODY,
             "remedy": Text("See who: policenotify people list {channel}", channel=row.channel),
         }
-    if left_out := _left_out_rows(row):
+    if wrong := read_cursor(row.cursor).wrong:
+        left_out = Text("Rows of the list that were left out: {wrong}.", wrong=wrong)
         words["reason"] = Text.join(" ", (words["reason"], left_out))
         words["remedy"] = words["remedy"] or CORRECT
     return words
-
-
-def _left_out_rows(row: Row[Any]) -> AnyText:
-    """Return how many rows of a delivery's audiences were left out and why, or an empty text."""
-    cursor = read_cursor(row.cursor)
-    if not cursor.wrong:
-        return ""
-    shown = Text.join("; ", map(read_text, cursor.wrong_lines[:_SHOWN_IN_REASON]))
-    more = "; …" if cursor.wrong > _SHOWN_IN_REASON else ""
-    return Text(
-        "Rows of the list that were left out: {wrong} ({shown}{more}).", wrong=cursor.wrong, shown=shown, more=more
-    )
 
 
 # --- halting

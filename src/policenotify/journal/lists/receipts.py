@@ -13,7 +13,7 @@ from policenotify.channel import Operation, PostRef
 from policenotify.findings import Finding
 from policenotify.journal.database import schema
 from policenotify.journal.lists import recipients
-from policenotify.journal.lists.control import PAUSED, list_outcome
+from policenotify.journal.lists.control import PAUSED, being_sent, list_outcome
 from policenotify.journal.records import moment, word
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -29,9 +29,6 @@ _DELIVERIES = (
     select(_delivery)
     .where(_delivery.c.publication == bindparam("publication"), _delivery.c.parent.is_(None))
     .order_by(_delivery.c.channel, _delivery.c.part)
-)
-_BEING_SENT = select(_delivery.c.parent).where(
-    _delivery.c.parent.in_(bindparam("lists", expanding=True)), _delivery.c.state == Outcome.SENDING
 )
 _CHANNELS = select(schema.channel)
 
@@ -55,7 +52,7 @@ def publication_of(connection: Connection, row: Row[Any]) -> Publication:
     with_recipients = [delivery.id for delivery in rows if delivery.has_recipients]
     counted = recipients.counts(connection, with_recipients)
     waiting = [delivery.id for delivery in rows if delivery.state == Outcome.WAITING]
-    sent = set(connection.execute(_BEING_SENT, {"lists": waiting}).scalars()) if waiting else set()
+    sent = being_sent(connection, waiting)
     channels = {channel.name: channel for channel in connection.execute(_CHANNELS)} if waiting else {}
     return Publication(
         id=row.id,

@@ -16,7 +16,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
-    Select,
     and_,
     bindparam,
     case,
@@ -85,11 +84,7 @@ _RECORD = (
 )
 _RELEASE = update(_recipient).where(_OF_BATCH, _recipient.c.state == Outcome.SENDING).values(state=Outcome.WAITING)
 _INTERRUPT = _RELEASE.values(in_doubt=True, attempts=bindparam("of_attempt"))
-_STILL_WAITING = update(_recipient).where(
-    _recipient.c.delivery == bindparam("of_list"),
-    _recipient.c.batch.in_(bindparam("batches", expanding=True)),
-    _recipient.c.state == Outcome.WAITING,
-)
+_STILL_WAITING = update(_recipient).where(_OF_BATCH, _recipient.c.state == Outcome.WAITING)
 _PEOPLE = select(_recipient.c.person).where(_OF_BATCH).order_by(_recipient.c.person)
 _WORDS = case((_recipient.c.code == "", _recipient.c.reason), else_="")  # with a code, one text stands for all
 _COUNTED = (
@@ -184,22 +179,15 @@ def _bound(key: str) -> str:
     return f"{_PURPOSE} {key}"
 
 
-_TAKEN = (_person.c.key, _person.c.key_version, _person.c.sealed)
-
-
-def _waiting() -> Select[Any]:
-    suppressed = schema.applies(_delivery.c.channel, _person.c.key).label("suppressed")
-    return (
-        select(_recipient.c.person, _recipient.c.in_doubt, *_TAKEN, suppressed)
-        .join(_person, _person.c.id == _recipient.c.person)
-        .join(_delivery, _delivery.c.id == _recipient.c.delivery)
-        .where(_OF_BATCH, _recipient.c.state == Outcome.WAITING, _recipient.c.attempts < bindparam("attempt"))
-        .order_by(_recipient.c.person)
-        .limit(bindparam("count"))
-    )
-
-
-_WAITING = _waiting()
+_WAITING = (
+    select(_recipient.c.person, _recipient.c.in_doubt, _person.c.key, _person.c.key_version, _person.c.sealed)
+    .add_columns(schema.applies(_delivery.c.channel, _person.c.key).label("suppressed"))
+    .join(_person, _person.c.id == _recipient.c.person)
+    .join(_delivery, _delivery.c.id == _recipient.c.delivery)
+    .where(_OF_BATCH, _recipient.c.state == Outcome.WAITING, _recipient.c.attempts < bindparam("attempt"))
+    .order_by(_recipient.c.person)
+    .limit(bindparam("count"))
+)
 _TAKE = (
     update(_recipient)
     .where(_OF_BATCH, _recipient.c.state == Outcome.WAITING, _recipient.c.attempts < bindparam("attempt"))
@@ -278,12 +266,12 @@ def interrupt(connection: Connection, delivery: int, batch: int, attempt: int) -
 
 
 def settle_waiting(
-    connection: Connection, delivery: int, batches: Sequence[int], outcome: Outcome, reason: str, code: str = ""
+    connection: Connection, delivery: int, batch: int, outcome: Outcome, reason: str, code: str = ""
 ) -> None:
-    """Settle the recipients of some batches who wait. Those in doubt are held."""
-    of_batches = {"of_list": delivery, "batches": batches}
-    connection.execute(_STILL_WAITING.where(_recipient.c.in_doubt).values(state=Outcome.HELD), of_batches)
-    connection.execute(_STILL_WAITING.values(state=outcome, reason=reason, code=code), of_batches)
+    """Settle the recipients of a batch who wait. Those in doubt are held."""
+    of_batch = {"of_list": delivery, "of_batch": batch}
+    connection.execute(_STILL_WAITING.where(_recipient.c.in_doubt).values(state=Outcome.HELD), of_batch)
+    connection.execute(_STILL_WAITING.values(state=outcome, reason=reason, code=code), of_batch)
 
 
 def people_of(connection: Connection, delivery: int, batch: int) -> list[int]:

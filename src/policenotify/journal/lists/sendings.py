@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, or_, select, update
 
 from policenotify.channel import Operation
 from policenotify.errors import NotHeld
@@ -15,7 +15,7 @@ from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.keys import Keys
 from policenotify.journal.lists import control, recipients
-from policenotify.journal.lists.control import ABORTED, PAUSED, halted_by
+from policenotify.journal.lists.control import ABORTED, PAUSED
 from policenotify.journal.lists.recipients import address_of, outcomes, recipient_key
 from policenotify.journal.lists.state import read_cursor
 from policenotify.journal.order import NEWER_SENT, cancel_pending, is_superseded, lock, lock_key_of
@@ -45,21 +45,10 @@ _DELIVERIES = (
     .where(_table.c.publication == bindparam("of_publication"), _table.c.parent.is_(None))
     .order_by(_table.c.channel, _table.c.part, _table.c.id)
 )
-_BATCHES = (
-    select(_table.c.parent, _table.c.state, func.count().label("number"))
-    .where(_table.c.parent.in_(bindparam("deliveries", expanding=True)))
-    .group_by(_table.c.parent, _table.c.state)
-)
 _STEERABLE = (
     select(_table)
     .where(_table.c.publication == bindparam("of_publication"), _table.c.has_recipients)
     .where(_table.c.state.in_(_UNSETTLED))
-    .order_by(_table.c.id)
-)
-# Plain text, as in the index: SQLite does not match a bound value with it.
-_ENDED = (
-    select(_table.c.id)
-    .where(text("has_recipients AND halt NOT IN ('', 'paused')"), _table.c.state.in_(_UNSETTLED))
     .order_by(_table.c.id)
 )
 _OF_DELIVERY = _recipient.c.delivery == bindparam("of_delivery")
@@ -101,10 +90,8 @@ class Sendings:
                 return None
             lists = [row.id for row in rows if row.has_recipients]
             people = recipients.counts(connection, lists)
-            batches: dict[int, dict[str, int]] = {}
-            for batch in connection.execute(_BATCHES, {"deliveries": lists}) if lists else ():
-                batches.setdefault(batch.parent, {})[batch.state] = batch.number
-            deliveries = [_progress(connection, row, people.get(row.id, ()), batches.get(row.id, {})) for row in rows]
+            sent = control.being_sent(connection, lists)
+            deliveries = [_progress(row, people.get(row.id, ()), sending=row.id in sent) for row in rows]
             return Progress(publication=found, at=self._journal.now(), deliveries=tuple(deliveries))
 
     # --- steering
@@ -150,9 +137,6 @@ class Sendings:
         People who wait are `superseded`, people in doubt are held. Those who have the message keep it, and still get
         the end of its incident.
 
-        It holds from its first transaction on. The people are settled some thousands at a time. If that is interrupted,
-        the next drain goes on with it, or the same call.
-
         Args:
             publication: The publication's id.
             actor: Who decided it.
@@ -163,14 +147,14 @@ class Sendings:
         with self._steering(publication, channel) as (connection, rows):
             aborted = [row for row in rows if not control.is_ended(row.halt)]
             counted = recipients.counts(connection, [row.id for row in aborted])
-            total = 0
+            total, now = 0, self._journal.now()
             for row in aborted:
                 control.end(connection, row, ABORTED, Text("{actor} has aborted the sending.", actor=actor))
                 people = outcomes(counted.get(row.id, ())).get(Outcome.WAITING, 0)
                 total += people
                 body = {"reason": storable(reason), "people": people}
-                record_delivery(connection, row, self._journal.now(), control.ABORT_EVENT, body, actor=actor)
-        self.finish(self.ended())
+                record_delivery(connection, row, now, control.ABORT_EVENT, body, actor=actor)
+                control.settle(connection, row.id, microseconds(now))
         return _steered(publication, aborted, actor, people=total)
 
     @contextmanager
@@ -182,47 +166,27 @@ class Sendings:
             lock(connection, *{row.ordering_key for row in connection.execute(query, values).all()})
             yield connection, connection.execute(query, values).all()
 
-    def ended(self) -> Sequence[int]:
-        """Return the deliveries that were aborted or have ended, and are not settled."""
-        with self._journal.read() as connection:
-            return connection.execute(_ENDED).scalars().all()
-
-    def finish(self, ended: Iterable[int]) -> None:
-        """Settle deliveries that were aborted or have ended, as far as no worker is sending them."""
-        for delivery in ended:
-            more = True
-            while more:
-                with self._journal.write() as connection:
-                    lock_key_of(connection, delivery)
-                    at = microseconds(self._journal.now())
-                    more = control.settle_ended_batches(connection, delivery, at)
-                    if not more:
-                        control.settle(connection, delivery, at)
-
     # --- who is in doubt
 
-    def in_doubt(self, delivery: int) -> tuple[DoubtfulPerson, ...]:
+    def in_doubt(self, delivery: int, *, shown_to: str = "") -> tuple[DoubtfulPerson, ...]:
         """Return the people of a delivery who are in doubt, by their opaque keys.
 
-        Raises:
-            NotHeld: There is no such delivery.
-        """
-        with self._journal.read() as connection:
-            return _people_in_doubt(connection, _delivery(connection, delivery), None)
-
-    def in_doubt_with_addresses(self, delivery: int, actor: str) -> tuple[DoubtfulPerson, ...]:
-        """Return these people with their addresses, as far as they are stored. The journal records who saw them.
+        Args:
+            delivery: The delivery.
+            shown_to: Who sees their addresses, as far as they are stored. The journal records it. By default they are
+                not read.
 
         Raises:
             NotHeld: There is no such delivery.
         """
-        self._journal.authorize(actor, "show")
+        if not shown_to:
+            with self._journal.read() as connection:
+                return _people_in_doubt(connection, _delivery(connection, delivery), None)
+        self._journal.authorize(shown_to, "show")
         with self._journal.write() as connection:
-            row = _delivery(connection, delivery)
+            row, now = _delivery(connection, delivery), self._journal.now()
             found = _people_in_doubt(connection, row, self._journal.keys)
-            record_delivery(
-                connection, row, self._journal.now(), "addresses_shown", {"people": len(found)}, actor=actor
-            )
+            record_delivery(connection, row, now, "addresses_shown", {"people": len(found)}, actor=shown_to)
         return found
 
     def resolve(self, delivery: int, actor: str, people: Collection[str] = (), *, posted: bool) -> Outcome:
@@ -266,13 +230,13 @@ class Sendings:
         with self._journal.write() as connection:
             found = connection.execute(_OF_KEY, named).first()  # the person may have been settled meanwhile
             if found is not None:
-                self._resolve(connection, delivery, actor, {found.person}, posted=posted)
+                self._resolve(connection, delivery, actor, {found.person: found.key}, posted=posted)
         return found is not None
 
     def _resolve(
-        self, connection: Connection, delivery: int, actor: str, people: Collection[int] | None, *, posted: bool
+        self, connection: Connection, delivery: int, actor: str, people: Mapping[int, str] | None, *, posted: bool
     ) -> Outcome:
-        """Settle some people of a delivery who are in doubt, by their numbers. `None` stands for all that is held."""
+        """Settle people of a delivery who are in doubt, by their numbers, with their keys. `None`: all that is held."""
         lock_key_of(connection, delivery)
         row, now = _delivery(connection, delivery), self._journal.now()
         at, of_delivery = microseconds(now), {"of_delivery": delivery}
@@ -283,15 +247,14 @@ class Sendings:
         if not touched and (people is not None or row.state != Outcome.HELD):
             raise NotHeld(delivery, outcome=row.state)
         outcome = Outcome.POSTED if posted else Outcome.WAITING
-        keys = _keys_of(connection, chosen, of_delivery) if people is not None else ()
         connection.execute(update(_recipient).where(chosen).values(state=outcome, in_doubt=False), of_delivery)
         if touched:
             control.recount(connection, delivery, at, touched, due=not posted)
         columns = _resolved(connection, row, actor, posted=posted, some=people is not None, at=at)
         control.change(connection, delivery, **columns)
         body: dict[str, object] = {"posted": posted, "outcome": columns.get("state", row.state)}
-        if keys:
-            body["recipients"] = [key[:SHOWN] for key in keys]
+        if people:
+            body["recipients"] = sorted(key[:SHOWN] for key in people.values())
         record_delivery(connection, row, now, "resolved", body, actor=actor)
         if row.has_recipients and columns.get("halt") == "":
             control.halt_list(connection, delivery, "")
@@ -304,12 +267,9 @@ class Sendings:
         return _unless_over(connection, row, at)
 
 
-def _progress(
-    connection: Connection, row: Row[*tuple[Any, ...]], counted: tuple[ReasonCount, ...], batches: dict[str, int]
-) -> DeliveryProgress:
-    outcome = control.list_outcome(row, sending=Outcome.SENDING in batches)
+def _progress(row: Row[*tuple[Any, ...]], counted: tuple[ReasonCount, ...], *, sending: bool) -> DeliveryProgress:
+    outcome = control.list_outcome(row, sending=sending)
     by_person = row.halt == ABORTED or (row.halt == PAUSED and not outcome.is_final)
-    halt = row.halt if by_person else ""
     return DeliveryProgress(
         delivery=row.id,
         channel=row.channel,
@@ -321,10 +281,8 @@ def _progress(
         reason=row.reason,
         reasons=recipients.reasons_in(counted),
         expanded=outcome.is_final or not row.has_recipients or not row.reading,
-        pages_under_way=batches.get(Outcome.SENDING, 0),
         wrong_rows=read_cursor(row.cursor).wrong,
-        halt=halt,
-        halted_by=halted_by(connection, row) if halt else "",
+        halt=row.halt if by_person else "",
     )
 
 
@@ -356,31 +314,26 @@ def _people_in_doubt(connection: Connection, delivery: Row[Any], keys: Keys | No
     )
 
 
-def _find_in_doubt(connection: Connection, keys: Keys, delivery: int, names: Collection[str]) -> set[int]:
-    """Return the numbers of people in doubt, each named by an address, a number, or the beginning of a key.
+def _find_in_doubt(connection: Connection, keys: Keys, delivery: int, names: Collection[str]) -> dict[int, str]:
+    """Return the numbers and keys of people in doubt, each named by an address, a number, or the beginning of a key.
 
     Raises:
         NotHeld: One of them is not in doubt, or a beginning names several people.
     """
     rows = connection.execute(_PEOPLE, {"of_delivery": delivery}).all()
-    found: set[int] = set()
+    found: dict[int, str] = {}
     unknown = 0
     for name in names:
         key = recipient_key(keys, name)
         named = [row for row in rows if row.key == key]
         named = named or [row for row in rows if len(name) >= SHOWN and row.key.startswith(name)]
         if len(named) == 1:
-            found.add(named[0].person)
+            found[named[0].person] = named[0].key
         else:
             unknown += 1
     if unknown:
         raise NotHeld(delivery, outcome=_delivery(connection, delivery).state, people=unknown)
     return found
-
-
-def _keys_of(connection: Connection, chosen: ColumnElement[bool], of_delivery: dict[str, int]) -> Sequence[str]:
-    query = select(_person.c.key).join(_recipient, _recipient.c.person == _person.c.id).where(chosen)
-    return connection.execute(query.order_by(_person.c.key), of_delivery).scalars().all()
 
 
 def _resolved(
@@ -423,11 +376,7 @@ def _is_over(row: Row[Any]) -> bool:
 def _unless_over(connection: Connection, row: Row[Any], at: int) -> Outcome:
     """Send what was not posted again, unless its list has ended, or a newer message was posted instead."""
     if _is_over(row):
-        words = (
-            Text("{halted_by} has aborted the sending.", halted_by=halted_by(connection, row))
-            if row.halt == ABORTED
-            else NEWER_SENT
-        )
+        words = Text("The sending was aborted.") if row.halt == ABORTED else NEWER_SENT
         control.halt_list(connection, row.id, row.halt, reason=words, remedy="", code="")
     elif not is_superseded(connection, row):
         return Outcome.WAITING

@@ -7,18 +7,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Final
 
-from policenotify.audiences.model import Subscriber, WrongRow
-from policenotify.audiences.selection import Cursor
+from policenotify.audiences.model import Row, WrongRow
 from policenotify.model.message import Message
-from policenotify.translation import Text, stored_text
 
 BATCH: Final = 1_000
 """People in a batch. They are stored in one transaction, which others who publish wait for."""
 
 UNREADABLE: Final = "list_unreadable"
 """The code of a delivery whose people could not be read at the last try, or whose lists were emptied."""
-
-_SHOWN: Final = 10  # wrong rows of which the line is kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +28,6 @@ class StoredCursor:
         revision: What the audiences' revisions were then.
         restarts: How often they are read from the start, because they were changed.
         wrong: Rows that name no person.
-        wrong_lines: The first of them.
     """
 
     earlier: bool = False
@@ -41,27 +36,13 @@ class StoredCursor:
     revision: str = ""
     restarts: int = 0
     wrong: int = 0
-    wrong_lines: tuple[str, ...] = ()
 
-    @property
-    def place(self) -> Cursor:
-        """The place in the audiences."""
-        return Cursor() if self.earlier else Cursor(self.audience, self.position)
-
-    def behind(self, place: Cursor, rows: Sequence[Subscriber | WrongRow]) -> StoredCursor:
-        """Return the cursor at a place, after these rows were read."""
-        wrong = [
-            stored_text(Text("line {line}: {reason}", line=row.line, reason=row.reason))
-            for row in rows
-            if isinstance(row, WrongRow)
-        ]
-        return replace(
-            self,
-            audience=place.audience,
-            position=place.position,
-            wrong=self.wrong + len(wrong),
-            wrong_lines=(*self.wrong_lines, *wrong)[:_SHOWN],
-        )
+    def behind(self, rows: Sequence[tuple[int, Row]]) -> StoredCursor:
+        """Return the cursor behind these rows, each with the number of its audience."""
+        if not rows:
+            return self
+        (audience, last), wrong = rows[-1], sum(isinstance(row, WrongRow) for _, row in rows)
+        return replace(self, audience=audience, position=last.position + 1, wrong=self.wrong + wrong)
 
     def to_text(self) -> str:
         """Return it as it is stored."""
@@ -69,14 +50,11 @@ class StoredCursor:
 
 
 def read_cursor(text: str | None) -> StoredCursor:
-    """Read a stored cursor."""
-    if not text:
-        return StoredCursor()
+    """Read a stored cursor. One that is damaged begins again: who was taken already is passed over."""
     try:
-        fields = json.loads(text)
-        return StoredCursor(**{**fields, "wrong_lines": tuple(fields["wrong_lines"])})
-    except (KeyError, TypeError):
-        raise ValueError from None
+        return StoredCursor(**json.loads(text)) if text else StoredCursor()
+    except (TypeError, ValueError):
+        return StoredCursor(earlier=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
