@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Row, func, select, text
 from policenotify.journal import meta
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.database.vacuum import size
 from policenotify.journal.drafts.rows import DraftCounts, count_drafts
 from policenotify.journal.lists import recipients as people
 from policenotify.journal.records import microseconds, outcome_of, priority
@@ -151,7 +150,7 @@ class Figures:
                 at=now,
                 publications={tuple(row[:-1]): row.number for row in connection.execute(_PUBLICATIONS)},
                 events=_events(connection),
-                size=size(connection),
+                size=_size(connection),
                 stopped=meta.stopped(connection, journal.id) is not None,
                 **_settled(connection),
                 **_people(connection),
@@ -164,6 +163,17 @@ def _events(connection: Connection) -> dict[str, int]:
     event = schema.event
     counted = select(event.c.kind, _NUMBER).where(text(schema.COUNTED)).group_by(event.c.kind)
     return {row.kind: row.number for row in connection.execute(counted)}
+
+
+def _size(connection: Connection) -> int:
+    """Return the bytes of the journal's tables, with their indexes."""
+    if connection.dialect.name == "postgresql":
+        names = [func.pg_total_relation_size(table.name) for table in schema.metadata.sorted_tables]
+        return sum(connection.execute(select(*names)).one())
+    pages, bytes_each = (
+        connection.execute(text(f"PRAGMA {name}")).scalar_one() for name in ("page_count", "page_size")
+    )
+    return int(pages) * int(bytes_each)
 
 
 def _settled(connection: Connection) -> dict[str, Any]:

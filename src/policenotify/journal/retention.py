@@ -26,8 +26,8 @@ from sqlalchemy import (
 from policenotify.errors import NotErasable
 from policenotify.journal import audit
 from policenotify.journal.database import schema
+from policenotify.journal.database.engine import truncate_log
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.database.vacuum import truncate_log, vacuum
 from policenotify.journal.drafts.rows import drafts_to_erase, erase_drafts, old_drafts, remove_drafts
 from policenotify.journal.keys import Keys
 from policenotify.journal.lists.recipients import forget_reasons
@@ -213,14 +213,6 @@ class Retention:
             audit.record(connection, now, actor, "erased", {"of": sorted(ids), "reason": reason, **asdict(erased)})
         self._clear_log()
         return erased
-
-    def vacuum(self) -> tuple[int, int]:
-        """Give erased space back to the disk. Return the size in bytes before and after.
-
-        Raises:
-            JournalError: Other processes use the journal for longer than this may wait.
-        """
-        return vacuum(self._engine)
 
     def _clear_log(self) -> None:
         self._log_holds_erased = not truncate_log(self._engine)

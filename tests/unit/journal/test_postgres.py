@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from tests.unit.journal.conftest import NewJournal
 
 pytestmark = pytest.mark.postgres
-AS_OWNER = True  # some of these purge, vacuum and change tables; the last section is about the application
+AS_OWNER = True  # some of these purge and change tables; the last section is about the application
 PASSWORD = "geheim-Ünïcode%40"
 
 
@@ -517,7 +517,7 @@ def test_the_application_erases_nothing_at_all(application: Desk) -> None:
     application.deliver()
     event.remove(application.journal._engine, "before_cursor_execute", _only_added)
     before = application.dump()
-    with pytest.raises(JournalError, match="Purge, vacuum, migrate, move and restore as their owner"):
+    with pytest.raises(JournalError, match="Purge, migrate, move and restore as their owner"):
         application.journal.retention.erase(tip, "dpo", "Demande 12.")
     assert application.dump() == before
 

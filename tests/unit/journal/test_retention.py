@@ -234,21 +234,3 @@ def test_an_erasure_is_done_wholly_or_not_at_all(desk: Desk, monkeypatch: pytest
     assert desk.dump() == before
     assert desk.journal.retention.erase(tip, "dpo", "Demande 12.").publications == 1
     assert SECRET not in repr(desk.dump())
-
-
-# --- the space that they took
-
-
-@pytest.mark.databases
-def test_vacuum_returns_the_space(desk: Desk) -> None:
-    big = Picture(digest="0" * 64, media_type="image/png", width=1, height=1, alt="x", data=bytes(500_000))
-    desk.publish(Stage.STANDALONE, **_shows(big))
-    desk.deliver()
-    desk.clock.pass_by(YEAR)
-    assert _purge(desk).pictures == 1
-    before, after = desk.journal.retention.vacuum()
-    assert after > 0
-    if desk.path.exists():  # PostgreSQL keeps the space for itself
-        assert before - after > 400_000
-        assert desk.path.with_name("journal.db-wal").stat().st_size == 0
-    assert desk.publish(Stage.STANDALONE)

@@ -13,7 +13,6 @@ from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.documents import json_text
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.message import category_words
-from policenotify.cli.output import Part
 from policenotify.cli.times import AGE_FORMS, age_of
 from policenotify.cli.usage import typed_reason
 from policenotify.cli.words import code_of
@@ -60,8 +59,7 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
     publication (by whom, when, category and stage) and its outcomes stay, as
     do the sealed batches. The journal records who purged.
 
-    Disk space is reclaimed at the end. On SQLite other processes wait for
-    that, for some seconds.
+    The space is used again by later messages; the file does not shrink.
 
     \b
     Examples:
@@ -73,10 +71,8 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
         before = age_of(older_than, opened.now())
         category = _category(category, settings, opened)
         done = opened.retention.purge(before, actor, category=category, dry_run=dry_run)
-        space = None if dry_run or not (done.publications or done.drafts) else _space(opened)
         zone = settings.zone
     document = {"before": before.isoformat(), "category": category, "dry_run": dry_run, **asdict(done), "actor": actor}
-    document["reclaimed"] = space
     lines = [
         Text.join(
             ", ",
@@ -108,7 +104,6 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
         output.prose(head, style="bold"),
         *(output.line(indented(line)) for line in lines),
         *([output.prose(kept)] if done.kept else []),
-        *_space_lines(space),
     )
     return Exit.ATTENTION if done.kept else Exit.OK
 
@@ -138,7 +133,6 @@ def erase(call: CliContext, /, *, which: str, reason: str) -> Exit:
         with typed_reason():
             reason = checked_reason("reason", reason)
         done = opened.retention.erase(which, call.actor, reason)
-        space = _space(opened)
     head = output.line(
         Text.counted(
             "Erased: {count} publication, {recipients}, {pictures}.",
@@ -150,9 +144,8 @@ def erase(call: CliContext, /, *, which: str, reason: str) -> Exit:
         "bold",
     )
     call.emit(
-        {"which": which, **asdict(done), "actor": call.actor, "reclaimed": space},
+        {"which": which, **asdict(done), "actor": call.actor},
         head,
-        *_space_lines(space),
     )
     return Exit.OK
 
@@ -372,21 +365,6 @@ def _category(typed: str | None, settings: Settings, journal: Journal) -> str | 
         return None
     words: dict[str, list[str]] = {incident.category: [] for incident in journal.incidents.list(only_open=False)}
     return code_of(typed, {**words, **category_words(profiles_of(settings))}, param_hint="--category")
-
-
-def _space(journal: Journal) -> int | None:
-    """Reclaim disk space, and return how many bytes; `None` if other processes use the journal for too long."""
-    try:
-        before, after = journal.retention.vacuum()
-    except JournalError:
-        return None
-    return max(before - after, 0)
-
-
-def _space_lines(reclaimed: int | None) -> list[Part]:
-    if reclaimed is None:
-        return []
-    return [output.prose(Text("Reclaimed: {space:.1f} MB of disk space.", space=reclaimed / 1e6))]
 
 
 def _pictures(count: int) -> Text:

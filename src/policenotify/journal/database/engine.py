@@ -227,7 +227,6 @@ def open_connections(engine: Engine) -> set[object]:
     opened: set[object] = set()
     event.listen(engine, "connect", lambda connection, _record: opened.add(connection))
     event.listen(engine, "close", lambda connection, _record: opened.discard(connection))
-    event.listen(engine, "close_detached", opened.discard)  # as of `vacuum` on a server
     return opened
 
 
@@ -261,6 +260,26 @@ def _execute(connection: Connection, statement: str) -> None:
         raw.execute(statement).close()
     except sqlite3.Error as error:
         raise DBAPIError.instance(statement, None, error, sqlite3.Error) from error
+
+
+def truncate_log(engine: Engine) -> bool:
+    """Remove erased data from the write-ahead log of a file. Return False if another process is reading it."""
+    if engine.dialect.name != "sqlite":
+        return True
+    pooled = engine.raw_connection()
+    try:
+        cursor = pooled.cursor()
+        [patience] = cursor.execute("PRAGMA busy_timeout").fetchone()
+        cursor.execute("PRAGMA busy_timeout = 0")  # nobody waits for this: the next erasure tries again
+        try:
+            [busy, *_] = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {int(patience)}")
+    except engine.dialect.loaded_dbapi.Error:
+        return False
+    finally:
+        pooled.close()
+    return not busy
 
 
 def explain(error: BaseException) -> AnyText:

@@ -54,8 +54,8 @@ _MEANINGS = {
     "40": Text("two processes blocked each other. Try again"),
     "42501": (
         Text(
-            "this user may not do that to its tables. Purge, vacuum, migrate, move and restore as their "
-            "owner; for the rest: policenotify migrate --grant-to"
+            "this user may not do that to its tables. Purge, migrate, move and restore as their owner; "
+            "for the rest: policenotify migrate --grant-to"
         )
     ),
     "42704": Text("its server has no such role. Create it: CREATE ROLE … LOGIN. Then run the command again"),
