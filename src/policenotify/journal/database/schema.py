@@ -20,7 +20,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    bindparam,
     exists,
     literal,
     text,
@@ -257,7 +256,6 @@ suppression: Table = Table(
     Column("source", Name(16), nullable=False),
     Column("evidence", OfficerText(), nullable=False),
     Column("at", Microseconds, nullable=False),  # from when on nothing is sent
-    Column("expires_at", Microseconds),
     comment="People who must not be written to, on a channel or on all.",
 )
 
@@ -276,13 +274,8 @@ report: Table = Table(
 
 
 def applies(channel: ColumnElement[str], key: ColumnElement[str]) -> ColumnElement[bool]:
-    """Return the condition that a person is suppressed on a channel at the time `now`, a parameter."""
-    lasts = suppression.c.expires_at.is_(None) | (suppression.c.expires_at > bindparam("now"))
-    return exists().where(
-        suppression.c.channel.in_([channel, literal(EVERYWHERE)]),
-        suppression.c.key == key,
-        lasts,
-    )
+    """Return the condition that a person is suppressed on a channel."""
+    return exists().where(suppression.c.channel.in_([channel, literal(EVERYWHERE)]), suppression.c.key == key)
 
 
 channel: Table = Table(
