@@ -48,11 +48,6 @@ class EventKind(StrEnum):
     """A worker delivers from now on."""
     WORKER_STOPPED = "worker_stopped"
     """A worker has ended in order."""
-    WORKER_LOST = "worker_lost"
-    """A worker has exited without a word, as when it is killed. The next process that delivers, or publishes, notices.
-
-    What waits goes out once a worker runs.
-    """
     CLOCK_SET = "clock_set"
     """The journal's clock was set. All that waits was moved with it. Check the time of the machine: `timedatectl`."""
 
@@ -67,7 +62,6 @@ DETAILS: Final[Mapping[EventKind, tuple[str, ...]]] = {
     EventKind.SUPPRESSED: ("people", "source"),  # how many; why: bounce, operator, stop, one-click or complaint
     EventKind.WORKER_STARTED: ("host",),
     EventKind.WORKER_STOPPED: ("host",),
-    EventKind.WORKER_LOST: ("host",),
     EventKind.CLOCK_SET: ("seconds",),  # by how much; negative: it was set back
 }
 """The names of an event's details, by its kind."""

@@ -231,7 +231,6 @@ class Dispatcher:
             blocked = {name: config.blocked for name, config in self.channels.items() if config.blocked}
         with self.journal.write(durable=False):
             self.journal.workers.heartbeat(is_worker=is_worker, blocked=blocked)
-            self.journal.workers.record_lost()
             self.journal.deliveries.recover(ended)
             expired = self.journal.deliveries.settle_expired()
             aborted = self.journal.sendings.ended()

@@ -49,7 +49,7 @@ class Journal(Transactions):
         deliveries: The queue of deliveries, their attempts and results.
         sendings: Deliveries with recipients as a whole: how far they are, pause and abort, and people in doubt.
         channels: Blocks, pauses, rate limits and stored state of channels.
-        workers: Heartbeats of the processes that deliver, and pending drains.
+        workers: Heartbeats of the processes that deliver.
         audit: The append-only, sealed log of events.
         subscribers: Which events each subscriber was handed.
         suppressions: People who are not written to.

@@ -37,7 +37,7 @@ _OUTCOMES: Final[Mapping[str, EventKind]] = {
 _KINDS: Final = frozenset(
     {
         "published", "refused_by_check", "blocked", "overdue", "second_reading_overdue", "suppressed", clock_change.SET,
-        workers.STARTED, workers.STOPPED, workers.LOST,
+        workers.STARTED, workers.STOPPED,
     }
 )  # fmt: skip
 """Kinds of the journal's events of which subscribers get one of the same name."""

@@ -215,8 +215,6 @@ class InstallationStatus(FrozenModel):
         stopped: Who stopped everything, and why; `None`: nothing is stopped.
         last_heartbeat: The latest heartbeat of a worker or drain.
         workers: The workers that run, the one with the latest heartbeat first. Drains are not workers.
-        worker_lost_at: The last heartbeat of a worker that has exited without a word, as when it is killed. `None` if a
-            worker runs, or another process has delivered since.
         channels: The channels of the settings, then those that were removed from them.
         clock_steps: How often and by how much the journal's clock was set in the last hour, newest first.
         waiting_subscribers: The subscribers of events that have lately failed to take one, and why.
@@ -235,7 +233,6 @@ class InstallationStatus(FrozenModel):
     stopped: AnyText | None
     last_heartbeat: AwareDatetime | None
     workers: tuple[RunningWorker, ...] = ()
-    worker_lost_at: AwareDatetime | None = None
     channels: tuple[ChannelStatus, ...] = ()
     clock_steps: tuple[ClockStep, ...] = ()
     waiting_subscribers: Mapping[str, str] = {}
@@ -253,9 +250,9 @@ class InstallationStatus(FrozenModel):
     @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property
     def no_worker(self) -> bool:
-        """Whether something waits although no worker has run for 2 minutes, or the last one was killed."""
+        """Whether something waits although no worker has run for 2 minutes."""
         silent = self.last_heartbeat is None or self.at - self.last_heartbeat > QUIET
-        return bool(self.waiting) and (silent or self.worker_lost_at is not None)
+        return bool(self.waiting) and silent
 
     @property
     def waiting(self) -> tuple[str, ...]:

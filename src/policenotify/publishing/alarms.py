@@ -54,11 +54,6 @@ def alarms(status: InstallationStatus, zone: tzinfo) -> Iterator[AlarmLine]:
 
 
 def _since(status: InstallationStatus, zone: tzinfo) -> AnyText:
-    if status.worker_lost_at is not None:
-        return Text(
-            "since {worker_lost_at}, when the last one was killed",
-            worker_lost_at=local_time(status.worker_lost_at, zone),
-        )
     seen = status.last_heartbeat
     return Text("since {seen}", seen=local_time(seen, zone)) if seen else Text("yet")
 

@@ -268,10 +268,8 @@ class Publisher:
             self.wake()
         self._deliver(publication, wait)
         report = _noted(self.operations.receipts.report(publication, repeated=not new))
-        with suppress(JournalError):  # the message is out or waits; the next publication erases, a worker records
+        with suppress(JournalError):  # the message is out or waits; the next publication erases
             self.journal.retention.erase_when_due()
-            if self.journal.workers.lost:  # as the report has found
-                self.journal.workers.record_lost()
         return report
 
     def withdraw(

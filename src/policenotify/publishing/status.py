@@ -85,7 +85,6 @@ def read_status(
         stopped=stopped.text if stopped else None,
         last_heartbeat=journal.workers.last_heartbeat(),
         workers=journal.workers.running(),
-        worker_lost_at=journal.workers.lost_at(),
         channels=read_channels(journal, configs),
         clock_steps=journal.clock_steps(),
         waiting_subscribers=journal.subscribers.problems(),

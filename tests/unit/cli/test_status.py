@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from policenotify.cli.documents import json_fields
-from policenotify.journal import workers
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.leases import host_of, this_machine
 from policenotify.model.lifecycle import Lifecycle, Stage
@@ -48,20 +47,13 @@ def test_a_missing_worker_has_an_exit_code(run: Run, desk: Desk) -> None:
     assert [each["name"] for each in waiting.document["channels"] if each["due_at"]] == ["bluesky", "presse"]
 
 
-def test_a_killed_worker_is_an_alarm_at_once(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_workers_that_run_are_shown(run: Run, desk: Desk) -> None:
     publisher = desk.publisher()
     publisher.publish(accident(), key="one", actor="desk", wait=timedelta(0))
     publisher.journal.workers.start_heartbeat()
     assert f"A worker runs on {host_of(this_machine())}, seen 20" in run("status").words
     publisher.journal.workers.stop_heartbeat()
     assert run("status").code == 3
-    monkeypatch.setattr(workers, "this_process", lambda: f"{this_machine()}/4194305/1")
-    publisher.journal.workers.start_heartbeat()
-    ran = run("status")
-    assert ran.code == 5
-    assert ", when the last one was killed. → Run: policenotify drain" in ran.words
-    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
-    assert "quand le dernier a été tué" in run("status").words
 
 
 def test_a_clock_that_was_set_is_an_alarm_for_an_hour(run: Run, desk: Desk) -> None:

@@ -1,32 +1,16 @@
-"""The life of workers as the journal records it: started, ended in order, or killed."""
+"""The life of workers as the journal records it: started, and ended in order."""
 
 from __future__ import annotations
-
-import logging
-from collections.abc import Callable
 
 import pytest
 
 from policenotify.events import Event, EventKind
 from policenotify.journal import workers
 from policenotify.journal.leases import host_of, this_machine
-from policenotify.journal.workers import Workers
 from tests.support.journal import Desk
 
 NAME = "back-office"
 GONE = "4194305/1"  # proc(5): no process has so high a number
-
-
-@pytest.fixture
-def killed(monkeypatch: pytest.MonkeyPatch, desk: Desk) -> Callable[[], None]:
-    """Leave behind what a worker of this machine leaves that was killed."""
-
-    def leave(how: Callable[[Workers], None] = Workers.start_heartbeat) -> None:
-        with monkeypatch.context() as patch:
-            patch.setattr(workers, "this_process", lambda: f"{this_machine()}/{GONE}")
-            how(desk.journal.workers)
-
-    return leave
 
 
 def _told(desk: Desk) -> list[Event]:
@@ -49,35 +33,22 @@ def test_a_worker_starts_once_and_ends_in_order(desk: Desk) -> None:
     desk.journal.workers.stop_heartbeat()
     desk.journal.workers.stop_heartbeat()
     assert desk.journal.workers.running() == ()
-    assert desk.journal.workers.record_lost() == 0
-    assert desk.journal.workers.lost_at() is None
     told = _told(desk)
     assert [event.kind for event in told] == [EventKind.WORKER_STARTED, EventKind.WORKER_STOPPED]
     assert all(event.details == {"host": running.host} for event in told)
 
 
-def test_a_worker_that_was_killed_is_noticed_once(
-    desk: Desk, killed: Callable[[], None], caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO, "policenotify")
-    desk.journal.subscribers.add(NAME)
-    killed()
-    seen = desk.clock.now()
-    desk.clock.pass_by(5)
+def test_a_worker_that_was_killed_does_not_run(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(workers, "this_process", lambda: f"{this_machine()}/{GONE}")
+        desk.journal.workers.start_heartbeat()
     assert desk.journal.workers.running() == ()
-    assert desk.journal.workers.lost_at() == seen
-    assert desk.journal.workers.record_lost() == 1
-    assert desk.journal.workers.record_lost() == 0
-    assert Workers(desk.journal).record_lost() == 0  # of another process
-    assert [event.kind for event in _told(desk)] == [EventKind.WORKER_STARTED, EventKind.WORKER_LOST]
-    [error] = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert "policenotify worker" in error.getMessage()
     assert desk.journal.figures.read().workers == 0
 
 
 def test_of_a_worker_elsewhere_only_its_silence_is_known(desk: Desk) -> None:
     desk.journal.workers.start_heartbeat()
     desk.change_directly("UPDATE pn_runner SET owner = 'elsewhere/-/1/-'")
-    assert (len(desk.journal.workers.running()), desk.journal.workers.record_lost()) == (1, 0)
+    assert len(desk.journal.workers.running()) == 1
     desk.clock.pass_by(121)
-    assert (desk.journal.workers.running(), desk.journal.workers.lost_at()) == ((), None)
+    assert desk.journal.workers.running() == ()
