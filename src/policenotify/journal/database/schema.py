@@ -191,9 +191,6 @@ delivery: Table = Table(
     comment="One (publication, channel, language, part, operation), or a batch of its people: what is claimed.",
 )
 
-NOT_POSTED = "outcome <> 'posted'"
-"""The condition, in the words of its index, that an attempt has ended otherwise than with a post."""
-
 attempt: Table = Table(
     "pn_attempt",
     metadata,
@@ -205,7 +202,6 @@ attempt: Table = Table(
     Column("outcome", Name(12)),
     Column("reason", OfficerText(), nullable=False, default=""),
     Column("code", Text, nullable=False, default=""),
-    Index("pn_attempt_failed", "delivery", "outcome", sqlite_where=text(NOT_POSTED)),
     comment="Committed before anything is sent: an attempt without an end is in doubt.",
 )
 
@@ -342,11 +338,6 @@ runner: Table = Table(
     comment="Heartbeats of the processes that deliver.",
 )
 
-COUNTED = (
-    "kind IN ('approved', 'returned', 'rejected', 'second_reading', 'overdue', 'second_reading_overdue', 'clock_set')"
-)
-"""The condition, in the words of its index, that an event is of a kind that metrics count."""
-
 event: Table = Table(
     "pn_event",
     metadata,
@@ -362,7 +353,6 @@ event: Table = Table(
     Column("commitment", Name(64), nullable=False),
     Column("xid", RowNumber, nullable=False, server_default=text("0")),  # the server's number of its transaction
     Index("pn_event_order", "xid", "id"),
-    Index("pn_event_counted", "kind", sqlite_where=text(COUNTED)),
     sqlite_autoincrement=True,  # numbers are never reused
     comment="Who did what and when. Rows are only added. A purge empties body and salt.",
 )
