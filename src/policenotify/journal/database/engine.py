@@ -147,7 +147,7 @@ def _refuse_exposed(path: Path) -> None:
         str(exposure) for suffix in _SUFFIXES for exposure in exposures(Path(f"{path}{suffix}"), SHARED)
     )
     if found:
-        raise JournalError(Text("The journal is not opened, and nothing was sent. {found}", found=" ".join(found)))
+        raise JournalError(Text("The journal is not opened, and nothing was sent. {found}", found=". ".join(found)))
 
 
 def _create_file(path: Path) -> None:
