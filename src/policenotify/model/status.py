@@ -94,18 +94,6 @@ class RunningWorker(FrozenModel):
     seen_at: AwareDatetime
 
 
-class ClockStep(FrozenModel):
-    """A clock that was set while the journal was in use.
-
-    Attributes:
-        at: When it was noticed, by the clock as it is now.
-        seconds: By how much. Negative: it was set back.
-    """
-
-    at: AwareDatetime
-    seconds: float
-
-
 ChannelState: TypeAlias = Literal["ready", "paused", "blocked", "removed"]
 """Whether something can be sent on a channel: now, later, once a person has acted, or no more."""
 
@@ -216,7 +204,6 @@ class InstallationStatus(FrozenModel):
         last_heartbeat: The latest heartbeat of a worker or drain.
         workers: The workers that run, the one with the latest heartbeat first. Drains are not workers.
         channels: The channels of the settings, then those that were removed from them.
-        clock_steps: How often and by how much the journal's clock was set in the last hour, newest first.
         waiting_subscribers: The subscribers of events that have lately failed to take one, and why.
         incidents: The open incidents, the most urgent first; perhaps not all of them.
         second_readings: Urgent publications whose second reading is owed, the earliest deadline first.
@@ -234,7 +221,6 @@ class InstallationStatus(FrozenModel):
     last_heartbeat: AwareDatetime | None
     workers: tuple[RunningWorker, ...] = ()
     channels: tuple[ChannelStatus, ...] = ()
-    clock_steps: tuple[ClockStep, ...] = ()
     waiting_subscribers: Mapping[str, str] = {}
     open_incidents: int
     overdue_incidents: int

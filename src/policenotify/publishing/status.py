@@ -86,7 +86,6 @@ def read_status(
         last_heartbeat=journal.workers.last_heartbeat(),
         workers=journal.workers.running(),
         channels=read_channels(journal, configs),
-        clock_steps=journal.clock_steps(),
         waiting_subscribers=journal.subscribers.problems(),
         open_incidents=journal.incidents.count_open(),
         overdue_incidents=journal.incidents.count_overdue(now),

@@ -56,20 +56,6 @@ def test_the_workers_that_run_are_shown(run: Run, desk: Desk) -> None:
     assert run("status").code == 3
 
 
-def test_a_clock_that_was_set_is_an_alarm_for_an_hour(run: Run, desk: Desk) -> None:
-    publisher = desk.publisher()
-    publisher.publish(accident(), key="one", actor="desk")
-    assert run("status").code == 0
-    publisher.journal.audit.record("runner", "clock_set", {"seconds": -3600.0})
-    publisher.journal.audit.record("runner", "clock_set", {"seconds": 90.0})
-    for command in ("status", "doctor"):
-        ran = run(command)
-        assert ran.code == 3, command
-        assert "the clock was set back by 3,600 s. All that waits was moved with it." in ran.words
-        assert "the clock was set forward by 90 s." in ran.words
-        assert "timedatectl" in ran.words
-
-
 def _backlog(desk: Desk, count: int) -> None:
     """Publish undelivered openings, the first one overdue."""
     desk.clock = Earlier(timedelta(hours=30))
