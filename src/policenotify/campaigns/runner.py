@@ -32,7 +32,6 @@ from policenotify.errors import (
     SettingsError,
 )
 from policenotify.findings import APPROVAL_MISSING, are_blocking
-from policenotify.journal.records import PublicationSummary
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome, RenderedPost
 from policenotify.model.message import Message
@@ -102,8 +101,8 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
     ids: list[str] = []
     with journal.lock("campaign run", seconds=_LOCKED):
         due, skips = due_window(campaigns, now), load_skips(publisher, campaigns, now)
-        summaries = publisher.journal.publications.by_key_prefix(KEY_PREFIX, now - MEMORY)
-        past = tuple(filter(None, map(_past, summaries)))
+        published = publisher.journal.publications.by_key_prefix(KEY_PREFIX, now - MEMORY)
+        past = tuple(filter(None, map(_past, published)))
         channels_of = channels_for(publisher)
         valid = _valid_campaigns(campaigns, due, past, skips, channels_of, problems, now)
         inhibited = inhibited_campaigns(campaigns, load_alerts(publisher))
@@ -129,9 +128,9 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
         day = SCHOOL_CALENDAR_END.isoformat()
         journal.audit.record(actor, EVENT_KIND, {"campaign": name, "day": day, "action": CALENDAR})
     unfinished = [
-        summary.publication
-        for summary in summaries
-        if now - summary.at <= _TRIED and any(each.outcome in _UNFINISHED for each in summary.deliveries)
+        each.id
+        for each in published
+        if now - each.at <= _TRIED and any(receipt.outcome in _UNFINISHED for receipt in each)
     ]
     wait = publisher.installation.wait if wait is None else wait
     if (ids or unfinished) and wait > timedelta(0):
@@ -225,8 +224,8 @@ def duplicate_text(campaign: Campaign, variant: Variant, posts: Iterable[Rendere
 
 def load_past(publisher: Publisher, now: datetime) -> tuple[PastPublication, ...]:
     """Return the publications of all campaigns from the journal."""
-    summaries = publisher.journal.publications.by_key_prefix(KEY_PREFIX, now - MEMORY)
-    return tuple(past for summary in summaries if (past := _past(summary)) is not None)
+    published = publisher.journal.publications.by_key_prefix(KEY_PREFIX, now - MEMORY)
+    return tuple(filter(None, map(_past, published)))
 
 
 def load_skips(publisher: Publisher, campaigns: Sequence[Campaign], now: datetime) -> tuple[SkipRecord, ...]:
@@ -285,16 +284,16 @@ def parse_key(key: str) -> tuple[str, date, str] | None:
         return None
 
 
-def _past(summary: PublicationSummary) -> PastPublication | None:
-    if (parts := parse_key(summary.key)) is None:
+def _past(publication: Publication) -> PastPublication | None:
+    if (parts := parse_key(publication.key)) is None:
         return None
     return PastPublication(
         campaign=parts[0],
         day=parts[1],
         variant=parts[2],
-        at=summary.at,
-        channels=frozenset(delivery.channel for delivery in summary.deliveries),
-        fingerprint=fingerprint_of(summary.message),
+        at=publication.at,
+        channels=frozenset(receipt.channel for receipt in publication),
+        fingerprint=fingerprint_of(publication.message),
     )
 
 

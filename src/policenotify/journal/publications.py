@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import CompoundSelect, Connection, and_, bindparam, insert, literal, or_, select, text, update
 
-from policenotify.channel import Operation, Picture, Post, PostRef
+from policenotify.channel import Operation, Picture, Post
 from policenotify.errors import InvalidImage, InvalidTransition
 from policenotify.findings import Finding, Level
 from policenotify.journal import meta, tombstones
@@ -33,14 +32,11 @@ from policenotify.journal.order import (
 from policenotify.journal.pictures import store_pictures
 from policenotify.journal.queue import OPENING_MISSING, POSTPONED
 from policenotify.journal.records import (
-    DeliverySummary,
     NewPublication,
-    PublicationSummary,
     microseconds,
     moment,
     priority,
     span,
-    word,
 )
 from policenotify.journal.takedown import take_down
 from policenotify.journal.workers import Runner, enqueue
@@ -49,7 +45,6 @@ from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome, Target
 from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.message import Message
-from policenotify.model.message import read as read_message
 from policenotify.model.receipt import Publication
 from policenotify.translation import Text
 
@@ -225,31 +220,14 @@ class Publications:
                 unfinished[row.publication] = unfinished.get(row.publication, False) or row.state == Outcome.HELD
         return unfinished
 
-    def by_key_prefix(self, prefix: str, since: datetime) -> tuple[PublicationSummary, ...]:
+    def by_key_prefix(self, prefix: str, since: datetime) -> tuple[Publication, ...]:
         """Return the publications since a time whose key starts with *prefix*, oldest first."""
-        matches = (_table.c.key.startswith(prefix, autoescape=True), _table.c.created_at >= microseconds(since))
-        deliveries: defaultdict[str, list[DeliverySummary]] = defaultdict(list)
-        columns = [_delivery.c[name] for name in ("publication", "channel", "language", "state", "ref")]
-        query = select(*columns).join(_table, _table.c.id == _delivery.c.publication).where(*matches)
+        begins = _table.c.key.startswith(prefix, autoescape=True)
+        query = _PUBLISHED.where(begins, _table.c.created_at >= microseconds(since))
         with self._journal.read() as connection:
-            for row in connection.execute(query.order_by(_delivery.c.id)):
-                ref = PostRef.read(row.ref) if row.ref else None
-                summary = DeliverySummary(
-                    channel=row.channel, language=row.language, outcome=word(Outcome, row.state), ref=ref
-                )
-                deliveries[row.publication].append(summary)
-            rows = connection.execute(select(_table).where(*matches).order_by(_table.c.created_at, _table.c.id)).all()
-            return tuple(
-                PublicationSummary(
-                    publication=row.id,
-                    key=row.key,
-                    at=moment(row.created_at),
-                    message=read_message(row.message),
-                    deliveries=tuple(deliveries[row.id]),
-                )
-                for row in rows
-                if row.key.startswith(prefix)  # SQLite's LIKE ignores case
-            )
+            rows = connection.execute(query.order_by(_table.c.created_at, _table.c.id)).all()
+            # SQLite's LIKE ignores case.
+            return tuple(publication_of(connection, row) for row in rows if row.key.startswith(prefix))
 
     def pending(self, publication: str, *, patience: timedelta | None = None) -> Mapping[str, datetime | None]:
         """Return the channels with pending deliveries: when each is due at the earliest, None if it is being sent.

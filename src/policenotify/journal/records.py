@@ -363,33 +363,6 @@ class AttemptResult:
             object.__setattr__(self, name, storable(getattr(self, name)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliverySummary:
-    """The outcome of one delivery."""
-
-    channel: str
-    language: str
-    outcome: Outcome
-    ref: PostRef | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublicationSummary:
-    """A publication with the outcomes of its deliveries.
-
-    Attributes:
-        publication: Its id.
-        key: The caller's key.
-        message: The message with all defaults filled in.
-    """
-
-    publication: str
-    key: str
-    at: datetime
-    message: Message
-    deliveries: tuple[DeliverySummary, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class ChannelSummary:
     """The deliveries of one channel.
