@@ -235,7 +235,7 @@ def test_an_incident_under_correction_is_not_erased(desk: Desk) -> None:
     other = open_journal(desk.url, keys=desk.keys, clock=desk.clock)  # a purge empties events, which no publisher does
 
     def forget() -> None:
-        forgotten.append(other.retention.purge(desk.clock.now() - timedelta(days=300), "archives").messages)
+        forgotten.append(other.retention.purge(desk.clock.now() - timedelta(days=300), "archives").publications)
 
     draft = desk.draft(Stage.CORRECTION, None, corrects=tips[0])
     with desk.journal.write() as connection:

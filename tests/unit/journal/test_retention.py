@@ -87,7 +87,7 @@ def test_no_text_and_no_recipient_is_left(desk: Desk) -> None:
     opening, end = _incident(desk, findings=(finding,))
     desk.clock.pass_by(YEAR)
     before = desk.dump("pn_publication")["pn_publication"]
-    assert _purge(desk) == Purged(incidents=1, publications=2, recipients=3)
+    assert _purge(desk) == Purged(publications=2)
     left = repr(desk.dump())
     for gone in (SECRET, "Accident", *(row[9] for row in before), recipient_key(desk.keys, A), "post of"):
         assert gone not in left
@@ -174,10 +174,10 @@ def test_pictures_go_with_the_last_message_that_shows_them(desk: Desk) -> None:
     desk.clock.pass_by(YEAR)
     desk.publish(Stage.STANDALONE, **_shows(shared))
     desk.deliver()
-    assert _purge(desk).pictures == 1
+    assert _purge(desk).publications == 1
     assert {row[0] for row in desk.dump("pn_blob")["pn_blob"]} == {shared.digest}
     desk.clock.pass_by(YEAR)
-    assert _purge(desk).pictures == 1
+    assert _purge(desk).publications == 1
     assert desk.dump("pn_blob")["pn_blob"] == []
 
 
@@ -214,7 +214,7 @@ def test_a_purge_that_was_interrupted_goes_on(desk: Desk, monkeypatch: pytest.Mo
         patched.setattr(retention, "_lock", killed)
         with pytest.raises(Killed):
             desk.journal.retention.purge(_year_ago(desk), "adj Petit")
-    assert _purge(desk) == Purged(incidents=1, publications=2, recipients=3)
+    assert _purge(desk) == Purged(publications=2)
     assert SECRET not in repr(desk.dump())
     for opening in openings:
         found = desk.journal.publications.get(opening)

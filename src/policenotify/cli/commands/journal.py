@@ -74,22 +74,8 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
         zone = settings.zone
     document = {"before": before.isoformat(), "category": category, "dry_run": dry_run, **asdict(done), "actor": actor}
     lines = [
-        Text.join(
-            ", ",
-            (
-                Text.counted("{count} incident", "{count} incidents", count=done.incidents),
-                Text.counted(
-                    "{count} message outside incidents", "{count} messages outside incidents", count=done.messages
-                ),
-            ),
-        ),
-        Text.counted(
-            "{count} publication with {recipients}",
-            "{count} publications with {recipients}",
-            count=done.publications,
-            recipients=Text.counted("{count} recipient", "{count} recipients", count=done.recipients),
-        ),
-        Text.join(", ", (_pictures(done.pictures), Text.counted("{count} draft", "{count} drafts", count=done.drafts))),
+        Text.counted("{count} publication", "{count} publications", count=done.publications),
+        Text.counted("{count} draft", "{count} drafts", count=done.drafts),
     ]
     head = Text(
         "{text}, of before {before}:",
@@ -134,13 +120,7 @@ def erase(call: CliContext, /, *, which: str, reason: str) -> Exit:
             reason = checked_reason("reason", reason)
         done = opened.retention.erase(which, call.actor, reason)
     head = output.line(
-        Text.counted(
-            "Erased: {count} publication, {recipients}, {pictures}.",
-            "Erased: {count} publications, {recipients}, {pictures}.",
-            count=done.publications,
-            recipients=Text.counted("{count} recipient", "{count} recipients", count=done.recipients),
-            pictures=_pictures(done.pictures),
-        ),
+        Text.counted("Erased: {count} publication.", "Erased: {count} publications.", count=done.publications),
         "bold",
     )
     call.emit(
@@ -365,7 +345,3 @@ def _category(typed: str | None, settings: Settings, journal: Journal) -> str | 
         return None
     words: dict[str, list[str]] = {incident.category: [] for incident in journal.incidents.list(only_open=False)}
     return code_of(typed, {**words, **category_words(profiles_of(settings))}, param_hint="--category")
-
-
-def _pictures(count: int) -> Text:
-    return Text.counted("{count} picture", "{count} pictures", count=count)

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, Select, and_, delete, func, or_, select,
 
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
+from policenotify.journal.pictures import forget_pictures
 from policenotify.journal.records import microseconds
 from policenotify.journal.tombstones import DIGEST, purged_key, tombstone_of
 from policenotify.model.draft import Draft, DraftState
@@ -160,6 +161,6 @@ def drafts_to_erase(name: str, publications: Iterable[str]) -> Select[Any]:
 def remove_drafts(connection: Connection, selected: Select[Any]) -> list[str]:
     """Remove these drafts, and return their ids. What was done with them stays in their events, without content."""
     names = sorted(connection.execute(selected.order_by(_table.c.id).with_for_update()).scalars())
-    connection.execute(delete(schema.picture).where(schema.picture.c.owner.in_(names)))
+    forget_pictures(connection, names)
     connection.execute(delete(_table).where(_table.c.id.in_(names)))
     return names
