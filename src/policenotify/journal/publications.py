@@ -16,7 +16,6 @@ from policenotify.journal import meta, tombstones
 from policenotify.journal.audit import record
 from policenotify.journal.authentication import delivery_mac
 from policenotify.journal.database import schema
-from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.drafts.drafts import publish_draft
 from policenotify.journal.keys import Keys
@@ -158,17 +157,6 @@ class Publications:
         codes = ", ".join(filter(None, (shown_code(finding.code) for finding in new.findings if finding.blocks)))
         about = fields("refused_by_check", publication=new.id, outcome="refused")
         _log.info("Publication %s: refused by the checks [%s]", new.id, codes, extra=about)
-
-    def refusal(self, name: str) -> tuple[datetime, str] | None:
-        """Return when the checks refused the message of this id, and the codes of what forbids it."""
-        event = schema.event
-        query = select(event).where(event.c.publication == name, event.c.kind == "refused_by_check")
-        with self._journal.read() as connection:
-            row = connection.execute(query).first()
-        if row is None:
-            return None
-        codes = map(shown_code, json_object(row.body).get("codes", ()))
-        return moment(row.at), ", ".join(filter(None, codes))
 
     def find_repeated(self, key: str, digest: str) -> str | None:
         """Return the publication that the key already names.

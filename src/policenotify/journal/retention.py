@@ -42,7 +42,6 @@ from policenotify.translation import Text
 KEPT_AFTER = timedelta(days=30)
 """How long addresses are kept after the last incident that reached them was closed."""
 
-_ERASED_EVERY = timedelta(hours=1)
 _PORTION: Final = 5_000  # values in one statement: SQLite takes 32,766 (sqlite.org/limits.html)
 _THREADS: Final = 10  # in one transaction, for which writers wait: what is erased is overwritten, and images are large
 _UNSETTLED = (Outcome.WAITING, Outcome.SENDING, Outcome.HELD)
@@ -73,15 +72,7 @@ class Retention:
     def __init__(self, journal: Transactions, engine: Engine) -> None:
         self._journal = journal
         self._engine = engine
-        self._erased_at: float | None = None  # by `erase_when_due`
         self._log_holds_erased = False  # the write-ahead log could not be truncated yet
-
-    def erase_when_due(self) -> None:
-        """Erase addresses, at most once an hour in this process. For processes that publish and never drain."""
-        at = self._journal.clock.monotonic()
-        if self._erased_at is None or at - self._erased_at >= _ERASED_EVERY.total_seconds():
-            self._erased_at = at
-            self.erase_addresses()
 
     def erase_addresses(self) -> int:
         """Erase the addresses that no incident needs any more, and who they were: 5,000 at a time. Return their number.

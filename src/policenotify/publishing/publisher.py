@@ -269,7 +269,7 @@ class Publisher:
         self._deliver(publication, wait)
         report = _noted(self.operations.receipts.report(publication, repeated=not new))
         with suppress(JournalError):  # the message is out or waits; the next publication erases
-            self.journal.retention.erase_when_due()
+            self.journal.retention.erase_addresses()
         return report
 
     def withdraw(

@@ -255,15 +255,9 @@ def move(call: CliContext, to: str) -> Exit:
                 rows_3=rows["event"],
             )
         ),
-        output.line(
-            Text("  {sum} rows copied, {seals} sealed batches verified", sum=sum(done.rows.values()), seals=done.seals)
-        ),
         output.prose(Text("Put it into the settings of every machine (journal = …), then: policenotify doctor")),
     ]
-    if done.stopped:
-        page.append(output.prose(Text("Everything is stopped, as it was. To resume: policenotify resume")))
-    document = {"to": done.to, "rows": rows, "seals": done.seals, "stopped": done.stopped, "actor": call.actor}
-    call.emit(document, *page)
+    call.emit({"to": done.to, "rows": rows, "actor": call.actor}, *page)
     return Exit.OK
 
 
