@@ -157,7 +157,6 @@ class EventReader:
     def _hand_over_next(self, subscription: _Subscription) -> bool:
         """Hand over the next events. Return whether there may be more."""
         subscribers, name = self.journal.subscribers, subscription.name
-        problem: AnyText = ""
         place, batch = subscribers.take(name)
         try:
             for cursor, events in batch:
@@ -171,7 +170,7 @@ class EventReader:
                     return False
         finally:
             if place is not None:
-                subscribers.release(name, place, problem)
+                subscribers.release(name, place)
         return bool(batch)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,7 +14,7 @@ from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.drafts.rows import DraftCounts, count_drafts
 from policenotify.journal.lists import recipients as people
-from policenotify.journal.records import microseconds, outcome_of, priority
+from policenotify.journal.records import ChannelSummary, microseconds, moment, outcome_of, priority
 from policenotify.journal.workers import count_running, last_seen
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
@@ -125,6 +125,20 @@ class Figures:
     def __init__(self, journal: Transactions) -> None:
         self._journal = journal
 
+    def channels(self) -> dict[str, ChannelSummary]:
+        """Return how many deliveries of each channel have which outcome."""
+        with self._journal.read() as connection:
+            counted = [(row.channel, Outcome(row.state), row.number) for row in connection.execute(_SETTLED)]
+            counted += [(channel, outcome, number) for (channel, outcome), number in _unsettled(connection).items()]
+            oldest = {row.channel: moment(row.at) for row in connection.execute(_OLDEST_PENDING)}
+        outcomes: defaultdict[str, Counter[Outcome]] = defaultdict(Counter)
+        for channel, outcome, number in counted:
+            outcomes[channel][outcome] += number
+        return {
+            name: ChannelSummary({key: found[key] for key in Outcome if found[key]}, oldest.get(name))
+            for name, found in outcomes.items()
+        }
+
     def read(self) -> JournalFigures:
         """Read all figures in one transaction."""
         journal = self._journal
@@ -174,11 +188,16 @@ def _people(connection: Connection) -> dict[str, Any]:
     return {"recipients": dict(recipients), "recipients_pending": dict(pending)}
 
 
-def _pending(connection: Connection, now: int) -> dict[str, Any]:
-    """Return the figures of what is pending, and of the channels."""
+def _unsettled(connection: Connection) -> Counter[tuple[str, Outcome]]:
     pending: Counter[tuple[str, Outcome]] = Counter()
     for row in connection.execute(_PENDING):
         pending[row.channel, outcome_of(row.state, in_doubt=row.in_doubt)] += row.number
+    return pending
+
+
+def _pending(connection: Connection, now: int) -> dict[str, Any]:
+    """Return the figures of what is pending, and of the channels."""
+    pending = _unsettled(connection)
     for row in connection.execute(_HELD_PEOPLE):
         pending[row.channel, Outcome.HELD] += row.number
     channels = connection.execute(_CHANNELS).all()

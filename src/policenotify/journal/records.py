@@ -368,12 +368,10 @@ class ChannelSummary:
     """The deliveries of one channel.
 
     Attributes:
-        name: The channel's name.
         outcomes: How many deliveries have which outcome, without zeros.
         oldest: When the oldest publication that is still pending here was published.
     """
 
-    name: str
     outcomes: Mapping[Outcome, int]
     oldest: datetime | None
 

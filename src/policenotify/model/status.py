@@ -204,7 +204,6 @@ class InstallationStatus(FrozenModel):
         last_heartbeat: The latest heartbeat of a worker or drain.
         workers: The workers that run, the one with the latest heartbeat first. Drains are not workers.
         channels: The channels of the settings, then those that were removed from them.
-        waiting_subscribers: The subscribers of events that have lately failed to take one, and why.
         incidents: The open incidents, the most urgent first; perhaps not all of them.
         second_readings: Urgent publications whose second reading is owed, the earliest deadline first.
         overdue_readings: How many of them are overdue.
@@ -221,7 +220,6 @@ class InstallationStatus(FrozenModel):
     last_heartbeat: AwareDatetime | None
     workers: tuple[RunningWorker, ...] = ()
     channels: tuple[ChannelStatus, ...] = ()
-    waiting_subscribers: Mapping[str, str] = {}
     open_incidents: int
     overdue_incidents: int
     incidents: tuple[IncidentLine, ...]

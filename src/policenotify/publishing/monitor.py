@@ -71,7 +71,7 @@ class Monitor:
             JournalError: The journal cannot be read.
         """
         counts: Counter[Outcome] = Counter()
-        for channel in self._journal.deliveries.channel_summaries():
+        for channel in self._journal.figures.channels().values():
             counts.update(channel.outcomes)
         parts = [f"{outcome} {counts[outcome]}" for outcome in _PENDING if counts[outcome] or outcome is _PENDING[0]]
         here = {name for name, each in self._installation.channel_configs.items() if each.blocked}

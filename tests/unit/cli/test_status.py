@@ -16,20 +16,6 @@ from tests.support.installation import Desk, accident
 from tests.support.shell import ACCIDENT, Earlier, Run
 
 
-def test_a_subscriber_of_events_that_fails(run: Run, desk: Desk) -> None:
-    with open_publisher(desk.folder / "policenotify.toml") as publisher:
-        subscribers = publisher.journal.subscribers
-        subscribers.add("radio-log")
-        run("publish", *ACCIDENT)
-        place, _ = subscribers.take("radio-log")
-        assert place
-        subscribers.release("radio-log", place, "the callback raised ValueError for event 1 (published).")
-    ran = run("status")
-    assert ran.code == 0
-    assert "Events wait for the subscriber radio-log: the callback raised ValueError for event 1" in ran.out
-    assert [*run("status", "--json").document["waiting_subscribers"]] == ["radio-log"]
-
-
 def test_a_missing_worker_has_an_exit_code(run: Run, desk: Desk) -> None:
     publisher = desk.publisher()
     publisher.publish(accident(), key="one", actor="desk", wait=timedelta(0))

@@ -67,7 +67,7 @@ OPERATIONS: dict[str, Callable[[Desk], object]] = {
     "due": lambda desk: desk.journal.deliveries.due(["sky", "mail"]),
     "unsettled": lambda desk: desk.journal.publications.pending(f"{1:026d}"),
     "unfinished ids": lambda desk: desk.journal.publications.unfinished_ids(),
-    "channel summaries": lambda desk: desk.journal.deliveries.channel_summaries(),
+    "channel summaries": lambda desk: desk.journal.figures.channels(),
     "most urgent": lambda desk: desk.journal.incidents.earliest_due(3),
     "open incidents": lambda desk: desk.journal.incidents.count_open(),
     "overdue incidents": lambda desk: desk.journal.incidents.count_overdue(desk.clock.now()),

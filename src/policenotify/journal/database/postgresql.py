@@ -67,8 +67,7 @@ _MEANINGS = {
     "57014": Text("its server took too long. Check the server, then try again"),
     "57": Text("its server is just starting or stopping. Try again in a moment"),
     "58": Text("the disk of its server fails. Check the server"),
-    "XX001": Text("its data are damaged. Restore a copy"),
-    "XX002": Text("one of its indexes is damaged. Rebuild it: REINDEX DATABASE"),
+    "XX": Text("its data or an index are damaged. Rebuild the indexes (REINDEX DATABASE), or restore a copy"),
 }
 
 
