@@ -124,7 +124,7 @@ def test_events_keep_actors_and_seals(desk: Desk) -> None:
         ("adj Petit", "purge_begun"),
         ("adj Petit", "purged"),
     ]
-    assert '"recipients":3' in after["pn_event"][-1][7]
+    assert '"publications":2' in after["pn_event"][-1][7]
     assert desk.journal.audit.verify() == 1
     bodies = [event["body"] for event in desk.journal.audit.export()]
     assert [bool(body) for body in bodies] == [False] * 7 + [True] * 2
