@@ -11,7 +11,7 @@ from sqlalchemy import CompoundSelect, Connection, and_, bindparam, insert, lite
 
 from policenotify.channel import Operation, Picture, Post
 from policenotify.errors import InvalidImage, InvalidTransition
-from policenotify.findings import Finding, Level
+from policenotify.findings import Level
 from policenotify.journal import meta, tombstones
 from policenotify.journal.audit import record
 from policenotify.journal.authentication import delivery_mac
@@ -29,7 +29,7 @@ from policenotify.journal.order import (
     opening_not_posted,
 )
 from policenotify.journal.pictures import store_pictures
-from policenotify.journal.queue import OPENING_MISSING, POSTPONED
+from policenotify.journal.queue import OPENING_MISSING
 from policenotify.journal.records import (
     NewPublication,
     microseconds,
@@ -64,7 +64,6 @@ _PENDING = (
         _delivery.c.state,
         _delivery.c.not_before,
         _delivery.c.in_doubt,
-        POSTPONED.label("postponed"),
     )
     .where(_delivery.c.publication == bindparam("publication"))
     .where(
@@ -217,20 +216,16 @@ class Publications:
             # SQLite's LIKE ignores case.
             return tuple(publication_of(connection, row) for row in rows if row.key.startswith(prefix))
 
-    def pending(self, publication: str, *, patience: timedelta | None = None) -> Mapping[str, datetime | None]:
+    def pending(self, publication: str, *, patience: timedelta) -> Mapping[str, datetime | None]:
         """Return the channels with pending deliveries: when each is due at the earliest, None if it is being sent.
 
-        Deliveries that wait until their list is tried again are left out, and those that are tried again only later
-        than *patience*, unless they are in doubt.
+        Those that are tried again only later than *patience* are left out, unless they are in doubt.
         """
-        now = microseconds(self._journal.now())
-        values, latest = {"publication": publication, "now": now}, None if patience is None else now + span(patience)
+        latest = microseconds(self._journal.now()) + span(patience)
         with self._journal.read() as connection:
-            rows = connection.execute(_PENDING, values).all()
+            rows = connection.execute(_PENDING, {"publication": publication}).all()
         due: dict[str, datetime | None] = {
-            row.channel: moment(row.not_before)
-            for row in rows
-            if not row.postponed and (latest is None or row.in_doubt or row.not_before <= latest)
+            row.channel: moment(row.not_before) for row in rows if row.in_doubt or row.not_before <= latest
         }
         return {**due, **{row.channel: None for row in rows if row.state == Outcome.SENDING}}
 
@@ -309,13 +304,10 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
     for ordering_key in begun:
         make_way(connection, ordering_key, new.id, at, closing=message.stage in _CLOSING)
     body: dict[str, object] = {"stage": message.stage, "category": message.category, "digest": new.digest, **new.rules}
-    body |= _overridden(new.findings) | publish_draft(connection, keys, new)
+    if overridden := sorted({finding.code for finding in new.findings if finding.level is Level.BLOCK}):
+        body["overridden"] = overridden
+    body |= publish_draft(connection, keys, new)
     record(connection, new.at, new.actor, "published", body, publication=new.id)
-
-
-def _overridden(findings: Iterable[Finding]) -> dict[str, object]:
-    codes = sorted({finding.code for finding in findings if finding.level is Level.BLOCK})
-    return {"overridden": codes} if codes else {}
 
 
 def _columns(new: NewPublication, *, state: str, key: str | None) -> dict[str, Any]:
@@ -370,14 +362,10 @@ def _advance_incident(connection: Connection, new: NewPublication, incident: str
     row = connection.execute(_INCIDENT, {"incident": incident}).first()
     if row is None or row.next_sequence != new.expected_sequence:
         raise _changed(incident)
-    if not _keeps_deadline(new.message):
+    if new.message.stage is not Stage.CORRECTION or new.message.lifecycle.reopens:  # any other keeps the deadline
         closed = at if new.status in {IncidentStatus.ENDED, IncidentStatus.CANCELLED} else None
         columns |= {"due_at": due, "closed_at": closed, "reminders": 0, "reminded_at": None}
     connection.execute(update(table).where(table.c.id == incident).values(**columns))
-
-
-def _keeps_deadline(message: Message) -> bool:
-    return message.stage is Stage.CORRECTION and not message.lifecycle.reopens
 
 
 def _changed(incident: str) -> IncidentChanged:

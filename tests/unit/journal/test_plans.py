@@ -65,7 +65,7 @@ OPERATIONS: dict[str, Callable[[Desk], object]] = {
     "people": _begun_people,
     "recover": _recovered,
     "due": lambda desk: desk.journal.deliveries.due(["sky", "mail"]),
-    "unsettled": lambda desk: desk.journal.publications.pending(f"{1:026d}"),
+    "unsettled": lambda desk: desk.journal.publications.pending(f"{1:026d}", patience=timedelta(0)),
     "unfinished ids": lambda desk: desk.journal.publications.unfinished_ids(),
     "channel summaries": lambda desk: desk.journal.figures.channels(),
     "most urgent": lambda desk: desk.journal.incidents.earliest_due(3),

@@ -127,7 +127,9 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
         _ensure_exists(path)
 
     def connect() -> sqlite3.Connection:
-        return sqlite3.connect(_uri(path), uri=True, timeout=BUSY, check_same_thread=False, cached_statements=_PREPARED)
+        # Only if it exists: it may have been deleted meanwhile.
+        uri = f"{path.as_uri()}?mode=rw"
+        return sqlite3.connect(uri, uri=True, timeout=BUSY, check_same_thread=False, cached_statements=_PREPARED)
 
     def connected(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
         _prepare(connection)
@@ -181,11 +183,6 @@ def _ensure_exists(path: Path) -> None:
         ) from None
     except OSError:  # SQLite's own error explains it
         pass
-
-
-def _uri(path: Path) -> str:
-    """Return the URI by which SQLite opens a file only if it exists: it may have been deleted meanwhile."""
-    return f"{path.as_uri()}?mode=rw"
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
