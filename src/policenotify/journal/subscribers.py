@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from sqlalchemy import Connection, Row, func, select, update
 
 from policenotify.events import DETAILS, Event, EventKind
-from policenotify.journal import clock_change, meta, workers
+from policenotify.journal import clock_change, meta
 from policenotify.journal.audit import EventCursor, end_of_events, events_after, place_of
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
@@ -34,11 +34,8 @@ _OUTCOMES: Final[Mapping[str, EventKind]] = {
     Outcome.HELD: EventKind.HELD,
 }
 _KINDS: Final = frozenset(
-    {
-        "published", "refused_by_check", "blocked", "overdue", "second_reading_overdue", "suppressed", clock_change.SET,
-        workers.STARTED, workers.STOPPED,
-    }
-)  # fmt: skip
+    {"published", "refused_by_check", "blocked", "overdue", "second_reading_overdue", "suppressed", clock_change.SET}
+)
 """Kinds of the journal's events of which subscribers get one of the same name."""
 
 EventBatch: TypeAlias = list[tuple[EventCursor, tuple[Event, ...]]]

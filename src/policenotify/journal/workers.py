@@ -9,20 +9,15 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Row, and_, delete, func, select, update
+from sqlalchemy import Connection, Row, delete, func, select, update
 
-from policenotify.journal import audit
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.leases import host_of, is_dead, this_process
 from policenotify.journal.records import TOLERANCE, microseconds, moment, span, storable
-from policenotify.log import fields
 from policenotify.model.status import QUIET, Problem, RunningWorker
 from policenotify.translation import AnyText, Text, read_text, stored_text
-
-STARTED, STOPPED = "worker_started", "worker_stopped"
-"""The kinds of events that record the life of a worker."""
 
 _FORGOTTEN = timedelta(days=7)  # heartbeats older than this are deleted
 _MEND = Text("Mend it where that process runs: its environment, its secrets, its libraries.")
@@ -36,28 +31,18 @@ class Workers:
     def __init__(self, journal: Transactions) -> None:
         self._journal = journal
 
-    def start_heartbeat(self) -> None:
-        """Record that this process is a worker from now on."""
-        this = and_(_table.c.owner == this_process(), _table.c.is_worker)
-        with self._journal.write(durable=False) as connection:
-            if connection.execute(select(_table.c.owner).where(this)).first() is not None:
-                return  # it could not deliver, and starts once more
-            self.heartbeat(is_worker=True)
-            audit.record(connection, self._journal.now(), audit.RUNNER, STARTED, {"host": host_of(this_process())})
-        _log.info("A worker runs on %s.", host_of(this_process()), extra=fields(STARTED))
-
-    def heartbeat(self, *, is_worker: bool = False, blocked: Mapping[str, AnyText] | None = None) -> None:
-        """Record a heartbeat of this process. A worker calls `stop_heartbeat` on shutdown.
+    def heartbeat(self, *, is_worker: bool | None = None, blocked: Mapping[str, AnyText] | None = None) -> None:
+        """Record a heartbeat of this process.
 
         Args:
-            is_worker: It goes on delivering.
+            is_worker: It goes on delivering, or not any more. `None` leaves what is recorded.
             blocked: The channels that are blocked for it, each with the reason, which may hold no secret. `None` leaves
                 what is recorded.
         """
         owner, now = this_process(), microseconds(self._journal.now())
         seen: dict[str, object] = {"seen_at": now}
-        if is_worker:
-            seen["is_worker"] = True
+        if is_worker is not None:
+            seen["is_worker"] = is_worker
         if blocked is not None:
             texts = {channel: stored_text(text) for channel, text in blocked.items()}
             seen["blocked"] = storable(json.dumps(texts, ensure_ascii=False, sort_keys=True))
@@ -65,15 +50,6 @@ class Workers:
             if not connection.execute(update(_table).where(_table.c.owner == owner).values(seen)).rowcount:
                 connection.execute(delete(_table).where(_table.c.seen_at < now - span(_FORGOTTEN)))
                 schema.insert_new(connection, _table, [{"owner": owner, **seen}])
-
-    def stop_heartbeat(self) -> None:
-        """Record that this worker is shutting down."""
-        with self._journal.write() as connection:
-            of_this = update(_table).where(_table.c.owner == this_process(), _table.c.is_worker)
-            if connection.execute(of_this.values(is_worker=False)).rowcount:
-                host = host_of(this_process())
-                audit.record(connection, self._journal.now(), audit.RUNNER, STOPPED, {"host": host})
-                _log.info("The worker on %s has ended in order.", host, extra=fields(STOPPED))
 
     def running(self) -> tuple[RunningWorker, ...]:
         """Return the workers that run: seen within two minutes, and not known to have exited. The latest comes first.

@@ -17,6 +17,7 @@ from policenotify.delivery.event_reader import EventReader
 from policenotify.delivery.telemetry import note, span
 from policenotify.delivery.worker import Worker
 from policenotify.errors import ApprovalMissing, JournalError, JournalTakenAway, MessageRejected, SettingsError
+from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.message import Message, parsed, read
 from policenotify.model.receipt import Publication
@@ -389,7 +390,8 @@ class Publisher:
     def _deliver_until(self, stop: Callable[[], bool]) -> None:
         """Deliver as a worker until it is to stop."""
         self._begin_to_deliver()
-        self.journal.workers.start_heartbeat()
+        self.journal.workers.heartbeat(is_worker=True)
+        _log.info("A worker runs.", extra=fields("worker_started"))
         self._dispatcher.drain(None, stop=stop, duties=self._look_around)
 
     def _begin_to_deliver(self) -> None:
@@ -421,7 +423,7 @@ class Publisher:
         """Take nothing new, and return whether all that is under way ends in time."""
         finished = self._dispatcher.finish(timeout=timeout)
         with suppress(JournalError):  # others will notice the missing heartbeat
-            self.journal.workers.stop_heartbeat()
+            self.journal.workers.heartbeat(is_worker=False)
         return finished
 
 

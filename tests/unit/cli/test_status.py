@@ -36,9 +36,9 @@ def test_a_missing_worker_has_an_exit_code(run: Run, desk: Desk) -> None:
 def test_the_workers_that_run_are_shown(run: Run, desk: Desk) -> None:
     publisher = desk.publisher()
     publisher.publish(accident(), key="one", actor="desk", wait=timedelta(0))
-    publisher.journal.workers.start_heartbeat()
+    publisher.journal.workers.heartbeat(is_worker=True)
     assert f"A worker runs on {host_of(this_machine())}, seen 20" in run("status").words
-    publisher.journal.workers.stop_heartbeat()
+    publisher.journal.workers.heartbeat(is_worker=False)
     assert run("status").code == 3
 
 

@@ -22,7 +22,7 @@ from policenotify.journal.drafts.rows import DraftCounts, columns_of, count_draf
 from policenotify.journal.incidents import reminder_level, store_reminder
 from policenotify.journal.keys import Keys
 from policenotify.journal.pictures import store_pictures
-from policenotify.journal.records import TOLERANCE, NeededApproval, NewPublication, microseconds, span
+from policenotify.journal.records import NeededApproval, NewPublication, microseconds
 from policenotify.model.draft import Draft, DraftState, Review, ReviewVerdict, Revision, approvals, person
 from policenotify.model.message import Message
 from policenotify.translation import Text
@@ -231,9 +231,8 @@ class StoredDrafts:
         """Expire the submitted drafts that no one approved in time. Return those that this call expired."""
         journal, expired = self._journal, []
         with journal.read() as connection:
-            at = microseconds(journal.now())
-            late = or_(_table.c.expires_at <= at, _table.c.changed_at > at + span(TOLERANCE))
-            rows = connection.execute(select(_table).where(_table.c.state.in_(_READ), late).order_by(_table.c.id))
+            late = _table.c.state.in_(_READ), _table.c.expires_at <= microseconds(journal.now())
+            rows = connection.execute(select(_table).where(*late).order_by(_table.c.id))
             # `verify` reports the others, and no one can publish them. They must not keep drains from delivering.
             names = [row.id for row in rows if is_authentic(journal.keys, row)]
         for name in names:
@@ -287,15 +286,13 @@ class _Step:
     keys: Keys
     now: datetime
     draft: Draft
-    changed_at: int = 0
     authenticated: bool = False
 
     @property
     def has_expired(self) -> bool:
-        """True if its time is over, or not to be known because the clock was ahead when it was last changed."""
-        if not self.draft.state.is_read or self.draft.expires_at is None:
-            return False
-        return self.draft.expires_at <= self.now or self.changed_at > microseconds(self.now) + span(TOLERANCE)
+        """True if its time is over."""
+        expires_at = self.draft.expires_at
+        return self.draft.state.is_read and expires_at is not None and expires_at <= self.now
 
     def ensure_open(self) -> None:
         """Ensure that it may still be published.
@@ -369,7 +366,7 @@ def _lock(connection: Connection, keys: Keys, draft: str, now: datetime) -> _Ste
                 draft=draft,
             )
         )
-    return _Step(connection, keys, now, read_draft(row), row.changed_at, row.authenticated)
+    return _Step(connection, keys, now, read_draft(row), row.authenticated)
 
 
 def _new(draft: str, message: Message, author: str, now: datetime, *, authenticated: bool = False) -> Draft:
