@@ -411,12 +411,11 @@ class Publisher:
         self._tidied_at = now
         try:
             self.journal.retention.erase_addresses()
-            self.drafts.expire()
             return self._duty.run()
         except JournalTakenAway:
             raise
         except JournalError as error:  # one damaged row must not keep posts from going out
-            _log.error("Reminders, drafts or addresses could not be looked after: %s", error)
+            _log.error("Reminders or addresses could not be looked after: %s", error)
             return False
 
     def _finish_worker(self, timeout: float) -> bool:

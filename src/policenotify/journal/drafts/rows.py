@@ -63,10 +63,12 @@ def columns_of(keys: Keys, draft: Draft, changed_at: int, *, authenticated: bool
     return {**row, "mac": keys.mac(_MAC, _covered(row))}
 
 
-def read_draft(row: Row[Any]) -> Draft:
-    """Return a draft from its row."""
+def read_draft(row: Row[Any], now: datetime) -> Draft:
+    """Return a draft from its row. It is expired once its time is over, whatever is stored."""
     content = json.loads(row.content)
-    return _document().validate_python({**content, "message": read_message(content["message"])})
+    draft = _document().validate_python({**content, "message": read_message(content["message"])})
+    late = draft.state.is_read and draft.expires_at is not None and draft.expires_at <= now
+    return replace(draft, state=DraftState.EXPIRED) if late else draft
 
 
 def is_authentic(keys: Keys, row: Row[Any]) -> bool:
@@ -122,7 +124,7 @@ def erase_drafts(connection: Connection, keys: Keys, publications: Iterable[str]
     """
     rows = connection.execute(select(_table).where(_table.c.publication.in_(publications))).all()
     for row in rows:
-        draft = read_draft(row)
+        draft = read_draft(row, now)
         left = replace(
             draft,
             key=draft.key and purged_key(keys, draft.key),
