@@ -244,11 +244,11 @@ class Dispatcher:
                 _log.error("Channel %s is blocked here, and its messages wait: %s", name, why, extra=about)
             self._logged = blocked
 
-    def _due(self) -> dict[str, datetime]:
+    def _due(self, *, postponed: bool = True) -> dict[str, datetime]:
         """Return the next due time of each channel, honouring rests; see `Deliveries.due`."""
         now, monotonic = self.journal.now(), self.clock.monotonic()
         rates = {name: config.rate for name, config in self.channels.items() if not config.blocked}
-        due = self.journal.deliveries.due(rates, rates=rates)
+        due = self.journal.deliveries.due(rates, rates=rates, postponed=postponed)
         with self._changed:
             rested = {name: now + timedelta(seconds=until - monotonic) for name, until in self._resting.items()}
         return {name: max(at, rested.get(name, at)) for name, at in due.items()}
@@ -262,10 +262,10 @@ class Dispatcher:
         with self.journal.read():
             soon = self.journal.now() + timedelta(seconds=max(0.0, deadline - self.clock.monotonic()))
             if publication is None:
-                due = self._due()
+                due = self._due(postponed=False)
                 return due, works or any(at <= soon for at in due.values())
             pending = self.journal.publications.pending(publication, patience=_PATIENCE)
-            due = self._due() if pending else {}
+            due = self._due(postponed=False) if pending else {}
             return due, any(at is None or (name in due and max(at, due[name]) <= soon) for name, at in pending.items())
 
     def _wait_for_lists(self) -> None:

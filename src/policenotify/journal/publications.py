@@ -29,7 +29,7 @@ from policenotify.journal.order import (
     opening_not_posted,
 )
 from policenotify.journal.pictures import store_pictures
-from policenotify.journal.queue import OPENING_MISSING
+from policenotify.journal.queue import OPENING_MISSING, POSTPONED
 from policenotify.journal.records import (
     NewPublication,
     microseconds,
@@ -64,6 +64,7 @@ _PENDING = (
         _delivery.c.state,
         _delivery.c.not_before,
         _delivery.c.in_doubt,
+        POSTPONED.label("postponed"),
     )
     .where(_delivery.c.publication == bindparam("publication"))
     .where(
@@ -219,13 +220,16 @@ class Publications:
     def pending(self, publication: str, *, patience: timedelta) -> Mapping[str, datetime | None]:
         """Return the channels with pending deliveries: when each is due at the earliest, None if it is being sent.
 
-        Those that are tried again only later than *patience* are left out, unless they are in doubt.
+        Deliveries that wait until their list is tried again are left out, and those that are tried again only later
+        than *patience*, unless they are in doubt.
         """
-        latest = microseconds(self._journal.now()) + span(patience)
+        now = microseconds(self._journal.now())
         with self._journal.read() as connection:
-            rows = connection.execute(_PENDING, {"publication": publication}).all()
+            rows = connection.execute(_PENDING, {"publication": publication, "now": now}).all()
         due: dict[str, datetime | None] = {
-            row.channel: moment(row.not_before) for row in rows if row.in_doubt or row.not_before <= latest
+            row.channel: moment(row.not_before)
+            for row in rows
+            if not row.postponed and (row.in_doubt or row.not_before <= now + span(patience))
         }
         return {**due, **{row.channel: None for row in rows if row.state == Outcome.SENDING}}
 
