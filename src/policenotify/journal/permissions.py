@@ -81,7 +81,8 @@ def _of_one(path: Path, status: os.stat_result, forbidden: int) -> Iterator[Text
             take=take,
         )
     if mode & forbidden & (_WRITE if folder else 0o777):
-        close = Text("close it: {command}", command=f"chmod {'go-w' if folder else '600'} {quoted}")
+        command = f"chmod {'go-w' if folder else '600'} {quoted}"
+        close = Text("close it: {command}", command=command)
         yield Text(
             "{path} is open to others (mode {mode}); {close}",
             path=path,

@@ -240,7 +240,7 @@ def test_a_file_system_without_write_ahead_logging_is_refused(
 ) -> None:
     # Without locks SQLite shares no memory, and so knows no WAL: the nearest that a test can come to a network drive.
     connect: Any = sqlite3.connect
-    monkeypatch.setattr(sqlite3, "connect", lambda uri, **how: connect(f"{uri}&vfs=unix-none", **how))
+    monkeypatch.setattr(sqlite3, "connect", lambda place, **how: connect(f"{place}&vfs=unix-none", **how))
     with pytest.raises(JournalError, match=r"allows only the mode 'delete', not write-ahead logging"):
         open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True)
 
