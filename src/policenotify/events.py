@@ -44,15 +44,6 @@ class EventKind(StrEnum):
     """The second reading of an urgent publication is owed. The publication is its draft, which has an id of its own."""
     SUPPRESSED = "suppressed"
     """Some people are not written to any more, on a channel or, where it is empty, on all."""
-    WORKER_STARTED = "worker_started"
-    """A worker delivers from now on."""
-    WORKER_STOPPED = "worker_stopped"
-    """A worker has ended in order."""
-    WORKER_LOST = "worker_lost"
-    """A worker has exited without a word, as when it is killed. The next process that delivers, or publishes, notices.
-
-    What waits goes out once a worker runs.
-    """
     CLOCK_SET = "clock_set"
     """The journal's clock was set. All that waits was moved with it. Check the time of the machine: `timedatectl`."""
 
@@ -65,9 +56,6 @@ DETAILS: Final[Mapping[EventKind, tuple[str, ...]]] = {
     EventKind.OVERDUE: ("level",),  # number of the reminder for this deadline, from 1
     EventKind.SECOND_READING_OVERDUE: ("level",),
     EventKind.SUPPRESSED: ("people", "source"),  # how many; why: bounce, operator, stop, one-click or complaint
-    EventKind.WORKER_STARTED: ("host",),
-    EventKind.WORKER_STOPPED: ("host",),
-    EventKind.WORKER_LOST: ("host",),
     EventKind.CLOCK_SET: ("seconds",),  # by how much; negative: it was set back
 }
 """The names of an event's details, by its kind."""

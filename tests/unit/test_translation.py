@@ -30,7 +30,7 @@ SHOWN = {
     "NotErasable", "PolicenotifyError", "Refused", "SettingsError", "Unavailable", "Unconfirmed", "UnknownNetwork",
     "BadParameter", "ClickException", "UsageError", "without_side_effects",
     # parts of a page, and lines of `doctor`
-    "Block", "Exposure", "Finding", "line", "note", "paragraph", "prose", "right", "wrong",
+    "Block", "Finding", "line", "note", "paragraph", "prose", "right", "wrong",
 }  # fmt: skip
 BY_NAME = {"hint", "known", "problem", "reason", "remedy", "skip", "title", "why"}
 COMMANDS = ("policenotify ", "pip install ", "python manage.py ")  # are copied, not read

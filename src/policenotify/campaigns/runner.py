@@ -32,7 +32,6 @@ from policenotify.errors import (
     SettingsError,
 )
 from policenotify.findings import APPROVAL_MISSING, are_blocking
-from policenotify.journal.records import PublicationSummary
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.message import Message
@@ -95,8 +94,8 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
     decisions: list[Decision] = []
     with journal.lock("campaign run", seconds=_LOCKED):
         due, skips = due_window(campaigns, now), _load_skips(publisher, campaigns, now)
-        summaries = journal.publications.by_key_prefix(KEY_PREFIX, now - MEMORY)
-        past = [*filter(None, map(_past, summaries))]
+        published = journal.publications.by_key_prefix(KEY_PREFIX, now - MEMORY)
+        past = [*filter(None, map(_past, published))]
         inhibited = inhibited_campaigns(campaigns, _load_alerts(publisher))
         recorded = {(skip.campaign, skip.day) for skip in skips}
         for campaign in campaigns:
@@ -114,9 +113,9 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
                     _record(publisher, decision, actor, decision.action)
                 decisions.append(decision)
     unfinished = [
-        summary.publication
-        for summary in summaries
-        if now - summary.at <= _TRIED and any(each.outcome in _UNFINISHED for each in summary.deliveries)
+        each.id
+        for each in published
+        if now - each.at <= _TRIED and any(receipt.outcome in _UNFINISHED for receipt in each)
     ]
     wait = publisher.installation.wait if wait is None else wait
     if (ids or unfinished) and wait > timedelta(0):
@@ -149,8 +148,8 @@ def without_school_calendar(campaigns: Sequence[Campaign], day: date) -> Iterato
 
 def upcoming(publisher: Publisher, campaigns: Sequence[Campaign], first: date, last: date) -> tuple[ForecastEntry, ...]:
     """Return the forecast, without what the journal has."""
-    summaries = publisher.journal.publications.by_key_prefix(KEY_PREFIX, publisher.journal.now() - MEMORY)
-    return forecast(campaigns, first, last, past=filter(None, map(_past, summaries)))
+    published = publisher.journal.publications.by_key_prefix(KEY_PREFIX, publisher.journal.now() - MEMORY)
+    return forecast(campaigns, first, last, past=filter(None, map(_past, published)))
 
 
 def _load_skips(publisher: Publisher, campaigns: Sequence[Campaign], now: datetime) -> tuple[SkipRecord, ...]:
@@ -200,15 +199,15 @@ def _is_near(alert: Message, campaign: Campaign) -> bool:
     return not (areas and places) or any(overlap(place, area) for place in places for area in areas)
 
 
-def _past(summary: PublicationSummary) -> PastPublication | None:
+def _past(publication: Publication) -> PastPublication | None:
     """Return a publication by its key, if that is one of a campaign."""
     try:
-        name, day = summary.key.removeprefix(KEY_PREFIX).split(" ")
+        name, day = publication.key.removeprefix(KEY_PREFIX).split(" ")
         return PastPublication(
             campaign=name,
             day=date.fromisoformat(day),
-            at=summary.at,
-            fingerprint=fingerprint_of(summary.message),
+            at=publication.at,
+            fingerprint=fingerprint_of(publication.message),
         )
     except ValueError:
         return None

@@ -42,8 +42,6 @@ def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:
     for running in status.workers:
         seen = local_time(running.seen_at, zone, seconds=True)
         yield output.line(Text("A worker runs on {host}, seen {seen_at}.", host=running.host, seen_at=seen))
-    for name, problem in status.waiting_subscribers.items():
-        yield output.line(Text("Events wait for the subscriber {name}: {problem}", name=name, problem=problem))
     for reading in status.second_readings:
         if reading.due_at > status.at:
             due = local_time(reading.due_at, zone)

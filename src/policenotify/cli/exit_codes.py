@@ -27,7 +27,7 @@ MEANINGS = {
     Exit.USAGE: "wrong usage, or nothing to act on; nothing was done",
     Exit.ATTENTION: "a channel needs help: refused, held, in doubt, waiting, blocked, wrong",
     Exit.OVERDUE: "the update, end or second reading of something is overdue",
-    Exit.NO_WORKER: "deliveries wait, and no worker runs: silent for 2 minutes, or killed",
+    Exit.NO_WORKER: "deliveries wait, and no worker has run for 2 minutes",
     Exit.NO_JOURNAL: "the journal is not available",
     Exit.INTERRUPTED: "interrupted; the next drain delivers what is in the journal",
 }

@@ -227,8 +227,7 @@ class Dispatcher:
         if whole:  # what the call of a publication cannot use is reported by that call alone
             blocked = {name: config.blocked for name, config in self.channels.items() if config.blocked}
         with self.journal.write(durable=False):
-            self.journal.workers.heartbeat(is_worker=is_worker, blocked=blocked)
-            self.journal.workers.record_lost()
+            self.journal.workers.heartbeat(is_worker=is_worker or None, blocked=blocked)
             self.journal.deliveries.recover(ended)
             expired = self.journal.deliveries.settle_expired()
         while expired:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from policenotify.errors import JournalError, JournalTakenAway, PolicenotifyError
 from policenotify.events import Event
-from policenotify.translation import AnyText, Text
+from policenotify.translation import Text
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -151,7 +151,6 @@ class EventReader:
     def _hand_over_next(self, subscription: _Subscription) -> bool:
         """Hand over the next events. Return whether there may be more."""
         subscribers, name = self.journal.subscribers, subscription.name
-        problem: AnyText = ""
         place, batch = subscribers.take(name)
         try:
             for cursor, events in batch:
@@ -174,5 +173,5 @@ class EventReader:
                     return False
         finally:
             if place is not None:
-                subscribers.release(name, place, problem)
+                subscribers.release(name, place)
         return bool(batch)

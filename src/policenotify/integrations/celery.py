@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from celery import Celery, signals
 
 from policenotify.integrations.host import INTERVAL, ProcessPublisher
-from policenotify.journal.workers import OVERDUE
 from policenotify.publishing.publisher import Publisher
 from policenotify.settings import open_publisher
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 DRAIN = "policenotify.drain"
 PERIODIC_DRAIN = "policenotify.periodic_drain"
-_RUNNER = "celery"  # its name in the journal
+_EXPIRES = 30  # seconds; a drain that has not begun by then is superfluous, for the periodic one comes
 
 _log = logging.getLogger("policenotify")
 
@@ -61,7 +60,6 @@ class CeleryRunner(ProcessPublisher):
 
         @app.task(name=DRAIN, ignore_result=True, shared=False)  # type: ignore[untyped-decorator]  # Celery has no types
         def drain() -> None:
-            self.publisher.journal.workers.acknowledge_drain(_RUNNER)
             self.drain(every)
 
         self._drain = drain
@@ -76,15 +74,8 @@ class CeleryRunner(ProcessPublisher):
         """Do nothing before the commit: a broker takes no part in the journal's transaction."""
 
     def on_commit(self) -> None:
-        """Request a drain, unless one is requested that has not begun."""
-        journal = self.publisher.journal
-        if not journal.workers.request_drain(_RUNNER):
-            return
-        try:
-            self._drain.apply_async(expires=OVERDUE.total_seconds(), retry=False, **self._queue)
-        except BaseException:
-            journal.workers.acknowledge_drain(_RUNNER)  # so that the next publication requests one
-            raise
+        """Request a drain. One that finds nothing due ends at once."""
+        self._drain.apply_async(expires=_EXPIRES, retry=False, **self._queue)
 
     def _restore_schedule(self, *, sender: Any, **_more: object) -> None:  # noqa: ANN401 - beat's service
         if sender.app is self._app and PERIODIC_DRAIN not in sender.app.conf.beat_schedule:

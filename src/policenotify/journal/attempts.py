@@ -25,7 +25,7 @@ from policenotify.journal.channels import take_slot
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.keys import Keys
-from policenotify.journal.leases import is_dead, is_running
+from policenotify.journal.leases import is_dead
 from policenotify.journal.lists import control, recipients
 from policenotify.journal.order import (
     EXPIRED,
@@ -437,9 +437,8 @@ def _is_abandoned(seen: Row[Any], now: int, ended: Collection[str]) -> bool:
     """Return True if a claim's owner exited, or let its lease expire."""
     if seen.owner in ended:
         return True
-    # A claim of more than a day was written by a clock that was ahead. Of an hour, its owner may be alive still.
-    possible = seen.lease_until <= latest_pause(now) or is_running(seen.owner)  # else this clock is behind
-    return not (now < seen.lease_until and possible and not is_dead(seen.owner))
+    # A claim of more than a day was written by a clock that was ahead.
+    return not now < seen.lease_until <= latest_pause(now) or is_dead(seen.owner)
 
 
 def _end_interrupted(connection: Connection, delivery: int, number: int, now: int) -> bool:

@@ -37,8 +37,6 @@ PROCESS = "process"
 SALT_BYTES = 16
 """Length of a salt: 128 bits, so that an erased body cannot be guessed from its commitment."""
 
-_RECENT = 20_000  # recent events are found by number, not by time: an hour has fewer
-
 
 class EventCursor(NamedTuple):
     """A place in the order of events.
@@ -58,17 +56,6 @@ START = EventCursor(-(2**62), 0)
 def newest_event(connection: Connection) -> int:
     """Return the number of the last event, or 0. It only rises, for events are never deleted."""
     return int(connection.execute(select(func.max(schema.event.c.id))).scalar() or 0)
-
-
-def recent_events(connection: Connection, kind: str, *, since: int = 0) -> Sequence[Row[Any]]:
-    """Return the events of one kind after a time, newest first, of the last 20,000 of all kinds."""
-    event = schema.event
-    return connection.execute(
-        select(event)
-        .where(event.c.id > select(func.max(event.c.id) - _RECENT).scalar_subquery())
-        .where(event.c.kind == kind, event.c.at > since)
-        .order_by(event.c.id.desc())
-    ).all()
 
 
 def _whole(number: ColumnElement[Any]) -> ColumnElement[int]:

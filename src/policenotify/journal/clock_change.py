@@ -19,14 +19,13 @@ from sqlalchemy import Column, Connection, case, delete, func, select, update
 
 from policenotify.channel import Clock
 from policenotify.journal import meta
-from policenotify.journal.audit import RUNNER, recent_events, record
+from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.clock import SMALLEST_STEP, Uptime
 from policenotify.journal.database import schema
-from policenotify.journal.database.columns import json_object, whole_number
+from policenotify.journal.database.columns import whole_number
 from policenotify.journal.records import TOLERANCE, microseconds, moment, span
 from policenotify.log import fields
 from policenotify.model.history import Outcome
-from policenotify.model.status import ClockStep
 
 SET: Final = "clock_set"
 """The kind of event that records a step of the clock."""
@@ -35,7 +34,7 @@ FACTS: Final = "clock "
 """Begins the name of the fact stored here; the boot follows. A journal in which nothing was published may have it."""
 
 _log = logging.getLogger("policenotify")
-_RECENT, _DAY = span(timedelta(hours=1)), span(timedelta(days=1))
+_DAY = span(timedelta(days=1))
 _delivery, _attempt, _facts = schema.delivery.c, schema.attempt.c, schema.meta.c
 _OPEN = _delivery.state.in_([Outcome.WAITING, Outcome.SENDING, Outcome.HELD])
 _CREATED = select(schema.publication.c.created_at).where(schema.publication.c.id == _delivery.publication)
@@ -106,12 +105,3 @@ def _end_waits_from_the_future(connection: Connection, now: int) -> None:
     paused = schema.channel.c.name.in_(select(_delivery.channel).where(*late))
     connection.execute(update(schema.channel).where(paused).values(paused_until=None))
     connection.execute(update(schema.delivery).where(*late).values(**columns))
-
-
-def recent_steps(connection: Connection, now: int) -> tuple[ClockStep, ...]:
-    """Return how often and by how much the clock was set in the last hour, newest first."""
-    return tuple(
-        ClockStep(at=moment(row.at), seconds=float(json_object(row.body)["seconds"]))
-        for row in recent_events(connection, SET, since=now - _RECENT)
-        if row.body  # else a purge has erased it
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,10 +12,9 @@ from sqlalchemy import Connection, Row, func, select, text
 from policenotify.journal import meta
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.database.vacuum import size
 from policenotify.journal.drafts.rows import DraftCounts, count_drafts
 from policenotify.journal.lists import recipients as people
-from policenotify.journal.records import microseconds, outcome_of, priority
+from policenotify.journal.records import ChannelSummary, microseconds, moment, outcome_of, priority
 from policenotify.journal.workers import count_running, last_seen
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
@@ -24,7 +23,7 @@ from policenotify.model.lifecycle import IncidentStatus
 _UNSETTLED: Final = (Outcome.WAITING, Outcome.SENDING)
 _OPEN_STATES: Final = (*_UNSETTLED, Outcome.HELD)
 _TO_SEND: Final = frozenset({*_UNSETTLED, Outcome.UNCONFIRMED})
-_delivery, _publication, _attempt = schema.delivery, schema.publication, schema.attempt
+_delivery, _publication = schema.delivery, schema.publication
 _batch, _IS_BATCH = _delivery.alias("batch"), _delivery.c.parent.is_not(None)
 _incident, _channel = schema.incident, schema.channel
 _NUMBER: Final = func.count().label("number")
@@ -33,16 +32,8 @@ _PUBLICATIONS = select(_publication.c.category, _publication.c.stage, _publicati
 _PUBLICATIONS = _PUBLICATIONS.add_columns(_NUMBER).group_by(*_PUBLICATIONS.selected_columns)
 _SETTLED = (  # one index holds all it needs
     select(_delivery.c.channel, _delivery.c.operation, _delivery.c.state, _NUMBER)
-    .add_columns(func.max(_delivery.c.id).label("newest"))
     .where(_delivery.c.state.not_in(_OPEN_STATES), ~_IS_BATCH)
     .group_by(_delivery.c.state, _delivery.c.channel, _delivery.c.operation)
-)
-_SETTLED_AT = select(_delivery.c.channel, _delivery.c.settled_at)
-_FAILED_ATTEMPTS = (
-    select(_delivery.c.channel, _attempt.c.outcome, _NUMBER)
-    .join(_delivery, _delivery.c.id == _attempt.c.delivery)
-    .where(text(schema.NOT_POSTED))
-    .group_by(_delivery.c.channel, _attempt.c.outcome)
 )
 _PEOPLE = (
     select(_delivery.c.channel, _delivery.c.state, _batch.c.counts, _NUMBER)
@@ -90,10 +81,7 @@ class JournalFigures:
         at: The journal's time.
         publications: How many there are by category, stage, severity and state.
         deliveries: How many are settled, by channel, operation and outcome. One that was deleted was posted, too.
-        attempts: How many there were that posted nothing, by channel and outcome.
         recipients: How many people have which final outcome, by channel.
-        events: How many events there are of the kinds that are counted.
-        posted_at: When the newest post of each channel was posted.
         pending: How many deliveries of a channel are waiting, sending, unconfirmed or held.
         oldest_due: Since when the oldest delivery that could be sent waits, by channel and whether it is of severity
             Severe or more.
@@ -108,17 +96,13 @@ class JournalFigures:
         last_heartbeat: The latest heartbeat of a process that delivers.
         workers: How many workers run.
         stopped: Everything is stopped.
-        size: Bytes of the journal's tables.
         last_seal: When events were last sealed.
     """
 
     at: int
     publications: Mapping[tuple[str, str, str, str], int]
     deliveries: Mapping[tuple[str, str, Outcome], int]
-    attempts: Mapping[tuple[str, Outcome], int]
     recipients: Mapping[tuple[str, Outcome], int]
-    events: Mapping[str, int]
-    posted_at: Mapping[str, int]
     pending: Mapping[tuple[str, Outcome], int]
     oldest_due: Mapping[tuple[str, bool], int]
     oldest_pending: Mapping[str, int]
@@ -132,7 +116,6 @@ class JournalFigures:
     last_heartbeat: int | None
     workers: int
     stopped: bool
-    size: int
     last_seal: int | None
 
 
@@ -142,6 +125,20 @@ class Figures:
     def __init__(self, journal: Transactions) -> None:
         self._journal = journal
 
+    def channels(self) -> dict[str, ChannelSummary]:
+        """Return how many deliveries of each channel have which outcome."""
+        with self._journal.read() as connection:
+            counted = [(row.channel, Outcome(row.state), row.number) for row in connection.execute(_SETTLED)]
+            counted += [(channel, outcome, number) for (channel, outcome), number in _unsettled(connection).items()]
+            oldest = {row.channel: moment(row.at) for row in connection.execute(_OLDEST_PENDING)}
+        outcomes: defaultdict[str, Counter[Outcome]] = defaultdict(Counter)
+        for channel, outcome, number in counted:
+            outcomes[channel][outcome] += number
+        return {
+            name: ChannelSummary({key: found[key] for key in Outcome if found[key]}, oldest.get(name))
+            for name, found in outcomes.items()
+        }
+
     def read(self) -> JournalFigures:
         """Read all figures in one transaction."""
         journal = self._journal
@@ -150,37 +147,22 @@ class Figures:
             return JournalFigures(
                 at=now,
                 publications={tuple(row[:-1]): row.number for row in connection.execute(_PUBLICATIONS)},
-                events=_events(connection),
-                size=size(connection),
                 stopped=meta.stopped(connection, journal.id) is not None,
-                **_settled(connection),
+                deliveries=_settled(connection),
                 **_people(connection),
                 **_pending(connection, now),
                 **_duties(connection, now),
             )
 
 
-def _events(connection: Connection) -> dict[str, int]:
-    event = schema.event
-    counted = select(event.c.kind, _NUMBER).where(text(schema.COUNTED)).group_by(event.c.kind)
-    return {row.kind: row.number for row in connection.execute(counted)}
-
-
-def _settled(connection: Connection) -> dict[str, Any]:
-    """Return the figures of deliveries that are settled, and of attempts that failed."""
+def _settled(connection: Connection) -> dict[tuple[str, str, Outcome], int]:
+    """Return how many deliveries are settled. One that was deleted was posted, too."""
     deliveries: Counter[tuple[str, str, Outcome]] = Counter()
-    newest: list[int] = []
     for row in connection.execute(_SETTLED):
         deliveries[row.channel, row.operation, Outcome(row.state)] += row.number
-        if row.state == Outcome.DELETED and row.operation != "delete":  # it was posted, too
+        if row.state == Outcome.DELETED and row.operation != "delete":
             deliveries[row.channel, row.operation, Outcome.POSTED] += row.number
-        if row.state == Outcome.POSTED:
-            newest.append(row.newest)
-    attempts = {(row.channel, Outcome(row.outcome)): row.number for row in connection.execute(_FAILED_ATTEMPTS)}
-    posted_at: dict[str, int] = {}
-    for row in connection.execute(_SETTLED_AT.where(_delivery.c.id.in_(newest))):
-        posted_at[row.channel] = max(row.settled_at or 0, posted_at.get(row.channel, 0))
-    return {"deliveries": dict(deliveries), "attempts": attempts, "posted_at": posted_at}
+    return dict(deliveries)
 
 
 def _people(connection: Connection) -> dict[str, Any]:
@@ -206,11 +188,16 @@ def _people(connection: Connection) -> dict[str, Any]:
     return {"recipients": dict(recipients), "recipients_pending": dict(pending)}
 
 
-def _pending(connection: Connection, now: int) -> dict[str, Any]:
-    """Return the figures of what is pending, and of the channels."""
+def _unsettled(connection: Connection) -> Counter[tuple[str, Outcome]]:
     pending: Counter[tuple[str, Outcome]] = Counter()
     for row in connection.execute(_PENDING):
         pending[row.channel, outcome_of(row.state, in_doubt=row.in_doubt)] += row.number
+    return pending
+
+
+def _pending(connection: Connection, now: int) -> dict[str, Any]:
+    """Return the figures of what is pending, and of the channels."""
+    pending = _unsettled(connection)
     for row in connection.execute(_HELD_PEOPLE):
         pending[row.channel, Outcome.HELD] += row.number
     channels = connection.execute(_CHANNELS).all()

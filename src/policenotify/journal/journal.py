@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
 from policenotify.errors import JournalError, PublishingStopped
-from policenotify.journal import audit, clock_change, meta
+from policenotify.journal import audit, meta
 from policenotify.journal.channels import Channels, seal_states_again, unblock
 from policenotify.journal.database import schema
 from policenotify.journal.database.engine import explain, open_engine
@@ -33,7 +33,6 @@ from policenotify.journal.seals import AuditLog
 from policenotify.journal.subscribers import Subscribers, restart_order
 from policenotify.journal.workers import Workers
 from policenotify.model.history import Outcome
-from policenotify.model.status import ClockStep
 from policenotify.translation import Text
 
 
@@ -49,7 +48,7 @@ class Journal(Transactions):
         deliveries: The queue of deliveries, their attempts and results.
         sendings: Deliveries with recipients as a whole: how far they are, pause and abort, and people in doubt.
         channels: Blocks, pauses, rate limits and stored state of channels.
-        workers: Heartbeats of the processes that deliver, and pending drains.
+        workers: Heartbeats of the processes that deliver.
         audit: The append-only, sealed log of events.
         subscribers: Which events each subscriber was handed.
         suppressions: People who are not written to.
@@ -169,11 +168,6 @@ class Journal(Transactions):
         """
         with self.write(durable=False) as connection:
             connection.execute(update(schema.delivery).where(false()).values(attempts=0))
-
-    def clock_steps(self) -> tuple[ClockStep, ...]:
-        """Return how often and by how much the clock was set in the last hour, newest first."""
-        with self.read() as connection:
-            return clock_change.recent_steps(connection, microseconds(self.now()))
 
 
 def _put_all_in_doubt(connection: Connection, at: datetime, actor: str) -> int:

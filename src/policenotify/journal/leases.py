@@ -48,23 +48,11 @@ def process_user() -> str:
 
 def is_dead(owner: str) -> bool:
     """Return True if the process named *owner* has certainly exited. For those elsewhere the lease decides."""
-    return _runs(owner) is False
-
-
-def is_running(owner: str) -> bool:
-    """Return True if the process named *owner* certainly runs."""
-    return _runs(owner) is True
-
-
-def _runs(owner: str) -> bool | None:
-    """Return whether a process runs. None if that cannot be known, as of another boot or namespace."""
     _, here, pid, started, *_ = (*owner.split("/"), "", "", "", "")
     if not here or here != this_machine().partition("/")[2] or not pid.isdecimal():
-        return None
+        return False  # of another boot or namespace, of which nothing is known
     seen = _started(int(pid))
-    if seen == "":
-        return False
-    return seen == started if seen and started else None
+    return seen == "" or bool(seen and started and seen != started)
 
 
 @cache

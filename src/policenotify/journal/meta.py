@@ -1,4 +1,4 @@
-"""Facts about the whole journal: schema version, keys, id, stop and pending drains."""
+"""Facts about the whole journal: schema version, keys, id and stop."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ from policenotify.translation import Text
 
 MOVED = "moved"
 """The fact that the journal was moved, with its new place."""
-
-DRAIN_REQUESTED = "drain_requested_at "
-"""Begins the name of the fact that a runner was asked to drain; the runner's name follows."""
 
 _table = schema.meta
 _ID_BYTES = 16

@@ -11,12 +11,11 @@ import shlex
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from policenotify.errors import SettingsError
-from policenotify.translation import AnyText, Text
+from policenotify.translation import Text
 
 PRIVATE: Final = 0o037
 """Permissions that a file of secrets must not grant: writing to the group, and anything to others."""
@@ -33,31 +32,10 @@ SPOKEN: Final = 0o002
 _WRITE = 0o022
 
 
-@dataclass(frozen=True, slots=True)
-class Exposure:
-    """A file or folder that others may read or change.
+def exposures(path: Path, forbidden: int = PRIVATE, opened: os.stat_result | None = None) -> Iterator[Text]:
+    """Yield what lets others read or change a file or folder, or the folders above it, and how to end that.
 
-    Attributes:
-        path: The file or folder.
-        problem: What is wrong with it.
-        remedy: What to do, with the command.
-    """
-
-    path: Path
-    problem: AnyText
-    remedy: AnyText
-
-    @property
-    def text(self) -> Text:
-        """What is wrong, and what to do, as one sentence."""
-        return Text("{path} {problem}. {remedy}", path=self.path, problem=self.problem, remedy=self.remedy)
-
-    def __str__(self) -> str:
-        return str(self.text)
-
-
-def exposures(path: Path, forbidden: int = PRIVATE, opened: os.stat_result | None = None) -> Iterator[Exposure]:
-    """Yield what lets others read or change a file or folder, or the folders above it. A missing one has only those.
+    A missing file has only the folders.
 
     Args:
         path: The file or folder.
@@ -87,36 +65,27 @@ def read_closed(path: Path, forbidden: int = PRIVATE) -> bytes:
     """
     with path.open("rb") as file:
         if found := [*exposures(path, forbidden, os.fstat(file.fileno()))]:
-            raise SettingsError(Text.join(" ", (each.text for each in found)))
+            raise SettingsError(Text.join(". ", found))
         return file.read()
 
 
-def _of_one(path: Path, status: os.stat_result, forbidden: int) -> Iterator[Exposure]:
+def _of_one(path: Path, status: os.stat_result, forbidden: int) -> Iterator[Text]:
     mode, folder = stat.S_IMODE(status.st_mode), stat.S_ISDIR(status.st_mode)
-    quoted = shlex.quote(str(path))
+    quoted, move = shlex.quote(str(path)), Text("move what is in it into a folder that only this user may change")
     if status.st_uid not in {0, os.geteuid()}:
-        move = Text("move what is in it into a folder that only this user may change")
         take = move if folder else Text("take it over: chown {geteuid} {quoted}", geteuid=os.geteuid(), quoted=quoted)
-        yield Exposure(
-            path,
-            Text("belongs to another user (uid {st_uid})", st_uid=status.st_uid),
-            Text("Run as that user, or {take}", take=take),
+        yield Text(
+            "{path} belongs to another user (uid {st_uid}). Run as that user, or {take}",
+            path=path,
+            st_uid=status.st_uid,
+            take=take,
         )
-    granted = mode & forbidden & (_WRITE if folder else 0o777)
-    if granted and mode & stat.S_ISVTX and folder:  # others need it as it is: /tmp
-        move = Text("Move what is in it into a folder that only this user may change")
-        yield Exposure(path, Text("is a folder for everyone (mode {mode})", mode=f"{mode:04o}"), move)
-    elif granted:
-        access = Text("may be changed by others") if folder else _access(granted)
-        problem = Text("{access} (mode {mode})", access=access, mode=f"{mode:04o}")
+    if mode & forbidden & (_WRITE if folder else 0o777):
         command = f"chmod {'go-w' if folder else '600'} {quoted}"
-        yield Exposure(path, problem, Text("Close it: {command}", command=command))
-
-
-def _access(granted: int) -> Text:
-    writes, reads = granted & _WRITE, granted & 0o044
-    if writes and reads:
-        return Text("is open to others: they may read and change it")
-    if writes:
-        return Text("is open to others: they may change it")
-    return Text("is open to others: they may read it") if reads else Text("is open to others: they may run it")
+        close = Text("close it: {command}", command=command)
+        yield Text(
+            "{path} is open to others (mode {mode}); {close}",
+            path=path,
+            mode=f"{mode:04o}",
+            close=move if folder and mode & stat.S_ISVTX else close,  # others need /tmp as it is
+        )

@@ -36,16 +36,12 @@ def store_pictures(connection: Connection, owner: str, pictures: Iterable[Pictur
     schema.insert_new(connection, _shown, [{"owner": owner, "digest": digest} for digest in sorted(by_digest)])
 
 
-def unused_pictures(connection: Connection, owners: Collection[str] = ()) -> set[str]:
-    """Return the images that nothing shows, except what is being purged."""
-    shown = (row.digest for row in connection.execute(select(_shown)) if row.owner not in owners)
-    return set(connection.execute(select(_blob.c.digest)).scalars()).difference(shown)
-
-
-def forget_pictures(connection: Connection, digests: Collection[str]) -> int:
-    """Erase those of some images that still nothing shows. Return their number."""
-    of_them = _blob.c.digest.in_(digests)
+def forget_pictures(connection: Connection, owners: Collection[str]) -> None:
+    """Erase the images that only these publications and drafts show."""
+    of_them = _shown.c.owner.in_(owners)
+    digests = connection.execute(select(_shown.c.digest).where(of_them)).scalars().all()
+    connection.execute(delete(_shown).where(of_them))
     # After waiting for a lock, only the next statement sees what the other process has published.
-    connection.execute(select(_blob.c.digest).where(of_them).order_by(_blob.c.digest).with_for_update()).all()
-    unused = delete(_blob).where(of_them, ~exists().where(_shown.c.digest == _blob.c.digest))
-    return connection.execute(unused).rowcount
+    images = _blob.c.digest.in_(digests)
+    connection.execute(select(_blob.c.digest).where(images).order_by(_blob.c.digest).with_for_update()).all()
+    connection.execute(delete(_blob).where(images, ~exists().where(_shown.c.digest == _blob.c.digest)))

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import CompoundSelect, Connection, and_, bindparam, insert, literal, or_, select, text, update
 
-from policenotify.channel import Operation, Picture, Post, PostRef
+from policenotify.channel import Operation, Picture, Post
 from policenotify.errors import InvalidImage, InvalidTransition
-from policenotify.findings import Finding, Level
+from policenotify.findings import Level
 from policenotify.journal import meta, tombstones
 from policenotify.journal.audit import record
 from policenotify.journal.authentication import delivery_mac
 from policenotify.journal.database import schema
-from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.drafts.drafts import publish_draft
 from policenotify.journal.keys import Keys
@@ -33,14 +31,11 @@ from policenotify.journal.order import (
 from policenotify.journal.pictures import store_pictures
 from policenotify.journal.queue import OPENING_MISSING
 from policenotify.journal.records import (
-    DeliverySummary,
     NewPublication,
-    PublicationSummary,
     microseconds,
     moment,
     priority,
     span,
-    word,
 )
 from policenotify.journal.takedown import take_down
 from policenotify.journal.workers import Runner, enqueue
@@ -49,7 +44,6 @@ from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome, Target
 from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.message import Message
-from policenotify.model.message import read as read_message
 from policenotify.model.receipt import Publication
 from policenotify.translation import Text
 
@@ -158,17 +152,6 @@ class Publications:
         about = fields("refused_by_check", publication=new.id, outcome="refused")
         _log.info("Publication %s: refused by the checks [%s]", new.id, codes, extra=about)
 
-    def refusal(self, name: str) -> tuple[datetime, str] | None:
-        """Return when the checks refused the message of this id, and the codes of what forbids it."""
-        event = schema.event
-        query = select(event).where(event.c.publication == name, event.c.kind == "refused_by_check")
-        with self._journal.read() as connection:
-            row = connection.execute(query).first()
-        if row is None:
-            return None
-        codes = map(shown_code, json_object(row.body).get("codes", ()))
-        return moment(row.at), ", ".join(filter(None, codes))
-
     def find_repeated(self, key: str, digest: str) -> str | None:
         """Return the publication that the key already names.
 
@@ -219,44 +202,25 @@ class Publications:
                 unfinished[row.publication] = unfinished.get(row.publication, False) or row.state == Outcome.HELD
         return unfinished
 
-    def by_key_prefix(self, prefix: str, since: datetime) -> tuple[PublicationSummary, ...]:
+    def by_key_prefix(self, prefix: str, since: datetime) -> tuple[Publication, ...]:
         """Return the publications since a time whose key starts with *prefix*, oldest first."""
-        matches = (_table.c.key.startswith(prefix, autoescape=True), _table.c.created_at >= microseconds(since))
-        deliveries: defaultdict[str, list[DeliverySummary]] = defaultdict(list)
-        columns = [_delivery.c[name] for name in ("publication", "channel", "language", "state", "ref")]
-        query = select(*columns).join(_table, _table.c.id == _delivery.c.publication).where(*matches)
+        begins = _table.c.key.startswith(prefix, autoescape=True)
+        query = _PUBLISHED.where(begins, _table.c.created_at >= microseconds(since))
         with self._journal.read() as connection:
-            for row in connection.execute(query.order_by(_delivery.c.id)):
-                ref = PostRef.read(row.ref) if row.ref else None
-                summary = DeliverySummary(
-                    channel=row.channel, language=row.language, outcome=word(Outcome, row.state), ref=ref
-                )
-                deliveries[row.publication].append(summary)
-            rows = connection.execute(select(_table).where(*matches).order_by(_table.c.created_at, _table.c.id)).all()
-            return tuple(
-                PublicationSummary(
-                    publication=row.id,
-                    key=row.key,
-                    at=moment(row.created_at),
-                    message=read_message(row.message),
-                    deliveries=tuple(deliveries[row.id]),
-                )
-                for row in rows
-                if row.key.startswith(prefix)  # SQLite's LIKE ignores case
-            )
+            rows = connection.execute(query.order_by(_table.c.created_at, _table.c.id)).all()
+            # SQLite's LIKE ignores case.
+            return tuple(publication_of(connection, row) for row in rows if row.key.startswith(prefix))
 
-    def pending(self, publication: str, *, patience: timedelta | None = None) -> Mapping[str, datetime | None]:
+    def pending(self, publication: str, *, patience: timedelta) -> Mapping[str, datetime | None]:
         """Return the channels with pending deliveries: when each is due at the earliest, None if it is being sent.
 
         Deliveries that are tried again only later than *patience* are left out, unless they are in doubt.
         """
-        latest = None if patience is None else microseconds(self._journal.now()) + span(patience)
+        latest = microseconds(self._journal.now()) + span(patience)
         with self._journal.read() as connection:
             rows = connection.execute(_PENDING, {"publication": publication}).all()
         due: dict[str, datetime | None] = {
-            row.channel: moment(row.not_before)
-            for row in rows
-            if latest is None or row.in_doubt or row.not_before <= latest
+            row.channel: moment(row.not_before) for row in rows if row.in_doubt or row.not_before <= latest
         }
         return {**due, **{row.channel: None for row in rows if row.state == Outcome.SENDING}}
 
@@ -334,13 +298,10 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
     for ordering_key in begun:
         make_way(connection, ordering_key, new.id, at, closing=message.stage in _CLOSING)
     body: dict[str, object] = {"stage": message.stage, "category": message.category, "digest": new.digest, **new.rules}
-    body |= _overridden(new.findings) | publish_draft(connection, keys, new)
+    if overridden := sorted({finding.code for finding in new.findings if finding.level is Level.BLOCK}):
+        body["overridden"] = overridden
+    body |= publish_draft(connection, keys, new)
     record(connection, new.at, new.actor, "published", body, publication=new.id)
-
-
-def _overridden(findings: Iterable[Finding]) -> dict[str, object]:
-    codes = sorted({finding.code for finding in findings if finding.level is Level.BLOCK})
-    return {"overridden": codes} if codes else {}
 
 
 def _columns(new: NewPublication, *, state: str, key: str | None) -> dict[str, Any]:
@@ -395,14 +356,10 @@ def _advance_incident(connection: Connection, new: NewPublication, incident: str
     row = connection.execute(_INCIDENT, {"incident": incident}).first()
     if row is None or row.next_sequence != new.expected_sequence:
         raise _changed(incident)
-    if not _keeps_deadline(new.message):
+    if new.message.stage is not Stage.CORRECTION or new.message.lifecycle.reopens:  # any other keeps the deadline
         closed = at if new.status in {IncidentStatus.ENDED, IncidentStatus.CANCELLED} else None
         columns |= {"due_at": due, "closed_at": closed, "reminders": 0, "reminded_at": None}
     connection.execute(update(table).where(table.c.id == incident).values(**columns))
-
-
-def _keeps_deadline(message: Message) -> bool:
-    return message.stage is Stage.CORRECTION and not message.lifecycle.reopens
 
 
 def _changed(incident: str) -> IncidentChanged:

@@ -233,7 +233,10 @@ def _take(
     skip = _skip_reason(connection, whole, now)
     try:
         claimed = None if skip else replace(_claimed(connection, keys, whole), owner=owner)
-        authentic = is_authentic(keys, whole) and (row is whole or _has_its_people(connection, keys, row, whole))
+        authentic = is_authentic(keys, whole)
+        if authentic and row is not whole:  # no person was added, moved or removed
+            people = people_of(connection, whole.id, row.id)
+            authentic = is_whole_batch(keys, whole.mac, row.number, people, row.mac)
     except UnsupportedVersion:
         raise
     except ValueError:
@@ -252,12 +255,6 @@ def _take(
         return claimed
     backoff = max(timedelta(microseconds=row.backoff), claimed.backoff)
     return replace(claimed, id=row.id, parent=whole.id, attempts=row.attempts, backoff=backoff)
-
-
-def _has_its_people(connection: Connection, keys: Keys, batch: Row[Any], whole: Row[Any]) -> bool:
-    """Return True if a batch has the people with which it was stored: no row was added, moved or removed."""
-    people = people_of(connection, whole.id, batch.id)
-    return is_whole_batch(keys, whole.mac, batch.number, people, batch.mac)
 
 
 def _skip_reason(connection: Connection, row: Row[Any], now: int) -> tuple[Outcome, AnyText] | None:

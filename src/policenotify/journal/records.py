@@ -359,75 +359,29 @@ class AttemptResult:
             object.__setattr__(self, name, storable(getattr(self, name)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliverySummary:
-    """The outcome of one delivery."""
-
-    channel: str
-    language: str
-    outcome: Outcome
-    ref: PostRef | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublicationSummary:
-    """A publication with the outcomes of its deliveries.
-
-    Attributes:
-        publication: Its id.
-        key: The caller's key.
-        message: The message with all defaults filled in.
-    """
-
-    publication: str
-    key: str
-    at: datetime
-    message: Message
-    deliveries: tuple[DeliverySummary, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class ChannelSummary:
     """The deliveries of one channel.
 
     Attributes:
-        name: The channel's name.
         outcomes: How many deliveries have which outcome, without zeros.
         oldest: When the oldest publication that is still pending here was published.
     """
 
-    name: str
     outcomes: Mapping[Outcome, int]
     oldest: datetime | None
 
 
-def describe_incidents(
-    history: History, open_incidents: Sequence[IncidentLine], zone: tzinfo, *, count: int = 0
-) -> AnyText:
-    """Return the last publication of an incident and the open incidents as sentences for an error text.
-
-    Args:
-        history: The incident.
-        open_incidents: The newest open incidents. At most ten are listed.
-        zone: The zone of the times.
-        count: How many are open, if more than these.
-    """
+def describe_incidents(history: History, open_incidents: Sequence[IncidentLine], zone: tzinfo) -> AnyText:
+    """Return the last publication of an incident and the newest open incidents as sentences for an error text."""
     sentences = []
     if history.entries:
         last = history.entries[-1]
         sentences.append(
             Text("Its last publication is the {stage} of {at}.", stage=last.stage, at=local_time(last.at, zone))
         )
-    listed = open_incidents[:LISTED]
-    if lines := Text.join(Text("; "), (incident.in_zone(zone) for incident in listed)):
-        more = max(count, len(open_incidents)) - len(listed)
-        sentences.append(
-            Text(
-                "Open now: {lines}{text}.",
-                lines=lines,
-                text=Text("; and {more} more: policenotify incidents", more=more) if more > 0 else "",
-            )
-        )
+    if lines := Text.join("; ", (incident.in_zone(zone) for incident in open_incidents[:LISTED])):
+        sentences.append(Text("Open now: {lines}. All: policenotify incidents", lines=lines))
     elif not history.entries:
         sentences.append(Text("No incident is open."))
     return Text.join(" ", sentences)

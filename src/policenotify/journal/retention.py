@@ -26,12 +26,12 @@ from sqlalchemy import (
 from policenotify.errors import NotErasable
 from policenotify.journal import audit
 from policenotify.journal.database import schema
+from policenotify.journal.database.engine import truncate_log
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.database.vacuum import truncate_log, vacuum
 from policenotify.journal.drafts.rows import drafts_to_erase, erase_drafts, old_drafts, remove_drafts
 from policenotify.journal.keys import Keys
 from policenotify.journal.lists.recipients import forget_reasons
-from policenotify.journal.pictures import forget_pictures, unused_pictures
+from policenotify.journal.pictures import forget_pictures
 from policenotify.journal.records import microseconds, span
 from policenotify.journal.tombstones import is_whole, purged_key, without_content
 from policenotify.model.history import Outcome
@@ -42,10 +42,8 @@ from policenotify.translation import Text
 KEPT_AFTER = timedelta(days=30)
 """How long addresses are kept after the last incident that reached them was closed."""
 
-_ERASED_EVERY = timedelta(hours=1)
 _PORTION: Final = 5_000  # values in one statement: SQLite takes 32,766 (sqlite.org/limits.html)
-_THREADS: Final = 100  # in one transaction, for which a writer waits some hundredths of a second
-_PICTURES: Final = 10  # in one transaction: what is erased is overwritten, and images are large
+_THREADS: Final = 10  # in one transaction, for which writers wait: what is erased is overwritten, and images are large
 _UNSETTLED = (Outcome.WAITING, Outcome.SENDING, Outcome.HELD)
 _incident, _publication, _delivery, _recipient = schema.incident, schema.publication, schema.delivery, schema.recipient
 _person = schema.person
@@ -58,20 +56,12 @@ class Purged:
     """How much was purged, or would be.
 
     Attributes:
-        incidents: Closed incidents.
-        messages: Messages outside incidents, each with its corrections.
-        publications: All publications of both.
-        recipients: Their recipients.
-        pictures: Images that no message contains any more.
+        publications: Those of closed incidents, and messages outside incidents with their corrections.
         drafts: Drafts that were never published, which are removed.
         kept: Incidents and messages that are old enough but have a delivery that is pending or held.
     """
 
-    incidents: int = 0
-    messages: int = 0
     publications: int = 0
-    recipients: int = 0
-    pictures: int = 0
     drafts: int = 0
     kept: int = 0
 
@@ -82,15 +72,7 @@ class Retention:
     def __init__(self, journal: Transactions, engine: Engine) -> None:
         self._journal = journal
         self._engine = engine
-        self._erased_at: float | None = None  # by `erase_when_due`
         self._log_holds_erased = False  # the write-ahead log could not be truncated yet
-
-    def erase_when_due(self) -> None:
-        """Erase addresses, at most once an hour in this process. For processes that publish and never drain."""
-        at = self._journal.clock.monotonic()
-        if self._erased_at is None or at - self._erased_at >= _ERASED_EVERY.total_seconds():
-            self._erased_at = at
-            self.erase_addresses()
 
     def erase_addresses(self) -> int:
         """Erase the addresses that no incident needs any more, and who they were: 5,000 at a time. Return their number.
@@ -148,9 +130,8 @@ class Retention:
         with journal.read() as connection:
             found = connection.execute(_old(at, category)).all()
             drafts = connection.execute(old_drafts(at, category)).scalars().all()
-            pictures = unused_pictures(connection, {*_whole(found), *drafts})
-        if dry_run or not (_whole(found) or drafts or pictures):
-            return _report(found, drafts, pictures)
+        if dry_run or not (_whole(found) or drafts):
+            return _report(found, drafts)
         journal.authorize(actor, "purge")
         body: dict[str, object] = {"before": before.astimezone(UTC).isoformat(), "category": category}
         with journal.write() as connection:
@@ -164,15 +145,11 @@ class Retention:
                 rows = connection.execute(_old(at, category).where(_of_threads(threads))).all()
                 _erase_content(connection, journal.keys, _whole(rows), journal.now())
             done += [row for row in rows if not row.busy]
-        with journal.read() as connection:
-            pictures = unused_pictures(connection)
-        for digests in _portions(sorted(pictures), _PICTURES):
-            with journal.write() as connection:
-                forget_pictures(connection, digests)
         self.erase_addresses()
-        purged = _report(done, drafts, pictures)
+        purged = _report(done, drafts)
         with journal.write() as connection:
             audit.record(connection, journal.now(), actor, "purged", {**body, **asdict(purged)})
+        self._clear_log()
         return purged
 
     def erase(self, name: str, actor: str, reason: str) -> Purged:
@@ -207,20 +184,10 @@ class Retention:
                 )
             _empty_events(connection, drafts)
             _erase_content(connection, journal.keys, ids, now)
-            pictures = unused_pictures(connection)
-            forget_pictures(connection, pictures)
-            erased = _report(rows, drafts, pictures)
+            erased = _report(rows, drafts)
             audit.record(connection, now, actor, "erased", {"of": sorted(ids), "reason": reason, **asdict(erased)})
         self._clear_log()
         return erased
-
-    def vacuum(self) -> tuple[int, int]:
-        """Give erased space back to the disk. Return the size in bytes before and after.
-
-        Raises:
-            JournalError: Other processes use the journal for longer than this may wait.
-        """
-        return vacuum(self._engine)
 
     def _clear_log(self) -> None:
         self._log_holds_erased = not truncate_log(self._engine)
@@ -235,23 +202,15 @@ _THREAD = func.coalesce(_publication.c.incident, _publication.c.corrects, _publi
 _BUSY = exists().where(
     _delivery.c.publication == _publication.c.id, or_(_delivery.c.state.in_(_UNSETTLED), _delivery.c.held > 0)
 )
-_PEOPLE = (
-    select(func.count())
-    .select_from(_recipient.join(_delivery, _delivery.c.id == _recipient.c.delivery))
-    .where(_delivery.c.publication == _publication.c.id)
-    .scalar_subquery()
-)
 
 
 def _threads() -> Select[Any]:
-    """Return the query for threads, with what is to be counted of each and its publications that were not purged."""
+    """Return the query for threads, each with its publications that were not purged."""
     columns: dict[str, ColumnElement[Any]] = {
         "thread": _THREAD,
-        "incident": func.max(_publication.c.incident),
         "open": _any(_incident.c.status == IncidentStatus.OPEN),
         "busy": _any(_BUSY),
         "whole": func.aggregate_strings(case((is_whole(), _publication.c.id)), " "),
-        "recipients": func.sum(_PEOPLE),
     }
     return (
         select(*(column.label(name) for name, column in columns.items()))
@@ -297,17 +256,8 @@ def _whole(rows: Iterable[Row[Any]]) -> list[str]:
     return [publication for row in rows if not row.busy for publication in (row.whole or "").split()]
 
 
-def _report(rows: Iterable[Row[Any]], drafts: Collection[str], pictures: Collection[str]) -> Purged:
-    free = [row for row in rows if not row.busy]
-    return Purged(
-        incidents=sum(row.incident is not None for row in free),
-        messages=sum(row.incident is None for row in free),
-        publications=len(_whole(free)),
-        recipients=sum(int(row.recipients) for row in free),
-        pictures=len(pictures),
-        drafts=len(drafts),
-        kept=sum(row.busy for row in rows),
-    )
+def _report(rows: Iterable[Row[Any]], drafts: Collection[str]) -> Purged:
+    return Purged(publications=len(_whole(rows)), drafts=len(drafts), kept=sum(row.busy for row in rows))
 
 
 def _portions(values: Sequence[_Value], length: int = _PORTION) -> Iterator[Sequence[_Value]]:
@@ -378,7 +328,7 @@ def _erase_content(connection: Connection, keys: Keys, ids: Collection[str], now
     own = schema.attempt.c.delivery.in_(deliveries)
     connection.execute(update(schema.attempt).where(own).values(reason=""))
     owners = [*ids, *erase_drafts(connection, keys, ids, now)]
-    connection.execute(delete(schema.picture).where(schema.picture.c.owner.in_(owners)))
+    forget_pictures(connection, owners)
     _empty_events(connection, owners)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from sqlalchemy import Connection, Row, func, select, update
 
 from policenotify.events import DETAILS, Event, EventKind
-from policenotify.journal import clock_change, meta, workers
+from policenotify.journal import clock_change, meta
 from policenotify.journal.audit import EventCursor, end_of_events, events_after, place_of
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
@@ -19,7 +19,6 @@ from policenotify.journal.lists import control
 from policenotify.journal.records import TOLERANCE, microseconds, moment, span
 from policenotify.log import shown_code
 from policenotify.model.history import Outcome
-from policenotify.translation import AnyText, read_text, stored_text
 
 HANDING: Final = timedelta(minutes=1)
 """How long a process may hand over an event without a sign of life before another one does."""
@@ -35,11 +34,8 @@ _OUTCOMES: Final[Mapping[str, EventKind]] = {
     Outcome.HELD: EventKind.HELD,
 }
 _KINDS: Final = frozenset(
-    {
-        "published", "refused_by_check", "blocked", "overdue", "second_reading_overdue", "suppressed", clock_change.SET,
-        workers.STARTED, workers.STOPPED, workers.LOST,
-    }
-)  # fmt: skip
+    {"published", "refused_by_check", "blocked", "overdue", "second_reading_overdue", "suppressed", clock_change.SET}
+)
 """Kinds of the journal's events of which subscribers get one of the same name."""
 
 EventBatch: TypeAlias = list[tuple[EventCursor, tuple[Event, ...]]]
@@ -52,12 +48,10 @@ class SubscriberPlace(NamedTuple):
     Attributes:
         cursor: Behind the events that it was handed.
         until: In the journal's microseconds, how long a process keeps what follows for itself, or since when none does.
-        problem: Why the last process could not go on. Empty if it could.
     """
 
     cursor: EventCursor
     until: int = 0
-    problem: str = ""
 
 
 class Subscribers:
@@ -104,17 +98,9 @@ class Subscribers:
         moved = SubscriberPlace(cursor, self._now() + span(HANDING))
         return moved if self._replace(name, place, moved) else None
 
-    def release(self, name: str, place: SubscriberPlace, problem: AnyText = "") -> None:
-        """Let another process go on. `problems` returns the *problem*."""
-        self._replace(name, place, SubscriberPlace(place.cursor, self._now(), stored_text(problem)))
-
-    def problems(self) -> dict[str, AnyText]:
-        """Return which subscribers take no events, and why, as their processes have lately found."""
-        with self._journal.read() as connection:
-            recent = self._now() - 2 * span(HANDING)
-            return {
-                name: read_text(each.problem) for name, each in _all(connection) if each.problem and each.until > recent
-            }
+    def release(self, name: str, place: SubscriberPlace) -> None:
+        """Let another process go on."""
+        self._replace(name, place, SubscriberPlace(place.cursor, self._now()))
 
     def _replace(self, name: str, known: SubscriberPlace, new: SubscriberPlace) -> bool:
         facts = schema.meta

@@ -9,23 +9,15 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Row, and_, delete, func, select, update
+from sqlalchemy import Connection, Row, delete, func, select, update
 
-from policenotify.journal import audit, meta
 from policenotify.journal.database import schema
-from policenotify.journal.database.columns import json_object, whole_number
+from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.leases import host_of, is_dead, this_process
 from policenotify.journal.records import TOLERANCE, microseconds, moment, span, storable
-from policenotify.log import fields
 from policenotify.model.status import QUIET, Problem, RunningWorker
 from policenotify.translation import AnyText, Text, read_text, stored_text
-
-STARTED, STOPPED, LOST = "worker_started", "worker_stopped", "worker_lost"
-"""The kinds of events that record the life of a worker."""
-
-OVERDUE = timedelta(seconds=30)
-"""A drain that has not begun after this time is requested again, because the request may be lost."""
 
 _FORGOTTEN = timedelta(days=7)  # heartbeats older than this are deleted
 _MEND = Text("Mend it where that process runs: its environment, its secrets, its libraries.")
@@ -34,36 +26,23 @@ _table = schema.runner
 
 
 class Workers:
-    """Heartbeats of the processes that deliver, and pending drains of the host's engines."""
+    """Heartbeats of the processes that deliver."""
 
     def __init__(self, journal: Transactions) -> None:
         self._journal = journal
-        self._recorded: set[str] = set()  # workers whose loss is recorded
-        self.lost: frozenset[str] = frozenset()
-        """The workers that the last look has found to have exited, and whose loss `record_lost` would record."""
 
-    def start_heartbeat(self) -> None:
-        """Record that this process is a worker from now on."""
-        this = and_(_table.c.owner == this_process(), _table.c.is_worker)
-        with self._journal.write(durable=False) as connection:
-            if connection.execute(select(_table.c.owner).where(this)).first() is not None:
-                return  # it could not deliver, and starts once more
-            self.heartbeat(is_worker=True)
-            audit.record(connection, self._journal.now(), audit.RUNNER, STARTED, {"host": host_of(this_process())})
-        _log.info("A worker runs on %s.", host_of(this_process()), extra=fields(STARTED))
-
-    def heartbeat(self, *, is_worker: bool = False, blocked: Mapping[str, AnyText] | None = None) -> None:
-        """Record a heartbeat of this process. A worker calls `stop_heartbeat` on shutdown.
+    def heartbeat(self, *, is_worker: bool | None = None, blocked: Mapping[str, AnyText] | None = None) -> None:
+        """Record a heartbeat of this process.
 
         Args:
-            is_worker: It goes on delivering.
+            is_worker: It goes on delivering, or not any more. `None` leaves what is recorded.
             blocked: The channels that are blocked for it, each with the reason, which may hold no secret. `None` leaves
                 what is recorded.
         """
         owner, now = this_process(), microseconds(self._journal.now())
         seen: dict[str, object] = {"seen_at": now}
-        if is_worker:
-            seen["is_worker"] = True
+        if is_worker is not None:
+            seen["is_worker"] = is_worker
         if blocked is not None:
             texts = {channel: stored_text(text) for channel, text in blocked.items()}
             seen["blocked"] = storable(json.dumps(texts, ensure_ascii=False, sort_keys=True))
@@ -72,56 +51,13 @@ class Workers:
                 connection.execute(delete(_table).where(_table.c.seen_at < now - span(_FORGOTTEN)))
                 schema.insert_new(connection, _table, [{"owner": owner, **seen}])
 
-    def stop_heartbeat(self) -> None:
-        """Record that this worker is shutting down."""
-        with self._journal.write() as connection:
-            of_this = update(_table).where(_table.c.owner == this_process(), _table.c.is_worker)
-            if connection.execute(of_this.values(is_worker=False)).rowcount:
-                host = host_of(this_process())
-                audit.record(connection, self._journal.now(), audit.RUNNER, STOPPED, {"host": host})
-                _log.info("The worker on %s has ended in order.", host, extra=fields(STOPPED))
-
-    def record_lost(self) -> int:
-        """Record each worker that has exited without `stop_heartbeat`, once. Return their number.
-
-        Of a worker on another machine only its silence is known, which `last_heartbeat` shows.
-        """
-        self._seen()
-        if not (lost := self.lost):
-            return 0
-        with self._journal.write(durable=False) as connection:
-            connection.execute(select(_table.c.owner).where(_table.c.owner.in_(lost)).with_for_update()).all()
-            events = audit.recent_events(connection, LOST)
-            new = lost.difference(json_object(row.body)["owner"] for row in events if row.body)
-            for owner in new:
-                body = {"host": host_of(owner), "owner": owner}
-                audit.record(connection, self._journal.now(), audit.RUNNER, LOST, body)
-        self._recorded |= lost
-        for owner in new:
-            _log.error(
-                "The worker on %s has ended without a word, as when it is killed. What waits goes out once a worker "
-                "runs: see that policenotify worker does, or policenotify drain",
-                host_of(owner),
-                extra=fields(LOST),
-            )
-        return len(new)
-
     def running(self) -> tuple[RunningWorker, ...]:
         """Return the workers that run: seen within two minutes, and not known to have exited. The latest comes first.
 
         Drains are not workers.
         """
-        with self._journal.read():
-            running = filter(_is_running, self._seen())
-            return tuple(RunningWorker(host=host_of(row.owner), seen_at=moment(row.seen_at)) for row in running)
-
-    def lost_at(self) -> datetime | None:
-        """Return the last heartbeat of a worker that exited without a word, unless another process delivers since."""
-        with self._journal.read():
-            rows = self._seen()
-            if not rows or not rows[0].is_worker or any(map(_is_running, rows)):
-                return None
-            return moment(rows[0].seen_at)
+        running = filter(_is_running, self._seen())
+        return tuple(RunningWorker(host=host_of(row.owner), seen_at=moment(row.seen_at)) for row in running)
 
     def blocked_channels(self) -> dict[str, tuple[Problem, ...]]:
         """Return the channels that are blocked for processes which deliver, each with their reasons.
@@ -129,14 +65,13 @@ class Workers:
         These are the workers that run. Without any, it is the last drain on each host, for two minutes.
         """
         found: dict[str, dict[tuple[str, str], Problem]] = {}
-        with self._journal.read():
-            rows = [row for row in self._seen() if row.blocked is not None]
-            drains = {host_of(row.owner): row for row in reversed(rows) if not row.is_worker}
-            for row in [*filter(_is_running, rows)] or drains.values():
-                host = host_of(row.owner)
-                for channel, reason in json_object(row.blocked).items():
-                    problem = Problem(reason=read_text(reason), remedy=_MEND, host=host, seen_at=moment(row.seen_at))
-                    found.setdefault(channel, {}).setdefault((host, reason), problem)
+        rows = [row for row in self._seen() if row.blocked is not None]
+        drains = {host_of(row.owner): row for row in reversed(rows) if not row.is_worker}
+        for row in [*filter(_is_running, rows)] or drains.values():
+            host = host_of(row.owner)
+            for channel, reason in json_object(row.blocked).items():
+                problem = Problem(reason=read_text(reason), remedy=_MEND, host=host, seen_at=moment(row.seen_at))
+                found.setdefault(channel, {}).setdefault((host, reason), problem)
         return {channel: tuple(problems.values()) for channel, problems in sorted(found.items())}
 
     def last_heartbeat(self) -> datetime | None:
@@ -147,30 +82,7 @@ class Workers:
 
     def _seen(self) -> list[Row[Any]]:
         with self._journal.read() as connection:
-            rows = _seen(connection, microseconds(self._journal.now()))
-        workers = {row.owner for row in rows if row.is_worker}
-        self.lost = frozenset(filter(is_dead, workers - self._recorded))
-        return rows
-
-    def request_drain(self, runner: str) -> bool:
-        """Return True if no drain is pending for this runner, and mark one as pending.
-
-        It stays pending until `acknowledge_drain`, or until it is overdue.
-        """
-        name, now = f"{meta.DRAIN_REQUESTED}{runner}", microseconds(self._journal.now())
-        facts = schema.meta.c
-        with self._journal.write(durable=False) as connection:
-            schema.insert_new(connection, schema.meta, [{"name": name, "value": "0"}])
-            marked = connection.execute(select(facts.value).where(facts.name == name).with_for_update()).scalar_one()
-            if now - span(OVERDUE) < whole_number(marked) <= now + span(TOLERANCE):  # later: the clock was ahead
-                return False
-            meta.put(connection, name, str(now))
-        return True
-
-    def acknowledge_drain(self, runner: str) -> None:
-        """Record that the runner's drain has begun. Later deliveries need another request."""
-        with self._journal.write() as connection:
-            meta.put(connection, f"{meta.DRAIN_REQUESTED}{runner}", "0")
+            return _seen(connection, microseconds(self._journal.now()))
 
 
 def last_seen(connection: Connection, now: int) -> int | None:

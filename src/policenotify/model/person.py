@@ -60,7 +60,6 @@ class Suppression(FrozenModel):
         key: The person's opaque key, from which no telephone number can be found in minutes.
         evidence: What shows it, in words, without an address.
         since: From when on nothing is sent.
-        until: When it ends by itself, if it does.
     """
 
     channel: str | None
@@ -68,7 +67,6 @@ class Suppression(FrozenModel):
     source: Source
     evidence: AnyText
     since: datetime
-    until: datetime | None = None
 
 
 class PersonDelivery(FrozenModel):

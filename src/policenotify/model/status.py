@@ -94,18 +94,6 @@ class RunningWorker(FrozenModel):
     seen_at: AwareDatetime
 
 
-class ClockStep(FrozenModel):
-    """A clock that was set while the journal was in use.
-
-    Attributes:
-        at: When it was noticed, by the clock as it is now.
-        seconds: By how much. Negative: it was set back.
-    """
-
-    at: AwareDatetime
-    seconds: float
-
-
 ChannelState: TypeAlias = Literal["ready", "paused", "blocked", "removed"]
 """Whether something can be sent on a channel: now, later, once a person has acted, or no more."""
 
@@ -215,11 +203,7 @@ class InstallationStatus(FrozenModel):
         stopped: Who stopped everything, and why; `None`: nothing is stopped.
         last_heartbeat: The latest heartbeat of a worker or drain.
         workers: The workers that run, the one with the latest heartbeat first. Drains are not workers.
-        worker_lost_at: The last heartbeat of a worker that has exited without a word, as when it is killed. `None` if a
-            worker runs, or another process has delivered since.
         channels: The channels of the settings, then those that were removed from them.
-        clock_steps: How often and by how much the journal's clock was set in the last hour, newest first.
-        waiting_subscribers: The subscribers of events that have lately failed to take one, and why.
         incidents: The open incidents, the most urgent first; perhaps not all of them.
         second_readings: Urgent publications whose second reading is owed, the earliest deadline first.
         overdue_readings: How many of them are overdue.
@@ -235,10 +219,7 @@ class InstallationStatus(FrozenModel):
     stopped: AnyText | None
     last_heartbeat: AwareDatetime | None
     workers: tuple[RunningWorker, ...] = ()
-    worker_lost_at: AwareDatetime | None = None
     channels: tuple[ChannelStatus, ...] = ()
-    clock_steps: tuple[ClockStep, ...] = ()
-    waiting_subscribers: Mapping[str, str] = {}
     open_incidents: int
     overdue_incidents: int
     incidents: tuple[IncidentLine, ...]
@@ -253,9 +234,9 @@ class InstallationStatus(FrozenModel):
     @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property
     def no_worker(self) -> bool:
-        """Whether something waits although no worker has run for 2 minutes, or the last one was killed."""
+        """Whether something waits although no worker has run for 2 minutes."""
         silent = self.last_heartbeat is None or self.at - self.last_heartbeat > QUIET
-        return bool(self.waiting) and (silent or self.worker_lost_at is not None)
+        return bool(self.waiting) and silent
 
     @property
     def waiting(self) -> tuple[str, ...]:

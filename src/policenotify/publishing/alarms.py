@@ -11,14 +11,12 @@ from policenotify.model.status import (
     Alarm,
     AlarmLine,
     ChannelStatus,
-    ClockStep,
     IncidentLine,
     InstallationStatus,
 )
 from policenotify.translation import AnyText, Text
 
 _UNITS = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))
-_CLOCK = Text("Check the time of the machine that holds the journal: timedatectl. This note ends after an hour.")
 
 
 def alarms(status: InstallationStatus, zone: tzinfo) -> Iterator[AlarmLine]:
@@ -41,8 +39,6 @@ def alarms(status: InstallationStatus, zone: tzinfo) -> Iterator[AlarmLine]:
     yield from _overdue(status, zone)
     for channel in status.channels:
         yield from _of_channel(channel)
-    for step in status.clock_steps:
-        yield AlarmLine(kind=Alarm.ATTENTION, about=Text("clock"), text=_clock_was_set(step, zone), remedy=_CLOCK)
     if unfinished := status.unfinished_count + sum(not publication.ok for publication in status.publications):
         text = Text.counted(
             "{count} publication waits, or needs a person.",
@@ -54,11 +50,6 @@ def alarms(status: InstallationStatus, zone: tzinfo) -> Iterator[AlarmLine]:
 
 
 def _since(status: InstallationStatus, zone: tzinfo) -> AnyText:
-    if status.worker_lost_at is not None:
-        return Text(
-            "since {worker_lost_at}, when the last one was killed",
-            worker_lost_at=local_time(status.worker_lost_at, zone),
-        )
     seen = status.last_heartbeat
     return Text("since {seen}", seen=local_time(seen, zone)) if seen else Text("yet")
 
@@ -118,15 +109,6 @@ def waiting_drafts(status: InstallationStatus) -> AnyText:
         "{count} drafts wait for their readers: policenotify drafts",
         count=status.submitted_drafts,
     )
-
-
-def _clock_was_set(step: ClockStep, zone: tzinfo) -> AnyText:
-    at, seconds = local_time(step.at, zone), f"{abs(step.seconds):,.0f}"
-    if step.seconds < 0:
-        text = Text("{at} the clock was set back by {seconds} s.", at=at, seconds=seconds)
-    else:
-        text = Text("{at} the clock was set forward by {seconds} s.", at=at, seconds=seconds)
-    return Text("{text} All that waits was moved with it.", text=text)
 
 
 def duration(span: timedelta) -> Text:

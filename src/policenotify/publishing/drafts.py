@@ -287,14 +287,6 @@ class Drafts:
             connection=connection,
         )
 
-    def expire(self) -> tuple[Draft, ...]:
-        """Expire the drafts that no one approved in time. Those who wait for one learn it once, from the log."""
-        expired = self._journal.drafts.expire()
-        for draft in expired:
-            text = Text("its approval has ended.") if draft.approvals else Text("no one approved it in time.")
-            _log.warning("Draft %s has expired: %s It is not published.", draft.id, text)
-        return expired
-
     def needed(self, new: NewPublication, options: PublishOptions) -> NeededApproval | None:
         """Return the approval that a publication needs, which is decided when it is stored. `None`: none."""
         rule, draft, urgent = self._rule_for(new), options.draft, options.urgent

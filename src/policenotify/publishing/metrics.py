@@ -26,9 +26,6 @@ _SECOND: Final = 1_000_000  # microseconds
 _PENDING: Final = (Outcome.WAITING, Outcome.SENDING, Outcome.UNCONFIRMED, Outcome.HELD)
 _EXPECTED: Final = (Outcome.POSTED, Outcome.REFUSED)  # begin at 0, so that the first one is a rise
 
-_REMINDERS: Final = {"overdue": "incident", "second_reading_overdue": "second_reading"}
-_VERDICTS: Final = ("approved", "returned", "rejected", "second_reading")
-
 Labels: TypeAlias = tuple[str, ...]
 
 
@@ -68,22 +65,8 @@ METRICS: Final[tuple[Metric, ...]] = (
         "Deliveries by the outcome with which they were settled. One that was deleted was posted, too.",
         ("channel", "network", "operation", "outcome"),
     ),
-    Metric(
-        "attempts",
-        "counter",
-        "Tries of deliveries that brought no post, by their result.",
-        ("channel", "network", "outcome"),
-    ),
     Metric("recipients", "counter", "People by their final outcome.", ("channel", "network", "outcome")),
-    Metric("reminders", "counter", "Reminders of overdue incidents and second readings.", ("about",)),
-    Metric("reviews", "counter", "Decisions of readers about drafts and urgent publications.", ("verdict",)),
     *(Metric(each.name, "histogram", each.help, each.labels, each.bounds) for each in HISTOGRAMS),
-    Metric(
-        "last_post_timestamp_seconds",
-        "gauge",
-        "When the newest post of the channel was posted. 0: never.",
-        ("channel", "network"),
-    ),
     Metric(
         "deliveries_pending", "gauge", "Deliveries that are not settled, or are held.", ("channel", "network", "state")
     ),
@@ -121,9 +104,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     ),
     Metric("worker_seen_timestamp_seconds", "gauge", "The latest heartbeat of a worker or a drain. 0: none in a week."),
     Metric("workers", "gauge", "Workers that run: seen in the last two minutes, and not known to have exited."),
-    Metric("clock_steps", "counter", "How often the journal's clock was set, by two seconds or more."),
     Metric("stopped", "gauge", "1 if everything is stopped."),
-    Metric("journal_bytes", "gauge", "Size of the journal's tables."),
     Metric("last_seal_timestamp_seconds", "gauge", "When the audit log was last sealed. 0: never."),
     Metric(
         "build_info", "gauge", "1, with the versions of the package and of the journal's tables.", ("version", "schema")
@@ -169,7 +150,6 @@ def samples(
         found["recipients_pending"][of_channel] = figures.recipients_pending.get(name, 0)
         found["channel_blocked"][of_channel] = float(name in blocked or name in figures.blocked)
         found["channel_paused_until_timestamp_seconds"][of_channel] = _time(figures.paused_until.get(name))
-        found["last_post_timestamp_seconds"][of_channel] = _time(figures.posted_at.get(name))
     for category, number in sorted(figures.incidents_open.items()):
         found["incidents_open"][category,] = number
     single = {
@@ -180,9 +160,7 @@ def samples(
         "second_readings_overdue": figures.drafts.readings_overdue,
         "worker_seen_timestamp_seconds": _time(figures.last_heartbeat),
         "workers": float(figures.workers),
-        "clock_steps": float(figures.events.get("clock_set", 0)),
         "stopped": float(figures.stopped),
-        "journal_bytes": figures.size,
         "last_seal_timestamp_seconds": _time(figures.last_seal),
     }
     for metric, value in single.items():
@@ -192,7 +170,7 @@ def samples(
 
 
 def _channels_in(figures: JournalFigures) -> Iterator[str]:
-    yield from (channel for channel, *_ in (*figures.pending, *figures.deliveries, *figures.attempts))
+    yield from (channel for channel, *_ in (*figures.pending, *figures.deliveries))
     yield from (*figures.oldest_pending, *figures.blocked, *(channel for channel, _ in figures.recipients))
 
 
@@ -201,15 +179,8 @@ def _add_totals(found: Samples, figures: JournalFigures, networks: Mapping[str, 
         found["publications"][labels] = number
     for (channel, operation, outcome), number in sorted(figures.deliveries.items()):
         found["deliveries"][channel, networks[channel], operation, outcome.value] = number
-    of_outcomes = (("attempts", figures.attempts), ("recipients", figures.recipients))
-    for name, counted in of_outcomes:
-        for (channel, outcome), number in sorted(counted.items()):
-            found[name][channel, networks[channel], outcome.value] = number
-    for kind, number in sorted(figures.events.items()):
-        if kind in _REMINDERS:
-            found["reminders"][_REMINDERS[kind],] = number
-        elif kind in _VERDICTS:
-            found["reviews"][kind,] = number
+    for (channel, outcome), number in sorted(figures.recipients.items()):
+        found["recipients"][channel, networks[channel], outcome.value] = number
 
 
 def _age(figures: JournalFigures, since: int | None) -> float:

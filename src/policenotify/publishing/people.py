@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from policenotify.audiences.model import Subscriber
@@ -67,9 +66,7 @@ class People:
         """Return who is not written to now: on one channel, also by what holds for all, or on any."""
         return self._journal.suppressions.list(channel)
 
-    def suppress(
-        self, address: str, *, actor: str, reason: str, channel: str | None = None, until: datetime | None = None
-    ) -> bool:
+    def suppress(self, address: str, *, actor: str, reason: str, channel: str | None = None) -> bool:
         """Stop writing to a person at once.
 
         Args:
@@ -77,10 +74,9 @@ class People:
             actor: Who decided it.
             reason: Why, in at least 10 characters, without the address. The journal keeps it.
             channel: The channel's name. `None` stands for all.
-            until: When it ends by itself.
 
         Returns:
-            False if the person was not written to already, for as long or for a weightier reason.
+            False if the person was not written to already, for this or a weightier reason.
 
         Raises:
             ValueError: *reason* states none.
@@ -92,7 +88,7 @@ class People:
             raise ValueError(Text("reason: leave the address out, for it is kept. Nothing was changed"))
         check_channel(channel, self._channels)
         add = self._journal.suppressions.add
-        newly = [add(form, channel, actor, evidence=reason, until=until) for form in self._forms(address, channel)]
+        newly = [add(form, channel, actor, evidence=reason) for form in self._forms(address, channel)]
         return any(newly)
 
     def release(self, address: str | None, *, actor: str, channel: str | None = None) -> int:

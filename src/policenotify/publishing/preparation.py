@@ -231,8 +231,7 @@ def _status_after(
         )
     if stage in allowed_stages(history.status):
         return next_status(history.status, stage, incident=incident, reopens=reopens)
-    incidents = installation.journal.incidents
-    details = describe_incidents(history, incidents.list(limit=LISTED), installation.zone, count=incidents.count_open())
+    details = describe_incidents(history, installation.journal.incidents.list(limit=LISTED), installation.zone)
     return next_status(history.status, stage, incident=incident, details=details)
 
 

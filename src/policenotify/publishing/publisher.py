@@ -259,10 +259,8 @@ class Publisher:
             self.wake()
         self._deliver(publication, wait)
         report = _noted(self.operations.receipts.report(publication, repeated=not new))
-        with suppress(JournalError):  # the message is out or waits; the next publication erases, a worker records
-            self.journal.retention.erase_when_due()
-            if self.journal.workers.lost:  # as the report has found
-                self.journal.workers.record_lost()
+        with suppress(JournalError):  # the message is out or waits; the next publication erases
+            self.journal.retention.erase_addresses()
         return report
 
     def withdraw(
@@ -382,7 +380,8 @@ class Publisher:
     def _deliver_until(self, stop: Callable[[], bool]) -> None:
         """Deliver as a worker until it is to stop."""
         self._begin_to_deliver()
-        self.journal.workers.start_heartbeat()
+        self.journal.workers.heartbeat(is_worker=True)
+        _log.info("A worker runs.", extra=fields("worker_started"))
         self._dispatcher.drain(None, stop=stop, duties=self._look_around)
 
     def _begin_to_deliver(self) -> None:
@@ -402,19 +401,18 @@ class Publisher:
         self._tidied_at = now
         try:
             self.journal.retention.erase_addresses()
-            self.drafts.expire()
             return self._duty.run()
         except JournalTakenAway:
             raise
         except JournalError as error:  # one damaged row must not keep posts from going out
-            _log.error("Reminders, drafts or addresses could not be looked after: %s", error)
+            _log.error("Reminders or addresses could not be looked after: %s", error)
             return False
 
     def _finish_worker(self, timeout: float) -> bool:
         """Take nothing new, and return whether all that is under way ends in time."""
         finished = self._dispatcher.finish(timeout=timeout)
         with suppress(JournalError):  # others will notice the missing heartbeat
-            self.journal.workers.stop_heartbeat()
+            self.journal.workers.heartbeat(is_worker=False)
         return finished
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from policenotify.channel import ChannelConfig
 from policenotify.errors import Unavailable
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.status import (
     MEND,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from policenotify.model.draft import Draft
 
 _NAMED = 10  # incidents in one sentence
+_WAITS = frozenset({Outcome.WAITING, Outcome.SENDING, Outcome.UNCONFIRMED})
 
 
 def why_blocked(channel: ChannelConfig, had_recipients: Callable[[str], bool]) -> Problem | None:
@@ -85,10 +87,7 @@ def read_status(
         stopped=stopped.text if stopped else None,
         last_heartbeat=journal.workers.last_heartbeat(),
         workers=journal.workers.running(),
-        worker_lost_at=journal.workers.lost_at(),
         channels=read_channels(journal, configs),
-        clock_steps=journal.clock_steps(),
-        waiting_subscribers=journal.subscribers.problems(),
         open_incidents=journal.incidents.count_open(),
         overdue_incidents=journal.incidents.count_overdue(now),
         incidents=tuple(
@@ -105,7 +104,7 @@ def read_channels(journal: Journal, configs: Mapping[str, ChannelConfig]) -> tup
     deliveries = journal.deliveries
     blocked, elsewhere = read_blocked(journal, configs), journal.workers.blocked_channels()
     opens = journal.channels.opens_at({name: config.rate for name, config in configs.items()})
-    summaries = {summary.name: summary for summary in deliveries.channel_summaries()}
+    summaries = journal.figures.channels()
     due = deliveries.due(name for name, config in configs.items() if not config.blocked)
     statuses = [
         ChannelStatus(
@@ -121,7 +120,7 @@ def read_channels(journal: Journal, configs: Mapping[str, ChannelConfig]) -> tup
         )
         for name, config in configs.items()
     ]
-    removed = _removed(journal, configs, summaries.values())
+    removed = _removed(journal, configs, summaries)
     statuses += [
         ChannelStatus(
             name=name,
@@ -168,11 +167,11 @@ def _counts(summary: ChannelSummary | None) -> dict[str, object]:
 
 
 def _removed(
-    journal: Journal, configs: Mapping[str, ChannelConfig], summaries: Iterable[ChannelSummary]
+    journal: Journal, configs: Mapping[str, ChannelConfig], summaries: Mapping[str, ChannelSummary]
 ) -> dict[str, tuple[str, ...]]:
     """Return the channels that the settings lack, with the open incidents published there."""
     carried = journal.incidents.open_by_channel()
-    awaited = {channel.name for channel in summaries if channel.oldest is not None}
+    awaited = {name for name, channel in summaries.items() if not _WAITS.isdisjoint(channel.outcomes)}
     return {name: carried.get(name, ()) for name in sorted((carried.keys() | awaited) - configs.keys())}
 
 

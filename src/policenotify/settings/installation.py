@@ -192,7 +192,7 @@ def _open_lists(settings: Settings) -> Iterator[DiagnosisLine]:
     lists = [each.file for each in recipients] + [each.file or each.csv for each in settings.audiences.values()]
     for file in filter(None, lists):
         for exposure in exposures(settings.place.parent / file):
-            yield wrong(Text("file {name}", name=file.name), exposure.text)
+            yield wrong(Text("file {name}", name=file.name), exposure)
 
 
 def _languages(settings: Settings) -> Iterator[DiagnosisLine]:

@@ -247,7 +247,7 @@ class Settings(SettingsTable):
     @property
     def exposure(self) -> AnyText:
         """Who else may read the settings file, and what to do. Empty if no one may."""
-        return Text.join(" ", (exposure.text for exposure in exposures(self._place))) if self._place.is_file() else ""
+        return Text.join(". ", exposures(self._place)) if self._place.is_file() else ""
 
     def exposed_options(self, channel: str) -> Mapping[str, object]:
         """Return the options of a channel that are written in the settings themselves, if others may read these."""

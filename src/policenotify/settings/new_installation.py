@@ -81,7 +81,7 @@ def write_settings(
             done = Text.join(" ", (done, more))
         raise SettingsError(done)
     if exposed := [str(exposure) for exposure in exposures(settings)]:
-        raise SettingsError(Text("Nothing was written. {exposed}", exposed=" ".join(exposed)))
+        raise SettingsError(Text("Nothing was written. {exposed}", exposed=". ".join(exposed)))
     written = [keys_file, settings, *journals]
     keys = Keys.create(entropy)
     try:

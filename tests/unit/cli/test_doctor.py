@@ -142,7 +142,7 @@ def test_files_that_others_may_read_are_listed_with_what_they_hold(run: Run, des
     noted = {line["check"]: line["detail"] for line in ran.document["lines"] if line["check"].startswith("file ")}
     assert noted.keys() == {"file presse.txt"}
     for name, told in noted.items():
-        assert "they may read it (mode 0644). Close it:" in told
+        assert "is open to others (mode 0644); close it:" in told
         assert f"chmod 600 {desk.folder / name.removeprefix('file ')}" in told
     assert desk.bluesky.password not in ran.out
     _modes(desk, 0o640)

@@ -70,8 +70,6 @@ def test_a_journal_in_a_file_has_no_role_to_grant_to(run: Run) -> None:
     told = run("migrate", "--grant-to", "policenotify_app", "--json")
     assert told.code == 6
     assert told.document["error"]["text"].startswith("A journal in a file has no roles to grant anything to.")
-    both = run("migrate", "--grant-to", "policenotify_app", "--grants", "policenotify_app")
-    assert (both.code, both.out) == (2, "")
 
 
 def test_an_unreachable_server_is_not_a_journal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from policenotify.cli.documents import json_fields
-from policenotify.journal import workers
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.leases import host_of, this_machine
 from policenotify.model.lifecycle import Lifecycle, Stage
@@ -15,20 +14,6 @@ from policenotify.publishing.alarms import duration
 from policenotify.settings import open_publisher
 from tests.support.installation import Desk, accident
 from tests.support.shell import ACCIDENT, Earlier, Run
-
-
-def test_a_subscriber_of_events_that_fails(run: Run, desk: Desk) -> None:
-    with open_publisher(desk.folder / "policenotify.toml") as publisher:
-        subscribers = publisher.journal.subscribers
-        subscribers.add("radio-log")
-        run("publish", *ACCIDENT)
-        place, _ = subscribers.take("radio-log")
-        assert place
-        subscribers.release("radio-log", place, "the callback raised ValueError for event 1 (published).")
-    ran = run("status")
-    assert ran.code == 0
-    assert "Events wait for the subscriber radio-log: the callback raised ValueError for event 1" in ran.out
-    assert [*run("status", "--json").document["waiting_subscribers"]] == ["radio-log"]
 
 
 def test_a_missing_worker_has_an_exit_code(run: Run, desk: Desk) -> None:
@@ -48,34 +33,13 @@ def test_a_missing_worker_has_an_exit_code(run: Run, desk: Desk) -> None:
     assert [each["name"] for each in waiting.document["channels"] if each["due_at"]] == ["bluesky", "presse"]
 
 
-def test_a_killed_worker_is_an_alarm_at_once(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_workers_that_run_are_shown(run: Run, desk: Desk) -> None:
     publisher = desk.publisher()
     publisher.publish(accident(), key="one", actor="desk", wait=timedelta(0))
-    publisher.journal.workers.start_heartbeat()
+    publisher.journal.workers.heartbeat(is_worker=True)
     assert f"A worker runs on {host_of(this_machine())}, seen 20" in run("status").words
-    publisher.journal.workers.stop_heartbeat()
+    publisher.journal.workers.heartbeat(is_worker=False)
     assert run("status").code == 3
-    monkeypatch.setattr(workers, "this_process", lambda: f"{this_machine()}/4194305/1")
-    publisher.journal.workers.start_heartbeat()
-    ran = run("status")
-    assert ran.code == 5
-    assert ", when the last one was killed. → Run: policenotify drain" in ran.words
-    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
-    assert "quand le dernier a été tué" in run("status").words
-
-
-def test_a_clock_that_was_set_is_an_alarm_for_an_hour(run: Run, desk: Desk) -> None:
-    publisher = desk.publisher()
-    publisher.publish(accident(), key="one", actor="desk")
-    assert run("status").code == 0
-    publisher.journal.audit.record("runner", "clock_set", {"seconds": -3600.0})
-    publisher.journal.audit.record("runner", "clock_set", {"seconds": 90.0})
-    for command in ("status", "doctor"):
-        ran = run(command)
-        assert ran.code == 3, command
-        assert "the clock was set back by 3,600 s. All that waits was moved with it." in ran.words
-        assert "the clock was set forward by 90 s." in ran.words
-        assert "timedatectl" in ran.words
 
 
 def _backlog(desk: Desk, count: int) -> None:

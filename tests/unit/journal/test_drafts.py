@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
@@ -27,7 +26,7 @@ from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.publisher import Publisher
-from tests.support.approval import NOW, REASON, RULE, appeal, reading_publisher
+from tests.support.approval import REASON, RULE, appeal, reading_publisher
 
 if TYPE_CHECKING:
     from tests.support.journal import Desk
@@ -89,19 +88,15 @@ def test_nobody_who_wrote_any_revision_approves(publisher: Publisher, desk: Desk
     assert "approved" not in kinds(desk)
 
 
-def test_who_waits_for_an_expired_draft_is_told_once(
-    publisher: Publisher, desk: Desk, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_draft_expires_when_its_time_is_over(publisher: Publisher, desk: Desk) -> None:
     soon = desk.clock.now() + timedelta(minutes=20)
     draft = submitted(publisher, appeal(next_update_at=soon))
     assert draft.expires_at == soon
     desk.clock.pass_by(1201)
-    with caplog.at_level(logging.WARNING, "policenotify"):
-        publisher.drain(NOW)
-        publisher.drain(NOW)
-    assert [record.getMessage() for record in caplog.records] == [
-        f"Draft {draft.id} has expired: no one approved it in time. It is not published."
-    ]
+    assert publisher.drafts.get(draft.id).state is DraftState.EXPIRED
+    assert publisher.drafts.list() == ()
+    with pytest.raises(DraftConflict, match="is expired"):
+        publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")
 
 
 def test_a_key_names_one_draft(publisher: Publisher) -> None:
@@ -341,10 +336,10 @@ def test_what_is_approved_for_many_keys_is_published_under_each(desk: Desk) -> N
     assert kinds(desk) == ["drafted", "submitted", "approved", "published", "published", "published"]
     assert desk.journal.audit.verify() == 0
     desk.clock.pass_by(367 * 86400)
-    with pytest.raises(DraftConflict, match="has expired"):
+    with pytest.raises(DraftConflict, match="is expired"):
         publisher.publish(message, key="campaign a 5", actor="cron", draft=draft.id)
     assert publisher.drafts.approved_draft(message, key="campaign a 4") is None
-    assert publisher.drafts.expire()
+    assert publisher.drafts.get(draft.id).state is DraftState.EXPIRED
     desk.journal.audit.verify()
 
 

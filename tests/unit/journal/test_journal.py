@@ -23,7 +23,7 @@ from sqlalchemy import Connection, event, insert, text, update
 from policenotify.channel import Picture
 from policenotify.errors import InvalidImage, JournalError, PublishingStopped
 from policenotify.journal import meta, open_journal
-from policenotify.journal.database import engine, schema
+from policenotify.journal.database import schema
 from policenotify.journal.database.migrate import migrate
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
@@ -239,7 +239,8 @@ def test_a_file_system_without_write_ahead_logging_is_refused(
     tmp_path: Path, keys: Keys, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Without locks SQLite shares no memory, and so knows no WAL: the nearest that a test can come to a network drive.
-    monkeypatch.setattr(engine, "_uri", lambda path: f"{path.as_uri()}?mode=rw&vfs=unix-none")
+    connect: Any = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda place, **how: connect(f"{place}&vfs=unix-none", **how))
     with pytest.raises(JournalError, match=r"allows only the mode 'delete', not write-ahead logging"):
         open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True)
 

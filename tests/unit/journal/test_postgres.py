@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from tests.unit.journal.conftest import NewJournal
 
 pytestmark = pytest.mark.postgres
-AS_OWNER = True  # some of these purge, vacuum and change tables; the last section is about the application
+AS_OWNER = True  # some of these purge and change tables; the last section is about the application
 PASSWORD = "geheim-Ünïcode%40"
 
 
@@ -235,7 +235,7 @@ def test_an_incident_under_correction_is_not_erased(desk: Desk) -> None:
     other = open_journal(desk.url, keys=desk.keys, clock=desk.clock)  # a purge empties events, which no publisher does
 
     def forget() -> None:
-        forgotten.append(other.retention.purge(desk.clock.now() - timedelta(days=300), "archives").messages)
+        forgotten.append(other.retention.purge(desk.clock.now() - timedelta(days=300), "archives").publications)
 
     draft = desk.draft(Stage.CORRECTION, None, corrects=tips[0])
     with desk.journal.write() as connection:
@@ -517,7 +517,7 @@ def test_the_application_erases_nothing_at_all(application: Desk) -> None:
     application.deliver()
     event.remove(application.journal._engine, "before_cursor_execute", _only_added)
     before = application.dump()
-    with pytest.raises(JournalError, match="Purge, vacuum, migrate, move and restore as their owner"):
+    with pytest.raises(JournalError, match="Purge, migrate, move and restore as their owner"):
         application.journal.retention.erase(tip, "dpo", "Demande 12.")
     assert application.dump() == before
 

@@ -109,8 +109,6 @@ def test_a_refused_draft_keeps_its_key_free_and_holds_no_place(desk: Desk) -> No
     [row, *_] = desk.dump("pn_event")["pn_event"]
     assert row[3] == "refused_by_check"
     assert '"codes":["PN101"]' in row[7]
-    assert desk.journal.publications.refusal(refused.id) == (refused.at, "PN101")
-    assert desk.journal.publications.refusal(first) is None
 
 
 @pytest.mark.databases

@@ -29,8 +29,8 @@ def _take(journal: Journal, name: str = NAME) -> tuple[SubscriberPlace, EventBat
     return place, batch
 
 
-def _release(journal: Journal, place: SubscriberPlace, name: str = NAME, problem: str = "") -> None:
-    journal.subscribers.release(name, place, problem)
+def _release(journal: Journal, place: SubscriberPlace, name: str = NAME) -> None:
+    journal.subscribers.release(name, place)
 
 
 def _all(journal: Journal, name: str = NAME) -> list[Event]:

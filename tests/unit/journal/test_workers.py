@@ -1,83 +1,38 @@
-"""The life of workers as the journal records it: started, ended in order, or killed."""
+"""Which workers run, by their heartbeats."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-
 import pytest
 
-from policenotify.events import Event, EventKind
 from policenotify.journal import workers
 from policenotify.journal.leases import host_of, this_machine
-from policenotify.journal.workers import Workers
 from tests.support.journal import Desk
 
-NAME = "back-office"
 GONE = "4194305/1"  # proc(5): no process has so high a number
 
 
-@pytest.fixture
-def killed(monkeypatch: pytest.MonkeyPatch, desk: Desk) -> Callable[[], None]:
-    """Leave behind what a worker of this machine leaves that was killed."""
-
-    def leave(how: Callable[[Workers], None] = Workers.start_heartbeat) -> None:
-        with monkeypatch.context() as patch:
-            patch.setattr(workers, "this_process", lambda: f"{this_machine()}/{GONE}")
-            how(desk.journal.workers)
-
-    return leave
-
-
-def _told(desk: Desk) -> list[Event]:
-    place, batch = desk.journal.subscribers.take(NAME)
-    if place is None:
-        return []
-    moved = desk.journal.subscribers.advance(NAME, place, batch[-1][0])
-    assert moved
-    desk.journal.subscribers.release(NAME, moved)
-    return [event for _, events in batch for event in events]
-
-
 @pytest.mark.databases
-def test_a_worker_starts_once_and_ends_in_order(desk: Desk) -> None:
-    desk.journal.subscribers.add(NAME)
-    desk.journal.workers.start_heartbeat()
-    desk.journal.workers.start_heartbeat()  # its first drain has failed
+def test_a_worker_runs_until_it_ends(desk: Desk) -> None:
+    desk.journal.workers.heartbeat(is_worker=True)
     [running] = desk.journal.workers.running()
     assert (running.host, running.seen_at) == (host_of(this_machine()), desk.clock.now())
-    desk.journal.workers.stop_heartbeat()
-    desk.journal.workers.stop_heartbeat()
+    desk.journal.workers.heartbeat()
+    assert len(desk.journal.workers.running()) == 1
+    desk.journal.workers.heartbeat(is_worker=False)
     assert desk.journal.workers.running() == ()
-    assert desk.journal.workers.record_lost() == 0
-    assert desk.journal.workers.lost_at() is None
-    told = _told(desk)
-    assert [event.kind for event in told] == [EventKind.WORKER_STARTED, EventKind.WORKER_STOPPED]
-    assert all(event.details == {"host": running.host} for event in told)
 
 
-def test_a_worker_that_was_killed_is_noticed_once(
-    desk: Desk, killed: Callable[[], None], caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO, "policenotify")
-    desk.journal.subscribers.add(NAME)
-    killed()
-    seen = desk.clock.now()
-    desk.clock.pass_by(5)
+def test_a_worker_that_was_killed_does_not_run(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(workers, "this_process", lambda: f"{this_machine()}/{GONE}")
+        desk.journal.workers.heartbeat(is_worker=True)
     assert desk.journal.workers.running() == ()
-    assert desk.journal.workers.lost_at() == seen
-    assert desk.journal.workers.record_lost() == 1
-    assert desk.journal.workers.record_lost() == 0
-    assert Workers(desk.journal).record_lost() == 0  # of another process
-    assert [event.kind for event in _told(desk)] == [EventKind.WORKER_STARTED, EventKind.WORKER_LOST]
-    [error] = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert "policenotify worker" in error.getMessage()
     assert desk.journal.figures.read().workers == 0
 
 
 def test_of_a_worker_elsewhere_only_its_silence_is_known(desk: Desk) -> None:
-    desk.journal.workers.start_heartbeat()
+    desk.journal.workers.heartbeat(is_worker=True)
     desk.change_directly("UPDATE pn_runner SET owner = 'elsewhere/-/1/-'")
-    assert (len(desk.journal.workers.running()), desk.journal.workers.record_lost()) == (1, 0)
+    assert len(desk.journal.workers.running()) == 1
     desk.clock.pass_by(121)
-    assert (desk.journal.workers.running(), desk.journal.workers.lost_at()) == ((), None)
+    assert desk.journal.workers.running() == ()

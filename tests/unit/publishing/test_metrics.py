@@ -41,8 +41,18 @@ def _channel(name: str = "sky", **how: Any) -> ChannelConfig:
 
 def _figures(**changes: Any) -> JournalFigures:
     nothing: dict[str, Any] = {
-        **{name: {} for name in ("publications", "deliveries", "attempts", "events", "posted_at")},
-        **{name: {} for name in ("recipients", "pending", "oldest_due", "oldest_pending", "recipients_pending")},
+        **{
+            name: {}
+            for name in (
+                "publications",
+                "deliveries",
+                "recipients",
+                "pending",
+                "oldest_due",
+                "oldest_pending",
+                "recipients_pending",
+            )
+        },
         **{name: {} for name in ("incidents_open", "paused_until")},
         **dict.fromkeys(("first_deadline", "last_heartbeat", "last_seal")),
         "incidents_overdue": 0,
@@ -50,7 +60,6 @@ def _figures(**changes: Any) -> JournalFigures:
         "blocked": frozenset(),
         "stopped": False,
         "workers": 0,
-        "size": 4096,
     }
     return JournalFigures(at=NOW, **{**nothing, **changes})
 
@@ -68,19 +77,17 @@ def test_a_channel_begins_at_zero_so_that_the_first_failure_is_a_rise() -> None:
         (("sky", "bluesky", state) for state in ("waiting", "sending", "unconfirmed", "held")), 0
     )
     assert found["channel_blocked"] == {("sky", "bluesky"): 0}
-    assert found["workers"] == found["clock_steps"] == {(): 0}
+    assert found["workers"] == {(): 0}
     assert found["worker_seen_timestamp_seconds"] == found["last_seal_timestamp_seconds"] == {(): 0}
 
 
 def test_a_channel_that_left_the_settings_keeps_its_totals() -> None:
     found = _all(
         deliveries={("old", "post", Outcome.POSTED): 3},
-        attempts={("old", Outcome.POSTED): 4},
         recipients={("paper", Outcome.POSTED): 7},
         blocked=frozenset({"older"}),
     )
     assert found["deliveries"]["old", REMOVED, "post", "posted"] == 3
-    assert found["attempts"] == {("old", REMOVED, "posted"): 4}
     assert found["recipients"] == {("paper", REMOVED, "posted"): 7}
     assert found["channel_blocked"]["older", REMOVED] == 1
 
@@ -91,9 +98,6 @@ def test_both_formats_hold_each_metric_with_its_labels() -> None:
     found = _all(
         publications={("traffic_accident", "opening", "Severe", "published"): 1},
         deliveries={("sky", "post", Outcome.POSTED): 1},
-        attempts={("sky", Outcome.POSTED): 1},
-        events={"overdue": 1, "approved": 1, "clock_set": 1},
-        posted_at={"sky": NOW},
         recipients={("sky", Outcome.POSTED): 2},
         incidents_open={"traffic_accident": 1},
         paused_until={"sky": NOW},

@@ -13,7 +13,6 @@ from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.documents import json_text
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.message import category_words
-from policenotify.cli.output import Part
 from policenotify.cli.times import AGE_FORMS, age_of
 from policenotify.cli.usage import typed_reason
 from policenotify.cli.words import code_of
@@ -60,8 +59,7 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
     publication (by whom, when, category and stage) and its outcomes stay, as
     do the sealed batches. The journal records who purged.
 
-    Disk space is reclaimed at the end. On SQLite other processes wait for
-    that, for some seconds.
+    The space is used again by later messages; the file does not shrink.
 
     \b
     Examples:
@@ -73,27 +71,11 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
         before = age_of(older_than, opened.now())
         category = _category(category, settings, opened)
         done = opened.retention.purge(before, actor, category=category, dry_run=dry_run)
-        space = None if dry_run or not (done.publications or done.drafts) else _space(opened)
         zone = settings.zone
     document = {"before": before.isoformat(), "category": category, "dry_run": dry_run, **asdict(done), "actor": actor}
-    document["reclaimed"] = space
     lines = [
-        Text.join(
-            ", ",
-            (
-                Text.counted("{count} incident", "{count} incidents", count=done.incidents),
-                Text.counted(
-                    "{count} message outside incidents", "{count} messages outside incidents", count=done.messages
-                ),
-            ),
-        ),
-        Text.counted(
-            "{count} publication with {recipients}",
-            "{count} publications with {recipients}",
-            count=done.publications,
-            recipients=Text.counted("{count} recipient", "{count} recipients", count=done.recipients),
-        ),
-        Text.join(", ", (_pictures(done.pictures), Text.counted("{count} draft", "{count} drafts", count=done.drafts))),
+        Text.counted("{count} publication", "{count} publications", count=done.publications),
+        Text.counted("{count} draft", "{count} drafts", count=done.drafts),
     ]
     head = Text(
         "{text}, of before {before}:",
@@ -108,7 +90,6 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
         output.prose(head, style="bold"),
         *(output.line(indented(line)) for line in lines),
         *([output.prose(kept)] if done.kept else []),
-        *_space_lines(space),
     )
     return Exit.ATTENTION if done.kept else Exit.OK
 
@@ -138,21 +119,13 @@ def erase(call: CliContext, /, *, which: str, reason: str) -> Exit:
         with typed_reason():
             reason = checked_reason("reason", reason)
         done = opened.retention.erase(which, call.actor, reason)
-        space = _space(opened)
     head = output.line(
-        Text.counted(
-            "Erased: {count} publication, {recipients}, {pictures}.",
-            "Erased: {count} publications, {recipients}, {pictures}.",
-            count=done.publications,
-            recipients=Text.counted("{count} recipient", "{count} recipients", count=done.recipients),
-            pictures=_pictures(done.pictures),
-        ),
+        Text.counted("Erased: {count} publication.", "Erased: {count} publications.", count=done.publications),
         "bold",
     )
     call.emit(
-        {"which": which, **asdict(done), "actor": call.actor, "reclaimed": space},
+        {"which": which, **asdict(done), "actor": call.actor},
         head,
-        *_space_lines(space),
     )
     return Exit.OK
 
@@ -282,15 +255,9 @@ def move(call: CliContext, to: str) -> Exit:
                 rows_3=rows["event"],
             )
         ),
-        output.line(
-            Text("  {sum} rows copied, {seals} sealed batches verified", sum=sum(done.rows.values()), seals=done.seals)
-        ),
         output.prose(Text("Put it into the settings of every machine (journal = …), then: policenotify doctor")),
     ]
-    if done.stopped:
-        page.append(output.prose(Text("Everything is stopped, as it was. To resume: policenotify resume")))
-    document = {"to": done.to, "rows": rows, "seals": done.seals, "stopped": done.stopped, "actor": call.actor}
-    call.emit(document, *page)
+    call.emit({"to": done.to, "rows": rows, "actor": call.actor}, *page)
     return Exit.OK
 
 
@@ -372,22 +339,3 @@ def _category(typed: str | None, settings: Settings, journal: Journal) -> str | 
         return None
     words: dict[str, list[str]] = {incident.category: [] for incident in journal.incidents.list(only_open=False)}
     return code_of(typed, {**words, **category_words(profiles_of(settings))}, param_hint="--category")
-
-
-def _space(journal: Journal) -> int | None:
-    """Reclaim disk space, and return how many bytes; `None` if other processes use the journal for too long."""
-    try:
-        before, after = journal.retention.vacuum()
-    except JournalError:
-        return None
-    return max(before - after, 0)
-
-
-def _space_lines(reclaimed: int | None) -> list[Part]:
-    if reclaimed is None:
-        return []
-    return [output.prose(Text("Reclaimed: {space:.1f} MB of disk space.", space=reclaimed / 1e6))]
-
-
-def _pictures(count: int) -> Text:
-    return Text.counted("{count} picture", "{count} pictures", count=count)

@@ -12,13 +12,12 @@ from policenotify.cli import completion, output
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.output import Part
-from policenotify.cli.times import parse_future
-from policenotify.cli.usage import BadParameter, UsageError, typed_reason
+from policenotify.cli.usage import UsageError, typed_reason
 from policenotify.model.person import PersonRecord, Suppression
 from policenotify.model.receipt import local_time
 from policenotify.publishing.people import People
 from policenotify.settings import Settings, channels_of
-from policenotify.translation import Text, text_of
+from policenotify.translation import Text
 
 _MOST = 20  # suppressions on a screen
 _SHOWN = 12  # characters of a key; `release` takes them
@@ -81,8 +80,6 @@ def list_(call: CliContext, channel: str | None) -> Exit:
 
 def _line(each: Suppression, zone: tzinfo) -> Text:
     since = Text("since {since}", since=local_time(each.since, zone))
-    if each.until:
-        since = Text("{since} until {until}", since=since, until=local_time(each.until, zone))
     return Text.join("  ", (each.channel or "*", each.key[:_SHOWN], each.source, since, each.evidence))
 
 
@@ -93,28 +90,21 @@ def _line(each: Suppression, zone: tzinfo) -> Text:
 )
 @click.argument("address")
 @click.option("--reason", metavar="TEXT", required=True, help="Why. It is kept, so write no name and no address.")
-@click.option("--until", metavar="TIME", help="When it ends by itself: 31/12, +30d. Default: never.")
 @_channel_option
 @common
 @pass_context
-def suppress(call: CliContext, address: str, reason: str, until: str | None, channel: str | None) -> Exit:
+def suppress(call: CliContext, address: str, reason: str, channel: str | None) -> Exit:
     """Stop writing to an ADDRESS at once, also in incidents that are open.
 
     \b
     Examples:
       policenotify people suppress ana@journal.example --reason "By telephone."
-      policenotify people suppress 0612345678 --reason "Away until May." --until 01/05
     """
     actor = call.actor
-    with _opened(call) as (settings, people, now):
-        try:
-            end = parse_future(until, now=now, zone=settings.zone) if until else None
-        except ValueError as error:
-            raise BadParameter(Text("{text}.", text=text_of(error)), param_hint="--until") from None
-        with typed_reason():
-            newly = people.suppress(address, actor=actor, reason=reason, channel=channel, until=end)
+    with _opened(call) as (_, people, _now), typed_reason():
+        newly = people.suppress(address, actor=actor, reason=reason, channel=channel)
     done = Text("Nothing is sent to this person any more.") if newly else Text("This person was suppressed already.")
-    document = {"channel": channel, "suppressed": newly, "until": end.isoformat() if end else None, "actor": actor}
+    document = {"channel": channel, "suppressed": newly, "actor": actor}
     call.emit(document, output.prose(done))
     return Exit.OK
 

@@ -34,7 +34,7 @@ class PublicationsAnswer:
     """The answer of `status` for an incident, a publication or a key.
 
     Attributes:
-        no_worker: Something of it waits, and no worker has run for 2 minutes, or the last one was killed.
+        no_worker: Something of it waits, and no worker has run for 2 minutes.
     """
 
     no_worker: bool

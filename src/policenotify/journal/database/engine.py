@@ -127,7 +127,9 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
         _ensure_exists(path)
 
     def connect() -> sqlite3.Connection:
-        return sqlite3.connect(_uri(path), uri=True, timeout=BUSY, check_same_thread=False, cached_statements=_PREPARED)
+        # Only if it exists: it may have been deleted meanwhile.
+        uri = f"{path.as_uri()}?mode=rw"
+        return sqlite3.connect(uri, uri=True, timeout=BUSY, check_same_thread=False, cached_statements=_PREPARED)
 
     def connected(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
         _prepare(connection)
@@ -147,7 +149,7 @@ def _refuse_exposed(path: Path) -> None:
         str(exposure) for suffix in _SUFFIXES for exposure in exposures(Path(f"{path}{suffix}"), SHARED)
     )
     if found:
-        raise JournalError(Text("The journal is not opened, and nothing was sent. {found}", found=" ".join(found)))
+        raise JournalError(Text("The journal is not opened, and nothing was sent. {found}", found=". ".join(found)))
 
 
 def _create_file(path: Path) -> None:
@@ -181,11 +183,6 @@ def _ensure_exists(path: Path) -> None:
         ) from None
     except OSError:  # SQLite's own error explains it
         pass
-
-
-def _uri(path: Path) -> str:
-    """Return the URI by which SQLite opens a file only if it exists: it may have been deleted meanwhile."""
-    return f"{path.as_uri()}?mode=rw"
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
@@ -227,7 +224,6 @@ def open_connections(engine: Engine) -> set[object]:
     opened: set[object] = set()
     event.listen(engine, "connect", lambda connection, _record: opened.add(connection))
     event.listen(engine, "close", lambda connection, _record: opened.discard(connection))
-    event.listen(engine, "close_detached", opened.discard)  # as of `vacuum` on a server
     return opened
 
 
@@ -261,6 +257,26 @@ def _execute(connection: Connection, statement: str) -> None:
         raw.execute(statement).close()
     except sqlite3.Error as error:
         raise DBAPIError.instance(statement, None, error, sqlite3.Error) from error
+
+
+def truncate_log(engine: Engine) -> bool:
+    """Remove erased data from the write-ahead log of a file. Return False if another process is reading it."""
+    if engine.dialect.name != "sqlite":
+        return True
+    pooled = engine.raw_connection()
+    try:
+        cursor = pooled.cursor()
+        [patience] = cursor.execute("PRAGMA busy_timeout").fetchone()
+        cursor.execute("PRAGMA busy_timeout = 0")  # nobody waits for this: the next erasure tries again
+        try:
+            [busy, *_] = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {int(patience)}")
+    except engine.dialect.loaded_dbapi.Error:
+        return False
+    finally:
+        pooled.close()
+    return not busy
 
 
 def explain(error: BaseException) -> AnyText:

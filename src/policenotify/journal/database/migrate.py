@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, func, insert, select, text
 
@@ -24,21 +24,16 @@ _LOCK = 0x706E_6D69  # "pnmi": any number that no other program uses as an advis
 _ROWS = 100  # rows copied at once; some hold an image
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(NamedTuple):
     """What `move` did.
 
     Attributes:
         to: The new place, without passwords.
         rows: The number of rows of each table.
-        seals: The number of sealed batches, all verified.
-        stopped: Publishing was stopped, and still is.
     """
 
     to: str
     rows: Mapping[str, int]
-    seals: int
-    stopped: bool
 
 
 def migrate(url: str, *, keys: Keys, grant_to: str | None = None, clock: Clock | None = None) -> bool:
@@ -116,9 +111,9 @@ def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = Non
                 audit.record(source, old.now(), actor, "moved", {"to": place})
             rows = _copy(source, target)
             subscribers.restart_order(target)
-            verified, stopped = seals.verify(target, keys), meta.stopped(target) is not None
+            seals.verify(target, keys)
             meta.put(source, meta.MOVED, place)
-    return Moved(place, rows, verified, stopped)
+    return Moved(place, rows)
 
 
 def empty(url: str, *, keys: Keys) -> None:

@@ -54,8 +54,8 @@ _MEANINGS = {
     "40": Text("two processes blocked each other. Try again"),
     "42501": (
         Text(
-            "this user may not do that to its tables. Purge, vacuum, migrate, move and restore as their "
-            "owner; for the rest: policenotify migrate --grant-to"
+            "this user may not do that to its tables. Purge, migrate, move and restore as their owner; "
+            "for the rest: policenotify migrate --grant-to"
         )
     ),
     "42704": Text("its server has no such role. Create it: CREATE ROLE … LOGIN. Then run the command again"),
@@ -67,8 +67,7 @@ _MEANINGS = {
     "57014": Text("its server took too long. Check the server, then try again"),
     "57": Text("its server is just starting or stopping. Try again in a moment"),
     "58": Text("the disk of its server fails. Check the server"),
-    "XX001": Text("its data are damaged. Restore a copy"),
-    "XX002": Text("one of its indexes is damaged. Rebuild it: REINDEX DATABASE"),
+    "XX": Text("its data or an index are damaged. Rebuild the indexes (REINDEX DATABASE), or restore a copy"),
 }
 
 

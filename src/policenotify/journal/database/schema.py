@@ -20,7 +20,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    bindparam,
     exists,
     literal,
     text,
@@ -190,9 +189,6 @@ delivery: Table = Table(
     comment="One (publication, channel, language, part, operation), or a batch of its people: what is claimed.",
 )
 
-NOT_POSTED = "outcome <> 'posted'"
-"""The condition, in the words of its index, that an attempt has ended otherwise than with a post."""
-
 attempt: Table = Table(
     "pn_attempt",
     metadata,
@@ -204,7 +200,6 @@ attempt: Table = Table(
     Column("outcome", Name(12)),
     Column("reason", OfficerText(), nullable=False, default=""),
     Column("code", Text, nullable=False, default=""),
-    Index("pn_attempt_failed", "delivery", "outcome", sqlite_where=text(NOT_POSTED)),
     comment="Committed before anything is sent: an attempt without an end is in doubt.",
 )
 
@@ -255,7 +250,6 @@ suppression: Table = Table(
     Column("source", Name(16), nullable=False),
     Column("evidence", OfficerText(), nullable=False),
     Column("at", Microseconds, nullable=False),  # from when on nothing is sent
-    Column("expires_at", Microseconds),
     comment="People who must not be written to, on a channel or on all.",
 )
 
@@ -274,13 +268,8 @@ report: Table = Table(
 
 
 def applies(channel: ColumnElement[str], key: ColumnElement[str]) -> ColumnElement[bool]:
-    """Return the condition that a person is suppressed on a channel at the time `now`, a parameter."""
-    lasts = suppression.c.expires_at.is_(None) | (suppression.c.expires_at > bindparam("now"))
-    return exists().where(
-        suppression.c.channel.in_([channel, literal(EVERYWHERE)]),
-        suppression.c.key == key,
-        lasts,
-    )
+    """Return the condition that a person is suppressed on a channel."""
+    return exists().where(suppression.c.channel.in_([channel, literal(EVERYWHERE)]), suppression.c.key == key)
 
 
 channel: Table = Table(
@@ -347,11 +336,6 @@ runner: Table = Table(
     comment="Heartbeats of the processes that deliver.",
 )
 
-COUNTED = (
-    "kind IN ('approved', 'returned', 'rejected', 'second_reading', 'overdue', 'second_reading_overdue', 'clock_set')"
-)
-"""The condition, in the words of its index, that an event is of a kind that metrics count."""
-
 event: Table = Table(
     "pn_event",
     metadata,
@@ -367,7 +351,6 @@ event: Table = Table(
     Column("commitment", Name(64), nullable=False),
     Column("xid", RowNumber, nullable=False, server_default=text("0")),  # the server's number of its transaction
     Index("pn_event_order", "xid", "id"),
-    Index("pn_event_counted", "kind", sqlite_where=text(COUNTED)),
     sqlite_autoincrement=True,  # numbers are never reused
     comment="Who did what and when. Rows are only added. A purge empties body and salt.",
 )

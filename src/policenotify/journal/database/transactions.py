@@ -367,17 +367,13 @@ def _readable(action: Text) -> Iterator[None]:
     """Report a stored value that cannot be read without quoting it, as its own error would."""
     try:
         yield
-    except UnicodeEncodeError:  # of what was given: what is stored was encoded once
+    except (UnicodeEncodeError, OverflowError):  # of what was given: what is stored was encoded once
         raise JournalError(
             Text(
-                "The journal was not {action}: a text holds half a character (a lone surrogate), which "
-                "cannot be stored. Write it again.",
+                "The journal was not {action}: a text holds half a character, or a number is too large. "
+                "Write it again.",
                 action=action,
             )
-        ) from None
-    except OverflowError:  # of a driver; PostgreSQL's own error says the same
-        raise JournalError(
-            Text("The journal was not {action}: a number is too large. Write it again.", action=action)
         ) from None
     except _UNREADABLE as error:
         if isinstance(error, PolicenotifyError):

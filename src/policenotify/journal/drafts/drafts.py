@@ -6,7 +6,7 @@ Every transition is decided under the draft's row lock and recorded by exactly o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -22,7 +22,7 @@ from policenotify.journal.drafts.rows import DraftCounts, columns_of, count_draf
 from policenotify.journal.incidents import reminder_level, store_reminder
 from policenotify.journal.keys import Keys
 from policenotify.journal.pictures import store_pictures
-from policenotify.journal.records import TOLERANCE, NeededApproval, NewPublication, microseconds, span
+from policenotify.journal.records import NeededApproval, NewPublication, microseconds
 from policenotify.model.draft import Draft, DraftState, Review, ReviewVerdict, Revision, approvals, person
 from policenotify.model.message import Message
 from policenotify.translation import Text
@@ -33,7 +33,6 @@ _VERDICTS = {
     ReviewVerdict.REJECT: ("rejected", DraftState.REJECTED),
 }
 _OPEN = tuple(state for state in DraftState if state.is_open)
-_READ = tuple(state for state in DraftState if state.is_read)
 _NOT_AUTHENTICATED = Text(
     "only a reader who is authenticated counts, and on the command line a name is only stated. Read it "
     "in an application with a login."
@@ -54,18 +53,16 @@ class StoredDrafts:
         query = select(_table).where(or_(_table.c.id == name, _table.c.key == name, _table.c.publication == name))
         with self._journal.read() as connection:
             row = connection.execute(query.order_by(_table.c.id).limit(1)).first()
-        return read_draft(row) if row else None
+        return read_draft(row, self._journal.now()) if row else None
 
     def approved_draft(self, key: str, digest: str, to: Sequence[str] = ()) -> Draft | None:
         """Return the open draft of a message whose approval counts for a key and channels, an approved one first."""
         approved = case((_table.c.state == DraftState.APPROVED, 0), else_=1)
         query = select(_table).where(_table.c.for_keys != "", _table.c.typed == digest, _table.c.state.in_(_OPEN))
         with self._journal.read() as connection:
-            now = self._journal.now()
-            found = map(read_draft, connection.execute(query.order_by(approved, _table.c.id.desc())).all())
-        for draft in found:
-            lasts = draft.expires_at is None or draft.expires_at > now
-            if lasts and key.startswith(draft.for_keys) and sorted(draft.to) == sorted(to):
+            rows, now = connection.execute(query.order_by(approved, _table.c.id.desc())).all(), self._journal.now()
+        for draft in (read_draft(row, now) for row in rows):
+            if draft.state.is_open and key.startswith(draft.for_keys) and sorted(draft.to) == sorted(to):
                 return draft
         return None
 
@@ -75,7 +72,9 @@ class StoredDrafts:
         if only_open:
             query = query.where(or_(_table.c.state.in_(_OPEN), _table.c.due_at.is_not(None)))
         with self._journal.read() as connection:
-            return tuple(map(read_draft, connection.execute(query).all()))
+            rows, now = connection.execute(query).all(), self._journal.now()
+        drafts = (read_draft(row, now) for row in rows)
+        return tuple(draft for draft in drafts if not only_open or draft.state.is_open or draft.second_due_at)
 
     def create(
         self,
@@ -100,7 +99,7 @@ class StoredDrafts:
             new = _new(draft, message, author, now, authenticated=authenticated)
             step = _Step(connection, journal.keys, now, replace(new, key=key, for_keys=for_keys, to=tuple(to)))
             if not step.insert():
-                first = read_draft(connection.execute(select(_table).where(_table.c.key == key)).one())
+                first = read_draft(connection.execute(select(_table).where(_table.c.key == key)).one(), now)
                 if first.revisions[-1].digest != message.digest():
                     raise IdempotencyConflict(key, first.id)
                 return first
@@ -227,29 +226,13 @@ class StoredDrafts:
 
     # --- deadlines
 
-    def expire(self) -> tuple[Draft, ...]:
-        """Expire the submitted drafts that no one approved in time. Return those that this call expired."""
-        journal, expired = self._journal, []
-        with journal.read() as connection:
-            at = microseconds(journal.now())
-            late = or_(_table.c.expires_at <= at, _table.c.changed_at > at + span(TOLERANCE))
-            rows = connection.execute(select(_table).where(_table.c.state.in_(_READ), late).order_by(_table.c.id))
-            # `verify` reports the others, and no one can publish them. They must not keep drains from delivering.
-            names = [row.id for row in rows if is_authentic(journal.keys, row)]
-        for name in names:
-            # Another process may have changed it since.
-            with suppress(DraftConflict), self._step(name, is_open=False) as step:
-                if step.has_expired:
-                    step.store(state=DraftState.EXPIRED)
-                    expired.append(step.record(RUNNER, "expired", {}))
-        return tuple(expired)
-
     def owed(self, limit: int | None = None) -> tuple[Draft, ...]:
         """Return the urgent publications whose second reading is owed, the earliest deadline first."""
         with self._journal.read() as connection:
             query = select(_table, reminder_level(_table, self._journal.now())).where(_table.c.due_at.is_not(None))
             rows = connection.execute(query.order_by(_table.c.due_at, _table.c.id).limit(limit)).all()
-        return tuple(replace(read_draft(row), reminders=row.level) for row in rows)
+            now = self._journal.now()
+        return tuple(replace(read_draft(row, now), reminders=row.level) for row in rows)
 
     def counts(self) -> DraftCounts:
         """Return how many drafts wait for a person."""
@@ -287,15 +270,7 @@ class _Step:
     keys: Keys
     now: datetime
     draft: Draft
-    changed_at: int = 0
     authenticated: bool = False
-
-    @property
-    def has_expired(self) -> bool:
-        """True if its time is over, or not to be known because the clock was ahead when it was last changed."""
-        if not self.draft.state.is_read or self.draft.expires_at is None:
-            return False
-        return self.draft.expires_at <= self.now or self.changed_at > microseconds(self.now) + span(TOLERANCE)
 
     def ensure_open(self) -> None:
         """Ensure that it may still be published.
@@ -311,10 +286,6 @@ class _Step:
         if not known.state.is_open:
             raise DraftConflict(
                 known.id, Text("it is {state} already. Write a new one if it is still needed.", state=known.state)
-            )
-        if self.has_expired:
-            raise DraftConflict(
-                known.id, Text("it has expired: no one approved it in time. Write a new one if it is still true.")
             )
 
     def add_review(self, verdict: ReviewVerdict, reader: str, reason: str, *, authenticated: bool) -> None:
@@ -369,7 +340,7 @@ def _lock(connection: Connection, keys: Keys, draft: str, now: datetime) -> _Ste
                 draft=draft,
             )
         )
-    return _Step(connection, keys, now, read_draft(row), row.changed_at, row.authenticated)
+    return _Step(connection, keys, now, read_draft(row, now), row.authenticated)
 
 
 def _new(draft: str, message: Message, author: str, now: datetime, *, authenticated: bool = False) -> Draft:

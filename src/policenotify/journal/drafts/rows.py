@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, Select, and_, delete, func, or_, select,
 
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
+from policenotify.journal.pictures import forget_pictures
 from policenotify.journal.records import microseconds
 from policenotify.journal.tombstones import DIGEST, purged_key, tombstone_of
 from policenotify.model.draft import Draft, DraftState
@@ -62,10 +63,12 @@ def columns_of(keys: Keys, draft: Draft, changed_at: int, *, authenticated: bool
     return {**row, "mac": keys.mac(_MAC, _covered(row))}
 
 
-def read_draft(row: Row[Any]) -> Draft:
-    """Return a draft from its row."""
+def read_draft(row: Row[Any], now: datetime) -> Draft:
+    """Return a draft from its row. It is expired once its time is over, whatever is stored."""
     content = json.loads(row.content)
-    return _document().validate_python({**content, "message": read_message(content["message"])})
+    draft = _document().validate_python({**content, "message": read_message(content["message"])})
+    late = draft.state.is_read and draft.expires_at is not None and draft.expires_at <= now
+    return replace(draft, state=DraftState.EXPIRED) if late else draft
 
 
 def is_authentic(keys: Keys, row: Row[Any]) -> bool:
@@ -121,7 +124,7 @@ def erase_drafts(connection: Connection, keys: Keys, publications: Iterable[str]
     """
     rows = connection.execute(select(_table).where(_table.c.publication.in_(publications))).all()
     for row in rows:
-        draft = read_draft(row)
+        draft = read_draft(row, now)
         left = replace(
             draft,
             key=draft.key and purged_key(keys, draft.key),
@@ -160,6 +163,6 @@ def drafts_to_erase(name: str, publications: Iterable[str]) -> Select[Any]:
 def remove_drafts(connection: Connection, selected: Select[Any]) -> list[str]:
     """Remove these drafts, and return their ids. What was done with them stays in their events, without content."""
     names = sorted(connection.execute(selected.order_by(_table.c.id).with_for_update()).scalars())
-    connection.execute(delete(schema.picture).where(schema.picture.c.owner.in_(names)))
+    forget_pictures(connection, names)
     connection.execute(delete(_table).where(_table.c.id.in_(names)))
     return names

@@ -259,7 +259,7 @@ class Batches:
             if failure is None and limit and not row.halt and meta.stopped(connection, journal.id) is None:
                 try:
                     free = limit if rate is None else free_slots(connection, claimed.channel, rate, now, limit)
-                    people = recipients.take(connection, journal.keys, claimed, free, hold_doubt=hold_doubt, now=now)
+                    people = recipients.take(connection, journal.keys, claimed, free, hold_doubt=hold_doubt)
                     if rate is not None and people:
                         use_slots(connection, claimed.channel, rate, now, len(people))
                 except RateReached as reached:
@@ -365,5 +365,5 @@ def _insert(connection: Connection, row: Row[Any], people: Sequence[int], *, at:
         "mac": batch_mac(connection.get_execution_options()["policenotify_keys"], row.mac, number, people),
     }
     inserted: Any = connection.execute(_ADD, columns).inserted_primary_key
-    store_recipients(connection, row, inserted.id, people, at)
+    store_recipients(connection, row, inserted.id, people)
     return int(inserted.id)

@@ -148,7 +148,7 @@ def store_people(connection: Connection, keys: Keys, addresses: Iterable[str], a
     return numbers
 
 
-def store_recipients(connection: Connection, delivery: Row[Any], batch: int, people: Sequence[int], at: int) -> None:
+def store_recipients(connection: Connection, delivery: Row[Any], batch: int, people: Sequence[int]) -> None:
     """Store people as recipients of a batch, in the order of their numbers.
 
     Those who are known to be suppressed on the channel are stored as suppressed. Of a delivery in doubt, as in a
@@ -156,7 +156,7 @@ def store_recipients(connection: Connection, delivery: Row[Any], batch: int, peo
     """
     of_batch = {"of_list": delivery.id, "of_batch": batch, "doubt": delivery.in_doubt}
     for start in range(0, len(people), _BATCH):
-        chosen = {"people": people[start : start + _BATCH], "channel": delivery.channel, "now": at}
+        chosen = {"people": people[start : start + _BATCH], "channel": delivery.channel}
         connection.execute(_ADD, of_batch | chosen)
 
 
@@ -197,7 +197,7 @@ _TAKE = (
 
 
 def take(
-    connection: Connection, keys: Keys, claimed: ClaimedDelivery, limit: int, *, hold_doubt: bool, now: int
+    connection: Connection, keys: Keys, claimed: ClaimedDelivery, limit: int, *, hold_doubt: bool
 ) -> tuple[Recipient, ...]:
     """Mark the next recipients of a batch for an attempt and decrypt their addresses, none twice in one attempt.
 
@@ -205,7 +205,7 @@ def take(
     suppressed meanwhile are passed over, and with *hold_doubt* those in doubt are held. An address that was erased, or
     does not open in its row, is refused and forgotten, so that the next publication stores it again.
     """
-    values = {**_of(claimed), "attempt": claimed.attempts, "count": limit, "now": now}
+    values = {**_of(claimed), "attempt": claimed.attempts, "count": limit}
     delivery, recipients = claimed.public_id, list[Recipient]()
     while not recipients and (rows := connection.execute(_WAITING, values).all()):
         others = defaultdict[Outcome, list[int]](list)

@@ -12,8 +12,8 @@ from policenotify.errors import NotErasable
 from policenotify.journal.audit import record
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
+from policenotify.journal.database.engine import truncate_log
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.database.vacuum import truncate_log
 from policenotify.journal.lists.recipients import recipient_key
 from policenotify.journal.persons.suppressions import release, suppression_of
 from policenotify.journal.records import moment, outcome_of

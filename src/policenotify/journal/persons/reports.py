@@ -17,29 +17,16 @@ from policenotify.errors import Blocked
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.persons.suppressions import release_expired, suppress
+from policenotify.journal.persons.suppressions import suppress
 from policenotify.journal.persons.tokens import PersonToken, read_token
 from policenotify.journal.records import MASS_REFUSAL, ClaimedDelivery, microseconds, span
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.person import Reported, ReportResult, Source
-from policenotify.translation import AnyText, Text
+from policenotify.translation import Text
 
 KEPT: Final = timedelta(days=30)
 """How long reports are kept. Two of an address that does not exist count only within this time."""
-
-SOFT_DAYS: Final = 3
-"""Days with a returned mail that suppress a person for a while.
-
-By default listmonk blocks after one hard bounce and never for soft ones, and Mailman 3 disables after five points, one
-a day at most. A warning is worth more than a newsletter, so a day counts once, and the suppression ends by itself.
-"""
-
-SOFT_WITHIN: Final = timedelta(days=10)
-"""The time within which they count."""
-
-SOFT_FOR: Final = timedelta(days=30)
-"""How long they suppress."""
 
 RECIPIENT: Final = "recipient"
 """The actor of events that a person causes who leaves."""
@@ -106,9 +93,9 @@ class Reports:
     ) -> ReportResult:
         """Record a report about a person, and suppress the person if it is enough.
 
-        A complaint is enough. An address that does not exist must be reported on two days, and an address that took
-        nothing for now on three days of ten. Reports of a delivery that concern so many of its people that they must be
-        a fault of the server are remembered, and suppress no one.
+        A complaint is enough. An address that does not exist must be reported on two days. One that took nothing for
+        now is only remembered: the next warning may arrive. Reports of a delivery that concern so many of its people
+        that they must be a fault of the server suppress no one either.
 
         Args:
             token: The token.
@@ -125,24 +112,23 @@ class Reports:
                 return ReportResult.UNKNOWN
             now, status = self._journal.now(), status[:_MOST_STATUS]
             connection.execute(_old_reports(now))
-            release_expired(connection, now)
             if not schema.insert_new(connection, _report, [_columns(row, now, named.person, kind, status)]):
                 return ReportResult.REPEATED
             body = {"recipient": named.person, "report": kind, "status": status}
             record_delivery(connection, row, now, "reported", body, actor=NETWORK)
             code = f" ({status})" if status else ""
             if kind == "complaint":
-                source, until = Source.COMPLAINT, None
-                evidence: AnyText = Text(
+                source = Source.COMPLAINT
+                evidence = Text(
                     "A complaint{code} about publication {publication}.", code=code, publication=row.publication
                 )
-            elif (proof := _proof(connection, row, named.person, now, code)) is not None:
-                source, (evidence, until) = Source.BOUNCE, proof
+            elif kind == "gone" and _is_gone(connection, row, named.person):
+                source, evidence = Source.BOUNCE, _twice_gone(code)
             else:
                 _warn(connection, row)
                 return ReportResult.REMEMBERED
             person = {"channel": row.channel, "keys": [named.person], "actor": NETWORK}
-            newly = suppress(connection, now, source=source, evidence=evidence, until=until, **person)
+            newly = suppress(connection, now, source=source, evidence=evidence, **person)
             return ReportResult.SUPPRESSED if newly else ReportResult.REMEMBERED
 
 
@@ -162,7 +148,7 @@ def record_refusals(connection: Connection, settled: Row[Any], now: datetime, *,
         schema.insert_new(connection, _report, [_columns(settled, now, row.key, _REFUSED, row.code) for row in gone])
     if not gone or not _is_plausible(connection, settled.id):
         return
-    again = [row.key for row in gone if _proof(connection, settled, row.key, now)]
+    again = [row.key for row in gone if _is_gone(connection, settled, row.key)]
     evidence, source = _twice_gone(), Source.BOUNCE
     suppress(connection, now, channel=settled.channel, keys=again, source=source, evidence=evidence, actor=NETWORK)
 
@@ -218,24 +204,15 @@ def _count(connection: Connection, delivery: int, *states: Outcome, at_most: int
     return connection.execute(select(func.count()).select_from(of_them.limit(at_most).subquery())).scalar_one()
 
 
-def _proof(
-    connection: Connection, delivery: Row[Any], key: str, now: datetime, code: str = ""
-) -> tuple[AnyText, datetime | None] | None:
-    """Return what proves that a person is not to be written to on a channel, and until when. None: nothing does."""
+def _is_gone(connection: Connection, delivery: Row[Any], key: str) -> bool:
+    """Return True if a person was reported on two days, on this channel, as not existing."""
     of_person = select(_report).where(_report.c.key == key, _report.c.channel == delivery.channel)
-    rows = [row for row in connection.execute(of_person).all() if _is_plausible(connection, row.delivery)]
-    gone = [row.at for row in rows if row.kind in {_REFUSED, "gone"}]
-    if gone and max(gone) - min(gone) >= _DAY:
-        return _twice_gone(code), None
-    lately = microseconds(now - SOFT_WITHIN)
-    if len({row.at // _DAY for row in rows if row.kind in {"soft", "gone"} and row.at > lately}) >= SOFT_DAYS:
-        return Text(
-            "Mail came back on {soft_days} days of {days}{code}.", soft_days=SOFT_DAYS, days=SOFT_WITHIN.days, code=code
-        ), now + SOFT_FOR
-    return None
+    gone = of_person.where(_report.c.kind.in_([_REFUSED, "gone"]))
+    days = [row.at for row in connection.execute(gone).all() if _is_plausible(connection, row.delivery)]
+    return bool(days) and max(days) - min(days) >= _DAY
 
 
-def _twice_gone(code: str = "") -> AnyText:
+def _twice_gone(code: str = "") -> Text:
     return Text("Reported on two days: this recipient does not exist{code}.", code=code)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, select, true, update
 
-from policenotify.journal.audit import RUNNER, record
+from policenotify.journal.audit import record
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.lists.recipients import recipient_key
@@ -18,6 +17,7 @@ from policenotify.model.person import Source, Suppression
 from policenotify.translation import AnyText
 
 _SHOWN: Final = 12  # characters of a key that tell recipients apart
+_WEIGHTS: Final = [*Source]
 _table, _report = schema.suppression, schema.report
 
 
@@ -32,14 +32,10 @@ class Suppressions:
         query = select(_table)
         if channel is not None:
             query = query.where(_table.c.channel.in_([channel, schema.EVERYWHERE]))
-        now = microseconds(self._journal.now())
         with self._journal.read() as connection:
-            rows = connection.execute(query.order_by(_table.c.channel, _table.c.key)).all()
-        return tuple(suppression_of(row) for row in rows if row.expires_at is None or row.expires_at > now)
+            return tuple(map(suppression_of, connection.execute(query.order_by(_table.c.channel, _table.c.key))))
 
-    def add(
-        self, address: str, channel: str | None, actor: str, *, evidence: str, until: datetime | None = None
-    ) -> bool:
+    def add(self, address: str, channel: str | None, actor: str, *, evidence: str) -> bool:
         """Stop writing to a person, at once, by a decision of the service.
 
         Args:
@@ -47,7 +43,6 @@ class Suppressions:
             channel: The channel's name. `None` stands for all.
             actor: Who decided it.
             evidence: Why, without the address.
-            until: When it ends by itself.
 
         Returns:
             False if the person was suppressed so, or for a weightier reason, already.
@@ -62,7 +57,6 @@ class Suppressions:
                 source=Source.OPERATOR,
                 evidence=evidence,
                 actor=actor,
-                until=until,
             )
 
     def release(self, channel: str | None, recipient: str | None, actor: str) -> int:
@@ -95,7 +89,6 @@ def suppression_of(row: Row[Any]) -> Suppression:
         source=Source(row.source),
         evidence=row.evidence,
         since=moment(row.at),
-        until=None if row.expires_at is None else moment(row.expires_at),
     )
 
 
@@ -108,38 +101,31 @@ def suppress(
     source: Source,
     evidence: AnyText,
     actor: str,
-    until: datetime | None = None,
 ) -> bool:
     """Store that some people are not written to from now on. Repeating it changes nothing.
 
     Returns:
-        False if all were suppressed so already, for a reason that weighs as much, and for as long.
+        False if all were suppressed so already, for a reason that weighs as much.
     """
-    name, expires_at = channel or schema.EVERYWHERE, None if until is None else microseconds(until)
-    columns = {"source": source.value, "evidence": evidence, "at": microseconds(now), "expires_at": expires_at}
+    name = channel or schema.EVERYWHERE
+    columns = {"source": source.value, "evidence": evidence, "at": microseconds(now)}
     newly = [key for key in keys if _store(connection, {"channel": name, "key": key, **columns})]
     if newly:
-        body = {"recipients": newly, "source": source.value, "until": expires_at}
+        body = {"recipients": newly, "source": source.value}
         record(connection, now, actor, "suppressed", body, channel=name)
     return bool(newly)
 
 
 def _store(connection: Connection, row: Mapping[str, Any]) -> bool:
-    """Store a suppression, unless one holds that weighs more, or as much for as long. Return whether it was stored."""
+    """Store a suppression, unless one holds that weighs as much. Return whether it was stored."""
     if schema.insert_new(connection, _table, [row]):
         return True
     same = and_(_table.c.channel == row["channel"], _table.c.key == row["key"])
-    stored = connection.execute(select(_table).where(same).with_for_update()).one()
-    lasts = stored.expires_at is None or stored.expires_at > row["at"]
-    if lasts and _rank(row["source"], row["expires_at"]) <= _rank(stored.source, stored.expires_at):
+    stored = connection.execute(select(_table.c.source).where(same).with_for_update()).scalar_one()
+    if _WEIGHTS.index(Source(row["source"])) <= _WEIGHTS.index(Source(stored)):
         return False
     connection.execute(update(_table).where(same).values(row))
     return True
-
-
-def _rank(source: str, expires_at: int | None) -> tuple[int, float]:
-    """Return how much a suppression weighs, then how long it lasts."""
-    return [*Source].index(Source(source)), math.inf if expires_at is None else expires_at
 
 
 def release(connection: Connection, now: datetime, found: ColumnElement[bool], actor: str) -> int:
@@ -151,8 +137,3 @@ def release(connection: Connection, now: datetime, found: ColumnElement[bool], a
         keys = [row.key for row in rows if row.channel == channel]
         record(connection, now, actor, "released", {"recipients": keys}, channel=channel)
     return len(rows)
-
-
-def release_expired(connection: Connection, now: datetime) -> None:
-    """End the suppressions whose time is over."""
-    release(connection, now, _table.c.expires_at <= microseconds(now), RUNNER)
