@@ -1,26 +1,24 @@
 """The part that X, Mastodon and Bluesky share.
 
-HTTP answers and their meaning, secrets that expire, the owner of credentials, and chains of replies.
+HTTP answers and their meaning, the owner of credentials, and chains of replies.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 from policenotify import transport
 from policenotify.channel import PostRef, StateStore
-from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable, Unconfirmed
+from policenotify.errors import ChannelError, JournalError, Refused, Unavailable, Unconfirmed
 from policenotify.networks import load
-from policenotify.networks._rules import AnswerRule, judge
 from policenotify.translation import AnyText, Text
 from policenotify.transport import error_for_status, quoted
 
@@ -102,23 +100,77 @@ class HttpAnswer:
         return transport.clock_skew(self.headers, now=now)
 
 
-def open_session(
-    rewrite: Callable[[str], str], timeout: float | tuple[float, float], *, plain: bool, keep: bool = False
-) -> PostSession:
-    """Open a session of `requests`. See `PostSession`.
+@dataclass(frozen=True, slots=True)
+class AnswerRule:
+    """What some answers mean.
+
+    Attributes:
+        error: The error that the channel raises.
+        reason: What happened. `{where}` stands for the server's name, and `{words}` for its own words after a colon, or
+            for the full stop.
+        remedy: What to do now. May be empty.
+        statuses: The rule is about these. None: about any.
+        phrases: Words in lower case, one of which must stand in the answer. None: any answer of such a status.
+        own: It is only about answers of the network itself, and not of a proxy before it.
+        fallback: See `Refused`.
+        whole_channel: See `Unavailable`.
+        wait: How long to wait if the answer names no time.
+    """
+
+    error: type[ChannelError]
+    reason: Text
+    remedy: AnyText = ""
+    statuses: Container[int] | None = None
+    phrases: tuple[str, ...] = ()
+    own: bool = False
+    fallback: Literal["standalone", "prepare", "distinct"] | None = None
+    whole_channel: bool = False
+    wait: timedelta | None = None
+
+    def fits(self, answer: HttpAnswer) -> bool:
+        """Return True if it is about this answer."""
+        return (
+            (self.statuses is None or answer.status in self.statuses)
+            and (answer.from_network or not self.own)
+            and (not self.phrases or any(phrase in answer.phrases for phrase in self.phrases))
+        )
+
+    def judgement(self, answer: HttpAnswer, *, now: datetime, where: AnyText = "") -> ChannelError:
+        """Return the error for an answer that it fits."""
+        reason = self.reason.filled(where=where, words=quoted(answer.message))
+        if self.error is Refused:
+            return Refused(reason, remedy=self.remedy, code=answer.code, fallback=self.fallback)
+        at = answer.retry_at(now) or (now + self.wait if self.wait else None)
+        if self.error is Unavailable:
+            return Unavailable(
+                reason, remedy=self.remedy, code=answer.code, retry_at=at, whole_channel=self.whole_channel
+            )
+        if self.error is Unconfirmed:
+            return Unconfirmed(reason, remedy=self.remedy, code=answer.code, retry_at=at)
+        return self.error(reason, remedy=self.remedy, code=answer.code)
+
+
+def judge(
+    answer: HttpAnswer, rules: Sequence[AnswerRule], *, now: datetime, where: AnyText = ""
+) -> ChannelError | None:
+    """Return what an answer means by the first rule that fits it, or `None` if none does.
 
     Args:
-        rewrite: Turns a library's address of a call into the one to call.
-        timeout: Seconds for a connection and for the whole answer: one number for both, or two.
-        plain: The server is reached by plain http, on this machine.
-        keep: Its connections stay open. A server may close a waiting one just as the next call goes out, and a post
-            would be in doubt for nothing.
+        answer: The answer.
+        rules: In the order in which they are tried.
+        now: The time, for answers that give a delay.
+        where: The server's name in an officer's words.
     """
-    session: PostSession = load("policenotify.networks._requests").PostSession(rewrite, timeout, plain=plain)
-    session.headers["User-Agent"] = "policenotify"
-    if not keep:
-        session.headers["Connection"] = "close"  # RFC 9112, section 9.6
-    return session
+    rule = next((each for each in rules if each.fits(answer)), None)
+    return rule.judgement(answer, now=now, where=where) if rule else None
+
+
+def open_session(
+    timeout: float | tuple[float, float], *, plain: bool, rewrite: Callable[[str], str] = str, keep: bool = False
+) -> PostSession:
+    """Open a session of `requests`. See `PostSession`."""
+    kind: type[PostSession] = load("policenotify.networks._requests").PostSession
+    return kind(timeout, plain=plain, rewrite=rewrite, keep=keep)
 
 
 def parse_json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
@@ -178,124 +230,6 @@ def _judge_any(answer: HttpAnswer, *, now: datetime, where: AnyText, setting: st
     )
 
 
-# --- secrets that expire
-
-
-@dataclass(frozen=True, slots=True)
-class StoredSecret:
-    """A secret, as it is stored.
-
-    Attributes:
-        owner: The channel's account, and what else it depends on. A secret with another owner is replaced.
-    """
-
-    owner: str
-
-
-SecretT = TypeVar("SecretT", bound=StoredSecret)
-AnswerT = TypeVar("AnswerT", bound=HttpAnswer)
-
-
-class RotatingSecret(ABC, Generic[SecretT, AnswerT]):
-    """A secret that expires, shared by all processes of the installation.
-
-    A renewal may use the stored secret up, and networks ration logins. So only the holder of the lease renews it, and
-    the new secret is stored before it is used.
-
-    Args:
-        kind: The secret's dataclass, with fields of text.
-        owner: The present owner.
-        store: The place of the secret.
-        lease: Seconds that another process may take to renew it.
-    """
-
-    name: ClassVar[str]
-    """The secret's name in the store."""
-    label: ClassVar[AnyText]
-    """The secret's name in errors, at the beginning of a sentence."""
-
-    def __init__(self, kind: type[SecretT], *, owner: str, store: StateStore, lease: float) -> None:
-        self._kind = kind
-        self._owner = owner
-        self._store = store
-        self._lease = lease
-        self._unsaved: SecretT | None = None
-
-    @abstractmethod
-    def _renewed(self, known: SecretT | None) -> SecretT:
-        """Get a new secret from the network, by means of the stored one if there is one."""
-
-    @abstractmethod
-    def _is_expired(self, answer: AnswerT) -> bool:
-        """Return True if the network did not accept the secret of a call."""
-
-    def current(self) -> SecretT:
-        """Return the stored secret, or a new one.
-
-        Raises:
-            Blocked: The network does not accept the credentials.
-            Unavailable: The network could not be asked, or the secret not be stored.
-        """
-        try:
-            secret, _ = self._load()
-        except JournalError:
-            raise self._not_renewed() from None
-        return secret or self._renew(None)
-
-    def ask(self, call: Callable[[SecretT], AnswerT]) -> AnswerT:
-        """Make a call with the secret. If it has expired, renew it and repeat, once.
-
-        Raises:
-            ChannelError: See `current`, and the call itself.
-        """
-        secret = self.current()
-        answer = call(secret)
-        return call(self._renew(secret)) if self._is_expired(answer) else answer
-
-    def _load(self) -> tuple[SecretT | None, int | None]:
-        stored = self._store.load(self.name)
-        if stored is None:
-            return None, None
-        try:
-            secret = self._kind(**json.loads(stored.value))
-        except (ValueError, TypeError):  # stored by another release
-            return None, stored.version
-        return (secret if secret.owner == self._owner else None), stored.version
-
-    def _renew(self, stale: SecretT | None) -> SecretT:
-        try:
-            with self._store.lease(self.name, seconds=self._lease):
-                stored, version = self._load()
-                if stored is not None and stored != stale:  # another process renewed it first
-                    return stored
-                return self._replace(stored, version)
-        except JournalError:
-            raise self._not_renewed() from None
-
-    def _replace(self, stored: SecretT | None, version: int | None) -> SecretT:
-        try:
-            fresh = self._unsaved or self._renewed(stored)
-        except Blocked:
-            other, _ = self._load()  # our lease ran out, and another process used the old secret up
-            if other is None or other == stored:
-                raise
-            return other
-        self._unsaved = fresh  # if the store fails now, the next call stores it: the old secret is used up
-        saved = self._store.compare_and_swap(self.name, json.dumps(asdict(fresh)), version=version)
-        self._unsaved = None
-        return fresh if saved else self._load()[0] or fresh
-
-    def _not_renewed(self) -> Unavailable:
-        return Unavailable(
-            Text(
-                "{label} was not renewed: another process holds it for too long, or it cannot be stored. "
-                "Nothing was posted.",
-                label=self.label,
-            ),
-            remedy=Text("It will be tried again."),
-        )
-
-
 # --- owners
 
 
@@ -313,19 +247,20 @@ def verify_owner(store: StateStore, seal: str, ask: Callable[[], str]) -> str:
     Args:
         store: The place of the answer.
         seal: A fingerprint of account and credentials.
-        ask: Ask the network, and return the id. An empty one is not stored.
+        ask: Ask the network, and return the id.
 
     Raises:
         ChannelError: See *ask*.
-        JournalError: The store cannot be read.
     """
-    stored = store.load(_OWNER)
+    stored = None
+    with suppress(JournalError):  # without the store it is only asked each time
+        stored = store.load(_OWNER)
     known, _, account_id = stored.value.rpartition(" ") if stored else ("", "", "")
     if known == seal:
         return account_id
-    if account_id := ask():
-        with suppress(JournalError):  # else it is only asked again
-            store.compare_and_swap(_OWNER, f"{seal} {account_id}", version=stored.version if stored else None)
+    account_id = ask()
+    with suppress(JournalError):
+        store.compare_and_swap(_OWNER, f"{seal} {account_id}", version=stored.version if stored else None)
     return account_id
 
 

@@ -141,22 +141,18 @@ class Gateway:
     template: str = field(repr=False)
     number_format: NumberFormat
 
-    def url_for(
-        self, numbers: Sequence[str], *, gsm: bool, segments: int, fields: Sequence[tuple[str, str]] = ()
-    ) -> str:
+    def url_for(self, number: str, *, gsm: bool, segments: int, fields: Sequence[tuple[str, str]] = ()) -> str:
         """Return the URL that sends one text.
 
         Args:
-            numbers: In E.164. With several, the gateway's answer must cover each.
+            number: In E.164.
             gsm: The text is in the alphabet of GSM 03.38.
             segments: The number of its segments.
             fields: Further names and values, for a URL that spells the call itself.
         """
-        start = {"auto": 0, "+": 0, "00": 1, "bare": 1}[self.number_format]
-        written = [quote(f"{'00' if self.number_format == '00' else ''}{number[start:]}") for number in numbers]
-        url = self.template.replace("{recipient}", "/".join(written))
-        if len(numbers) > 1:
-            url = _with(url, "batch=yes")
+        form = self.number_format
+        written = number if form == "+" else f"{'00' if form == '00' else ''}{number[1:]}"
+        url = self.template.replace("{recipient}", quote(written))
         for name, value in fields:
             url = _with(url, f":{quote(name, safe='')}={quote(value, safe='')}")
         url = url.replace(_CODING, "0" if gsm else "2")

@@ -72,7 +72,7 @@ class Apprise:
         unencrypted: bool = False
         """Allow calls without encryption, in a network of your own."""
         timeout: CallSeconds = 10.0
-        """Seconds to wait for a connection, and again for the whole answer. Services that are not called by HTTP
+        """Seconds to wait for a connection, and again for the answer. Services that are not called by HTTP
         (MQTT, SMPP, XMPP) have the limits of their plugin."""
 
     def __init__(self, options: Options, services: Services) -> None:
@@ -96,7 +96,6 @@ class Apprise:
         self._timeout = options.timeout
         self._clock = services.clock
         self._service: Any = None
-        self._session: Any = None
         self._capabilities: Capabilities | None = None
 
     def __repr__(self) -> str:
@@ -150,7 +149,7 @@ class Apprise:
             ChannelError: See `Channel.send`.
         """
         service, text, title = self._open(), str(request.body["text"]), str(request.body["title"])
-        answer = load_service().send(service, text, self._session, title=title, plain_text=True)
+        answer = load_service().send(service, text, title=title, plain_text=True)
         if answer.accepted:
             return PostRef(account=self.account, id=request.key)
         raise judge(answer, where=self._name(), now=self._clock.now())
@@ -170,7 +169,6 @@ class Apprise:
     def close(self) -> None:
         """Release the service. May be called twice."""
         if self._service is not None:
-            self._session.close()
             with load_service().hush():  # some plugins log out when they are deleted
                 self._service = None
 
@@ -189,7 +187,7 @@ class Apprise:
                     ),
                     remedy=Text("Make a channel for each, and give them labels."),
                 )
-            self._service, self._session = service, module.open_session(url, timeout=self._timeout)
+            self._service = service
         return self._service
 
 

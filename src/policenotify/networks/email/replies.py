@@ -10,17 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from smtplib import SMTPAuthenticationError, SMTPException, SMTPNotSupportedError, SMTPResponseException
 from smtplib import SMTPServerDisconnected as Disconnected
-from typing import Final, Literal, NamedTuple, Self, TypeAlias
+from typing import Final, Literal, Self, TypeAlias
 
 from policenotify.channel import RecipientOutcome
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable
 from policenotify.formats.mail_report import FULL, GONE, names_full_mailbox, names_unknown_user
-from policenotify.networks._bounds import ADDRESS, redact
+from policenotify.networks._redact import redact
 from policenotify.translation import AnyText, Text
 from policenotify.transport import quoted, why_unreachable
 
 _ENHANCED = re.compile(r"^([245]\.\d{1,3}\.\d{1,3})(?!\d)[\s:-]*", re.MULTILINE)  # RFC 2034, section 4
-_ADDRESS = re.compile(rf"<?{ADDRESS}>?")
 _MAX_BYTES = 8_000  # of a reply: 2000 characters
 _MAX_TEXT = 160  # characters of a reply that are repeated
 _NO_LOGIN = Text("The mail server does not accept our login.")
@@ -29,20 +28,6 @@ _CHECK_LOGIN = Text("Check user and password in the channel's url, then: policen
 
 Command: TypeAlias = Literal["sender", "recipient", "content"]
 """What a reply answers: the sender's address, the recipient's, or the mail."""
-
-
-class Private(NamedTuple):
-    """The values that a server's text must not show: our addresses and user, the recipient's address, our password."""
-
-    names: tuple[str, ...] = ()
-    address: str = ""
-    password: str = ""
-
-    def mask(self, text: str) -> str:
-        """Return a line without these values and without mail addresses."""
-        local = self.address.partition("@")[0]
-        names = (*(name.partition("@")[0] for name in self.names), local, self.password)
-        return redact(text, names, _ADDRESS, pieces=(local, self.address, self.password))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +49,16 @@ class Reply:
     about: str = ""
 
     @classmethod
-    def of(cls, to: Command, number: int, text: bytes, private: Private) -> Self:
-        """Parse a reply, and remove private values from its text."""
+    def of(cls, to: Command, number: int, text: bytes, private: Sequence[str]) -> Self:
+        """Parse a reply, and remove private values, and what stands before their `@`, from its text."""
         words = text[:_MAX_BYTES].decode("utf-8", "replace")
         match = _ENHANCED.search(words)
         enhanced = match[1] if match else ""
         if number < 400:  # nobody reads it
             return cls(to, number, enhanced)
         line = " ".join(_ENHANCED.sub("", words).split())
-        return cls(to, number, enhanced, private.mask(line)[:_MAX_TEXT], _case(to, number, enhanced, line))
+        values = (*private, *(each.partition("@")[0] for each in private))
+        return cls(to, number, enhanced, redact(line, values)[:_MAX_TEXT], _case(to, number, enhanced, line))
 
     @property
     def code(self) -> str:
@@ -214,16 +200,11 @@ _BLOCKING: Final[Sequence[tuple[type[Exception], Text, Text]]] = (
 )
 
 
-def not_opened(error: Exception, private: Private) -> ChannelError:
-    """Return the error of a session that could not be opened. Nothing was sent.
-
-    Args:
-        error: Raised by smtplib or the network.
-        private: Values to remove from a reply.
-    """
+def not_opened(error: Exception, user: str) -> ChannelError:
+    """Return the error of a session that could not be opened by smtplib for this user. Nothing was sent."""
     code = type(error).__name__
     if isinstance(error, SMTPResponseException):
-        return _rejected(error, private)
+        return _rejected(error, user)
     for kind, reason, remedy in _BLOCKING:
         if isinstance(error, kind):
             return Blocked(reason, code=code, remedy=remedy)
@@ -249,11 +230,12 @@ def not_opened(error: Exception, private: Private) -> ChannelError:
     )
 
 
-def _rejected(error: SMTPResponseException, private: Private) -> ChannelError:
+def _rejected(error: SMTPResponseException, user: str) -> ChannelError:
     raw = error.smtp_error
-    reply = Reply.of("sender", error.smtp_code, raw if isinstance(raw, bytes) else str(raw).encode(), private)
-    words = quoted(reply.text)
-    if reply.about == "login" or (isinstance(error, SMTPAuthenticationError) and not reply.for_now):
+    reply = Reply.of("sender", error.smtp_code, raw if isinstance(raw, bytes) else str(raw).encode(), (user,))
+    login = isinstance(error, SMTPAuthenticationError)
+    words = quoted("" if login else reply.text)  # which may repeat the password, in base64
+    if reply.about == "login" or (login and not reply.for_now):
         return Blocked(_NO_LOGIN, code=reply.code, remedy=_CHECK_LOGIN)
     if reply.final:
         remedy = Text("Ask its operator whether this machine may send mail, then: policenotify doctor")

@@ -18,19 +18,17 @@ from policenotify.errors import (
 )
 from policenotify.model.lifecycle import Stage
 from policenotify.networks._http import HttpAnswer, deleted_parent, fingerprint, is_connected, newest_connected
-from policenotify.networks.mastodon.api import Api
+from policenotify.networks.mastodon.api import Api, without_side_effects
 from policenotify.networks.mastodon.instance import Instance, InstanceCache
 from policenotify.networks.mastodon.post import (
     VISIBILITY,
     StatusBody,
     Visibility,
     check,
-    check_media,
     is_id,
     ref_of,
     upload,
 )
-from policenotify.networks.mastodon.rules import without_side_effects
 from policenotify.networks.mastodon.timeline import Timeline
 from policenotify.networks.options import CallSeconds, ChannelOptions, Handle, Secret, SecureUrl
 from policenotify.text import graphemes
@@ -78,7 +76,7 @@ class Mastodon:
     """
 
     discovers_capabilities = True
-    default_capabilities: ClassVar[Capabilities] = Instance(software="mastodon", major=4).capabilities("")
+    default_capabilities: ClassVar[Capabilities] = Instance(major=4).capabilities("")
 
     class Options(ChannelOptions):
         """An account on a server."""
@@ -99,7 +97,7 @@ class Mastodon:
         sensitive: tuple[Category, ...] = ()
         """Categories whose pictures are shown on a click only."""
         timeout: CallSeconds = 20.0
-        """Seconds to wait for the whole answer. For a connection, 5 at the most."""
+        """Seconds to wait for the answer. For a connection, 5 at the most."""
 
         @field_validator("server")
         @classmethod
@@ -181,8 +179,8 @@ class Mastodon:
         """Post it, with its key. See `SupportsSend.send`.
 
         Raises:
-            Refused: With `fallback="prepare"`: only its pictures are gone, or the post that it replies to has been
-                deleted since it was prepared.
+            Refused: With `fallback="prepare"`: perhaps only its pictures are gone, or the post that it replies to has
+                been deleted since it was prepared.
         """
         status = StatusBody.model_validate(request.body)
         self._check_thread(status)
@@ -195,14 +193,7 @@ class Mastodon:
         )
         if not answer.ok:
             raise self._refusal(status, answer)
-        ref = self._ref(answer)
-        if self._is_hidden(ref):
-            raise Unconfirmed(
-                Text("The server accepted the post, but does not show it. A spam filter drops posts silently."),
-                code="200",
-                remedy=Text("If it is not found later, ask the server's administrators."),
-            )
-        return ref
+        return self._ref(answer)
 
     def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
         """Look the post up on our own timeline. See `SupportsLookup.find`."""
@@ -228,7 +219,6 @@ class Mastodon:
         if answer.missing:
             raise Refused(Text("The post is no longer there; nothing was edited."), code=answer.code)
         if not answer.ok:
-            check_media(status.media, answer, self._api)
             raise self._api.error(answer)
         return self._ref(answer)
 
@@ -269,21 +259,12 @@ class Mastodon:
         Mastodon refuses such a reply, and makes the replies of a deleted post stand alone. Other servers accept one
         that no reader finds.
         """
-        if status.in_reply_to_id is None or self._instances.known().software == "mastodon":
+        if status.in_reply_to_id is None or self._instances.known().major:
             return
         with without_side_effects(Text("looking for the post to answer")):
             connected = is_connected(status.in_reply_to_id, self._timeline.parent_of)
         if not connected:
             raise deleted_parent("404")
-
-    def _is_hidden(self, ref: PostRef) -> bool:
-        """Return True if Mastodon does not show a post: its spam filter invents statuses, and a copy may be late."""
-        if self._instances.known().software != "mastodon":
-            return False
-        try:
-            return self._timeline.is_deleted(ref.id)
-        except ChannelError:  # that it cannot be read now proves nothing: the answer was good
-            return False
 
     def _refusal(self, status: StatusBody, answer: HttpAnswer) -> ChannelError:
         """Return the error of a post that was not accepted."""
@@ -292,7 +273,9 @@ class Mastodon:
                 deleted = self._timeline.is_deleted(status.in_reply_to_id)
             if deleted:
                 return deleted_parent("404")
-        if answer.missing and self._instances.known().software == "mastodon":  # its answer to a key that it knows
+        if answer.missing and self._instances.known().major:  # its answer to a key that it knows
             return Refused(Text("It was published before, and has been deleted on Mastodon since."), code=answer.code)
-        check_media(status.media, answer, self._api)
-        return self._api.error(answer)
+        error = self._api.error(answer)
+        if isinstance(error, Refused) and status.media:  # it may be about the pictures alone
+            error.fallback, error.remedy = "prepare", Text("It will be prepared again.")
+        return error

@@ -14,10 +14,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue
 from policenotify.channel import Picture, Post, PostRef
 from policenotify.errors import Refused, Unavailable, Unconfirmed
 from policenotify.model.lifecycle import Stage
-from policenotify.networks._http import HttpAnswer
-from policenotify.networks.mastodon.api import Api
+from policenotify.networks.mastodon.api import Api, without_side_effects
 from policenotify.networks.mastodon.instance import Instance
-from policenotify.networks.mastodon.rules import without_side_effects
 from policenotify.translation import Text
 
 Visibility = Literal["public", "unlisted", "private"]
@@ -128,12 +126,8 @@ class StatusBody(BaseModel):
         """The body of a request."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
-    def may_be(self, shown: Mapping[str, Any], *, ids_stay: bool) -> bool | None:
+    def may_be(self, shown: Mapping[str, Any]) -> bool | None:
         """Compare pictures and parent with those of a status on our timeline.
-
-        Args:
-            shown: The status as the server shows it.
-            ids_stay: A picture has the same id in the status as after its upload.
 
         Returns:
             `True` if it shows the same uploads, `False` if it is another post, `None` if the text must be compared.
@@ -141,17 +135,19 @@ class StatusBody(BaseModel):
         ours = {each.id for each in self.media}
         listed = shown.get("media_attachments")
         theirs = [str(each.get("id")) for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
-        if ours and (ids_stay or ours.intersection(theirs)):
+        if ours:
             return bool(ours.intersection(theirs))
         parent = shown.get("in_reply_to_id")
-        same = len(ours) == len(theirs) and parent in {None, self.in_reply_to_id}  # some drop a deleted parent
+        same = not theirs and parent in {None, self.in_reply_to_id}  # some drop a deleted parent
         return None if same else False
 
     def reads_as(self, shown: Mapping[str, Any]) -> bool:
         """Return True if a shown status has this text and content warning."""
-        text = plain(shown["text"]) if "text" in shown else plain_html(str(shown.get("content", "")))
         warning = plain(str(shown.get("spoiler_text") or ""))
-        return (text, warning) == (plain(self.status), plain(self.spoiler_text or ""))
+        return (plain_html(str(shown.get("content", ""))), warning) == (
+            plain(self.status),
+            plain(self.spoiler_text or ""),
+        )
 
 
 def plain(text: str) -> str:
@@ -188,26 +184,3 @@ def upload(picture: Picture, api: Api) -> str:
         if not is_id(media):
             raise Unconfirmed(Text("Mastodon's answer to the picture cannot be read."), code=answer.code)
     return str(media)
-
-
-def check_media(media: Sequence[UploadedPicture], refusal: HttpAnswer, api: Api) -> None:
-    """Raise if a post was refused because of its pictures.
-
-    Raises:
-        Refused: With `fallback="prepare"`: a picture does not exist any more.
-        Unavailable: A picture is not ready yet, or the server could not be asked.
-    """
-    if not refusal.refused or refusal.status not in {400, 422}:
-        return
-    for each in media:
-        with without_side_effects(Text("asking for the post's pictures")):
-            answer = api.ask("media", each.id)
-        if answer.status in _AT_WORK:
-            raise Unavailable(_TOO_EARLY, code=refusal.code, remedy=Text("It will be tried again."))
-        if answer.missing:
-            raise Refused(
-                Text("Mastodon refused the post's pictures, not the post: they are not there any more."),
-                code=refusal.code,
-                remedy=Text("It will be prepared again."),
-                fallback="prepare",
-            )

@@ -292,8 +292,7 @@ class Crashing:
 def test_a_plugin_that_crashes_is_judged_by_what_it_had_done(
     error: Exception, *, called: bool, sent: bool, kind: type[ChannelError]
 ) -> None:
-    with service.open_session("crash://", timeout=1.0) as session:
-        answer = service.send(Crashing(error, called=called, sent=sent), "x", session)
+    answer = service.send(Crashing(error, called=called, sent=sent), "x")
     problem = judge(answer, where="It", now=FakeClock().now())
     assert type(problem) is kind
     assert "s3cret" not in f"{problem!r} {answer!r}"

@@ -188,8 +188,8 @@ def test_a_receiver_that_names_the_id_it_knows_has_the_post(
     [
         (Answer.json({"error": "headline too long"}, 422), "refused the post: headline too long."),
         (Answer(422, b"unknown area", {"Content-Type": "text/plain"}), "refused the post: unknown area."),
-        (Answer(422, b"unknown area"), "refused the post."),
-        (Answer.html("<h1>422</h1>", 422), "refused the post."),
+        (Answer(422, b"unknown area"), "refused the post: unknown area."),
+        (Answer.html("<h1>422</h1>", 422), "refused the post: 422."),
         (Answer.json({"error": "ask ana@c.example or 0123456789abcdef0"}, 422), "refused the post: ask … or …"),
     ],
 )
