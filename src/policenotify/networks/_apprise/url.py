@@ -17,7 +17,7 @@ from policenotify.translation import Text
 GENERIC: Final = frozenset({"form", "forms", "json", "jsons", "xml", "xmls"})
 """Schemes whose URL spells the whole call, so that only the installation knows the service."""
 
-_URL = re.compile(r"(?P<scheme>[A-Za-z0-9_.+-]+)://(?P<authority>[^/?]*)(?P<path>[^?]*)(\?(?P<query>.*))?", re.DOTALL)
+_URL = re.compile(r"(?P<scheme>[A-Za-z0-9_.+-]+)://(?P<authority>[^/?]*)[^?]*(\?(?P<query>.*))?", re.DOTALL)
 # Options that policenotify decides.
 _RESERVED = frozenset({"overflow", "retry", "wait", "optional", "tag", "redirect", "cto", "rto"})
 
@@ -31,7 +31,6 @@ class ServiceUrl:
         user: The part before `@` and before the password.
         has_password: A password follows the user.
         host: The part in its place, which is a token for many services.
-        has_path: A path follows the host.
         options: The query, with names in lower case.
     """
 
@@ -39,7 +38,6 @@ class ServiceUrl:
     user: str = field(repr=False)
     has_password: bool
     host: str = field(repr=False)
-    has_path: bool
     options: dict[str, str] = field(repr=False)
 
 
@@ -81,7 +79,6 @@ def read(url: str, *, example: str) -> ServiceUrl:
         user=unquote(user.partition(":")[0]),
         has_password=":" in user,
         host=unquote(re.sub(r":\d+\Z", "", host)).lower(),
-        has_path=bool(match["path"].strip("/")),
         options=options,
     )
 

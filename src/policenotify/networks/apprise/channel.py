@@ -28,13 +28,6 @@ _OTHER_NETWORKS = {
     **dict.fromkeys(("bluesky", "bsky"), "bluesky"),
     **dict.fromkeys(SMS_SCHEMES, "sms"),
 }
-# Where the host of the URL is a host, not a token or a secret channel name.
-_HAS_HOST = frozenset(
-    {
-        "apprise", "form", "gotify", "json", "matrix", "misskey", "mmost", "mqtt", "nctalk", "ncloud", "ntfy", "rocket",
-        "xml", "xmpp",
-    }
-)  # fmt: skip
 # Matrix has no titles: apprise would put one into the text as a Markdown heading, which readers see as source.
 _UNTITLED = frozenset({"matrix", "matrixs"})
 _HASHTAGS = frozenset({"misskey", "misskeys", "tgram"})  # where readers can follow them
@@ -67,8 +60,7 @@ class Apprise:
         """The service (<https://appriseit.com/services/>), such as `ntfys://user:password@ntfy.police.example/topic`,
         with one target. Percent-encode `@ : / ? #` in user, password and token."""
         label: str = ""
-        """The account's name in receipts. Empty: the URL's scheme, and its host if it has one. Two channels of one
-        service need two labels."""
+        """The account's name in receipts. Empty: the URL's scheme. Two channels of one service need two labels."""
         unencrypted: bool = False
         """Allow calls without encryption, in a network of your own."""
         timeout: CallSeconds = 10.0
@@ -87,9 +79,7 @@ class Apprise:
                     other=other,
                 )
             )
-        has_host = parts.has_path and parts.scheme.removesuffix("s") in _HAS_HOST  # ntfys://topic has none
-        host = parts.host if has_host else ""
-        self._account = options.label.strip() or " ".join(filter(None, (parts.scheme, host)))
+        self._account = options.label.strip() or parts.scheme
         self._scheme = parts.scheme
         self._url = options.url
         self._unencrypted = options.unencrypted
@@ -117,7 +107,7 @@ class Apprise:
 
     @property
     def account(self) -> str:
-        """The label, or the URL's scheme and host."""
+        """The label, or the URL's scheme."""
         return self._account
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:  # noqa: ARG002 - there are no replies

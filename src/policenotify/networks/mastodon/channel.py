@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Annotated, ClassVar, Final
+from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, field_validator
+from pydantic import field_validator
 
 from policenotify.channel import Account, Capabilities, Post, PostRef, Request, Services
 from policenotify.errors import (
@@ -31,37 +31,10 @@ from policenotify.networks.mastodon.post import (
 )
 from policenotify.networks.mastodon.timeline import Timeline
 from policenotify.networks.options import CallSeconds, ChannelOptions, Handle, Secret, SecureUrl
-from policenotify.text import graphemes
 from policenotify.translation import Text
 
 _HANDLE: Final = re.compile(r"@?([a-z0-9_]+(?:[.-]+[a-z0-9_]+)*)(?:@[^@\s]+)?", re.IGNORECASE)
-_LONGEST_WARNING: Final = 100  # characters of a content warning: it counts with the post, and must leave space for it
-_ARGUMENTS = {"in_reply_to_id", "visibility", "spoiler_text", "language", "idempotency_key"}
-
-
-def _category(category: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", category):
-        raise SettingsError(
-            Text("{category!r} is not a category: small letters, digits and underscores", category=category)
-        )
-    return category
-
-
-def _warning(text: str) -> str:
-    text = " ".join(text.split())
-    if not 0 < graphemes(text) <= _LONGEST_WARNING:
-        raise SettingsError(
-            Text(
-                "the text has {graphemes} characters; write 1 to {longest_warning}",
-                graphemes=graphemes(text),
-                longest_warning=_LONGEST_WARNING,
-            )
-        )
-    return text
-
-
-Category = Annotated[str, AfterValidator(_category)]
-ContentWarning = Annotated[str, AfterValidator(_warning)]
+_ARGUMENTS = {"in_reply_to_id", "visibility", "language", "idempotency_key"}
 
 
 class Mastodon:
@@ -76,7 +49,7 @@ class Mastodon:
     """
 
     discovers_capabilities = True
-    default_capabilities: ClassVar[Capabilities] = Instance(major=4).capabilities("")
+    default_capabilities: ClassVar[Capabilities] = Instance(major=4).capabilities
 
     class Options(ChannelOptions):
         """An account on a server."""
@@ -91,11 +64,6 @@ class Mastodon:
         visibility: dict[Stage, Visibility] = {}  # noqa: RUF012 - pydantic copies it
         """Who sees a post, by stage: `public`, `unlisted` (not on the server's public timeline, and not found by its
         hashtags) or `private` (followers only). By default updates are unlisted, and all others public."""
-        content_warnings: dict[Category, ContentWarning] = {}  # noqa: RUF012 - pydantic copies it
-        """By category: a line that stands above the post and folds it away until readers click. For what may shock,
-        never for a warning that people must see."""
-        sensitive: tuple[Category, ...] = ()
-        """Categories whose pictures are shown on a click only."""
         timeout: CallSeconds = 20.0
         """Seconds to wait for the answer. For a connection, 5 at the most."""
 
@@ -119,9 +87,6 @@ class Mastodon:
         self._host = urlsplit(options.server).netloc.lower()
         self._handle = options.handle
         self._visibility = {**VISIBILITY, **options.visibility}
-        self._warnings = options.content_warnings
-        self._longest_warning = max(self._warnings.values(), key=graphemes, default="")
-        self._sensitive = frozenset(options.sensitive)
         self._api = Api(options.server, options.token, options.timeout, services.clock)
         self._seal = fingerprint(self.account, options.token.get_secret_value())
         self._instances = InstanceCache(self._api, services.store)
@@ -139,7 +104,7 @@ class Mastodon:
     @property
     def capabilities(self) -> Capabilities:
         """The known ones. At first 500 characters with whole addresses, four pictures, and no key."""
-        return self._instances.known().capabilities(self._longest_warning)
+        return self._instances.known().capabilities
 
     @property
     def account(self) -> str:
@@ -159,8 +124,7 @@ class Mastodon:
             Refused: The post is outside the server's limits. With `fallback="standalone"`: all that it could reply to
                 has been deleted.
         """
-        warning = self._warnings.get(post.category, "")
-        check(post, self._instances.current(), warning)
+        check(post, self._instances.current())
         self._timeline.check_owner(self._seal)
         thread = [ref for ref in reply_to if ref.account == self.account and is_id(ref.id)]
         with without_side_effects(Text("looking for the post to answer")):
@@ -168,8 +132,6 @@ class Mastodon:
         status = StatusBody.of(
             post,
             visibility=self._visibility[post.stage],
-            warning=warning,
-            sensitive=post.category in self._sensitive,
             parent=parent,
             media=[upload(picture, self._api) for picture in post.pictures],
         )
@@ -188,7 +150,7 @@ class Mastodon:
             "status_post",
             status.status,
             media_ids=[each.id for each in status.media] or None,
-            sensitive=status.sensitive,  # None: as the account is set; the library's default would overrule it
+            sensitive=None,  # as the account is set; the library's default would overrule it
             **status.model_dump(mode="json", include=_ARGUMENTS, exclude_defaults=True),
         )
         if not answer.ok:
@@ -214,7 +176,6 @@ class Mastodon:
             ref.id,
             status.status,
             media_attributes=[each.model_dump() for each in status.media] or None,
-            **status.model_dump(include={"spoiler_text", "sensitive"}, exclude_defaults=True),
         )
         if answer.missing:
             raise Refused(Text("The post is no longer there; nothing was edited."), code=answer.code)

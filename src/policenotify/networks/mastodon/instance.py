@@ -74,13 +74,11 @@ class Instance(BaseModel):
         """The server's measure of a text."""
         return Count(url=self.url_length, whole=not self.major)
 
-    def capabilities(self, warning: str) -> Capabilities:
-        """Return the capabilities of a channel on this server.
-
-        The longest content warning that may stand above a post counts with its text.
-        """
+    @property
+    def capabilities(self) -> Capabilities:
+        """The capabilities of a channel on this server."""
         return Capabilities(
-            budget=Budget(min(self.max_characters, _LONGEST) - self.count("", warning), self.count),
+            budget=Budget(min(self.max_characters, _LONGEST), self.count),
             replies=True,
             images=min(self.max_media, _MOST_PICTURES),
             idempotency_window=_IDEMPOTENCY_WINDOW if self.major else timedelta(0),
@@ -108,10 +106,10 @@ class Count:
     url: int
     whole: bool
 
-    def __call__(self, text: str, warning: str = "") -> int:
-        """Return the length of the text with the warning above it."""
+    def __call__(self, text: str) -> int:
+        """Return the length of the text."""
         ways = (False, True) if self.whole else (False,)
-        return max(mastodon_length(text, warning, url=self.url, code_points=each) for each in ways)
+        return max(mastodon_length(text, url=self.url, code_points=each) for each in ways)
 
 
 class InstanceCache:

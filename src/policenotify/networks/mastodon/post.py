@@ -37,13 +37,12 @@ _AT_WORK: Final = frozenset({202, 206})  # docs.joinmastodon.org/methods/media, 
 _TOO_EARLY = Text("Mastodon has not finished with a picture yet; nothing was posted.")
 
 
-def check(post: Post, instance: Instance, warning: str) -> None:
+def check(post: Post, instance: Instance) -> None:
     """Refuse a text that the server would refuse, before anything is uploaded."""
-    if (used := instance.count(post.text, warning)) > instance.max_characters:
+    if (used := instance.count(post.text)) > instance.max_characters:
         raise Refused(
             Text(
-                "The text has {used} characters with its content warning; this server takes "
-                "{max_characters}. Nothing was posted.",
+                "The text has {used} characters; this server takes {max_characters}. Nothing was posted.",
                 used=used,
                 max_characters=instance.max_characters,
             ),
@@ -77,8 +76,6 @@ class StatusBody(BaseModel):
     Attributes:
         language: Its primary language. The server knows no regions, and drops an unknown tag.
         created_at: The time of the post, by our clock.
-        spoiler_text: The content warning above the text, which is then folded away.
-        sensitive: Its pictures are shown on a click only. `None`: as the account is set.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
@@ -90,8 +87,6 @@ class StatusBody(BaseModel):
     language: str
     idempotency_key: str
     created_at: AwareDatetime
-    spoiler_text: str | None = None
-    sensitive: bool | None = None
     in_reply_to_id: str | None = None
     media: tuple[UploadedPicture, ...] = ()
 
@@ -101,8 +96,6 @@ class StatusBody(BaseModel):
         post: Post,
         *,
         visibility: Visibility,
-        warning: str,
-        sensitive: bool,
         parent: PostRef | None,
         media: Sequence[str],
     ) -> Self:
@@ -114,9 +107,6 @@ class StatusBody(BaseModel):
             language=post.language.partition("-")[0].lower(),
             idempotency_key=hashlib.sha256(f"{post.key}:{post.variant}".encode()).hexdigest(),
             created_at=post.created_at,
-            spoiler_text=warning or None,
-            # The server forces it with a warning. An edit that leaves it out would undo that.
-            sensitive=True if sensitive or warning else None,
             in_reply_to_id=parent.id if parent else None,
             media=tuple(UploadedPicture(id=each, description=picture.alt) for each, picture in pictures),
         )
@@ -142,12 +132,8 @@ class StatusBody(BaseModel):
         return None if same else False
 
     def reads_as(self, shown: Mapping[str, Any]) -> bool:
-        """Return True if a shown status has this text and content warning."""
-        warning = plain(str(shown.get("spoiler_text") or ""))
-        return (plain_html(str(shown.get("content", ""))), warning) == (
-            plain(self.status),
-            plain(self.spoiler_text or ""),
-        )
+        """Return True if a shown status has this text, and no content warning."""
+        return not shown.get("spoiler_text") and plain_html(str(shown.get("content", ""))) == plain(self.status)
 
 
 def plain(text: str) -> str:

@@ -111,9 +111,6 @@ def test_before_it_knows_its_server_it_claims_what_is_safe(channel: Mastodon) ->
         ({"server": "http://social.example"}, "server:"),
         ({"server": "https://social.example/api"}, "server:"),
         ({"token": SecretStr("two words")}, "token:"),
-        ({"sensitive": ("Missing person",)}, r"sensitive\[0\]: 'Missing person' is not a category"),
-        ({"content_warnings": {"Missing person": "Image"}}, r"content_warnings\.Missing person: .* is not a category"),
-        ({"content_warnings": {"missing": "x" * 101}}, r"content_warnings\.missing: the text has 101"),
     ],
 )
 def test_options_that_cannot_be_right_are_named(opened: Open, options: dict[str, Any], field: str) -> None:
@@ -152,17 +149,6 @@ def test_the_audience_of_a_post_depends_on_its_stage(
     for stage in (Stage.OPENING, Stage.UPDATE, Stage.STANDALONE):
         send_post(set_otherwise, a_post(f"Again {stage}", stage=stage))
     assert [post.visibility for post in server.posts[-3:]] == ["public", "public", "private"]
-
-
-def test_a_content_warning_precedes_its_category_and_counts(opened: Open, server: FakeMastodonServer) -> None:
-    channel = opened(content_warnings={"disaster": " Images\nchoquantes ", "x": "Courte"})
-    assert channel.capabilities.budget.limit == 500 - len("Images choquantes")
-    send_post(channel, a_post("x" * 500))
-    send_post(channel, a_post("x" * 483, category="disaster"))
-    assert [(str(post.warning), post.sensitive) for post in server.posts] == [("", False), ("Images choquantes", True)]
-    error = error_of(lambda: channel.prepare(a_post("x" * 484, category="disaster"), ()))
-    assert type(error) is Refused
-    assert "501" in str(error)
 
 
 # --- the library's traps ---
@@ -530,7 +516,7 @@ def test_an_upload_that_was_lost(channel: Mastodon, server: FakeMastodonServer) 
 
 
 def test_an_edit_repeats_everything(opened: Open, server: FakeMastodonServer, clock: FakeClock) -> None:
-    channel = opened(content_warnings={"traffic": "Accident"})
+    channel = opened()
     wrong = a_post("A12, sortie 13", pictures=(a_picture(), a_picture(JPEG + b"2", alt="Plan")), stage=Stage.UPDATE)
     ref = send_post(channel, wrong)
     clock.pass_by(60)
@@ -539,10 +525,10 @@ def test_an_edit_repeats_everything(opened: Open, server: FakeMastodonServer, cl
     assert channel.edit(ref, request) == ref
     assert channel.edit(ref, request) == ref  # sent again, it changes nothing
     (seen,) = server.posts
-    assert (seen.text, str(seen.warning), seen.sensitive) == ("A12, sortie 14", "Accident", True)
+    assert seen.text == "A12, sortie 14"
     assert [(image.alt, image.data) for image in seen.images] == [("La route", JPEG), ("Le plan", JPEG + b"2")]
     assert (seen.visibility, seen.language) == ("unlisted", "fr")
-    assert seen.history == (PostVersion("A12, sortie 13", "Accident", NOW),)
+    assert seen.history == (PostVersion("A12, sortie 13", "", NOW),)
     assert seen.edited_at == NOW + timedelta(seconds=60)
 
 

@@ -87,16 +87,6 @@ def test_the_servers_own_name_goes_out_of_mentions(channel: Mastodon, server: Fa
     assert found(channel, request) == server.posts[0].id
 
 
-def test_a_content_warning_is_compared_too(
-    server: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore
-) -> None:
-    channel = opened(server, clock, store, content_warnings={"traffic": "Accident"})
-    request = lost(channel, server, a_post())
-    server.write(TEXT)
-    assert found(channel, request) == server.posts[0].id
-    channel.close()
-
-
 def test_pictures_identify_a_post_better_than_its_text(channel: Mastodon, server: FakeMastodonServer) -> None:
     one, two = (lost(channel, server, a_post(key=key * 64, pictures=(a_picture(),))) for key in "ab")
     plain_one = channel.prepare(a_post(key="c" * 64), ())
