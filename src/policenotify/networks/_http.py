@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from policenotify import transport
 from policenotify.channel import PostRef, StateStore
@@ -111,7 +111,7 @@ class AnswerRule:
         remedy: What to do now. May be empty.
         statuses: The rule is about these. None: about any.
         phrases: Words in lower case, one of which must stand in the answer. None: any answer of such a status.
-        own: It is only about answers of the network itself, and not of a proxy before it.
+        own: True: it is only about answers of the network itself. False: only about those of a proxy before it.
         fallback: See `Refused`.
         whole_channel: See `Unavailable`.
         wait: How long to wait if the answer names no time.
@@ -122,7 +122,7 @@ class AnswerRule:
     remedy: AnyText = ""
     statuses: Container[int] | None = None
     phrases: tuple[str, ...] = ()
-    own: bool = False
+    own: bool | None = None
     fallback: Literal["standalone", "prepare", "distinct"] | None = None
     whole_channel: bool = False
     wait: timedelta | None = None
@@ -131,7 +131,7 @@ class AnswerRule:
         """Return True if it is about this answer."""
         return (
             (self.statuses is None or answer.status in self.statuses)
-            and (answer.from_network or not self.own)
+            and self.own in {None, answer.from_network}
             and (not self.phrases or any(phrase in answer.phrases for phrase in self.phrases))
         )
 
@@ -150,19 +150,47 @@ class AnswerRule:
         return self.error(reason, remedy=self.remedy, code=answer.code)
 
 
+_CLIENT: Final = frozenset(range(400, 500))  # RFC 9110, section 15.5
+_FOREIGN: Final = Text("{where} did not answer: something else did in its place, and did not let us through.")
+_CHECK: Final = Text("It will be tried again. Check the server's address in the channel's settings, and the proxy.")
+
+ANY_HTTP: Final = (
+    AnswerRule(
+        Unconfirmed,
+        Text("The server sent us to another address, and we do not follow with a post."),
+        Text("Check the server's address in the channel's settings, and whether a proxy wants a login."),
+        range(300, 400),
+    ),
+    # 413 and 429 mean the same from a proxy. A network knows the calls that we make.
+    AnswerRule(Unavailable, _FOREIGN, _CHECK, _CLIENT - {413, 429}, own=False),
+    AnswerRule(Unavailable, _FOREIGN, _CHECK, {404}),
+)
+"""What is true of every network whose errors have a form of their own."""
+
+
 def judge(
-    answer: HttpAnswer, rules: Sequence[AnswerRule], *, now: datetime, where: AnyText = ""
-) -> ChannelError | None:
-    """Return what an answer means by the first rule that fits it, or `None` if none does.
+    answer: HttpAnswer, rules: Sequence[AnswerRule], *, now: datetime, where: AnyText, whole_channel: bool = True
+) -> ChannelError:
+    """Return what an answer means by the first rule that fits it, else by its status.
 
     Args:
         answer: The answer.
         rules: In the order in which they are tried.
         now: The time, for answers that give a delay.
         where: The server's name in an officer's words.
+        whole_channel: A rate limit on this call holds for all posts, not only for this kind of call.
     """
     rule = next((each for each in rules if each.fits(answer)), None)
-    return rule.judgement(answer, now=now, where=where) if rule else None
+    error = (
+        rule.judgement(answer, now=now, where=where)
+        if rule
+        else error_for_status(
+            answer.status, answer.headers, now=now, where=where, code=answer.error, detail=answer.message
+        )
+    )
+    if isinstance(error, Unavailable):
+        error.whole_channel = error.whole_channel and whole_channel
+    return error
 
 
 def open_session(
@@ -179,55 +207,6 @@ def parse_json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
         return json.loads(content)
     except (ValueError, RecursionError):
         return None
-
-
-def judge_http(
-    answer: HttpAnswer,
-    rules: Sequence[AnswerRule],
-    *,
-    now: datetime,
-    where: AnyText,
-    setting: str,
-    whole_channel: bool = True,
-) -> ChannelError:
-    """Return what an answer other than a success means: by the network's rules, else by what is true of all.
-
-    Args:
-        answer: The answer.
-        rules: Those of the network.
-        now: The time, for answers that give a delay.
-        where: The network's name.
-        setting: The option that names the server.
-        whole_channel: A rate limit on this call holds for all posts, not only for this kind of call.
-    """
-    error = judge(answer, rules, now=now, where=where) or _judge_any(answer, now=now, where=where, setting=setting)
-    if isinstance(error, Unavailable):
-        error.whole_channel = error.whole_channel and whole_channel
-    return error
-
-
-def _judge_any(answer: HttpAnswer, *, now: datetime, where: AnyText, setting: str) -> ChannelError:
-    if answer.in_class(3):
-        return Unconfirmed(
-            Text("The server sent us to another address, and we do not follow with a post."),
-            code=answer.code,
-            remedy=Text(
-                "Check the channel's `{setting}` in the settings, and whether a proxy wants a login.", setting=setting
-            ),
-        )
-    foreign = not answer.from_network or answer.status == HTTPStatus.NOT_FOUND  # a network knows the calls that we make
-    if foreign and answer.in_class(4) and answer.status not in {413, 429}:  # which mean the same from a proxy
-        return Unavailable(
-            Text("{where} did not answer: something else did in its place, and did not let us through.", where=where),
-            code=answer.code,
-            remedy=Text(
-                "It will be tried again. Check the channel's `{setting}` in the settings, and the proxy.",
-                setting=setting,
-            ),
-        )
-    return error_for_status(
-        answer.status, answer.headers, now=now, where=where, code=answer.error, detail=answer.message
-    )
 
 
 # --- owners

@@ -13,7 +13,7 @@ from policenotify.networks._http import AnswerRule, HttpAnswer
 from policenotify.networks._http import judge as judge_rules
 from policenotify.networks._redact import words_of
 from policenotify.translation import AnyText, Text
-from policenotify.transport import error_for_exception, error_for_status
+from policenotify.transport import error_for_exception
 
 DOCTOR: Final = Text("then: policenotify doctor")
 _CODE: Final = re.compile(r"(?:server_error=|API error |\"name\": ?\")(?!UNKNOWN)([\w-]{1,60})(?:, | - |\")")
@@ -135,7 +135,4 @@ def judge(answer: ServiceAnswer, *, where: AnyText, now: datetime) -> ChannelErr
         return Unconfirmed(
             Text("{where} gave an answer that does not show whether the post is published.", where=where)
         )
-    judged = answer.http
-    return judge_rules(judged, RULES, now=now, where=where) or error_for_status(
-        judged.status, {}, now=now, where=where, detail=judged.message
-    )
+    return judge_rules(answer.http, RULES, now=now, where=where)

@@ -20,7 +20,7 @@ from policenotify import transport
 from policenotify.channel import Clock
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Unavailable, Unconfirmed
 from policenotify.networks import load
-from policenotify.networks._http import AnswerRule, HttpAnswer, judge_http
+from policenotify.networks._http import ANY_HTTP, AnswerRule, HttpAnswer, judge
 from policenotify.networks._redact import redact
 from policenotify.translation import AnyText, Text
 from policenotify.transport import error_for_exception
@@ -91,7 +91,7 @@ class Xrpc:
 
     def error(self, answer: HttpAnswer) -> ChannelError:
         """Return what an answer other than a success means for every call."""
-        return judge_http(answer, RULES, now=self.clock.now(), where=WHERE, setting="service")
+        return judge(answer, (*RULES, *ANY_HTTP), now=self.clock.now(), where=WHERE)
 
     def close(self) -> None:
         """Close the connections. A later call opens new ones."""

@@ -145,9 +145,7 @@ class Bluesky:
             return self._existing(request)
         if answer.refused and (answer.error == "BlobNotFound" or "slur in record key" in answer.message):
             raise Refused(
-                Text("Bluesky refused the post's upload, not the post.")
-                if answer.error == "BlobNotFound"
-                else Text("Bluesky refused the post's key, not the post."),
+                Text("Bluesky refused the post's key or a picture, not the post."),
                 code=answer.code,
                 remedy=Text("It will be prepared again."),
                 fallback="prepare",

@@ -19,7 +19,7 @@ from policenotify import transport
 from policenotify.channel import Clock
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Unconfirmed
 from policenotify.networks import load
-from policenotify.networks._http import AnswerRule, HttpAnswer, judge_http, open_session, parse_json
+from policenotify.networks._http import ANY_HTTP, AnswerRule, HttpAnswer, judge, open_session, parse_json
 from policenotify.networks._redact import redact
 from policenotify.translation import AnyText, Text
 
@@ -86,7 +86,7 @@ class Api:
             whole_channel: A rate limit on this call holds for all posts.
         """
         now = self.clock.now()
-        return judge_http(answer, RULES, now=now, where=WHERE, setting="server", whole_channel=whole_channel)
+        return judge(answer, (*RULES, *ANY_HTTP), now=now, where=WHERE, whole_channel=whole_channel)
 
     def close(self) -> None:
         """Let the library go. A later call loads it again."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from policenotify.errors import ChannelError, Refused, Unconfirmed
 from policenotify.networks._apprise.answers import ServiceAnswer
-from policenotify.networks._http import AnswerRule, judge
+from policenotify.networks._http import AnswerRule
 from policenotify.translation import Text
 
 _REFUSED: Final = Text("The SMS gateway refused the message for this person.")
@@ -32,4 +32,6 @@ _RULES: Final[Mapping[str, tuple[AnswerRule, ...]]] = {
 
 def judge_person(answer: ServiceAnswer, scheme: str, *, now: datetime) -> ChannelError | None:
     """Return what a gateway's answer means for the person, or `None`: it is accepted, or about the whole call."""
-    return judge(answer.http, _RULES.get(scheme, ()), now=now)
+    seen = answer.http
+    rule = next((each for each in _RULES.get(scheme, ()) if each.fits(seen)), None)
+    return rule.judgement(seen, now=now) if rule else None

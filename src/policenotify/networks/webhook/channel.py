@@ -35,7 +35,7 @@ from policenotify.networks._redact import words_of
 from policenotify.networks.options import CallSeconds, ChannelOptions, SecretUrl
 from policenotify.text import Budget
 from policenotify.translation import AnyText, Text
-from policenotify.transport import error_for_status, mute_loggers, without_side_effects
+from policenotify.transport import mute_loggers, without_side_effects
 
 if TYPE_CHECKING:
     from policenotify.networks._requests import PostSession
@@ -220,10 +220,7 @@ class Webhook:
         return HttpAnswer(raw.status, raw.headers, from_network=not page, message=words)
 
     def _error(self, answer: HttpAnswer) -> ChannelError:
-        now = self._clock.now()
-        return judge(answer, RULES, now=now, where=WHERE) or error_for_status(
-            answer.status, answer.headers, now=now, where=WHERE, detail=answer.message
-        )
+        return judge(answer, RULES, now=self._clock.now(), where=WHERE)
 
     @cached_property
     def _session(self) -> PostSession:

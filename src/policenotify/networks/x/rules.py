@@ -17,7 +17,8 @@ from typing import Any, Final
 
 from policenotify import transport
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
-from policenotify.networks._http import AnswerRule, HttpAnswer, judge_http, parse_json
+from policenotify.networks._http import ANY_HTTP, AnswerRule, HttpAnswer, parse_json
+from policenotify.networks._http import judge as judge_rules
 from policenotify.networks._redact import beginning, redact
 from policenotify.translation import AnyText, Text
 
@@ -245,8 +246,8 @@ def judge(answer: XAnswer, *, now: datetime, all_posts: bool = False) -> Channel
     """
     if answer.body is not None and not answer.from_network and not answer.in_class(3):
         return Unconfirmed(Text("X's answer cannot be read."), code=answer.code)
-    rules = RULES if answer.in_class(4) else ()
-    return judge_http(answer, rules, now=now, where=WHERE, setting="service", whole_channel=all_posts)
+    rules = (*RULES, *ANY_HTTP) if answer.in_class(4) else ANY_HTTP
+    return judge_rules(answer, rules, now=now, where=WHERE, whole_channel=all_posts)
 
 
 def _texts(objects: Iterable[Mapping[str, Any]], *names: str) -> list[str]:
