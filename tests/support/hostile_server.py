@@ -12,12 +12,12 @@ from pydantic import SecretStr
 
 from policenotify.channel import Recipient
 from policenotify.model.lifecycle import Stage
-from policenotify.networks.apprise.channel import Apprise
+from policenotify.networks.apprise import Apprise
 from policenotify.networks.bluesky.channel import Bluesky
 from policenotify.networks.email.channel import Email
 from policenotify.networks.mastodon.channel import Mastodon
 from policenotify.networks.sms.channel import Sms
-from policenotify.networks.webhook.channel import Webhook
+from policenotify.networks.webhook import Webhook
 from policenotify.networks.x.channel import X
 from policenotify.testing import FakeClock
 from policenotify.testing.contract.texts import message

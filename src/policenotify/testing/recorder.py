@@ -28,7 +28,7 @@ from policenotify.channel import (
 )
 from policenotify.errors import ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.model.lifecycle import Stage
-from policenotify.networks.console.channel import post_block
+from policenotify.networks.console import post_block
 
 _OUTCOMES: Final[dict[type[ChannelError], Literal["refused", "unavailable", "unconfirmed"]]] = {
     Refused: "refused",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import cache
 from importlib.util import find_spec
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
@@ -29,13 +30,14 @@ from policenotify.errors import (
     Refused,
     SettingsError,
     Unavailable,
+    Unconfirmed,
 )
 from policenotify.model.channel_settings import BySeverity, by_severity
 from policenotify.networks._apprise import load_service
-from policenotify.networks._apprise.answers import judge
+from policenotify.networks._apprise.answers import ServiceAnswer, judge
 from policenotify.networks._apprise.url import GENERIC, MOST_SEGMENTS, VERIFIED, NumberFormat, gateway, passes_coding
+from policenotify.networks._http import AnswerRule
 from policenotify.networks.options import CallSeconds, ChannelOptions
-from policenotify.networks.sms.answers import judge_person
 from policenotify.networks.sms.numbers import FRANCE, OVERSEAS_CODES, BadNumber, e164
 from policenotify.networks.sms.receipts import GatewayName, UnreadableReceipt, read_receipt, request_fields
 from policenotify.text import Budget, find_losses, sms, to_gsm
@@ -51,6 +53,26 @@ _MOST_PARALLEL = 32  # each is a thread and a connection
 _PERSON = "{token}"  # in receipt_url
 _RECEIPT_EXAMPLE = "https://alerte.police.example/dlr/sms/{token}"
 _SEGMENTS = 3
+
+
+_REFUSED: Final = Text("The SMS gateway refused the message for this person.")
+_SILENT: Final = Text("The answer of the SMS gateway does not show whether it took the message for this person.")
+
+_PERSONAL: Final[Mapping[str, tuple[AnswerRule, ...]]] = {
+    "cm": (
+        AnswerRule(Unconfirmed, _SILENT, phrases=(": no reason was given",)),
+        AnswerRule(Refused, _REFUSED, phrases=("cm.com did not accept ",)),
+    ),
+    # The plugin complains of a status 200 only if a refusal is in it.
+    # infobip.com/docs/essentials/response-status-and-error-codes
+    "infobip": (AnswerRule(Refused, _REFUSED, statuses={200}),),
+    "serwersms": (AnswerRule(Refused, _REFUSED, phrases=("api error ",)),),
+    "sfr": (
+        AnswerRule(Unconfirmed, _SILENT, phrases=("server_error=unknown",)),
+        AnswerRule(Refused, _REFUSED, phrases=("server_error=",)),
+    ),
+}
+"""What answers say about one person, as the plugins of apprise 2.3.0 log them."""
 
 
 def _country_code(code: str) -> str:
@@ -322,7 +344,7 @@ class Sms:
         if not _targets(service):
             return Refused(Text("apprise takes no telephone numbers of this length."))
         answer, now = load_service().send(service, text), self._clock.now()
-        if error := judge_person(answer, self._gateway.scheme, now=now):
+        if error := _judge_person(answer, self._gateway.scheme, now=now):
             return error
         return None if answer.accepted else judge(answer, where=_WHERE, now=now)
 
@@ -357,3 +379,10 @@ def _check_receipts(url: str, form: GatewayName | None, scheme: str, *, unencryp
 def _targets(service: Any) -> list[object]:  # noqa: ANN401 - see _service
     """Return the recipients of a service, or one if the URL spells the call."""
     return list(getattr(service, "targets", [True]) or [])
+
+
+def _judge_person(answer: ServiceAnswer, scheme: str, *, now: datetime) -> ChannelError | None:
+    """Return what a gateway's answer means for the person, or `None`: it is accepted, or about the whole call."""
+    seen = answer.http
+    rule = next((each for each in _PERSONAL.get(scheme, ()) if each.fits(seen)), None)
+    return rule.judgement(seen, now=now) if rule else None

@@ -15,7 +15,7 @@ from policenotify.channel import Post, PostRef, Request, SupportsSend
 from policenotify.errors import Blocked, ChannelError, Refused, SettingsError, Unavailable, Unconfirmed
 from policenotify.networks._apprise import service
 from policenotify.networks._apprise.answers import judge
-from policenotify.networks.apprise.channel import Apprise
+from policenotify.networks.apprise import Apprise
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.servers.http import Answer, FakeServer, Reply
 from tests.support.channels import open_channel

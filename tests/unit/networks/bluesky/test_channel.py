@@ -357,14 +357,14 @@ def test_an_upload_that_was_lost(channel: Bluesky, server: FakeBlueskyServer) ->
             Unconfirmed,
             "does not name the post",
         ),
-        (Answer.redirect("https://elsewhere.invalid/", 303), Unconfirmed, "service"),
+        (Answer.redirect("https://elsewhere.invalid/", 303), Unconfirmed, "server's address"),
         (xrpc(400, "InvalidRequest", "Invalid record: no"), Refused, "Invalid record: no"),
         (xrpc(401, "AuthenticationRequired"), Blocked, "doctor"),
         (xrpc(401, "AccountTakedown"), Blocked, "taken this account down"),
         (xrpc(400, "AccountSuspended"), Blocked, "suspended"),
         (xrpc(403, "AccountDeactivated"), Blocked, "deactivated"),
         (Answer.html("<h1>Forbidden by the firewall</h1>", 403), Unavailable, "proxy"),
-        (xrpc(404, "NotFound"), Unavailable, "service"),
+        (xrpc(404, "NotFound"), Unavailable, "server's address"),
     ],
 )
 def test_the_meaning_of_an_answer_to_a_post(

@@ -25,7 +25,7 @@ from policenotify.errors import (
 )
 from policenotify.formats.item import Item
 from policenotify.model.lifecycle import Stage
-from policenotify.networks.webhook.channel import Webhook
+from policenotify.networks.webhook import Webhook
 from policenotify.testing import FakeClock, InMemoryStateStore
 from policenotify.testing.servers.http import Answer, RecordedRequest
 from policenotify.testing.servers.webhook import FakeWebhookServer

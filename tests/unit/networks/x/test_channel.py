@@ -422,7 +422,7 @@ def test_a_timeline_that_cannot_be_read_keeps_the_doubt(
         (problem_v1(403, 226, "This request looks like it might be automated."), Unavailable, "automated"),
         (Answer.html("<h1>Forbidden by the firewall</h1>", 403), Unavailable, "proxy"),
         (Answer.html("<h1>Who are you?</h1>", 401), Unavailable, "proxy"),
-        (problem(404, "Not Found"), Unavailable, "service"),
+        (problem(404, "Not Found"), Unavailable, "server's address"),
     ],
 )
 def test_the_meaning_of_an_answer_to_a_post(
