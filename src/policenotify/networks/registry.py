@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
@@ -43,6 +42,7 @@ OWN_PACKAGE = "policenotify"
 """The package whose networks no other package replaces."""
 
 _WITHHELD = "withheld"  # stands for a secret that was not read
+_UNUSED: Any = None  # the clock of a channel that is only inspected
 
 CHANNEL_OPTIONS = frozenset({*ChannelSettings.model_fields, "recipients", "audiences"})
 """The keys that every channel has, whatever its network."""
@@ -204,7 +204,7 @@ def configure_channel(
         return made
 
     try:
-        channel = opened(_NoClock(), NoStateStore())
+        channel = opened(_UNUSED, NoStateStore())
         capabilities, account = channel.capabilities, channel.account
         channel.close()
     except (MissingExtra, KeyboardInterrupt):
@@ -255,7 +255,7 @@ def inspect_channel(
     except SettingsError:
         return "", None
     try:
-        made = kind(kind.Options.model_validate(withheld), Services(_NoClock(), NoStateStore(), locales))
+        made = kind(kind.Options.model_validate(withheld), Services(_UNUSED, NoStateStore(), locales))
         account, capabilities = made.account, made.capabilities
         made.close()
     except KeyboardInterrupt:
@@ -303,16 +303,3 @@ class NoStateStore:
     def lease(self, name: str, *, seconds: float) -> AbstractContextManager[None]:  # noqa: ARG002 - every lease is free
         """See `StateStore.lease`."""
         return nullcontext()
-
-
-class _NoClock:
-    """The clock of a channel that is only inspected."""
-
-    def now(self) -> datetime:
-        return datetime(1970, 1, 1, tzinfo=UTC)
-
-    def monotonic(self) -> float:
-        return 0.0
-
-    def sleep(self, seconds: float) -> None:
-        """Return at once."""

@@ -9,7 +9,6 @@ import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from smtplib import SMTPAuthenticationError, SMTPException, SMTPNotSupportedError, SMTPResponseException
-from smtplib import SMTPServerDisconnected as Disconnected
 from typing import Final, Literal, Self, TypeAlias
 
 from policenotify.channel import RecipientOutcome
@@ -151,12 +150,10 @@ class SessionLost(Exception):
 
     Attributes:
         in_doubt: A part of the mail had been sent, so it may have been accepted.
-        silent: The server did not answer in time.
     """
 
-    def __init__(self, *, in_doubt: bool, silent: bool = False) -> None:
+    def __init__(self, *, in_doubt: bool) -> None:
         self.in_doubt = in_doubt
-        self.silent = silent
         super().__init__()
 
 
@@ -220,8 +217,6 @@ def not_opened(error: Exception, user: str) -> ChannelError:
         )
     if type(error) is SMTPException:  # smtplib: no login method is common to both sides
         return Blocked(_NO_LOGIN, code=code, remedy=_CHECK_LOGIN)
-    if timed_out(error):
-        return silent(code=code)
     why, again = why_unreachable(error)
     return Unavailable(
         Text("The mail server cannot be reached{why}.", why=why),
@@ -243,17 +238,3 @@ def _rejected(error: SMTPResponseException, user: str) -> ChannelError:
             Text("The mail server refuses to talk to us{words}", words=words), code=reply.code, remedy=remedy
         )
     return Unavailable(Text("The mail server takes no mail now{words}", words=words), code=reply.code, remedy=_AGAIN)
-
-
-def silent(*, code: str = "") -> Unavailable:
-    """Return the error of a server slower than the channel's `timeout`."""
-    remedy = Text("{again} If the server is slow on purpose, give the channel a longer `timeout`.", again=_AGAIN)
-    return Unavailable(Text("The mail server does not answer in time."), code=code, remedy=remedy)
-
-
-def timed_out(error: BaseException) -> bool:
-    """Return True if a call ended because the server was silent for too long.
-
-    smtplib then raises `SMTPServerDisconnected` while it handles the timeout.
-    """
-    return isinstance(error.__context__ if isinstance(error, Disconnected) else error, TimeoutError)

@@ -15,7 +15,7 @@ from typing import Self
 
 from policenotify.errors import Blocked
 from policenotify.networks._apprise.service import Service, read_service
-from policenotify.networks.email.replies import Command, Reply, SessionLost, not_opened, timed_out
+from policenotify.networks.email.replies import Command, Reply, SessionLost, not_opened
 from policenotify.translation import Text
 from policenotify.transport import is_loopback
 
@@ -133,9 +133,9 @@ class SmtpSession:
                 number, text = self._data(content)
             reply = Reply.of(to, number, text, (*self._private, sender, address))
             return self._decided(reply)
-        except OSError as error:  # SMTPException is one
+        except OSError:  # SMTPException is one
             self.drop()
-            raise SessionLost(in_doubt=writing, silent=timed_out(error)) from None
+            raise SessionLost(in_doubt=writing) from None
 
     def _data(self, content: bytes) -> tuple[int, bytes]:
         """Send a mail, and return the server's reply to it or to the command before it."""
