@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from html import unescape
 from typing import Any, ClassVar, Final, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from policenotify.channel import Picture, Post, PostRef
 from policenotify.errors import Refused, Unavailable, Unconfirmed
@@ -75,7 +75,6 @@ class StatusBody(BaseModel):
 
     Attributes:
         language: Its primary language. The server knows no regions, and drops an unknown tag.
-        created_at: The time of the post, by our clock.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
@@ -86,7 +85,6 @@ class StatusBody(BaseModel):
     visibility: Visibility
     language: str
     idempotency_key: str
-    created_at: AwareDatetime
     in_reply_to_id: str | None = None
     media: tuple[UploadedPicture, ...] = ()
 
@@ -106,7 +104,6 @@ class StatusBody(BaseModel):
             visibility=visibility,
             language=post.language.partition("-")[0].lower(),
             idempotency_key=hashlib.sha256(f"{post.key}:{post.variant}".encode()).hexdigest(),
-            created_at=post.created_at,
             in_reply_to_id=parent.id if parent else None,
             media=tuple(UploadedPicture(id=each, description=picture.alt) for each, picture in pictures),
         )
