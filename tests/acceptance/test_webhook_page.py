@@ -21,7 +21,7 @@ from policenotify.channel import Post
 from policenotify.errors import Blocked
 from policenotify.formats.item import Item
 from policenotify.model.lifecycle import Stage
-from policenotify.networks.webhook.channel import Webhook
+from policenotify.networks.webhook import Webhook
 from policenotify.testing import FakeClock
 from policenotify.testing.contract.texts import message
 from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest

@@ -1,25 +1,23 @@
-"""Servers that never end an answer, or give one that is too long, and one call of each network."""
+"""Servers that give odd answers or none, and one call of each network."""
 
 from __future__ import annotations
 
 import socket
 import threading
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from functools import cache
 from typing import Any
 
 from pydantic import SecretStr
 
 from policenotify.channel import Recipient
 from policenotify.model.lifecycle import Stage
-from policenotify.networks.apprise.channel import Apprise
+from policenotify.networks.apprise import Apprise
 from policenotify.networks.bluesky.channel import Bluesky
 from policenotify.networks.email.channel import Email
 from policenotify.networks.mastodon.channel import Mastodon
 from policenotify.networks.sms.channel import Sms
-from policenotify.networks.webhook.channel import Webhook
+from policenotify.networks.webhook import Webhook
 from policenotify.networks.x.channel import X
 from policenotify.testing import FakeClock
 from policenotify.testing.contract.texts import message
@@ -45,35 +43,11 @@ def repeated(*before: bytes, piece: bytes, pause: bool, times: int = 1_000_000) 
     return answer
 
 
-@cache
-def packed(wbits: int) -> bytes:
-    """Return 400 MB of zeros, compressed."""
-    packer = zlib.compressobj(1, wbits=wbits)
-    return b"".join(packer.compress(bytes(4_000_000)) for _ in range(100)) + packer.flush()
-
-
-def bomb(encoding: str, wbits: int) -> Answer:
-    def answer() -> Iterator[bytes]:
-        body = packed(wbits)
-        yield HEAD + f"Content-Encoding: {encoding}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-        yield body
-
-    return answer
-
-
 def whole(body: bytes) -> Answer:
     return lambda: iter((HEAD + f"Content-Length: {len(body)}\r\n\r\n".encode(), body))
 
 
-SLOW: dict[str, Answer] = {
-    "a byte of the body at a time": repeated(HEAD + b"\r\n", piece=b" ", pause=True),
-    "no answer": repeated(piece=b"", pause=True),
-}
-LONG: dict[str, Answer] = {
-    "a body without an end": repeated(HEAD + b"\r\n", piece=b"x" * 65_536, pause=False),
-    "gzip": bomb("gzip", 31),
-    "100 long headers": repeated(HEAD, piece=b"X: " + b"x" * 65_000 + b"\r\n", pause=False, times=100),
-}
+NO_ANSWER: Answer = repeated(piece=b"", pause=True)
 LONG_REPLY: Answer = repeated(b"220 ", piece=b"x" * 65_536, pause=False)  # of a mail server
 
 _MAIL_REPLIES = {

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urlsplit
 
-from policenotify.errors import ChannelError, InvalidAlert
-from policenotify.networks._requests import PostSession
+import requests
+import urllib3
+
+from policenotify.errors import InvalidAlert
 from policenotify.translation import Text
 
 _MOVED: Final = range(300, 400)
@@ -29,16 +31,17 @@ def download(url: str, *, limit: int, timeout: float = 10.0) -> bytes:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
         raise InvalidAlert(Text("its address is not one of http or https without a name and a password"))
-    with PostSession(str, timeout, plain=parts.scheme == "http") as session:
-        session.adapter.max_bytes = limit
+    with requests.Session() as session:
+        session.trust_env = parts.scheme == "https"  # see `PostSession`
         try:
-            answer = session.ask(lambda: session.get(url), where="its server")
-        except ChannelError as error:
-            raise InvalidAlert(Text("its server did not send it ({code})", code=error.code)) from None
-    if answer.status in _MOVED:
+            with session.get(url, timeout=timeout, allow_redirects=False, stream=True) as answer:
+                status, content = answer.status_code, answer.raw.read(limit + 1, decode_content=True)
+        except (OSError, urllib3.exceptions.HTTPError) as error:
+            raise InvalidAlert(Text("its server did not send it ({code})", code=type(error).__name__)) from None
+    if status in _MOVED:
         raise InvalidAlert(Text("its server sends us to another address, which is not followed: name that one"))
-    if answer.status != _OK:
-        raise InvalidAlert(Text("its server did not send it ({status})", status=answer.status))
-    if not answer.content:
+    if status != _OK:
+        raise InvalidAlert(Text("its server did not send it ({status})", status=status))
+    if not 0 < len(content) <= limit:
         raise InvalidAlert(Text("its server sent nothing, or too much"))
-    return answer.content
+    return bytes(content)

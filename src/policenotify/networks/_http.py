@@ -1,26 +1,24 @@
 """The part that X, Mastodon and Bluesky share.
 
-HTTP answers and their meaning, secrets that expire, the owner of credentials, and chains of replies.
+HTTP answers and their meaning, the owner of credentials, and chains of replies.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from policenotify import transport
 from policenotify.channel import PostRef, StateStore
-from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable, Unconfirmed
+from policenotify.errors import ChannelError, JournalError, Refused, Unavailable, Unconfirmed
 from policenotify.networks import load
-from policenotify.networks._rules import AnswerRule, judge
 from policenotify.translation import AnyText, Text
 from policenotify.transport import error_for_status, quoted
 
@@ -102,23 +100,105 @@ class HttpAnswer:
         return transport.clock_skew(self.headers, now=now)
 
 
-def open_session(
-    rewrite: Callable[[str], str], timeout: float | tuple[float, float], *, plain: bool, keep: bool = False
-) -> PostSession:
-    """Open a session of `requests`. See `PostSession`.
+@dataclass(frozen=True, slots=True)
+class AnswerRule:
+    """What some answers mean.
+
+    Attributes:
+        error: The error that the channel raises.
+        reason: What happened. `{where}` stands for the server's name, and `{words}` for its own words after a colon, or
+            for the full stop.
+        remedy: What to do now. May be empty.
+        statuses: The rule is about these. None: about any.
+        phrases: Words in lower case, one of which must stand in the answer. None: any answer of such a status.
+        own: True: it is only about answers of the network itself. False: only about those of a proxy before it.
+        fallback: See `Refused`.
+        whole_channel: See `Unavailable`.
+        wait: How long to wait if the answer names no time.
+    """
+
+    error: type[ChannelError]
+    reason: Text
+    remedy: AnyText = ""
+    statuses: Container[int] | None = None
+    phrases: tuple[str, ...] = ()
+    own: bool | None = None
+    fallback: Literal["standalone", "prepare", "distinct"] | None = None
+    whole_channel: bool = False
+    wait: timedelta | None = None
+
+    def fits(self, answer: HttpAnswer) -> bool:
+        """Return True if it is about this answer."""
+        return (
+            (self.statuses is None or answer.status in self.statuses)
+            and self.own in {None, answer.from_network}
+            and (not self.phrases or any(phrase in answer.phrases for phrase in self.phrases))
+        )
+
+    def judgement(self, answer: HttpAnswer, *, now: datetime, where: AnyText = "") -> ChannelError:
+        """Return the error for an answer that it fits."""
+        reason = self.reason.filled(where=where, words=quoted(answer.message))
+        if self.error is Refused:
+            return Refused(reason, remedy=self.remedy, code=answer.code, fallback=self.fallback)
+        at = answer.retry_at(now) or (now + self.wait if self.wait else None)
+        if self.error is Unavailable:
+            return Unavailable(
+                reason, remedy=self.remedy, code=answer.code, retry_at=at, whole_channel=self.whole_channel
+            )
+        if self.error is Unconfirmed:
+            return Unconfirmed(reason, remedy=self.remedy, code=answer.code, retry_at=at)
+        return self.error(reason, remedy=self.remedy, code=answer.code)
+
+
+_CLIENT: Final = frozenset(range(400, 500))  # RFC 9110, section 15.5
+_FOREIGN: Final = Text("{where} did not answer: something else did in its place, and did not let us through.")
+_CHECK: Final = Text("It will be tried again. Check the server's address in the channel's settings, and the proxy.")
+
+ANY_HTTP: Final = (
+    AnswerRule(
+        Unconfirmed,
+        Text("The server sent us to another address, and we do not follow with a post."),
+        Text("Check the server's address in the channel's settings, and whether a proxy wants a login."),
+        range(300, 400),
+    ),
+    # 413 and 429 mean the same from a proxy. A network knows the calls that we make.
+    AnswerRule(Unavailable, _FOREIGN, _CHECK, _CLIENT - {413, 429}, own=False),
+    AnswerRule(Unavailable, _FOREIGN, _CHECK, {404}),
+)
+"""What is true of every network whose errors have a form of their own."""
+
+
+def judge(
+    answer: HttpAnswer, rules: Sequence[AnswerRule], *, now: datetime, where: AnyText, whole_channel: bool = True
+) -> ChannelError:
+    """Return what an answer means by the first rule that fits it, else by its status.
 
     Args:
-        rewrite: Turns a library's address of a call into the one to call.
-        timeout: Seconds for a connection and for the whole answer: one number for both, or two.
-        plain: The server is reached by plain http, on this machine.
-        keep: Its connections stay open. A server may close a waiting one just as the next call goes out, and a post
-            would be in doubt for nothing.
+        answer: The answer.
+        rules: In the order in which they are tried.
+        now: The time, for answers that give a delay.
+        where: The server's name in an officer's words.
+        whole_channel: A rate limit on this call holds for all posts, not only for this kind of call.
     """
-    session: PostSession = load("policenotify.networks._requests").PostSession(rewrite, timeout, plain=plain)
-    session.headers["User-Agent"] = "policenotify"
-    if not keep:
-        session.headers["Connection"] = "close"  # RFC 9112, section 9.6
-    return session
+    rule = next((each for each in rules if each.fits(answer)), None)
+    error = (
+        rule.judgement(answer, now=now, where=where)
+        if rule
+        else error_for_status(
+            answer.status, answer.headers, now=now, where=where, code=answer.error, detail=answer.message
+        )
+    )
+    if isinstance(error, Unavailable):
+        error.whole_channel = error.whole_channel and whole_channel
+    return error
+
+
+def open_session(
+    timeout: float | tuple[float, float], *, plain: bool, rewrite: Callable[[str], str] = str, keep: bool = False
+) -> PostSession:
+    """Open a session of `requests`. See `PostSession`."""
+    kind: type[PostSession] = load("policenotify.networks._requests").PostSession
+    return kind(timeout, plain=plain, rewrite=rewrite, keep=keep)
 
 
 def parse_json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
@@ -127,173 +207,6 @@ def parse_json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
         return json.loads(content)
     except (ValueError, RecursionError):
         return None
-
-
-def judge_http(
-    answer: HttpAnswer,
-    rules: Sequence[AnswerRule],
-    *,
-    now: datetime,
-    where: AnyText,
-    setting: str,
-    whole_channel: bool = True,
-) -> ChannelError:
-    """Return what an answer other than a success means: by the network's rules, else by what is true of all.
-
-    Args:
-        answer: The answer.
-        rules: Those of the network.
-        now: The time, for answers that give a delay.
-        where: The network's name.
-        setting: The option that names the server.
-        whole_channel: A rate limit on this call holds for all posts, not only for this kind of call.
-    """
-    error = judge(answer, rules, now=now, where=where) or _judge_any(answer, now=now, where=where, setting=setting)
-    if isinstance(error, Unavailable):
-        error.whole_channel = error.whole_channel and whole_channel
-    return error
-
-
-def _judge_any(answer: HttpAnswer, *, now: datetime, where: AnyText, setting: str) -> ChannelError:
-    if answer.in_class(3):
-        return Unconfirmed(
-            Text("The server sent us to another address, and we do not follow with a post."),
-            code=answer.code,
-            remedy=Text(
-                "Check the channel's `{setting}` in the settings, and whether a proxy wants a login.", setting=setting
-            ),
-        )
-    foreign = not answer.from_network or answer.status == HTTPStatus.NOT_FOUND  # a network knows the calls that we make
-    if foreign and answer.in_class(4) and answer.status not in {413, 429}:  # which mean the same from a proxy
-        return Unavailable(
-            Text("{where} did not answer: something else did in its place, and did not let us through.", where=where),
-            code=answer.code,
-            remedy=Text(
-                "It will be tried again. Check the channel's `{setting}` in the settings, and the proxy.",
-                setting=setting,
-            ),
-        )
-    return error_for_status(
-        answer.status, answer.headers, now=now, where=where, code=answer.error, detail=answer.message
-    )
-
-
-# --- secrets that expire
-
-
-@dataclass(frozen=True, slots=True)
-class StoredSecret:
-    """A secret, as it is stored.
-
-    Attributes:
-        owner: The channel's account, and what else it depends on. A secret with another owner is replaced.
-    """
-
-    owner: str
-
-
-SecretT = TypeVar("SecretT", bound=StoredSecret)
-AnswerT = TypeVar("AnswerT", bound=HttpAnswer)
-
-
-class RotatingSecret(ABC, Generic[SecretT, AnswerT]):
-    """A secret that expires, shared by all processes of the installation.
-
-    A renewal may use the stored secret up, and networks ration logins. So only the holder of the lease renews it, and
-    the new secret is stored before it is used.
-
-    Args:
-        kind: The secret's dataclass, with fields of text.
-        owner: The present owner.
-        store: The place of the secret.
-        lease: Seconds that another process may take to renew it.
-    """
-
-    name: ClassVar[str]
-    """The secret's name in the store."""
-    label: ClassVar[AnyText]
-    """The secret's name in errors, at the beginning of a sentence."""
-
-    def __init__(self, kind: type[SecretT], *, owner: str, store: StateStore, lease: float) -> None:
-        self._kind = kind
-        self._owner = owner
-        self._store = store
-        self._lease = lease
-        self._unsaved: SecretT | None = None
-
-    @abstractmethod
-    def _renewed(self, known: SecretT | None) -> SecretT:
-        """Get a new secret from the network, by means of the stored one if there is one."""
-
-    @abstractmethod
-    def _is_expired(self, answer: AnswerT) -> bool:
-        """Return True if the network did not accept the secret of a call."""
-
-    def current(self) -> SecretT:
-        """Return the stored secret, or a new one.
-
-        Raises:
-            Blocked: The network does not accept the credentials.
-            Unavailable: The network could not be asked, or the secret not be stored.
-        """
-        try:
-            secret, _ = self._load()
-        except JournalError:
-            raise self._not_renewed() from None
-        return secret or self._renew(None)
-
-    def ask(self, call: Callable[[SecretT], AnswerT]) -> AnswerT:
-        """Make a call with the secret. If it has expired, renew it and repeat, once.
-
-        Raises:
-            ChannelError: See `current`, and the call itself.
-        """
-        secret = self.current()
-        answer = call(secret)
-        return call(self._renew(secret)) if self._is_expired(answer) else answer
-
-    def _load(self) -> tuple[SecretT | None, int | None]:
-        stored = self._store.load(self.name)
-        if stored is None:
-            return None, None
-        try:
-            secret = self._kind(**json.loads(stored.value))
-        except (ValueError, TypeError):  # stored by another release
-            return None, stored.version
-        return (secret if secret.owner == self._owner else None), stored.version
-
-    def _renew(self, stale: SecretT | None) -> SecretT:
-        try:
-            with self._store.lease(self.name, seconds=self._lease):
-                stored, version = self._load()
-                if stored is not None and stored != stale:  # another process renewed it first
-                    return stored
-                return self._replace(stored, version)
-        except JournalError:
-            raise self._not_renewed() from None
-
-    def _replace(self, stored: SecretT | None, version: int | None) -> SecretT:
-        try:
-            fresh = self._unsaved or self._renewed(stored)
-        except Blocked:
-            other, _ = self._load()  # our lease ran out, and another process used the old secret up
-            if other is None or other == stored:
-                raise
-            return other
-        self._unsaved = fresh  # if the store fails now, the next call stores it: the old secret is used up
-        saved = self._store.compare_and_swap(self.name, json.dumps(asdict(fresh)), version=version)
-        self._unsaved = None
-        return fresh if saved else self._load()[0] or fresh
-
-    def _not_renewed(self) -> Unavailable:
-        return Unavailable(
-            Text(
-                "{label} was not renewed: another process holds it for too long, or it cannot be stored. "
-                "Nothing was posted.",
-                label=self.label,
-            ),
-            remedy=Text("It will be tried again."),
-        )
 
 
 # --- owners
@@ -313,19 +226,20 @@ def verify_owner(store: StateStore, seal: str, ask: Callable[[], str]) -> str:
     Args:
         store: The place of the answer.
         seal: A fingerprint of account and credentials.
-        ask: Ask the network, and return the id. An empty one is not stored.
+        ask: Ask the network, and return the id.
 
     Raises:
         ChannelError: See *ask*.
-        JournalError: The store cannot be read.
     """
-    stored = store.load(_OWNER)
+    stored = None
+    with suppress(JournalError):  # without the store it is only asked each time
+        stored = store.load(_OWNER)
     known, _, account_id = stored.value.rpartition(" ") if stored else ("", "", "")
     if known == seal:
         return account_id
-    if account_id := ask():
-        with suppress(JournalError):  # else it is only asked again
-            store.compare_and_swap(_OWNER, f"{seal} {account_id}", version=stored.version if stored else None)
+    account_id = ask()
+    with suppress(JournalError):
+        store.compare_and_swap(_OWNER, f"{seal} {account_id}", version=stored.version if stored else None)
     return account_id
 
 

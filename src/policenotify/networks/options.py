@@ -4,7 +4,7 @@ A network is a class, and its nested class `Options` has one field for each opti
 below the field are all that settings, errors, `policenotify networks` and the reference know of the option.
 
 A validator raises [`SettingsError`][policenotify.errors.SettingsError] with a text that repeats no secret. One that
-compares options begins with the option to change: `client_id: give a client or keys, not both`.
+compares options begins with the option to change: `receipt_url: give both or neither`.
 """
 
 from __future__ import annotations

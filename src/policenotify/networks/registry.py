@@ -10,9 +10,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points, metadata
+from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Any
 
@@ -36,7 +35,7 @@ from policenotify.channel import (
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork
 from policenotify.model.locale import Locale
 from policenotify.translation import AnyText, Text, quoted
-from policenotify.validation import did_you_mean, option_error, path, secret_values, validation_errors
+from policenotify.validation import at_place, did_you_mean, option_error, path, secret_values, validation_errors
 
 ENTRY_POINT_GROUP = "policenotify.networks"
 """The entry-point group in which packages offer networks."""
@@ -44,10 +43,8 @@ ENTRY_POINT_GROUP = "policenotify.networks"
 OWN_PACKAGE = "policenotify"
 """The package whose networks no other package replaces."""
 
-RESERVED_NAMES = frozenset({"new"})
-"""The commands of `policenotify networks`, which cannot be names of networks."""
-
 _WITHHELD = "withheld"  # stands for a secret that was not read
+_UNUSED: Any = None  # the clock of a channel that is only inspected
 
 CHANNEL_OPTIONS = frozenset({*ChannelSettings.model_fields, "recipients", "audiences"})
 """The keys that every channel has, whatever its network."""
@@ -61,32 +58,23 @@ class Network:
         name: Its name in settings.
         package: The distribution that offers it.
         target: The place of the class: `module:Class`.
-        problem: Why it is not used, in words. Empty if it is used.
     """
 
     name: str
     package: str
     target: str
-    problem: AnyText = ""
 
     def load(self) -> Any:  # noqa: ANN401 - a subclass of `Channel` with a class `Options`, which typing cannot express
         """Import the network's class.
 
         Raises:
-            SettingsError: Its name is disputed, or the target cannot be imported or is not a network.
-            MissingExtra: Its library is not installed, and its package has an extra of the network's name.
+            SettingsError: The target cannot be imported, or is not a network.
         """
-        if self.problem:
-            raise SettingsError(self.problem)
         try:
             target = EntryPoint(self.name, self.target, ENTRY_POINT_GROUP).load()
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # another author's module may fail in any way: it exits, its Rust part panics
-            if self.lacks_extra(error):
-                raise MissingExtra(
-                    Text("The network {name!r}", name=self.name), self.name, package=self.package
-                ) from error
             raise self._unusable(
                 Text("cannot be loaded ({name}: {error})", name=type(error).__name__, error=error)
             ) from error
@@ -110,14 +98,6 @@ class Network:
             )
         return target
 
-    def lacks_extra(self, error: BaseException) -> bool:
-        """Return True if a library is missing for which the package has an extra."""
-        own = self.target.partition(":")[0].partition(".")[0]
-        if not isinstance(error, ModuleNotFoundError) or (error.name or own).partition(".")[0] in {own, OWN_PACKAGE}:
-            return False
-        extras = metadata(self.package).get_all("Provides-Extra", [])
-        return self.name in {_normalize(extra) for extra in extras}
-
     def _unusable(self, reason: AnyText) -> SettingsError:
         return SettingsError(
             Text(
@@ -132,16 +112,18 @@ class Network:
 
 @cache
 def networks() -> tuple[Network, ...]:
-    """Return all networks that were installed when the process asked first. Imports none of them."""
-    offers = sorted(
-        (entry.name, _normalize(entry.dist.name), entry.value)
+    """Return all networks that were installed when the process asked first. Imports none of them.
+
+    Those of other packages that have the name of one of ours are left out.
+    """
+    offered = [
+        Network(entry.name, _normalize(entry.dist.name), entry.value)
         for entry in entry_points(group=ENTRY_POINT_GROUP)
         if entry.dist
-    )
-    return tuple(
-        Network(name, package, target, _dispute(name, package, [each for one, each, _ in offers if one == name]))
-        for name, package, target in offers
-    )
+    ]
+    ours = {each.name for each in offered if each.package == OWN_PACKAGE}
+    used = (each for each in offered if each.package == OWN_PACKAGE or each.name not in ours)
+    return tuple(sorted(used, key=lambda each: (each.name, each.package)))
 
 
 def network(name: str) -> Network:
@@ -151,13 +133,19 @@ def network(name: str) -> Network:
         UnknownNetwork: No installed package offers it.
         SettingsError: Two packages offer the name.
     """
-    offered = networks()
-    claims = sorted((each for each in offered if each.name == name), key=lambda each: str(each.problem))
+    claims = [each for each in networks() if each.name == name]
     if not claims:
-        hint = did_you_mean(name, {each.name for each in offered}, known=Text("Installed"))
+        hint = did_you_mean(name, {each.name for each in networks()}, known=Text("Installed"))
         raise UnknownNetwork(Text("No installed package offers the network {name!r}. {hint}", name=name, hint=hint))
-    if claims[0].problem:
-        raise SettingsError(claims[0].problem)
+    if len(claims) > 1:
+        named = Text.join(Text(" and "), (quoted(each.package) for each in claims))
+        raise SettingsError(
+            Text(
+                "The network {name!r} is offered by {named}: neither is used. Uninstall all but one.",
+                name=name,
+                named=named,
+            )
+        )
     return claims[0]
 
 
@@ -166,9 +154,9 @@ def check_networks() -> tuple[tuple[Network, AnyText], ...]:
     return tuple((each, _problem(each)) for each in networks())
 
 
-def _problem(network: Network) -> AnyText:
+def _problem(offered: Network) -> AnyText:
     try:
-        network.load()
+        network(offered.name).load()
     except SettingsError as error:
         return error.text
     return ""
@@ -183,29 +171,6 @@ def default_capabilities(kind: type) -> Capabilities | None:
 def _normalize(name: str) -> str:
     """Return the normal form of a name (PyPA, *Names and normalization*)."""
     return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _dispute(name: str, package: str, packages: list[str]) -> AnyText:
-    if name in RESERVED_NAMES:
-        return Text(
-            "The package {package!r} offers a network {name!r}, which is a command: ask its author for another name.",
-            package=package,
-            name=name,
-        )
-    if len(packages) == 1 or package == OWN_PACKAGE:
-        return ""
-    if OWN_PACKAGE in packages:
-        return Text(
-            "The package {package!r} offers a network {name!r}, but that is the one of {own_package!r} "
-            "and stays so. Uninstall {package!r}, or ask its author for another name.",
-            package=package,
-            name=name,
-            own_package=OWN_PACKAGE,
-        )
-    named = Text.join(Text(" and "), map(quoted, packages))
-    return Text(
-        "The network {name!r} is offered by {named}: neither is used. Uninstall all but one.", name=name, named=named
-    )
 
 
 def configure_channel(
@@ -234,8 +199,7 @@ def configure_channel(
         SettingsError: An option is missing, unknown or wrong. The text names channel and option, never a secret.
     """
     at = path("channels", name)
-    offered = network(network_name)
-    kind = offered.load()
+    kind = network(network_name).load()
     values = _read_options(kind.Options, options, at)
 
     def opened(clock: Clock, store: StateStore) -> Channel:
@@ -243,16 +207,12 @@ def configure_channel(
         return made
 
     try:
-        channel = opened(_NoClock(), NoStateStore())
+        channel = opened(_UNUSED, NoStateStore())
         capabilities, account = channel.capabilities, channel.account
         channel.close()
     except (MissingExtra, KeyboardInterrupt):
         raise
     except BaseException as error:  # noqa: BLE001 - another author's constructor may fail in any way
-        if isinstance(error, ModuleNotFoundError) and offered.lacks_extra(error):
-            raise MissingExtra(
-                Text("The network {name!r}", name=network_name), network_name, package=offered.package
-            ) from None
         secrets = secret_values(kind.Options, options)
         raise SettingsError(option_error(error, kind.Options, at=at, secrets=secrets)) from None  # it may quote one
     _check_claims(
@@ -261,22 +221,13 @@ def configure_channel(
     if recipients is not None:
         listed = FunctionAudience(name=name, function=recipients, reader=RowReader(checked=False))
         audiences = (*audiences, listed)
-    if capabilities.recipients and not audiences:
-        raise SettingsError(
-            Text(
-                "{at}.recipients: is missing: on {network_name!r} a post goes to people. Name them.",
-                at=at,
-                network_name=network_name,
-            )
+    if capabilities.recipients != bool(audiences):
+        reason = (
+            Text("is missing: on {network_name!r} a post goes to people. Name them.", network_name=network_name)
+            if capabilities.recipients
+            else Text("is for networks that write to people; {network_name!r} does not.", network_name=network_name)
         )
-    if not capabilities.recipients and audiences:
-        raise SettingsError(
-            Text(
-                "{at}.recipients: is for networks that write to people; {network_name!r} does not.",
-                at=at,
-                network_name=network_name,
-            )
-        )
+        raise SettingsError(at_place(f"{at}.recipients", reason))
     config = ChannelConfig(
         name=name,
         network=network_name,
@@ -305,19 +256,17 @@ def inspect_channel(
     }
     try:
         kind = network(network_name).load()
-        made = kind(kind.Options.model_validate(withheld), Services(_NoClock(), NoStateStore(), locales))
+    except SettingsError:
+        return "", None
+    try:
+        made = kind(kind.Options.model_validate(withheld), Services(_UNUSED, NoStateStore(), locales))
         account, capabilities = made.account, made.capabilities
         made.close()
     except KeyboardInterrupt:
         raise
     except BaseException:  # noqa: BLE001 - another author's class may fail in any way; why it cannot be used is known
-        account, capabilities = "", None
-    if capabilities is not None and _WITHHELD not in account:
-        return account, capabilities
-    try:
-        return "", default_capabilities(network(network_name).load())
-    except SettingsError:
-        return "", None
+        account, capabilities = _WITHHELD, None
+    return (account, capabilities) if _WITHHELD not in account else ("", default_capabilities(kind))
 
 
 def _read_options(model: type[BaseModel], options: Mapping[str, object], at: str) -> BaseModel:
@@ -331,10 +280,10 @@ def _read_options(model: type[BaseModel], options: Mapping[str, object], at: str
 def _check_claims(channel: object, capabilities: object, account: object, subject: AnyText) -> None:
     """Refuse a channel that claims a capability without its method."""
     if not isinstance(capabilities, Capabilities) or not isinstance(account, str) or not account.strip():
-        raise SettingsError(
-            Text("{subject} states no Capabilities, or its account is not a text. Update its package.", subject=subject)
-        )
-    if missing := missing_methods(channel, capabilities):
+        missing = ["capabilities, account"]
+    else:
+        missing = missing_methods(channel, capabilities)
+    if missing:
         raise SettingsError(
             Text(
                 "{subject} claims what it cannot do ({missing}). Update its package.",
@@ -358,16 +307,3 @@ class NoStateStore:
     def lease(self, name: str, *, seconds: float) -> AbstractContextManager[None]:  # noqa: ARG002 - every lease is free
         """See `StateStore.lease`."""
         return nullcontext()
-
-
-class _NoClock:
-    """The clock of a channel that is only inspected."""
-
-    def now(self) -> datetime:
-        return datetime(1970, 1, 1, tzinfo=UTC)
-
-    def monotonic(self) -> float:
-        return 0.0
-
-    def sleep(self, seconds: float) -> None:
-        """Return at once."""

@@ -26,7 +26,7 @@ from policenotify.channel import (
     StateStore,
 )
 from policenotify.errors import ChannelError, Refused, Unavailable, Unconfirmed
-from policenotify.networks.console.channel import post_block
+from policenotify.networks.console import post_block
 
 OUTCOMES: Final[dict[type[ChannelError], Literal["refused", "unavailable", "unconfirmed"]]] = {
     Refused: "refused",

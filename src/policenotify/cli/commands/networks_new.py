@@ -17,7 +17,7 @@ from policenotify.cli import completion, output
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.errors import SettingsError
-from policenotify.networks.registry import RESERVED_NAMES, networks
+from policenotify.networks.registry import networks
 from policenotify.translation import Text
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -81,7 +81,7 @@ def _check_name(name: str) -> None:
                 hint=hint,
             )
         )
-    if name in RESERVED_NAMES:
+    if name == "new":
         raise SettingsError(
             Text(
                 "{name!r} is a command of `policenotify networks`. Name the network otherwise: 'my-{name}'.", name=name

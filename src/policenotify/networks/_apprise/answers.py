@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from policenotify import transport
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
-from policenotify.networks import _rules
-from policenotify.networks._bounds import ADDRESS, redact
-from policenotify.networks._rules import AnswerRule
+from policenotify.networks._http import AnswerRule, HttpAnswer
+from policenotify.networks._http import judge as judge_rules
+from policenotify.networks._redact import words_of
 from policenotify.translation import AnyText, Text
-from policenotify.transport import error_for_exception, error_for_status
+from policenotify.transport import error_for_exception
 
 DOCTOR: Final = Text("then: policenotify doctor")
 _CODE: Final = re.compile(r"(?:server_error=|API error |\"name\": ?\")(?!UNKNOWN)([\w-]{1,60})(?:, | - |\")")
@@ -29,7 +27,6 @@ class ServiceAnswer:
         accepted: The service reports success.
         called: The service was called.
         status: The HTTP status, or 0 if it is not known.
-        headers: Names in lower case. Only of a call that the URL spells.
         body: The answer's beginning, if it is known.
         error: The exception that ended the call.
         lines: What apprise's plugin logs about a failure.
@@ -39,36 +36,23 @@ class ServiceAnswer:
     accepted: bool
     called: bool = True
     status: int = 0
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
     error: OSError | None = field(default=None, repr=False)
     lines: Sequence[str] = field(default=(), repr=False)
     private: Sequence[str] | None = field(default=None, repr=False)
 
     @property
-    def message(self) -> str:
-        """The service's own words, if they may be shown. May be empty."""
-        return "" if self.private is None else words_of(self.body, self.private)
-
-    @property
-    def from_network(self) -> bool:
-        """True if the service gives words for its refusal."""
-        return bool(self.message)
-
-    @property
-    def phrases(self) -> str:
-        """The words that may be shown, and what the plugin logs, in lower case."""
-        return "\n".join((self.message, *self.lines)).lower()
-
-    @property
-    def code(self) -> str:
-        """The gateway's own code for a refusal of a person, else the status."""
-        match = _CODE.search("\n".join((*self.lines, self.body.decode("utf-8", "replace"))))
-        return match[1] if match else str(self.status or "")
-
-    def retry_at(self, now: datetime) -> datetime | None:
-        """Return the earliest time of the next call, if the answer names one."""
-        return transport.retry_at(self.headers, now=now)
+    def http(self) -> HttpAnswer:
+        """The answer without secrets, as rules read it."""
+        words = "" if self.private is None else words_of(self.body, self.private)
+        code = _CODE.search("\n".join((*self.lines, self.body.decode("utf-8", "replace"))))
+        return HttpAnswer(
+            self.status,
+            from_network=bool(words),
+            error=code[1] if code else "",
+            message=words,
+            phrases="\n".join((words, *self.lines)).lower(),
+        )
 
 
 _CLIENT: Final = frozenset(range(400, 500))  # RFC 9110, section 15.5; after a 5xx the post may be out
@@ -123,7 +107,7 @@ RULES: Final = (
     AnswerRule(
         Unconfirmed,
         Text("{where} answered in a way that leaves open whether the post is out{words}"),
-        statuses={503},  # RFC 9110, section 15.6.4: with Retry-After, the others wait until then
+        statuses={503},
     ),
 )  # fmt: skip
 """The rules of every service. An answer to which none applies is judged by its status."""
@@ -151,38 +135,4 @@ def judge(answer: ServiceAnswer, *, where: AnyText, now: datetime) -> ChannelErr
         return Unconfirmed(
             Text("{where} gave an answer that does not show whether the post is published.", where=where)
         )
-    if error := _rules.judge(answer, RULES, now=now, where=where):
-        return error
-    return error_for_status(answer.status, answer.headers, now=now, where=where, detail=answer.message)
-
-
-_MAX_SHOWN: Final = 160  # characters
-_MAX_PAGE: Final = 10_000  # characters of a page in which its words are looked for
-_TAG: Final = re.compile(r"<[^<>]{0,200}+>")
-_PAGE: Final = re.compile(r"<(style|script|head)\b.*?(</\1>|\Z)", re.DOTALL | re.IGNORECASE)
-# Addresses, long words that contain a digit, as keys and tokens do, and telephone numbers.
-_PRIVATE: Final = re.compile(rf"{ADDRESS}|(?<![\w.-])(?=[\w.-]*\d)[\w.-]{{16,}}|\+?\d[\d .()-]{{4,}}\d[\w.-]*")
-
-
-def words_of(body: bytes, private: Iterable[str]) -> str:
-    """Return the words of an answer in one line, without private values.
-
-    Args:
-        body: The answer, or its beginning.
-        private: Values of the call: user, password, number, key, text. Addresses, numbers and tokens are always masked.
-    """
-    text = body.decode("utf-8", "replace")
-    try:
-        text = ", ".join(_leaves(json.loads(text)))
-    except (ValueError, RecursionError):
-        text = _TAG.sub(" ", _PAGE.sub(" ", text[:_MAX_PAGE]))
-    return redact(text, private, _PRIVATE)[:_MAX_SHOWN].strip()
-
-
-def _leaves(value: object) -> Iterator[str]:
-    """Yield the texts in a JSON value."""
-    if isinstance(value, str) and value.strip():
-        yield value
-    elif isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _leaves(item)
+    return judge_rules(answer.http, RULES, now=now, where=where)

@@ -1,16 +1,14 @@
 """Services of apprise: how one is opened from its URL, and called.
 
-A service of a plugin is called by it. `notify()` returns success or failure only, and the reason is in the plugin's
-log. So each service gets a private logger, which takes the HTTP status from the plugin's messages, and the exception
-that the plugin is handling while it logs. A URL that spells the call itself (`form://`, `json://`) is read by apprise
-and called by requests, whose answer is whole, and whose connection stays open.
+`notify()` returns success or failure only, and the reason is in the plugin's log. So each service gets a private
+logger, which takes the HTTP status from the plugin's messages, and the exception that the plugin is handling while it
+logs.
 
 Importing this module loads apprise, but not its plugins.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import socket
@@ -31,13 +29,13 @@ from apprise.manager_plugins import NotificationManager
 from apprise.plugins.base import NotifyBase
 from requests.utils import get_environ_proxies, select_proxy
 
-from policenotify.errors import Blocked, Unavailable
+from policenotify.errors import Blocked
 from policenotify.networks import import_lock
 from policenotify.networks._apprise.answers import DOCTOR, ServiceAnswer
 from policenotify.networks._apprise.url import scheme_of
 from policenotify.networks._requests import PostSession
-from policenotify.translation import Text
-from policenotify.transport import error_for_exception, is_loopback, mute_loggers
+from policenotify.translation import AnyText, Text
+from policenotify.transport import error_for_exception, is_loopback, mute_loggers, without_side_effects
 
 Service: TypeAlias = Any
 """A service of apprise: an object of its plugin, each with fields of its own."""
@@ -61,9 +59,8 @@ _ASKED_TO_WAIT: Final = re.compile(
     "throttle back|rate limiting in effect"
 )  # of a plugin that waits itself, and then tries again
 _NOT_TLS: Final = frozenset({"smpps"})  # apprise 2.3.0, plugins/smpp.py: no TLS in spite of the s
-_SPELLED: Final = frozenset({"form", "forms", "json", "jsons"})  # schemes whose calls are made here
+_SPELLED: Final = frozenset({"form", "json"})  # where a URL spells the call: what is private in it is known
 _FIELDS: Final = frozenset({"version", "title", "message", "type", "attachments"})  # that a URL may rename
-_SUCCESS: Final = range(200, 300)  # RFC 9110, section 15.3
 _TOKEN: Final = re.compile(r"\d|.{12}")  # parts of a path that may be tokens, unlike words such as `send`
 _MAX_LOGGED: Final = 10_000  # characters of a line: plugins log whole answers
 
@@ -149,7 +146,7 @@ def open_service(url: str, *, timeout: float, unencrypted: bool) -> Service:
                 "for a network of your own."
             ),
         )
-    if scheme not in _SPELLED and select_proxy(base_url, get_environ_proxies(base_url)):
+    if select_proxy(base_url, get_environ_proxies(base_url)):
         raise Blocked(
             Text("A proxy would carry the message off this machine without encryption. Nothing was sent."),
             remedy=Text(
@@ -237,20 +234,12 @@ def base_url_of(service: Service) -> str:
     return f"http{'s' if service.secure else ''}://{service.host}{port}"
 
 
-def open_session(url: str, *, timeout: float) -> PostSession:
-    """Return the session for the calls that a URL spells. See `open_service`."""
-    return PostSession(str, timeout, plain=scheme_of(url) in {"form", "json"})
-
-
-def send(
-    service: Service, text: str, session: PostSession, *, title: str = "", plain_text: bool = False
-) -> ServiceAnswer:
+def send(service: Service, text: str, *, title: str = "", plain_text: bool = False) -> ServiceAnswer:
     """Send a text through a service, once and whole.
 
     Args:
         service: Made by `open_service`.
         text: The text.
-        session: Makes the calls that a URL spells.
         title: The title, for a service that has one.
         plain_text: Escape the text where the service reads HTML or Markdown.
     """
@@ -258,20 +247,13 @@ def send(
     if plain_text and service.resolve_format(NotifyFormat.TEXT) is NotifyFormat.HTML:
         # apprise's own conversion leaves `<la rue>` as it is, and Telegram's plugin then drops it as an unknown tag.
         text, body_format = escape(text, quote=False).replace("\n", "<br/>"), NotifyFormat.HTML
-    with hush():
-        if _SPELLED & _schemes(type(service), "protocol"):
-            return _spelled(service, text, title, session)
-        return _notified(service, text, title, body_format)
-
-
-def _notified(service: Service, text: str, title: str, body_format: NotifyFormat | None) -> ServiceAnswer:
-    """Let a plugin send, and read its log."""
     log: CapturedLog = service.logger
     log.start()
     service._last_io_datetime = None  # noqa: SLF001 - set by the first call: no public name shows whether there was one
     accepted = False
     try:
-        accepted = service.notify(body=text, title=title, overflow=OverflowMode.UPSTREAM, body_format=body_format)
+        with hush():
+            accepted = service.notify(body=text, title=title, overflow=OverflowMode.UPSTREAM, body_format=body_format)
     except OSError as error:
         log.status, log.failure = 0, error
     except Exception:  # noqa: BLE001 - a plugin may fail in any way
@@ -285,46 +267,10 @@ def _notified(service: Service, text: str, title: str, body_format: NotifyFormat
         body=log.body,
         error=log.failure,
         lines=tuple(log.lines),
+        private=_private(service, text, title) if _SPELLED & _schemes(type(service), "protocol") else None,
     )
     log.start()  # drop the log, which holds the request
     return answer
-
-
-def _spelled(service: Service, text: str, title: str, session: PostSession) -> ServiceAnswer:
-    """Make the call that a URL spells, as the plugins `form://` and `json://` of apprise 2.3.0 do."""
-    is_json = "json" in _schemes(type(service), "protocol")
-    values: dict[str, Any] = {"version": "1.0", "title": title, "message": text, "type": "info"}
-    values |= {"attachments": []} if is_json else {}
-    names = getattr(service, "payload_map", service.payload_extras)
-    payload: dict[str, Any] = {names.get(field, field): value for field, value in values.items()}
-    payload |= {name: value for name, value in service.payload_extras.items() if name not in values}
-    payload.pop("", None)  # a field that the URL leaves out
-    headers, params = {"User-Agent": service.app_id} | service.headers, service.params
-    data: str | dict[str, Any] | None = None
-    if is_json:
-        headers, data = {"Content-Type": "application/json"} | headers, json.dumps(payload)
-    elif service.method == "GET":
-        params = payload | params
-    else:
-        data = payload
-    try:
-        response = session.request(
-            service.method,
-            f"{base_url_of(service)}{service.fullpath or ''}",
-            params=params,
-            data=data,
-            headers=headers,
-            auth=(service.user, service.password or "") if service.user else None,
-        )
-    except OSError as error:  # the base of errors of requests
-        return ServiceAnswer(accepted=False, error=error)
-    return ServiceAnswer(
-        accepted=response.status_code in _SUCCESS,
-        status=response.status_code,
-        headers={name.lower(): value for name, value in response.headers.items()},
-        body=response.content,
-        private=_private(service, text, title),
-    )
 
 
 def _private(service: Service, *content: str) -> list[str]:
@@ -339,7 +285,7 @@ def _private(service: Service, *content: str) -> list[str]:
     return [value for value in (service.user, service.password, *content, *values, *tokens) if value]
 
 
-def reach(service: Service, *, timeout: float, where: str) -> None:
+def reach(service: Service, *, timeout: float, where: AnyText) -> None:
     """Check name, connection and certificate of a service without sending.
 
     Services without a known address are skipped.
@@ -347,19 +293,13 @@ def reach(service: Service, *, timeout: float, where: str) -> None:
     Raises:
         Unavailable: No server can be reached there.
     """
-    base_url, problem = base_url_of(service), None
-    with hush():
+    base_url = base_url_of(service)
+    with hush(), without_side_effects(where, Text("being asked")):
         try:
             if base_url:
-                with PostSession(str, timeout, plain=base_url.startswith("http:")) as session:
-                    session.head(base_url)
+                with PostSession(timeout, plain=base_url.startswith("http:")) as session:
+                    session.ask(lambda: session.head(base_url), where=where)
             elif service.host and service.port:
                 socket.create_connection((service.host.strip("[]"), int(service.port)), timeout).close()
         except (OSError, UnicodeError) as error:  # the latter of a name with an empty or too long label
-            problem = error_for_exception(error, where=where)
-    if isinstance(problem, Unavailable):
-        raise problem
-    if problem is not None:
-        raise Unavailable(
-            Text("{where} cannot be reached.", where=where), code=problem.code, remedy=Text("It will be tried again.")
-        )
+            raise error_for_exception(error, where=where) from None

@@ -17,7 +17,7 @@ from policenotify.translation import Text
 GENERIC: Final = frozenset({"form", "forms", "json", "jsons", "xml", "xmls"})
 """Schemes whose URL spells the whole call, so that only the installation knows the service."""
 
-_URL = re.compile(r"(?P<scheme>[A-Za-z0-9_.+-]+)://(?P<authority>[^/?]*)(?P<path>[^?]*)(\?(?P<query>.*))?", re.DOTALL)
+_URL = re.compile(r"(?P<scheme>[A-Za-z0-9_.+-]+)://(?P<authority>[^/?]*)[^?]*(\?(?P<query>.*))?", re.DOTALL)
 # Options that policenotify decides.
 _RESERVED = frozenset({"overflow", "retry", "wait", "optional", "tag", "redirect", "cto", "rto"})
 
@@ -31,7 +31,6 @@ class ServiceUrl:
         user: The part before `@` and before the password.
         has_password: A password follows the user.
         host: The part in its place, which is a token for many services.
-        has_path: A path follows the host.
         options: The query, with names in lower case.
     """
 
@@ -39,7 +38,6 @@ class ServiceUrl:
     user: str = field(repr=False)
     has_password: bool
     host: str = field(repr=False)
-    has_path: bool
     options: dict[str, str] = field(repr=False)
 
 
@@ -81,7 +79,6 @@ def read(url: str, *, example: str) -> ServiceUrl:
         user=unquote(user.partition(":")[0]),
         has_password=":" in user,
         host=unquote(re.sub(r":\d+\Z", "", host)).lower(),
-        has_path=bool(match["path"].strip("/")),
         options=options,
     )
 
@@ -141,22 +138,18 @@ class Gateway:
     template: str = field(repr=False)
     number_format: NumberFormat
 
-    def url_for(
-        self, numbers: Sequence[str], *, gsm: bool, segments: int, fields: Sequence[tuple[str, str]] = ()
-    ) -> str:
+    def url_for(self, number: str, *, gsm: bool, segments: int, fields: Sequence[tuple[str, str]] = ()) -> str:
         """Return the URL that sends one text.
 
         Args:
-            numbers: In E.164. With several, the gateway's answer must cover each.
+            number: In E.164.
             gsm: The text is in the alphabet of GSM 03.38.
             segments: The number of its segments.
             fields: Further names and values, for a URL that spells the call itself.
         """
-        start = {"auto": 0, "+": 0, "00": 1, "bare": 1}[self.number_format]
-        written = [quote(f"{'00' if self.number_format == '00' else ''}{number[start:]}") for number in numbers]
-        url = self.template.replace("{recipient}", "/".join(written))
-        if len(numbers) > 1:
-            url = _with(url, "batch=yes")
+        form = self.number_format
+        written = number if form == "+" else f"{'00' if form == '00' else ''}{number[1:]}"
+        url = self.template.replace("{recipient}", quote(written))
         for name, value in fields:
             url = _with(url, f":{quote(name, safe='')}={quote(value, safe='')}")
         url = url.replace(_CODING, "0" if gsm else "2")

@@ -7,27 +7,53 @@ a post and a token go to one server only.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from http import HTTPStatus
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import SecretStr
 
+from policenotify import transport
 from policenotify.channel import Clock
-from policenotify.errors import ChannelError, MissingExtra, Unavailable, Unconfirmed
+from policenotify.errors import Blocked, ChannelError, MissingExtra, Unavailable, Unconfirmed
 from policenotify.networks import load
-from policenotify.networks._bounds import ADDRESS, redact
-from policenotify.networks._http import HttpAnswer, judge_http
-from policenotify.networks.bluesky.rules import RULES, WHERE
-from policenotify.translation import Text
+from policenotify.networks._http import ANY_HTTP, AnswerRule, HttpAnswer, judge
+from policenotify.networks._redact import redact
+from policenotify.translation import AnyText, Text
 from policenotify.transport import error_for_exception
 
 if TYPE_CHECKING:
     from atproto import Client
 
-# tokens (RFC 7519: a JSON object in base64url begins so), and mail addresses
-_PRIVATE = re.compile(rf"eyJ[\w.-]*|{ADDRESS}")
+WHERE: Final = "Bluesky"
+without_side_effects: Callable[[AnyText], AbstractContextManager[None]] = partial(transport.without_side_effects, WHERE)
+
+_ASK = Text("Log in on the Bluesky website to see why, settle it with Bluesky, then: policenotify doctor")
+
+# com.atproto.server.createSession, com.atproto.sync.getRepoStatus: why an account does not write
+RULES: Final = (
+    AnswerRule(
+        Blocked,
+        Text("Bluesky has taken this account down; nothing can be posted from it."),
+        _ASK,
+        phrases=("accounttakedown", "repotakendown"),
+    ),
+    AnswerRule(
+        Blocked,
+        Text("Bluesky has suspended this account; nothing can be posted from it."),
+        _ASK,
+        phrases=("accountsuspended", "reposuspended"),
+    ),
+    AnswerRule(
+        Blocked,
+        Text("Bluesky says that this account is deactivated; nothing can be posted from it."),
+        _ASK,
+        phrases=("accountdeactivated", "repodeactivated"),
+    ),
+)
 
 
 class Xrpc:
@@ -36,7 +62,7 @@ class Xrpc:
     A call raises `Unavailable` if it never reached the server, and `Unconfirmed` if no readable answer came.
 
     Args:
-        timeout: Seconds to wait for a connection, and again for the whole answer.
+        timeout: Seconds to wait for a connection, and again for the answer.
         password: A value that must not appear in a server's words, besides the token of the call.
 
     Raises:
@@ -65,7 +91,7 @@ class Xrpc:
 
     def error(self, answer: HttpAnswer) -> ChannelError:
         """Return what an answer other than a success means for every call."""
-        return judge_http(answer, RULES, now=self.clock.now(), where=WHERE, setting="service")
+        return judge(answer, (*RULES, *ANY_HTTP), now=self.clock.now(), where=WHERE)
 
     def close(self) -> None:
         """Close the connections. A later call opens new ones."""
@@ -74,7 +100,17 @@ class Xrpc:
             client.request.close()
 
     def _call(self, invoke: str, host: str, name: str, token: str, **options: Any) -> HttpAnswer:  # noqa: ANN401 - handed on
-        client = self._opened()
+        try:
+            client = self._opened()
+        except Exception as error:  # noqa: BLE001 - httpx reads proxies and authorities here, and fails in any way
+            raise Unavailable(
+                Text("Bluesky cannot be called from this machine."),
+                code=type(error).__name__,
+                remedy=Text(
+                    "It will be tried again. Check what SSL_CERT_FILE names, and the proxy's settings of "
+                    "this machine (HTTPS_PROXY, ALL_PROXY, NO_PROXY)."
+                ),
+            ) from None
         client.update_base_url(host)
         try:
             response = getattr(client, invoke)(
@@ -84,7 +120,7 @@ class Xrpc:
                 follow_redirects=False,
                 **options,
             )
-        except Exception as error:  # noqa: BLE001 - httpx reads proxies and authorities here, and fails in any way
+        except Exception as error:  # noqa: BLE001 - the SDK lets the errors of others through
             response = getattr(error, "response", None)
             if response is None:  # the error's own text and links may hold a token: `from None`, and its name only
                 raise _without_answer(error) from None
@@ -92,22 +128,10 @@ class Xrpc:
 
     def _opened(self) -> Client:
         if self._client is None:
-            http = load("policenotify.networks.bluesky.http")  # 0.6 s and 65 MiB
-            try:
-                self._client = http.open_client(self._timeout)
-            except Exception as error:  # noqa: BLE001 - httpx reads proxies and authorities here, and fails in any way
-                failure = type(error).__name__
-            else:
-                return self._client
-            # outside of `except`: the error may hold the proxy's password
-            raise Unavailable(
-                Text("Bluesky cannot be called from this machine."),
-                code=failure,
-                remedy=Text(
-                    "It will be tried again. Check what SSL_CERT_FILE names, and the proxy's settings of "
-                    "this machine (HTTPS_PROXY, ALL_PROXY, NO_PROXY)."
-                ),
-            )
+            atproto = load("atproto")  # 0.6 s and 65 MiB
+            # Plain http is for this machine alone: a proxy of the environment (HTTP_PROXY) would carry a password off
+            # it.
+            self._client = atproto.Client(request=atproto.Request(mounts={"http://": None}))
         return self._client
 
 
@@ -124,12 +148,12 @@ def _read(response: Any, secrets: tuple[str, ...]) -> HttpAnswer:  # noqa: ANN40
     error, message = (getattr(content, name, None) for name in ("error", "message"))
     if not isinstance(error, str):
         return HttpAnswer(status, headers)
-    name = redact(error, secrets, _PRIVATE)
+    name = redact(error, secrets)
     return HttpAnswer(
         status,
         headers,
         from_network=bool(name),
         error=name,
-        message=redact(message, secrets, _PRIVATE) if isinstance(message, str) else "",
+        message=redact(message, secrets) if isinstance(message, str) else "",
         phrases=name.lower(),
     )

@@ -13,14 +13,13 @@ from urllib.parse import urlsplit
 from pydantic import JsonValue, field_validator
 
 from policenotify.channel import Account, Capabilities, Picture, Post, PostRef, Request, Services
-from policenotify.errors import Blocked, Refused, SettingsError, Unavailable, Unconfirmed
+from policenotify.errors import Blocked, Refused, SettingsError, Unavailable, Unconfirmed, printable
 from policenotify.networks._http import HttpAnswer
-from policenotify.networks.bluesky.api import Xrpc
+from policenotify.networks.bluesky.api import Xrpc, without_side_effects
 from policenotify.networks.bluesky.post import BUDGET, COLLECTION, IMAGES, ReplyThread, record, record_key
-from policenotify.networks.bluesky.rules import without_side_effects
-from policenotify.networks.bluesky.session import BlueskySession, SessionStore, handle_note
+from policenotify.networks.bluesky.session import BlueskySession, SessionStore
 from policenotify.networks.options import CallSeconds, ChannelOptions, Handle, Secret, SecureUrl
-from policenotify.translation import Text
+from policenotify.translation import AnyText, Text
 
 _HANDLE = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
 _URI = re.compile(r"at://(did:[^/]+)/([^/]+)/([^/]+)")  # atproto.com/specs/at-uri-scheme
@@ -63,7 +62,7 @@ class Bluesky:
         service: SecureUrl = "https://bsky.social"
         """The server of the login: `https://…`, or `http://` on the loopback."""
         timeout: CallSeconds = 10.0
-        """Seconds to wait for a connection, and again for the whole answer."""
+        """Seconds to wait for a connection, and again for the answer."""
 
         @field_validator("handle")
         @classmethod
@@ -146,9 +145,7 @@ class Bluesky:
             return self._existing(request)
         if answer.refused and (answer.error == "BlobNotFound" or "slur in record key" in answer.message):
             raise Refused(
-                Text("Bluesky refused the post's upload, not the post.")
-                if answer.error == "BlobNotFound"
-                else Text("Bluesky refused the post's key, not the post."),
+                Text("Bluesky refused the post's key or a picture, not the post."),
                 code=answer.code,
                 remedy=Text("It will be prepared again."),
                 fallback="prepare",
@@ -200,7 +197,15 @@ class Bluesky:
                 ),
                 remedy=Text("Log in on the Bluesky website to see why, then: policenotify doctor"),
             )
-        note = handle_note(self._handle, handle)
+        note: AnyText = ""
+        if handle.casefold() != self._handle:
+            note = Text(
+                "The account of {handle} is called {now} now. Its posts go out all the same. When no incident is "
+                "open on this channel, put the new handle into its settings: under another handle it continues "
+                "no thread.",
+                handle=self._handle,
+                now=printable(handle),
+            )
         return Account(id=did, name=handle, url=f"https://bsky.app/profile/{did}", note=note)
 
     def close(self) -> None:

@@ -7,54 +7,58 @@ must not start a race of logins. An attempt refreshes once and logs in once, nev
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import ClassVar
+from dataclasses import asdict, dataclass, field
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from policenotify.channel import StateStore
-from policenotify.errors import Blocked, ChannelError, Unavailable
+from policenotify.errors import Blocked, ChannelError, JournalError, Unavailable
 from policenotify.networks import load
-from policenotify.networks._http import HttpAnswer, RotatingSecret, StoredSecret, fingerprint
-from policenotify.networks.bluesky.api import Xrpc
-from policenotify.networks.bluesky.rules import RULES, without_side_effects
-from policenotify.translation import AnyText, Text
+from policenotify.networks._http import HttpAnswer, fingerprint
+from policenotify.networks.bluesky.api import RULES, Xrpc, without_side_effects
+from policenotify.translation import Text
 from policenotify.transport import is_secure_url
 
+_NAME = "session"  # in the store
 _EXPIRED = frozenset({"ExpiredToken", "InvalidToken"})  # com.atproto.server.refreshSession; a bad JWT is a 400
 _REMEDY = Text(
     "Check that the handle in the channel's settings is still the account's own. If it is, make a new "
     "app password on the Bluesky website (Settings, Privacy and security, App passwords), put it into "
     "the settings, then: policenotify doctor"
 )
-_log = logging.getLogger("policenotify")
 
 
 @dataclass(frozen=True, slots=True)
-class BlueskySession(StoredSecret):
+class BlueskySession:
     """A session, as it is stored.
 
     Attributes:
+        owner: The channel's account and a fingerprint of its password. The session of another owner is replaced.
         did: The account's unchanging id.
         host: The server that holds the account (its PDS).
         access: The token of each call. It lives about two hours.
         refresh: The token that renews both, once. It lives about 90 days.
     """
 
+    owner: str
     did: str
     host: str
     access: str = field(repr=False)
     refresh: str = field(repr=False)
 
 
-class SessionStore(RotatingSecret[BlueskySession, HttpAnswer]):
-    """The session of one account. *service* is the server of the login."""
+class SessionStore:
+    """The session of one account, shared by all processes of the installation.
 
-    name: ClassVar[str] = "session"
-    label: ClassVar[AnyText] = Text("The Bluesky session")
+    A refresh uses the stored session up. So only the holder of the lease renews it, and the new session is stored
+    before it is used.
+
+    Args:
+        service: The server of the login.
+        lease: Seconds that another process may take to renew the session.
+    """
 
     def __init__(
         self,
@@ -67,26 +71,69 @@ class SessionStore(RotatingSecret[BlueskySession, HttpAnswer]):
         store: StateStore,
         lease: float,
     ) -> None:
-        owner = f"{account} {fingerprint(password.get_secret_value())}"  # a new password is tried, not the old session
-        super().__init__(BlueskySession, owner=owner, store=store, lease=lease)
+        self._owner = f"{account} {fingerprint(password.get_secret_value())}"  # a new password is tried
         self._handle = handle
         self._password = password
         self._service = service
         self._xrpc = xrpc
+        self._store = store
+        self._lease = lease
+        self._unsaved: BlueskySession | None = None
 
-    def _is_expired(self, answer: HttpAnswer) -> bool:
-        return answer.error in _EXPIRED
-
-    def ask(self, call: Callable[[BlueskySession], HttpAnswer]) -> HttpAnswer:
-        """Make a call with the session. See `RotatingSecret.ask`.
+    def current(self) -> BlueskySession:
+        """Return the stored session, or a new one.
 
         Raises:
+            Blocked: Bluesky does not accept the credentials.
+            Unavailable: Bluesky could not be asked, or the session not be stored.
+        """
+        try:
+            session, _ = self._load()
+        except JournalError:
+            raise _not_renewed() from None
+        return session or self._renew(None)
+
+    def ask(self, call: Callable[[BlueskySession], HttpAnswer]) -> HttpAnswer:
+        """Make a call with the session. If it has expired, renew it and repeat, once.
+
+        Raises:
+            ChannelError: See `current`, and the call itself.
             Unavailable: The server does not accept a new session either.
         """
-        answer = super().ask(call)
-        if self._is_expired(answer):
+        session = self.current()
+        answer = call(session)
+        if answer.error in _EXPIRED:
+            answer = call(self._renew(session))
+        if answer.error in _EXPIRED:
             raise Unavailable(Text("Bluesky does not accept the session that it has just given us."), code=answer.error)
         return answer
+
+    def _load(self) -> tuple[BlueskySession | None, int | None]:
+        stored = self._store.load(_NAME)
+        if stored is None:
+            return None, None
+        try:
+            session = BlueskySession(**json.loads(stored.value))
+        except (ValueError, TypeError):  # stored by another release
+            return None, stored.version
+        return (session if session.owner == self._owner else None), stored.version
+
+    def _renew(self, stale: BlueskySession | None) -> BlueskySession:
+        try:
+            with self._store.lease(_NAME, seconds=self._lease):
+                stored, version = self._load()
+                if stored is not None and stored != stale:  # another process renewed it first
+                    return stored
+                return self._replace(stored, version)
+        except JournalError:
+            raise _not_renewed() from None
+
+    def _replace(self, stored: BlueskySession | None, version: int | None) -> BlueskySession:
+        fresh = self._unsaved or self._renewed(stored)
+        self._unsaved = fresh  # if the store fails now, the next call stores it: the old session is used up
+        saved = self._store.compare_and_swap(_NAME, json.dumps(asdict(fresh)), version=version)
+        self._unsaved = None
+        return fresh if saved else self._load()[0] or fresh
 
     def _renewed(self, known: BlueskySession | None) -> BlueskySession:
         """Refresh the session, or log in, each once."""
@@ -103,27 +150,15 @@ class SessionStore(RotatingSecret[BlueskySession, HttpAnswer]):
 
     def _logged_in(self, known: BlueskySession | None) -> BlueskySession:
         """Log in by the account's id if it is known: its handle may have changed."""
+        login = {"identifier": known.did if known else self._handle, "password": self._password.get_secret_value()}
         with without_side_effects(Text("logging in")):
-            answer = self._login(known.did if known else self._handle)
+            content = json.dumps(login).encode()
+            answer = self._xrpc.post(self._service, "com.atproto.server.createSession", content)
             if answer.ok:
                 return self._session(answer)
             raise self._login_error(answer)
 
-    def _login(self, identifier: str) -> HttpAnswer:
-        password = self._password.get_secret_value()
-        content = json.dumps({"identifier": identifier, "password": password}).encode()
-        return self._xrpc.post(self._service, "com.atproto.server.createSession", content)
-
     def _login_error(self, answer: HttpAnswer) -> ChannelError:
-        if answer.error == "AuthFactorTokenRequired":
-            return Blocked(
-                Text(
-                    "Bluesky wants a code from a mail to log {handle} in: the password is the account's main one.",
-                    handle=self._handle,
-                ),
-                code=answer.code,
-                remedy=_REMEDY,
-            )
         if answer.refused and not _is_closed(answer):
             return Blocked(
                 Text(
@@ -142,27 +177,22 @@ class SessionStore(RotatingSecret[BlueskySession, HttpAnswer]):
             raise Unavailable(
                 Text("Bluesky's answer to the login cannot be read."), remedy=Text("It will be tried again.")
             )
-        if note := handle_note(self._handle, answer.object.get("handle")):
-            _log.warning("Channel of %s: %s", self._handle, note)
         host = account_host(self._service, answer.object.get("didDoc"))
         return BlueskySession(self._owner, did, host, access, refresh)
 
 
+def _not_renewed() -> Unavailable:
+    return Unavailable(
+        Text(
+            "The Bluesky session was not renewed: another process holds it for too long, or it cannot be stored. "
+            "Nothing was posted."
+        ),
+        remedy=Text("It will be tried again."),
+    )
+
+
 def _is_closed(answer: HttpAnswer) -> bool:
     return any(rule.fits(answer) for rule in RULES)
-
-
-def handle_note(handle: str, now: object) -> AnyText:
-    """Return a note if the account has another handle now, else an empty text."""
-    if not isinstance(now, str) or not now.isprintable() or now.casefold() == handle.casefold():
-        return ""
-    return Text(
-        "The account of {handle} is called {now} now. Its posts go out all the same. When no incident is "
-        "open on this channel, put the new handle into its settings: under another handle it continues "
-        "no thread.",
-        handle=handle,
-        now=now,
-    )
 
 
 def account_host(service: str, document: object) -> str:

@@ -16,7 +16,7 @@ from policenotify.channel import Account, Capabilities, Post, PostRef, Recipient
 from policenotify.errors import MissingExtra, Refused, SettingsError, Unavailable
 from policenotify.networks import load
 from policenotify.networks.email import mime
-from policenotify.networks.email.replies import SessionLost, judge, silent
+from policenotify.networks.email.replies import SessionLost, judge
 from policenotify.networks.options import CallSeconds, ChannelOptions
 from policenotify.text import Budget
 from policenotify.translation import Text, text_of
@@ -199,10 +199,13 @@ class Email:
                 if end.in_doubt:
                     return judge(None, person.key)
                 if lost == _MOST_LOST:
-                    problem = Unavailable(
-                        Text("The mail server ends every session."), remedy=Text("It will be tried again.")
-                    )
-                    raise (silent() if end.silent else problem) from None
+                    raise Unavailable(
+                        Text("The mail server ends every session, or does not answer in time."),
+                        remedy=Text(
+                            "It will be tried again. If the server is slow on purpose, give the channel a longer "
+                            "`timeout`."
+                        ),
+                    ) from None
             else:
                 if not (used and reply.session_spent):  # the reply of a new session is final
                     return judge(reply, person.key)

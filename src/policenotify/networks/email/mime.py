@@ -32,10 +32,6 @@ _NOT_IN_A_BODY = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 _SUFFIX = ".example"
 _LOCAL = 64  # octets
 _TOKEN = 57  # of a token with the plus before it, see `Recipient.token`
-# Most addresses are certainly valid: a plain local part, and a domain without A-labels. A part of one that is no longer
-# than this keeps the limit of 63 octets (RFC 1035, section 2.3.4) or 64 (RFC 5321, section 4.5.3.1.1).
-_PLAIN = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@(?:[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\.)+[A-Za-z]{2,}")
-_PLAIN_LENGTH = 64
 _POST_KEY = re.compile(r"[0-9a-f]{64}")
 _POLICY = SMTP.clone(cte_type="7bit", max_line_length=76)  # RFC 2045, section 6.7, rule 5, and section 6.8
 _UTF_8 = Charset("utf-8")
@@ -122,9 +118,6 @@ def ascii_address(address: str) -> str:
             few servers support.
     """
     address = address.strip()
-    if len(address) <= _PLAIN_LENGTH and _PLAIN.fullmatch(address):  # email-validator takes a hundred times as long
-        local, _, domain = address.rpartition("@")
-        return f"{local}@{domain.lower()}"
     from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415 - only this extra needs it
 
     if not address.rpartition("@")[0].isascii():

@@ -9,18 +9,16 @@ import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from smtplib import SMTPAuthenticationError, SMTPException, SMTPNotSupportedError, SMTPResponseException
-from smtplib import SMTPServerDisconnected as Disconnected
-from typing import Final, Literal, NamedTuple, Self, TypeAlias
+from typing import Final, Literal, Self, TypeAlias
 
 from policenotify.channel import RecipientOutcome
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable
 from policenotify.formats.mail_report import FULL, GONE, names_full_mailbox, names_unknown_user
-from policenotify.networks._bounds import ADDRESS, redact
+from policenotify.networks._redact import redact
 from policenotify.translation import AnyText, Text
 from policenotify.transport import quoted, why_unreachable
 
 _ENHANCED = re.compile(r"^([245]\.\d{1,3}\.\d{1,3})(?!\d)[\s:-]*", re.MULTILINE)  # RFC 2034, section 4
-_ADDRESS = re.compile(rf"<?{ADDRESS}>?")
 _MAX_BYTES = 8_000  # of a reply: 2000 characters
 _MAX_TEXT = 160  # characters of a reply that are repeated
 _NO_LOGIN = Text("The mail server does not accept our login.")
@@ -29,20 +27,6 @@ _CHECK_LOGIN = Text("Check user and password in the channel's url, then: policen
 
 Command: TypeAlias = Literal["sender", "recipient", "content"]
 """What a reply answers: the sender's address, the recipient's, or the mail."""
-
-
-class Private(NamedTuple):
-    """The values that a server's text must not show: our addresses and user, the recipient's address, our password."""
-
-    names: tuple[str, ...] = ()
-    address: str = ""
-    password: str = ""
-
-    def mask(self, text: str) -> str:
-        """Return a line without these values and without mail addresses."""
-        local = self.address.partition("@")[0]
-        names = (*(name.partition("@")[0] for name in self.names), local, self.password)
-        return redact(text, names, _ADDRESS, pieces=(local, self.address, self.password))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +48,16 @@ class Reply:
     about: str = ""
 
     @classmethod
-    def of(cls, to: Command, number: int, text: bytes, private: Private) -> Self:
-        """Parse a reply, and remove private values from its text."""
+    def of(cls, to: Command, number: int, text: bytes, private: Sequence[str]) -> Self:
+        """Parse a reply, and remove private values, and what stands before their `@`, from its text."""
         words = text[:_MAX_BYTES].decode("utf-8", "replace")
         match = _ENHANCED.search(words)
         enhanced = match[1] if match else ""
         if number < 400:  # nobody reads it
             return cls(to, number, enhanced)
         line = " ".join(_ENHANCED.sub("", words).split())
-        return cls(to, number, enhanced, private.mask(line)[:_MAX_TEXT], _case(to, number, enhanced, line))
+        values = (*private, *(each.partition("@")[0] for each in private))
+        return cls(to, number, enhanced, redact(line, values)[:_MAX_TEXT], _case(to, number, enhanced, line))
 
     @property
     def code(self) -> str:
@@ -165,12 +150,10 @@ class SessionLost(Exception):
 
     Attributes:
         in_doubt: A part of the mail had been sent, so it may have been accepted.
-        silent: The server did not answer in time.
     """
 
-    def __init__(self, *, in_doubt: bool, silent: bool = False) -> None:
+    def __init__(self, *, in_doubt: bool) -> None:
         self.in_doubt = in_doubt
-        self.silent = silent
         super().__init__()
 
 
@@ -214,16 +197,11 @@ _BLOCKING: Final[Sequence[tuple[type[Exception], Text, Text]]] = (
 )
 
 
-def not_opened(error: Exception, private: Private) -> ChannelError:
-    """Return the error of a session that could not be opened. Nothing was sent.
-
-    Args:
-        error: Raised by smtplib or the network.
-        private: Values to remove from a reply.
-    """
+def not_opened(error: Exception, user: str) -> ChannelError:
+    """Return the error of a session that could not be opened by smtplib for this user. Nothing was sent."""
     code = type(error).__name__
     if isinstance(error, SMTPResponseException):
-        return _rejected(error, private)
+        return _rejected(error, user)
     for kind, reason, remedy in _BLOCKING:
         if isinstance(error, kind):
             return Blocked(reason, code=code, remedy=remedy)
@@ -239,8 +217,6 @@ def not_opened(error: Exception, private: Private) -> ChannelError:
         )
     if type(error) is SMTPException:  # smtplib: no login method is common to both sides
         return Blocked(_NO_LOGIN, code=code, remedy=_CHECK_LOGIN)
-    if timed_out(error):
-        return silent(code=code)
     why, again = why_unreachable(error)
     return Unavailable(
         Text("The mail server cannot be reached{why}.", why=why),
@@ -249,11 +225,12 @@ def not_opened(error: Exception, private: Private) -> ChannelError:
     )
 
 
-def _rejected(error: SMTPResponseException, private: Private) -> ChannelError:
+def _rejected(error: SMTPResponseException, user: str) -> ChannelError:
     raw = error.smtp_error
-    reply = Reply.of("sender", error.smtp_code, raw if isinstance(raw, bytes) else str(raw).encode(), private)
-    words = quoted(reply.text)
-    if reply.about == "login" or (isinstance(error, SMTPAuthenticationError) and not reply.for_now):
+    reply = Reply.of("sender", error.smtp_code, raw if isinstance(raw, bytes) else str(raw).encode(), (user,))
+    login = isinstance(error, SMTPAuthenticationError)
+    words = quoted("" if login else reply.text)  # which may repeat the password, in base64
+    if reply.about == "login" or (login and not reply.for_now):
         return Blocked(_NO_LOGIN, code=reply.code, remedy=_CHECK_LOGIN)
     if reply.final:
         remedy = Text("Ask its operator whether this machine may send mail, then: policenotify doctor")
@@ -261,17 +238,3 @@ def _rejected(error: SMTPResponseException, private: Private) -> ChannelError:
             Text("The mail server refuses to talk to us{words}", words=words), code=reply.code, remedy=remedy
         )
     return Unavailable(Text("The mail server takes no mail now{words}", words=words), code=reply.code, remedy=_AGAIN)
-
-
-def silent(*, code: str = "") -> Unavailable:
-    """Return the error of a server slower than the channel's `timeout`."""
-    remedy = Text("{again} If the server is slow on purpose, give the channel a longer `timeout`.", again=_AGAIN)
-    return Unavailable(Text("The mail server does not answer in time."), code=code, remedy=remedy)
-
-
-def timed_out(error: BaseException) -> bool:
-    """Return True if a call ended because the server was silent for too long.
-
-    smtplib then raises `SMTPServerDisconnected` while it handles the timeout.
-    """
-    return isinstance(error.__context__ if isinstance(error, Disconnected) else error, TimeoutError)

@@ -15,8 +15,7 @@ from typing import Self
 
 from policenotify.errors import Blocked
 from policenotify.networks._apprise.service import Service, read_service
-from policenotify.networks._bounds import call_seconds
-from policenotify.networks.email.replies import Command, Private, Reply, SessionLost, not_opened, timed_out
+from policenotify.networks.email.replies import Command, Reply, SessionLost, not_opened
 from policenotify.translation import Text
 from policenotify.transport import is_loopback
 
@@ -25,7 +24,7 @@ with warnings.catch_warnings():  # apprise imports imghdr, which is deprecated u
     from apprise.plugins.email import NotifyEmail
 
 _CLOSING = 421  # RFC 5321, section 4.2.3: the server ends the session
-_LARGE = 65_536  # bytes of a mail that may take longer than a reply
+_UPLOAD = 65_536  # bytes a second: the slowest line on which pictures are still sent
 _ADD_FROM = Text(
     "Add it: …?from=alertes@police.example; percent-encode @ : / ? # in user and password. Then: policenotify doctor"
 )
@@ -82,7 +81,7 @@ class SmtpSession:
         self._client = client
         self._takes_size = client.has_extn("size")
         self._timeout = timeout
-        self._user, self._password = service.user or "", service.password or ""
+        self._private: tuple[str, ...] = (service.user or "", service.password or "")
 
     @classmethod
     def open(cls, service: Service, timeout: float) -> Self:
@@ -106,7 +105,7 @@ class SmtpSession:
         except (OSError, ValueError, RuntimeError) as error:  # what smtplib raises
             if client is not None:
                 client.close()
-            problem = not_opened(error, Private((service.user or "",), "", service.password or ""))
+            problem = not_opened(error, service.user or "")
         else:
             return cls(client, service, timeout)
         raise problem  # outside of `except`: the cause may hold the password or an address
@@ -132,17 +131,17 @@ class SmtpSession:
             if to == "recipient" and number in {250, 251, 252}:
                 to, writing = "content", True
                 number, text = self._data(content)
-            reply = Reply.of(to, number, text, Private((sender, self._user), address, self._password))
+            reply = Reply.of(to, number, text, (*self._private, sender, address))
             return self._decided(reply)
-        except OSError as error:  # SMTPException is one
+        except OSError:  # SMTPException is one
             self.drop()
-            raise SessionLost(in_doubt=writing, silent=timed_out(error)) from None
+            raise SessionLost(in_doubt=writing) from None
 
     def _data(self, content: bytes) -> tuple[int, bytes]:
         """Send a mail, and return the server's reply to it or to the command before it."""
-        client, seconds = self._client, call_seconds(self._timeout, len(content))
-        if client.sock is not None and len(content) > _LARGE:
-            client.sock.settimeout(seconds)  # for the whole mail: smtplib sends it in one call
+        client = self._client
+        if client.sock is not None:
+            client.sock.settimeout(self._timeout + len(content) / _UPLOAD)  # smtplib sends the mail in one call
         try:
             return client.data(content)
         except smtplib.SMTPDataError as error:
@@ -151,7 +150,7 @@ class SmtpSession:
             raw = error.smtp_error
             return error.smtp_code, raw if isinstance(raw, bytes) else raw.encode()
         finally:
-            if client.sock is not None and len(content) > _LARGE:
+            if client.sock is not None:
                 client.sock.settimeout(self._timeout)
 
     def _decided(self, reply: Reply) -> Reply:

@@ -58,35 +58,27 @@ class Folder:
         content = self._store.read(_OWNER)
         if content is None:
             return
-        try:
-            owner = parse_json(content)
-            account, version, for_exercises = owner["account"], owner["schema_version"], owner["exercise"]
-        except (LookupError, TypeError):
+        owner = parse_json(content)
+        owner = owner if isinstance(owner, dict) else {}
+        if owner.get("schema_version", _VERSION) != _VERSION:
+            raise _newer()
+        if owner.get("account") != self._account:
             raise Blocked(
                 Text(
-                    "The file {owner} in the feed's folder cannot be read, so that nobody knows whose feed it is.",
+                    "The feed's folder is not that of {account}, as its file {owner} shows.",
+                    account=self._account,
                     owner=_OWNER,
                 ),
-                remedy=Text("Put it back from a copy, or remove it if the folder is ours. Then: policenotify doctor"),
-            ) from None
-        if not isinstance(version, int) or version > _VERSION:
-            raise _newer()
-        if account != self._account:
-            raise Blocked(
-                Text(
-                    "The feed's folder holds the feed of {account}, not that of {account_2}.",
-                    account=account,
-                    account_2=self._account,
+                remedy=Text(
+                    "Name another folder, correct the channel's url, or put the file back from a copy. Then: "
+                    "policenotify doctor"
                 ),
-                remedy=Text("Name another folder, or correct the channel's url. Then: policenotify doctor"),
             )
-        if exercise is not None and exercise is not for_exercises:
-            text = (
-                Text("The feed's folder is for exercises.")
-                if for_exercises
-                else Text("The feed's folder is not for exercises.")
+        if exercise is not None and exercise is not owner.get("exercise"):
+            raise Refused(
+                Text("The feed's folder is for exercises alone, or for none."),
+                remedy=Text("Give exercises a channel with a folder and an address of its own."),
             )
-            raise Refused(text, remedy=Text("Give exercises a channel with a folder and an address of its own."))
 
     def add(self, item: Item) -> None:
         """Write an item, unless it is there.

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from policenotify.channel import Clock
 from policenotify.errors import Blocked, ChannelError, Unavailable, Unconfirmed
@@ -51,7 +51,7 @@ class Store:
         return [entry.name for entry in self._entries(folder) if entry.is_dir()]
 
     def _entries(self, folder: str) -> list[Path]:
-        with self._named("read"):
+        with self._named():
             try:
                 return sorted((self._folder / folder).iterdir())
             except FileNotFoundError:
@@ -60,7 +60,7 @@ class Store:
 
     def read(self, path: str) -> bytes | None:
         """Return a file, or `None` if there is none."""
-        with self._named("read"):
+        with self._named():
             try:
                 return (self._folder / path).read_bytes()
             except FileNotFoundError:
@@ -90,7 +90,7 @@ class Store:
 
     def remove(self, path: str) -> None:
         """Remove a file, if it exists."""
-        with self._named("written"):
+        with self._named():
             target = self._folder / path
             target.unlink(missing_ok=True)
             with suppress(FileNotFoundError):
@@ -99,10 +99,10 @@ class Store:
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Keep all other writers out, of every process. The system releases the lock of a process that was killed."""
-        with self._named("written"):
+        with self._named():
             lock = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            with self._named("written"):
+            with self._named():
                 self._acquire(lock)
                 with suppress(FileNotFoundError):  # left by a process that was killed
                     for left in (self._folder / _NEW).iterdir():
@@ -113,12 +113,12 @@ class Store:
 
     def is_open_to_all(self) -> bool:
         """Return True if any user of this machine may write into the folder."""
-        with self._named("read"):
+        with self._named():
             return bool(self._folder.stat().st_mode & stat.S_IWOTH)
 
     def check(self) -> None:
         """Prove that files can be written. Nothing is published."""
-        with self.exclusive(), self._named("written"):
+        with self.exclusive(), self._named():
             probe = self._folder / _NEW / "probe"
             self._fill(probe, bytes(_PROBE))
             probe.unlink()
@@ -136,7 +136,7 @@ class Store:
                 return
 
     def _write(self, path: str, content: bytes) -> None:
-        with self._named("written"):
+        with self._named():
             target, new = self._folder / path, self._folder / _NEW / path.replace("/", "-")
             self._fill(new, content)
             self._make(target.parent)
@@ -163,14 +163,14 @@ class Store:
             _force(folder.parent)
 
     @contextmanager
-    def _named(self, done: Literal["read", "written"]) -> Iterator[None]:
+    def _named(self) -> Iterator[None]:
         """Turn an error of the system into one that a person can act on."""
         try:
             yield
         except OSError as error:
-            raise self._error(error, done) from None
+            raise self._error(error) from None
 
-    def _error(self, error: OSError, done: str) -> ChannelError:
+    def _error(self, error: OSError) -> ChannelError:
         folder, code = self._folder, errno.errorcode.get(error.errno or 0, "")
         if error.errno in _FULL:
             return Unavailable(
@@ -184,17 +184,11 @@ class Store:
                 remedy=Text("Mount it, or create it."),
                 code=code,
             )
-        denied = error.errno in _DENIED
-        reasons = {
-            ("read", True): Text("The feed's folder {folder} may not be read.", folder=folder),
-            ("read", False): Text("The feed's folder {folder} could not be read.", folder=folder),
-            ("written", True): Text("The feed's folder {folder} may not be written.", folder=folder),
-            ("written", False): Text("The feed's folder {folder} could not be written.", folder=folder),
-        }
-        if denied:
+        reason = Text("The feed's folder {folder} cannot be read or written.", folder=folder)
+        if error.errno in _DENIED:
             remedy = Text("Give this user the folder, or mount it for writing. Then: policenotify doctor")
-            return Blocked(reasons[done, True], remedy=remedy, code=code)
-        return Unavailable(reasons[done, False], code=code)
+            return Blocked(reason, remedy=remedy, code=code)
+        return Unavailable(reason, code=code)
 
 
 def _force(folder: Path) -> None:

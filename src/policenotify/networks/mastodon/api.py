@@ -7,35 +7,56 @@ errors hold neither its headers nor, often, its status.
 
 from __future__ import annotations
 
-import re
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
 from functools import cached_property, partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pydantic import SecretStr
 
+from policenotify import transport
 from policenotify.channel import Clock
-from policenotify.errors import ChannelError, MissingExtra
+from policenotify.errors import Blocked, ChannelError, MissingExtra, Unconfirmed
 from policenotify.networks import load
-from policenotify.networks._bounds import ADDRESS, MAX_ANSWER, MAX_TIMELINE, redact
-from policenotify.networks._http import HttpAnswer, judge_http, open_session, parse_json
-from policenotify.networks.mastodon.rules import RULES, WHERE
-from policenotify.translation import Text
+from policenotify.networks._http import ANY_HTTP, AnswerRule, HttpAnswer, judge, open_session, parse_json
+from policenotify.networks._redact import redact
+from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
     import mastodon
 
     from policenotify.networks._requests import PostSession, RawAnswer
 
-_CONNECT = 5.0  # seconds for a connection: a server that does not even greet is not worth more
-_MAIL = re.compile(ADDRESS)
+_CONNECT: Final = 5.0  # seconds for a connection: a server that does not even greet is not worth more
+WHERE: Final = "Mastodon"
+without_side_effects: Callable[[AnyText], AbstractContextManager[None]] = partial(transport.without_side_effects, WHERE)
+
+RENEW: Final = Text(
+    "Make a new token on the server's website (Settings, Development), put it into the channel's "
+    "settings, then: policenotify doctor"
+)
+RULES: Final = (
+    AnswerRule(Blocked, Text("Mastodon does not accept our token{words}"), RENEW, {401}),
+    AnswerRule(
+        Blocked,
+        Text("Mastodon does not let this account or token do it{words}"),
+        Text(
+            "Log in on the server's website to see whether the account may still post, and check that the "
+            "token has the scopes read:accounts, read:statuses, write:statuses and write:media. Then: "
+            "policenotify doctor"
+        ),
+        {403},
+        own=True,
+    ),
+    AnswerRule(Unconfirmed, Text("Mastodon does not know what we asked for{words}"), statuses={404, 410}),
+)
 
 
 class Api:
     """One server, such as `https://social.example`, called with one token.
 
-    *timeout* is in seconds, for a whole answer.
+    *timeout* is in seconds, for each wait for the answer.
     """
 
     def __init__(self, server: str, token: SecretStr, timeout: float, clock: Clock) -> None:
@@ -53,7 +74,6 @@ class Api:
             Unavailable: It never reached the server.
             Unconfirmed: No whole answer came.
         """
-        self._session.adapter.max_bytes = MAX_TIMELINE if call == "account_statuses" else MAX_ANSWER
         with closing(self._session) as session:
             made = partial(getattr(self._library, call), *args, **kwargs)
             return self._read(session.ask(made, where=WHERE, wrapped=True))
@@ -66,7 +86,7 @@ class Api:
             whole_channel: A rate limit on this call holds for all posts.
         """
         now = self.clock.now()
-        return judge_http(answer, RULES, now=now, where=WHERE, setting="server", whole_channel=whole_channel)
+        return judge(answer, (*RULES, *ANY_HTTP), now=now, where=WHERE, whole_channel=whole_channel)
 
     def close(self) -> None:
         """Let the library go. A later call loads it again."""
@@ -76,7 +96,8 @@ class Api:
     @cached_property
     def _session(self) -> PostSession:
         # No address of the API ends in a slash (docs.joinmastodon.org/methods).
-        return open_session(lambda url: url.rstrip("/"), self._timeout, plain=self._server.startswith("http:"))
+        plain = self._server.startswith("http:")
+        return open_session(self._timeout, plain=plain, rewrite=lambda url: url.rstrip("/"))
 
     @cached_property
     def _library(self) -> mastodon.Mastodon:
@@ -101,5 +122,5 @@ class Api:
             raw.headers,
             body,
             from_network=isinstance(body, dict) and "error" in body,
-            message=redact(error, [self._token.get_secret_value()], _MAIL) if isinstance(error, str) else "",
+            message=redact(error, [self._token.get_secret_value()]) if isinstance(error, str) else "",
         )

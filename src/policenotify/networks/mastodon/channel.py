@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Annotated, ClassVar, Final
+from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, field_validator
+from pydantic import field_validator
 
 from policenotify.channel import Account, Capabilities, Post, PostRef, Request, Services
 from policenotify.errors import (
@@ -18,52 +18,23 @@ from policenotify.errors import (
 )
 from policenotify.model.lifecycle import Stage
 from policenotify.networks._http import HttpAnswer, deleted_parent, fingerprint, is_connected, newest_connected
-from policenotify.networks.mastodon.api import Api
+from policenotify.networks.mastodon.api import Api, without_side_effects
 from policenotify.networks.mastodon.instance import Instance, InstanceCache
 from policenotify.networks.mastodon.post import (
     VISIBILITY,
     StatusBody,
     Visibility,
     check,
-    check_media,
     is_id,
     ref_of,
     upload,
 )
-from policenotify.networks.mastodon.rules import without_side_effects
 from policenotify.networks.mastodon.timeline import Timeline
 from policenotify.networks.options import CallSeconds, ChannelOptions, Handle, Secret, SecureUrl
-from policenotify.text import graphemes
 from policenotify.translation import Text
 
 _HANDLE: Final = re.compile(r"@?([a-z0-9_]+(?:[.-]+[a-z0-9_]+)*)(?:@[^@\s]+)?", re.IGNORECASE)
-_LONGEST_WARNING: Final = 100  # characters of a content warning: it counts with the post, and must leave space for it
-_ARGUMENTS = {"in_reply_to_id", "visibility", "spoiler_text", "language", "idempotency_key"}
-
-
-def _category(category: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", category):
-        raise SettingsError(
-            Text("{category!r} is not a category: small letters, digits and underscores", category=category)
-        )
-    return category
-
-
-def _warning(text: str) -> str:
-    text = " ".join(text.split())
-    if not 0 < graphemes(text) <= _LONGEST_WARNING:
-        raise SettingsError(
-            Text(
-                "the text has {graphemes} characters; write 1 to {longest_warning}",
-                graphemes=graphemes(text),
-                longest_warning=_LONGEST_WARNING,
-            )
-        )
-    return text
-
-
-Category = Annotated[str, AfterValidator(_category)]
-ContentWarning = Annotated[str, AfterValidator(_warning)]
+_ARGUMENTS = {"in_reply_to_id", "visibility", "language", "idempotency_key"}
 
 
 class Mastodon:
@@ -78,7 +49,7 @@ class Mastodon:
     """
 
     discovers_capabilities = True
-    default_capabilities: ClassVar[Capabilities] = Instance(software="mastodon", major=4).capabilities("")
+    default_capabilities: ClassVar[Capabilities] = Instance(major=4).capabilities
 
     class Options(ChannelOptions):
         """An account on a server."""
@@ -93,13 +64,8 @@ class Mastodon:
         visibility: dict[Stage, Visibility] = {}  # noqa: RUF012 - pydantic copies it
         """Who sees a post, by stage: `public`, `unlisted` (not on the server's public timeline, and not found by its
         hashtags) or `private` (followers only). By default updates are unlisted, and all others public."""
-        content_warnings: dict[Category, ContentWarning] = {}  # noqa: RUF012 - pydantic copies it
-        """By category: a line that stands above the post and folds it away until readers click. For what may shock,
-        never for a warning that people must see."""
-        sensitive: tuple[Category, ...] = ()
-        """Categories whose pictures are shown on a click only."""
         timeout: CallSeconds = 20.0
-        """Seconds to wait for the whole answer. For a connection, 5 at the most."""
+        """Seconds to wait for the answer. For a connection, 5 at the most."""
 
         @field_validator("server")
         @classmethod
@@ -121,9 +87,6 @@ class Mastodon:
         self._host = urlsplit(options.server).netloc.lower()
         self._handle = options.handle
         self._visibility = {**VISIBILITY, **options.visibility}
-        self._warnings = options.content_warnings
-        self._longest_warning = max(self._warnings.values(), key=graphemes, default="")
-        self._sensitive = frozenset(options.sensitive)
         self._api = Api(options.server, options.token, options.timeout, services.clock)
         self._seal = fingerprint(self.account, options.token.get_secret_value())
         self._instances = InstanceCache(self._api, services.store)
@@ -141,7 +104,7 @@ class Mastodon:
     @property
     def capabilities(self) -> Capabilities:
         """The known ones. At first 500 characters with whole addresses, four pictures, and no key."""
-        return self._instances.known().capabilities(self._longest_warning)
+        return self._instances.known().capabilities
 
     @property
     def account(self) -> str:
@@ -161,8 +124,7 @@ class Mastodon:
             Refused: The post is outside the server's limits. With `fallback="standalone"`: all that it could reply to
                 has been deleted.
         """
-        warning = self._warnings.get(post.category, "")
-        check(post, self._instances.current(), warning)
+        check(post, self._instances.current())
         self._timeline.check_owner(self._seal)
         thread = [ref for ref in reply_to if ref.account == self.account and is_id(ref.id)]
         with without_side_effects(Text("looking for the post to answer")):
@@ -170,8 +132,6 @@ class Mastodon:
         status = StatusBody.of(
             post,
             visibility=self._visibility[post.stage],
-            warning=warning,
-            sensitive=post.category in self._sensitive,
             parent=parent,
             media=[upload(picture, self._api) for picture in post.pictures],
         )
@@ -181,8 +141,8 @@ class Mastodon:
         """Post it, with its key. See `SupportsSend.send`.
 
         Raises:
-            Refused: With `fallback="prepare"`: only its pictures are gone, or the post that it replies to has been
-                deleted since it was prepared.
+            Refused: With `fallback="prepare"`: perhaps only its pictures are gone, or the post that it replies to has
+                been deleted since it was prepared.
         """
         status = StatusBody.model_validate(request.body)
         self._check_thread(status)
@@ -190,19 +150,12 @@ class Mastodon:
             "status_post",
             status.status,
             media_ids=[each.id for each in status.media] or None,
-            sensitive=status.sensitive,  # None: as the account is set; the library's default would overrule it
+            sensitive=None,  # as the account is set; the library's default would overrule it
             **status.model_dump(mode="json", include=_ARGUMENTS, exclude_defaults=True),
         )
         if not answer.ok:
             raise self._refusal(status, answer)
-        ref = self._ref(answer)
-        if self._is_hidden(ref):
-            raise Unconfirmed(
-                Text("The server accepted the post, but does not show it. A spam filter drops posts silently."),
-                code="200",
-                remedy=Text("If it is not found later, ask the server's administrators."),
-            )
-        return ref
+        return self._ref(answer)
 
     def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
         """Look the post up on our own timeline. See `SupportsLookup.find`."""
@@ -223,12 +176,10 @@ class Mastodon:
             ref.id,
             status.status,
             media_attributes=[each.model_dump() for each in status.media] or None,
-            **status.model_dump(include={"spoiler_text", "sensitive"}, exclude_defaults=True),
         )
         if answer.missing:
             raise Refused(Text("The post is no longer there; nothing was edited."), code=answer.code)
         if not answer.ok:
-            check_media(status.media, answer, self._api)
             raise self._api.error(answer)
         return self._ref(answer)
 
@@ -269,21 +220,12 @@ class Mastodon:
         Mastodon refuses such a reply, and makes the replies of a deleted post stand alone. Other servers accept one
         that no reader finds.
         """
-        if status.in_reply_to_id is None or self._instances.known().software == "mastodon":
+        if status.in_reply_to_id is None or self._instances.known().major:
             return
         with without_side_effects(Text("looking for the post to answer")):
             connected = is_connected(status.in_reply_to_id, self._timeline.parent_of)
         if not connected:
             raise deleted_parent("404")
-
-    def _is_hidden(self, ref: PostRef) -> bool:
-        """Return True if Mastodon does not show a post: its spam filter invents statuses, and a copy may be late."""
-        if self._instances.known().software != "mastodon":
-            return False
-        try:
-            return self._timeline.is_deleted(ref.id)
-        except ChannelError:  # that it cannot be read now proves nothing: the answer was good
-            return False
 
     def _refusal(self, status: StatusBody, answer: HttpAnswer) -> ChannelError:
         """Return the error of a post that was not accepted."""
@@ -292,7 +234,9 @@ class Mastodon:
                 deleted = self._timeline.is_deleted(status.in_reply_to_id)
             if deleted:
                 return deleted_parent("404")
-        if answer.missing and self._instances.known().software == "mastodon":  # its answer to a key that it knows
+        if answer.missing and self._instances.known().major:  # its answer to a key that it knows
             return Refused(Text("It was published before, and has been deleted on Mastodon since."), code=answer.code)
-        check_media(status.media, answer, self._api)
-        return self._api.error(answer)
+        error = self._api.error(answer)
+        if isinstance(error, Refused) and status.media:  # it may be about the pictures alone
+            error.fallback, error.remedy = "prepare", Text("It will be prepared again.")
+        return error

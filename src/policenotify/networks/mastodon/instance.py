@@ -8,18 +8,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Any, ClassVar, Final, Literal, Self
+from typing import Any, ClassVar, Final, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from policenotify.channel import Capabilities, StateStore
 from policenotify.errors import JournalError
-from policenotify.networks.mastodon.api import Api
-from policenotify.networks.mastodon.rules import without_side_effects
+from policenotify.networks.mastodon.api import Api, without_side_effects
 from policenotify.text import Budget, mastodon_length
 from policenotify.translation import Text
-
-Software = Literal["mastodon", "gotosocial", "other"]
 
 _NAME: Final = "instance"
 _FRESH: Final = timedelta(days=1)
@@ -42,19 +39,16 @@ class Instance(BaseModel):
     """A server, as it is stored.
 
     The defaults are Mastodon's own, for values that the server does not name. Before anything is known of a server it
-    is another one, of which no more is claimed than is safe everywhere. A deletion is: what waits or is in doubt may be
-    withdrawn before the server is known, and one that cannot delete refuses.
+    is another software, of which no more is claimed than is safe everywhere.
 
     Attributes:
-        software: The software, as far as it makes a difference here.
-        major: First number of the version.
+        major: First number of Mastodon's version. 0: it is another software.
         url_length: Characters that each URL counts.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     read_at: AwareDatetime | None = None
-    software: Software = "other"
     major: int = 0
     max_characters: int = 500
     max_media: int = 4
@@ -70,28 +64,27 @@ class Instance(BaseModel):
             "url_length": statuses.get("characters_reserved_per_url"),
         }
         usable = {name: limit for name, limit in limits.items() if type(limit) is int and limit > 0}
-        software, major = _software(str(answer.get("version", "")), str(answer.get("source_url") or "mastodon"))
-        return cls(read_at=at, software=software, major=major, **usable)
+        # Others write their own name into the version, count from 0, or name their own source.
+        plain = _MAINLINE.fullmatch(str(answer.get("version", "")))
+        mastodon = "mastodon" in str(answer.get("source_url") or "mastodon").lower()
+        return cls(read_at=at, major=int(plain[1]) if plain and mastodon else 0, **usable)
 
     @property
     def count(self) -> Count:
         """The server's measure of a text."""
-        return Count(url=self.url_length, whole=self.software != "mastodon")
+        return Count(url=self.url_length, whole=not self.major)
 
-    def capabilities(self, warning: str) -> Capabilities:
-        """Return the capabilities of a channel on this server.
-
-        The longest content warning that may stand above a post counts with its text.
-        """
-        mastodon = self.software == "mastodon"
+    @property
+    def capabilities(self) -> Capabilities:
+        """The capabilities of a channel on this server."""
         return Capabilities(
-            budget=Budget(min(self.max_characters, _LONGEST) - self.count("", warning), self.count),
+            budget=Budget(min(self.max_characters, _LONGEST), self.count),
             replies=True,
             images=min(self.max_media, _MOST_PICTURES),
-            idempotency_window=_IDEMPOTENCY_WINDOW if mastodon else timedelta(0),
+            idempotency_window=_IDEMPOTENCY_WINDOW if self.major else timedelta(0),
             lookup_delay=_LOOKUP_DELAY,
-            edits=mastodon and self.major >= _EDITS,  # elsewhere an edit may reset the language (GoToSocial)
-            deletes=self.software != "other" or self.read_at is None,
+            edits=self.major >= _EDITS,  # elsewhere an edit may reset the language (GoToSocial)
+            deletes=True,
             bracketed_hashtags=False,  # since 4.6 a space must stand before one
         )
 
@@ -113,10 +106,10 @@ class Count:
     url: int
     whole: bool
 
-    def __call__(self, text: str, warning: str = "") -> int:
-        """Return the length of the text with the warning above it."""
+    def __call__(self, text: str) -> int:
+        """Return the length of the text."""
         ways = (False, True) if self.whole else (False,)
-        return max(mastodon_length(text, warning, url=self.url, code_points=each) for each in ways)
+        return max(mastodon_length(text, url=self.url, code_points=each) for each in ways)
 
 
 class InstanceCache:
@@ -176,15 +169,3 @@ class InstanceCache:
 def _part(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     part = of.get(name)
     return part if isinstance(part, dict) else {}
-
-
-def _software(version: str, source: str) -> tuple[Software, int]:
-    """Return a server's software and the first number of its version.
-
-    It is Mastodon only if all signs agree: others write their own name into the version, count from 0, or name their
-    own source.
-    """
-    if "gotosocial" in source.lower():
-        return "gotosocial", 0
-    plain = _MAINLINE.fullmatch(version)
-    return ("mastodon", int(plain[1])) if plain and "mastodon" in source.lower() else ("other", 0)

@@ -9,15 +9,13 @@ from collections.abc import Mapping, Sequence
 from html import unescape
 from typing import Any, ClassVar, Final, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from policenotify.channel import Picture, Post, PostRef
 from policenotify.errors import Refused, Unavailable, Unconfirmed
 from policenotify.model.lifecycle import Stage
-from policenotify.networks._http import HttpAnswer
-from policenotify.networks.mastodon.api import Api
+from policenotify.networks.mastodon.api import Api, without_side_effects
 from policenotify.networks.mastodon.instance import Instance
-from policenotify.networks.mastodon.rules import without_side_effects
 from policenotify.translation import Text
 
 Visibility = Literal["public", "unlisted", "private"]
@@ -39,13 +37,12 @@ _AT_WORK: Final = frozenset({202, 206})  # docs.joinmastodon.org/methods/media, 
 _TOO_EARLY = Text("Mastodon has not finished with a picture yet; nothing was posted.")
 
 
-def check(post: Post, instance: Instance, warning: str) -> None:
+def check(post: Post, instance: Instance) -> None:
     """Refuse a text that the server would refuse, before anything is uploaded."""
-    if (used := instance.count(post.text, warning)) > instance.max_characters:
+    if (used := instance.count(post.text)) > instance.max_characters:
         raise Refused(
             Text(
-                "The text has {used} characters with its content warning; this server takes "
-                "{max_characters}. Nothing was posted.",
+                "The text has {used} characters; this server takes {max_characters}. Nothing was posted.",
                 used=used,
                 max_characters=instance.max_characters,
             ),
@@ -78,9 +75,6 @@ class StatusBody(BaseModel):
 
     Attributes:
         language: Its primary language. The server knows no regions, and drops an unknown tag.
-        created_at: The time of the post, by our clock.
-        spoiler_text: The content warning above the text, which is then folded away.
-        sensitive: Its pictures are shown on a click only. `None`: as the account is set.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
@@ -91,9 +85,6 @@ class StatusBody(BaseModel):
     visibility: Visibility
     language: str
     idempotency_key: str
-    created_at: AwareDatetime
-    spoiler_text: str | None = None
-    sensitive: bool | None = None
     in_reply_to_id: str | None = None
     media: tuple[UploadedPicture, ...] = ()
 
@@ -103,8 +94,6 @@ class StatusBody(BaseModel):
         post: Post,
         *,
         visibility: Visibility,
-        warning: str,
-        sensitive: bool,
         parent: PostRef | None,
         media: Sequence[str],
     ) -> Self:
@@ -115,10 +104,6 @@ class StatusBody(BaseModel):
             visibility=visibility,
             language=post.language.partition("-")[0].lower(),
             idempotency_key=hashlib.sha256(f"{post.key}:{post.variant}".encode()).hexdigest(),
-            created_at=post.created_at,
-            spoiler_text=warning or None,
-            # The server forces it with a warning. An edit that leaves it out would undo that.
-            sensitive=True if sensitive or warning else None,
             in_reply_to_id=parent.id if parent else None,
             media=tuple(UploadedPicture(id=each, description=picture.alt) for each, picture in pictures),
         )
@@ -128,12 +113,8 @@ class StatusBody(BaseModel):
         """The body of a request."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
-    def may_be(self, shown: Mapping[str, Any], *, ids_stay: bool) -> bool | None:
+    def may_be(self, shown: Mapping[str, Any]) -> bool | None:
         """Compare pictures and parent with those of a status on our timeline.
-
-        Args:
-            shown: The status as the server shows it.
-            ids_stay: A picture has the same id in the status as after its upload.
 
         Returns:
             `True` if it shows the same uploads, `False` if it is another post, `None` if the text must be compared.
@@ -141,17 +122,15 @@ class StatusBody(BaseModel):
         ours = {each.id for each in self.media}
         listed = shown.get("media_attachments")
         theirs = [str(each.get("id")) for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
-        if ours and (ids_stay or ours.intersection(theirs)):
+        if ours:
             return bool(ours.intersection(theirs))
         parent = shown.get("in_reply_to_id")
-        same = len(ours) == len(theirs) and parent in {None, self.in_reply_to_id}  # some drop a deleted parent
+        same = not theirs and parent in {None, self.in_reply_to_id}  # some drop a deleted parent
         return None if same else False
 
     def reads_as(self, shown: Mapping[str, Any]) -> bool:
-        """Return True if a shown status has this text and content warning."""
-        text = plain(shown["text"]) if "text" in shown else plain_html(str(shown.get("content", "")))
-        warning = plain(str(shown.get("spoiler_text") or ""))
-        return (text, warning) == (plain(self.status), plain(self.spoiler_text or ""))
+        """Return True if a shown status has this text, and no content warning."""
+        return not shown.get("spoiler_text") and plain_html(str(shown.get("content", ""))) == plain(self.status)
 
 
 def plain(text: str) -> str:
@@ -188,26 +167,3 @@ def upload(picture: Picture, api: Api) -> str:
         if not is_id(media):
             raise Unconfirmed(Text("Mastodon's answer to the picture cannot be read."), code=answer.code)
     return str(media)
-
-
-def check_media(media: Sequence[UploadedPicture], refusal: HttpAnswer, api: Api) -> None:
-    """Raise if a post was refused because of its pictures.
-
-    Raises:
-        Refused: With `fallback="prepare"`: a picture does not exist any more.
-        Unavailable: A picture is not ready yet, or the server could not be asked.
-    """
-    if not refusal.refused or refusal.status not in {400, 422}:
-        return
-    for each in media:
-        with without_side_effects(Text("asking for the post's pictures")):
-            answer = api.ask("media", each.id)
-        if answer.status in _AT_WORK:
-            raise Unavailable(_TOO_EARLY, code=refusal.code, remedy=Text("It will be tried again."))
-        if answer.missing:
-            raise Refused(
-                Text("Mastodon refused the post's pictures, not the post: they are not there any more."),
-                code=refusal.code,
-                remedy=Text("It will be prepared again."),
-                fallback="prepare",
-            )

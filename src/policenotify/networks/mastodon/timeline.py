@@ -12,15 +12,13 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from policenotify.channel import PostRef, Request, StateStore
-from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable
+from policenotify.errors import Blocked, ChannelError, Refused, Unavailable
 from policenotify.networks._http import HttpAnswer, verify_owner
-from policenotify.networks.mastodon.api import Api
+from policenotify.networks.mastodon.api import RENEW, Api, without_side_effects
 from policenotify.networks.mastodon.instance import InstanceCache
 from policenotify.networks.mastodon.post import StatusBody, is_id, ref_of
-from policenotify.networks.mastodon.rules import RENEW, without_side_effects
 from policenotify.translation import Text
 
-_FORBIDDEN: Final = str(HTTPStatus.FORBIDDEN.value)  # the code of an error
 _PAGE: Final = 40  # the most that a server gives at once
 _MOST_PAGES: Final = 25
 _MARGIN: Final = timedelta(seconds=30)  # the server's clock is known in whole seconds; its database may have another
@@ -62,41 +60,23 @@ class Timeline:
         return owner
 
     def check_owner(self, seal: str) -> None:
-        """Verify that the token is this account's. *seal* is a fingerprint of both.
-
-        A token that may post, but not read whose it is, is accepted.
-        """
-
-        def ask() -> str:
-            try:
-                return str(self.owner()["id"])
-            except Blocked as error:
-                if error.code != _FORBIDDEN:
-                    raise
-                return ""
-
-        try:
-            self._id = verify_owner(self._store, seal, ask)
-        except JournalError:  # without the store it is only asked each time
-            self._id = ask()
+        """Verify that the token is this account's. *seal* is a fingerprint of both."""
+        self._id = verify_owner(self._store, seal, lambda: str(self.owner()["id"]))
 
     def parent_of(self, status: str) -> str | None:
         """Return the id of a status's parent, or `None` for the first of a thread.
 
-        A missing one is asked for twice, as a copy may be late. Where the token may not read, the server itself checks
-        the parent before it takes a reply.
+        A missing one is asked for twice, as a copy may be late.
 
         Raises:
             LookupError: There is no such status, or no longer.
         """
         answer = self._api.ask("status", status)
-        if self._is_missing(answer):
+        if answer.missing:
             self._api.clock.sleep(_LAG)
             answer = self._api.ask("status", status)
-        if self._is_missing(answer):
+        if answer.missing:
             raise LookupError(status)
-        if answer.status == HTTPStatus.FORBIDDEN and answer.from_network:
-            return None
         if not answer.ok or answer.object.get("id") != status:
             raise self._reading_error(answer)
         parent = answer.object.get("in_reply_to_id")
@@ -124,19 +104,11 @@ class Timeline:
         status = StatusBody.model_validate(request.body)
         match: PostRef | None = None
         with without_side_effects(Text("looking the post up")):
-            self._id = self._id or self._own_id()
+            self._id = self._id or str(self.owner()["id"])
             for shown, ref in self._since(since):
-                if ref.id not in known and self._is(status, shown, ref):
+                if ref.id not in known and self._is(status, shown):
                     match = ref
         return match
-
-    def _own_id(self) -> str:
-        try:
-            return str(self.owner()["id"])
-        except Blocked as error:
-            if error.code != _FORBIDDEN:
-                raise
-            raise Unavailable(error.reason, code=error.code, remedy=error.remedy) from None  # it may still post
 
     def _since(self, since: datetime) -> Iterator[tuple[Mapping[str, Any], PostRef]]:
         """Yield our statuses, newest first, back to that time."""
@@ -166,33 +138,14 @@ class Timeline:
             remedy=Text("Look for it on the server's website, then: policenotify resolve"),
         )
 
-    def _is(self, status: StatusBody, shown: Mapping[str, Any], ref: PostRef) -> bool:
-        certain = status.may_be(shown, ids_stay=self._instances.known().software != "other")
-        if certain is not None:
-            return certain
-        # If a person has edited it meanwhile, its first version counts.
-        versions = self._answered("status_history", ref.id).body if shown.get("edited_at") else None
-        if isinstance(versions, list) and versions and isinstance(versions[0], dict):
-            return status.reads_as(versions[0])
-        source = self._answered("status_source", ref.id).object
-        return status.reads_as(source if isinstance(source.get("text"), str) else shown)
-
-    def _answered(self, call: str, status: str) -> HttpAnswer:
-        """Ask for a status. A refusal is an answer too."""
-        answer = self._api.ask(call, status)
-        if answer.ok or answer.status in {403, 404, 410}:
-            return answer
-        raise self._reading_error(answer)
-
-    def _is_missing(self, answer: HttpAnswer) -> bool:
-        """Return True if there is no such status. Servers other than the two that are known answer with a page."""
-        page = answer.status == HTTPStatus.NOT_FOUND and self._instances.known().software == "other"
-        return answer.missing or page
+    def _is(self, status: StatusBody, shown: Mapping[str, Any]) -> bool:
+        certain = status.may_be(shown)
+        return status.reads_as(shown) if certain is None else certain
 
     def _reading_error(self, answer: HttpAnswer) -> ChannelError:
-        """Return the error for a failed reading. A token that may not read may still post."""
+        """Return the error for a failed reading. What is refused here is not the post."""
         error = self._api.error(answer)
-        if isinstance(error, Refused) or answer.status == HTTPStatus.FORBIDDEN:
+        if isinstance(error, Refused) or answer.status == HTTPStatus.FORBIDDEN:  # it may still post
             return Unavailable(error.reason, code=error.code, remedy=error.remedy)
         return error
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import cache
 from importlib.util import find_spec
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
@@ -28,16 +29,17 @@ from policenotify.errors import (
     MissingExtra,
     Refused,
     SettingsError,
+    Unavailable,
     Unconfirmed,
 )
 from policenotify.model.channel_settings import BySeverity, by_severity
 from policenotify.networks._apprise import load_service
-from policenotify.networks._apprise.answers import judge
+from policenotify.networks._apprise.answers import ServiceAnswer, judge
 from policenotify.networks._apprise.url import GENERIC, MOST_SEGMENTS, VERIFIED, NumberFormat, gateway, passes_coding
+from policenotify.networks._http import AnswerRule
 from policenotify.networks.options import CallSeconds, ChannelOptions
-from policenotify.networks.sms.answers import BATCHED, errors_of
 from policenotify.networks.sms.numbers import FRANCE, OVERSEAS_CODES, BadNumber, e164
-from policenotify.networks.sms.receipts import GATEWAYS, read_receipt, request_fields
+from policenotify.networks.sms.receipts import GatewayName, UnreadableReceipt, read_receipt, request_fields
 from policenotify.text import Budget, find_losses, sms, to_gsm
 from policenotify.text.sms import SEVERAL, SINGLE, accented
 from policenotify.translation import Text, text_of
@@ -47,13 +49,30 @@ _WHERE = Text("The SMS gateway")  # in error texts
 _FICTITIOUS = "+33639980001"  # ARCEP reserves 06 39 98 00 00 to 99 for fiction; it is never called
 _PARALLEL = 5
 _FEWEST_MARKED = 3  # as many refusals show that the gateway refuses everybody
-# Servers close idle connections after 2 (gunicorn), 5 (Apache, Node) or 75 seconds (nginx), by their defaults.
-_MAX_IDLE = 1.0
 _MOST_PARALLEL = 32  # each is a thread and a connection
 _PERSON = "{token}"  # in receipt_url
 _RECEIPT_EXAMPLE = "https://alerte.police.example/dlr/sms/{token}"
-_MOST_IN_BATCH = 100  # people who are in doubt together if a request gets no answer
 _SEGMENTS = 3
+
+
+_REFUSED: Final = Text("The SMS gateway refused the message for this person.")
+_SILENT: Final = Text("The answer of the SMS gateway does not show whether it took the message for this person.")
+
+_PERSONAL: Final[Mapping[str, tuple[AnswerRule, ...]]] = {
+    "cm": (
+        AnswerRule(Unconfirmed, _SILENT, phrases=(": no reason was given",)),
+        AnswerRule(Refused, _REFUSED, phrases=("cm.com did not accept ",)),
+    ),
+    # The plugin complains of a status 200 only if a refusal is in it.
+    # infobip.com/docs/essentials/response-status-and-error-codes
+    "infobip": (AnswerRule(Refused, _REFUSED, statuses={200}),),
+    "serwersms": (AnswerRule(Refused, _REFUSED, phrases=("api error ",)),),
+    "sfr": (
+        AnswerRule(Unconfirmed, _SILENT, phrases=("server_error=unknown",)),
+        AnswerRule(Refused, _REFUSED, phrases=("server_error=",)),
+    ),
+}
+"""What answers say about one person, as the plugins of apprise 2.3.0 log them."""
 
 
 def _country_code(code: str) -> str:
@@ -63,8 +82,6 @@ def _country_code(code: str) -> str:
 
 
 CountryCode = Annotated[str, AfterValidator(_country_code)]
-
-_Batch = list[tuple[Recipient, str]]  # people with their numbers, in one request
 
 Accents: TypeAlias = Literal["keep", "fold"]
 """What becomes of letters outside GSM 03.38: kept and paid for, or written without their accents."""
@@ -118,8 +135,8 @@ class Sms:
     if `segments` is enough for it. It then takes more than twice as many segments. A text is one SMS of several
     segments, and is never cut or split.
 
-    Each recipient has a separate outcome, and unless `batch` is set a separate request. `capabilities.acceptance`
-    states what a gateway's success means. No gateway reports at once that an SMS has arrived.
+    Each recipient has a separate request and outcome. `capabilities.acceptance` states what a gateway's success means.
+    No gateway reports at once that an SMS has arrived.
 
     Raises:
         SettingsError: An option is not valid for the gateway.
@@ -164,18 +181,15 @@ class Sms:
         parallel: Annotated[int, Field(ge=1, le=_MOST_PARALLEL)] = _PARALLEL
         """Requests in flight at once, 1 to 32. They share the channel's `rate`. So many people can be in doubt after a
         crash."""
-        batch: Annotated[int, Field(ge=1, le=_MOST_IN_BATCH)] = 1
-        """People in one request, 1 to 100, for a gateway whose answer names each of them: `cm`. All of them are in
-        doubt if there is no answer."""
         receipt_url: str = ""
         """The address for delivery receipts, with `{token}` in place of what names person and post:
         `https://alerte.police.example/dlr/sms/{token}`. For a URL that spells the call itself."""
-        receipt_format: str = ""
-        """The gateway whose receipts those are: `kannel`, `jasmin`, `twilio`, `vonage`, `46elks` or `smsapi`."""
+        receipt_format: GatewayName | None = None
+        """The gateway whose receipts those are: `kannel` or `jasmin`."""
         unencrypted: bool = False
         """Allow calls without encryption, in a network of your own."""
         timeout: CallSeconds = 10.0
-        """Seconds to wait for a connection, and again for the whole answer."""
+        """Seconds to wait for a connection, and again for the answer."""
 
         @property
         def kept_accents(self) -> BySeverity[Accents]:
@@ -187,12 +201,7 @@ class Sms:
     def __init__(self, options: Options, services: Services) -> None:
         if not all(map(find_spec, ("apprise", "phonenumbers", "requests"))):
             raise MissingExtra(Text("The network 'sms'"), "sms")
-        country_code, segments, parallel, batch = (
-            options.country_code,
-            options.segments,
-            options.parallel,
-            options.batch,
-        )
+        country_code, segments, parallel = options.country_code, options.segments, options.parallel
         chosen = options.kept_accents
         self._keeps = "keep" in {chosen.severe, chosen.minor}
         self._gateway = gateway(
@@ -202,20 +211,11 @@ class Sms:
             number_format=options.number_format,
             keeps_accents=self._keeps,
         )
-        if batch > 1 and self._gateway.scheme not in BATCHED:
-            raise SettingsError(
-                Text(
-                    "batch: {scheme} does not answer for each person of a request. Remove it; see `parallel`",
-                    scheme=self._gateway.scheme,
-                )
-            )
         self._receipt_url = options.receipt_url
         self._receipt_format = options.receipt_format
         _check_receipts(
             options.receipt_url, options.receipt_format, self._gateway.scheme, unencrypted=options.unencrypted
         )
-        self._session: Any = None
-        self._used_at = 0.0
         self._segments = segments
         self._country_code = country_code
         overseas = OVERSEAS_CODES if country_code == FRANCE else ()
@@ -227,9 +227,8 @@ class Sms:
             self.default_capabilities,
             budget=_budget(segments, chosen.minor),
             severe_budget=None if chosen.severe == chosen.minor else _budget(segments, chosen.severe),
-            people_per_call=batch,
             calls_at_once=parallel,
-            people_per_chunk=max(parallel * batch, _FEWEST_MARKED),
+            people_per_chunk=max(parallel, _FEWEST_MARKED),
             acceptance="verified" if self._gateway.scheme in VERIFIED else "unverified",
         )
 
@@ -272,28 +271,32 @@ class Sms:
         return Request(account=self.account, key=post.key, body={"text": text})
 
     def send_to(self, request: Request, people: Sequence[Recipient]) -> Sequence[RecipientOutcome]:
-        """Send the text to these people in one request.
+        """Send the text to each person, in a request of its own.
 
         Raises:
             Blocked: The gateway rejects our credentials, does not exist, or has no credit.
             Unavailable: It cannot be reached, or asks us to wait.
-            Unconfirmed: It asks us to wait, and may or may not have taken the text.
         """
-        batch, outcomes = _Batch(), list[RecipientOutcome]()
-        for person in people:
-            try:
-                batch.append((person, e164(person.address, self._country_code, self._countries)))
-            except BadNumber as problem:
-                outcome = RecipientOutcome(key=person.key, outcome="refused", reason=text_of(problem), personal=True)
-                outcomes.append(outcome)
-        if batch:
-            errors = self._deliver(str(request.body["text"]), batch)
-            outcomes += (_outcome(person, error) for (person, _), error in zip(batch, errors, strict=True))
-        return outcomes
+        return [self._send_one(str(request.body["text"]), person) for person in people]
 
-    def read_receipt(self, content_type: str, body: bytes, query: str) -> ReadReceipt:
+    def _send_one(self, text: str, person: Recipient) -> RecipientOutcome:
+        try:
+            number = e164(person.address, self._country_code, self._countries)
+        except BadNumber as problem:
+            return RecipientOutcome(key=person.key, outcome="refused", reason=text_of(problem), personal=True)
+        error = self._deliver(text, number, person.token("receipt") if self._receipt_url else "")
+        if error is None:
+            return RecipientOutcome(key=person.key, outcome="posted")
+        if isinstance(error, Blocked | Unavailable):
+            raise error  # it concerns everybody
+        outcome: Literal["refused", "unconfirmed"] = "refused" if isinstance(error, Refused) else "unconfirmed"
+        return RecipientOutcome(key=person.key, outcome=outcome, code=error.code, reason=error.reason)
+
+    def read_receipt(self, content_type: str, body: bytes, query: str) -> ReadReceipt:  # noqa: ARG002 - all are forms
         """Read a delivery receipt of the gateway. See `SupportsReceipts`."""
-        return read_receipt(self._receipt_format, content_type, body, query)
+        if self._receipt_format is None:
+            raise UnreadableReceipt(Text("The channel asks for no receipts."))
+        return read_receipt(self._receipt_format, body, query)
 
     def spell(self, address: str) -> str:
         """Return a number in E.164, or unchanged if it is not a number.
@@ -314,15 +317,10 @@ class Sms:
             Blocked: apprise cannot read the URL, or the call would not be safe.
             Unavailable: The gateway cannot be reached.
         """
-        service = self._service([_FICTITIOUS], "")
-        if len(targets := _targets(service)) > 1:
+        service = self._service(_FICTITIOUS, "")
+        if len(_targets(service)) != 1:
             raise Blocked(
-                Text("The channel's url names telephone numbers."),
-                remedy=Text("Remove them, and write them in `recipients`. Then: policenotify doctor"),
-            )
-        if not targets:
-            raise Blocked(
-                Text("apprise finds no telephone number where the channel's url has {{recipient}}."),
+                Text("apprise does not find one telephone number, where the channel's url has {{recipient}}."),
                 remedy=Text(
                     "Write it as described at {setup_url}, then: policenotify doctor", setup_url=service.setup_url
                 ),
@@ -331,55 +329,35 @@ class Sms:
         return Account(id=self.account, name=str(service.service_name))
 
     def close(self) -> None:
-        """Close the connection that is kept open. May be called twice."""
-        if self._session is not None:
-            self._session.close()
+        """Nothing stays open."""
 
-    def _service(self, numbers: Sequence[str], text: str, receipt_token: str = "") -> Any:  # noqa: ANN401 - each plugin has its own fields
+    def _service(self, number: str, text: str, receipt_token: str = "") -> Any:  # noqa: ANN401 - each plugin has its own fields
         counted = sms(text)
         address = self._receipt_url.replace(_PERSON, receipt_token)
-        fields = request_fields(self._receipt_format, address) if receipt_token else ()
-        url = self._gateway.url_for(numbers, gsm=counted.encoding == "GSM-7", segments=counted.segments, fields=fields)
+        fields = request_fields(self._receipt_format, address) if self._receipt_format and receipt_token else ()
+        url = self._gateway.url_for(number, gsm=counted.encoding == "GSM-7", segments=counted.segments, fields=fields)
         return load_service().open_service(url, timeout=self._timeout, unencrypted=self._unencrypted)
 
-    def _deliver(self, text: str, batch: _Batch) -> list[ChannelError | None]:
-        """Return for each person the error, or `None` if the gateway accepted the text."""
-        numbers = [number for _, number in batch]
-        token = batch[0][0].token("receipt") if self._receipt_url else ""
-        service = self._service(numbers, text, token)
-        if len(_targets(service)) < len(batch):
-            return [Refused(Text("apprise takes no telephone numbers of this length."))] * len(batch)
-        answer = load_service().send(service, text, self._open_session())
-        if errors := errors_of(answer, self._gateway.scheme, numbers, now=self._clock.now()):
-            return errors
-        error = None if answer.accepted else judge(answer, where=_WHERE, now=self._clock.now())
-        return [error] * len(batch)
-
-    def _open_session(self) -> Any:  # noqa: ANN401 - its module loads requests
-        """Return a session whose connection was used just now, or is opened again.
-
-        A server may close an idle one just when the next request is written, which would leave that request in doubt.
-        """
-        now = self._clock.monotonic()
-        if self._session is None:
-            self._session = load_service().open_session(self._gateway.template, timeout=self._timeout)
-        elif now - self._used_at > _MAX_IDLE:
-            self._session.close()
-        self._used_at = now
-        return self._session
+    def _deliver(self, text: str, number: str, receipt_token: str) -> ChannelError | None:
+        """Return the error of a call, or `None` if the gateway accepted the text."""
+        service = self._service(number, text, receipt_token)
+        if not _targets(service):
+            return Refused(Text("apprise takes no telephone numbers of this length."))
+        answer, now = load_service().send(service, text), self._clock.now()
+        if error := _judge_person(answer, self._gateway.scheme, now=now):
+            return error
+        return None if answer.accepted else judge(answer, where=_WHERE, now=now)
 
 
-def _check_receipts(url: str, form: str, scheme: str, *, unencrypted: bool) -> None:
+def _check_receipts(url: str, form: GatewayName | None, scheme: str, *, unencrypted: bool) -> None:
     """Refuse an address that cannot be asked for, or that would show the tokens to the network.
 
     Raises:
         SettingsError: One of the two options is not valid.
     """
-    if not url:
-        if form:
-            raise SettingsError(Text("receipt_url: is missing; receipt_format has no use without it"))
-        return
-    if scheme not in GENERIC:
+    if bool(url) != bool(form):
+        raise SettingsError(Text("receipt_url: give both receipt_url and receipt_format, or neither"))
+    if url and scheme not in GENERIC:
         raise SettingsError(
             Text(
                 "receipt_url: apprise cannot pass it to {scheme}. Remove it, and set the address in the "
@@ -387,35 +365,24 @@ def _check_receipts(url: str, form: str, scheme: str, *, unencrypted: bool) -> N
                 scheme=scheme,
             )
         )
-    if form not in GATEWAYS:
-        raise SettingsError(Text("receipt_format: must be one of {gateways}", gateways=", ".join(GATEWAYS)))
-    if url.count(_PERSON) != 1 or not url.isprintable() or set(" ?#%") & set(url):
+    secure = unencrypted or is_secure_url(url.replace(_PERSON, "x"))
+    if url and (url.count(_PERSON) != 1 or not url.isprintable() or set(" ?#%") & set(url) or not secure):
         raise SettingsError(
             Text(
-                "receipt_url: write it with {person} once, and without ? # and %: {receipt_example}",
+                "receipt_url: write it with https://, with {person} once, and without ? # and %: {receipt_example}",
                 person=_PERSON,
                 receipt_example=_RECEIPT_EXAMPLE,
             )
         )
-    if not is_secure_url(url.replace(_PERSON, "x")) and not unencrypted:
-        raise SettingsError(
-            Text("receipt_url: must begin with https://, such as {receipt_example}", receipt_example=_RECEIPT_EXAMPLE)
-        )
-
-
-def _outcome(person: Recipient, error: ChannelError | None) -> RecipientOutcome:
-    """Return what the error of a call means for a person, or raise it if it concerns everybody."""
-    match error:
-        case None:
-            return RecipientOutcome(key=person.key, outcome="posted")
-        case Refused():
-            return RecipientOutcome(key=person.key, outcome="refused", code=error.code, reason=error.reason)
-        case Unconfirmed() if error.retry_at is None:
-            return RecipientOutcome(key=person.key, outcome="unconfirmed", code=error.code, reason=error.reason)
-        case _:
-            raise error
 
 
 def _targets(service: Any) -> list[object]:  # noqa: ANN401 - see _service
     """Return the recipients of a service, or one if the URL spells the call."""
     return list(getattr(service, "targets", [True]) or [])
+
+
+def _judge_person(answer: ServiceAnswer, scheme: str, *, now: datetime) -> ChannelError | None:
+    """Return what a gateway's answer means for the person, or `None`: it is accepted, or about the whole call."""
+    seen = answer.http
+    rule = next((each for each in _PERSONAL.get(scheme, ()) if each.fits(seen)), None)
+    return rule.judgement(seen, now=now) if rule else None

@@ -6,11 +6,10 @@ in a receipt proves who sent it, so its address must hold a secret for each pers
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final, Literal
 from urllib.parse import parse_qsl
 
 from policenotify.channel import ReadReceipt
@@ -27,6 +26,10 @@ _GONE: Final = "gone"  # the number does not exist, cannot get SMS, or its owner
 _UNREACHED: Final = "soft"  # the telephone was off, full or abroad for too long: the next message may arrive
 _State = Delivered | Reported | None
 """What a state means; `None`: not final, unknown, or a failure for a reason that is not the person's."""
+
+
+GatewayName = Literal["kannel", "jasmin"]
+"""Gateways that take the address of receipts with each message, and whose receipts are read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +64,7 @@ _STAT: Final = _states(
     "deleted", "undeliv", "acceptd", "unknown", "rejectd", "enroute", delivrd=_DELIVERED, expired=_UNREACHED
 )
 
-_GATEWAYS: Final[Mapping[str, _Gateway]] = {
-    # 46elks.se/docs/sms-delivery-reports
-    "46elks": _Gateway(
-        request={"whendelivered": _ADDRESS}, state="status", states=_states("sent", "failed", delivered=_DELIVERED)
-    ),
+_GATEWAYS: Final[Mapping[GatewayName, _Gateway]] = {
     # docs.jasminsms.com, "HTTP API", "Receiving DLR": at level 1 from the operator, at 2 and 3 from the telephone.
     # ESME_RINVDSTADR: SMPP 3.4, section 5.1.3, invalid destination address.
     "jasmin": _Gateway(
@@ -86,77 +85,38 @@ _GATEWAYS: Final[Mapping[str, _Gateway]] = {
         form=re.compile(r"\bstat:([A-Z]{7})\b|\bNACK/(0x[0-9a-fA-F]{8})"),
         details={"expired": _UNREACHED, "0x0000000b": _GONE},
     ),
-    # SMSAPI, "Callback reports": not found, expired, sent, delivered, undelivered, failed, rejected, unknown, queued,
-    # accepted. Up to five come in one call, separated by commas, if they have one address.
-    "smsapi": _Gateway(
-        request={"notify_url": _ADDRESS},
-        state="status",
-        states={"404": _DELIVERED, "402": _UNREACHED, **_states("401", "403", *map(str, range(405, 411)))},
-        confirmation="OK",
-    ),
-    # twilio.com/docs/messaging/guides/track-outbound-message-status, twilio.com/docs/api/errors: unreachable handset;
-    # unknown handset; landline; the person has sent STOP.
-    "twilio": _Gateway(
-        request={"StatusCallback": _ADDRESS},
-        state="MessageStatus",
-        states=_states(
-            "accepted", "scheduled", "queued", "sending", "sent", "undelivered", "failed", "canceled",
-            delivered=_DELIVERED, read=_DELIVERED,
-        ),
-        detail="ErrorCode",
-        form=re.compile(r"\A(\d{5})\Z"),
-        details={"30003": _UNREACHED, "30005": _GONE, "30006": _GONE, "21610": _GONE},
-    ),
-    # developer.vonage.com/messaging/sms, "Delivery receipts"; api.support.vonage.com, "SMS Delivery Error Codes":
-    # absent for now, absent for good, barred by the user, handset busy, network error, the user has opted out.
-    "vonage": _Gateway(
-        request={"callback": _ADDRESS},
-        state="status",
-        states=_states(
-            "accepted", "buffered", "failed", "rejected", "unknown", delivered=_DELIVERED, expired=_UNREACHED
-        ),
-        detail="err-code",
-        form=re.compile(r"\A([1-9]\d{0,2})\Z"),
-        details={"2": _UNREACHED, "3": _GONE, "4": _GONE, "7": _UNREACHED, "8": _UNREACHED, "9": _GONE},
-    ),
-}  # fmt: skip
-
-GATEWAYS: Final = tuple(_GATEWAYS)
-"""Names of the gateways that take the address of receipts with each message, and whose receipts are read."""
+}
 
 
 class UnreadableReceipt(ValueError):
     """A call that is not a receipt of this gateway. The text repeats nothing of the call."""
 
 
-def request_fields(gateway: str, address: str) -> tuple[tuple[str, str], ...]:
+def request_fields(gateway: GatewayName, address: str) -> tuple[tuple[str, str], ...]:
     """Return the fields of a message's request that ask for its receipts.
 
     Args:
-        gateway: One of `GATEWAYS`.
+        gateway: The gateway's name.
         address: The address that the gateway shall call.
     """
     return tuple((name, value.replace(_ADDRESS, address)) for name, value in _GATEWAYS[gateway].request.items())
 
 
-def read_receipt(gateway: str, content_type: str, body: bytes, query: str) -> ReadReceipt:
+def read_receipt(gateway: GatewayName, body: bytes, query: str) -> ReadReceipt:
     """Read a call of a gateway.
 
     Args:
-        gateway: The gateway's name, one of `GATEWAYS`.
-        content_type: The call's `Content-Type`. May be empty.
+        gateway: The gateway's name.
         body: The call's body.
         query: The query of the called address, without `?`.
 
     Raises:
         UnreadableReceipt: It is not a receipt of this gateway, is too long, or holds several receipts.
     """
-    known = _GATEWAYS.get(gateway)
-    if known is None:
-        raise UnreadableReceipt(Text("The receipts of this gateway cannot be read."))
+    known = _GATEWAYS[gateway]
     if len(body) > MAX_RECEIPT or len(query) > MAX_RECEIPT:
         raise UnreadableReceipt(Text("The call is too long for a receipt."))
-    call = _form(query) | _content(content_type, body)
+    call = _form(query) | _form(body.decode("utf-8", "replace"))
     word, detail = (str(call.get(name, "")).strip() for name in (known.state, known.detail))
     state = next((each for each in (f"{word} {detail}".lower(), word.lower()) if each in known.states), "")
     if not state and not (gateway == "jasmin" and re.fullmatch("ESME_[A-Z_]{1,40}", word)):
@@ -166,21 +126,8 @@ def read_receipt(gateway: str, content_type: str, body: bytes, query: str) -> Re
     return ReadReceipt(known.states.get(state) or known.details.get(code.lower()), code, known.confirmation)
 
 
-def _form(text: str) -> dict[str, Any]:
+def _form(text: str) -> dict[str, str]:
     try:
         return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS))
     except ValueError:
         raise UnreadableReceipt(Text("The call has too many fields for a receipt.")) from None
-
-
-def _content(content_type: str, body: bytes) -> dict[str, Any]:
-    text = body.decode("utf-8", "replace")
-    if not content_type.partition(";")[0].strip().lower().endswith("json"):
-        return _form(text)
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        raise UnreadableReceipt(Text("The call's body is not JSON.")) from None
-    if not isinstance(value, dict):
-        raise UnreadableReceipt(Text("The call's body is not a receipt."))
-    return value

@@ -9,19 +9,17 @@ is never all that is known.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from policenotify.channel import Account, Clock, StateStore
-from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable, Unconfirmed
+from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.networks import load
-from policenotify.networks._bounds import MAX_ANSWER, MAX_TIMELINE
 from policenotify.networks._http import open_session, verify_owner
-from policenotify.networks.x.auth import Credentials, TokenStore
 from policenotify.networks.x.rules import (
     CLOCK,
     PERMISSIONS,
@@ -63,16 +61,16 @@ hush: Callable[[], AbstractContextManager[None]] = mute_loggers(*map(logging.get
 
 
 class Client:
-    """X's API with the credentials of one account, and that account as X shows it.
+    """X's API with the keys of one account, and that account as X shows it.
 
     Args:
         handle: The account's handle.
-        owner: The channel's account and a fingerprint of the credentials.
+        owner: The channel's account and a fingerprint of the keys.
         service: The address of X.
-        timeout: Seconds to wait for a connection, and again for the whole answer.
-        credentials: Keys that sign each call, or the beginning of a chain of tokens.
+        timeout: Seconds to wait for a connection, and again for the answer.
+        keys: Consumer key, its secret, access token, its secret (OAuth 1.0a). They sign each call.
         clock: Time, for answers that give a delay.
-        store: The place of the tokens, and of the account's number.
+        store: The place of the account's number.
     """
 
     def __init__(
@@ -82,7 +80,7 @@ class Client:
         owner: str,
         service: str,
         timeout: float,
-        credentials: Credentials,
+        keys: Sequence[str],
         clock: Clock,
         store: StateStore,
     ) -> None:
@@ -93,22 +91,11 @@ class Client:
         self._number = ""
         self._service = service
         self._timeout = timeout
-        self._keys = tuple(key.get_secret_value() for key in credentials.keys)
-        self._secrets = credentials.secrets
+        self._keys = keys
         self._skew: timedelta | None = None
-        self._tokens: TokenStore | None = None
-        if not self._keys:
-            self._tokens = TokenStore(
-                owner=owner,
-                credentials=credentials,
-                post_form=self._post_form,
-                clock=clock,
-                store=store,
-                lease=4 * timeout,  # another process may wait for a renewal, to connect and to answer, twice
-            )
 
     def ask(self, method: str, *args: object, **kwargs: object) -> XAnswer:
-        """Make one call, with a renewed token if X does not accept the present one.
+        """Make one call.
 
         Args:
             method: A method of `tweepy.Client`. Its `request` is for calls that have no method.
@@ -116,38 +103,26 @@ class Client:
             kwargs: Its keyword arguments.
 
         Raises:
-            Unavailable: The call never reached X, or there is no token for it.
+            Unavailable: The call never reached X.
             Unconfirmed: No answer came, or only a part of one.
-            Blocked: X does not accept the refresh token.
         """
-
-        def call(token: str) -> XAnswer:
-            self._tweepy.bearer_token = token or None
-            bound = getattr(self._tweepy, method)
-            self._session.adapter.max_bytes = MAX_TIMELINE if method == "request" else MAX_ANSWER
-            return self._answer(lambda: bound(*args, user_auth=not token, **kwargs), token)
-
-        answer = self._tokens.ask(lambda pair: call(pair.access)) if self._tokens else call("")
+        call = partial(getattr(self._tweepy, method), *args, user_auth=True, **kwargs)
+        with hush():
+            answer = read(*self._session.ask(call, where=WHERE), self._keys)
         self._skew = answer.clock_skew(self.clock.now())
         return answer
 
     def error(self, answer: XAnswer, *, all_posts: bool = False) -> ChannelError:
         """Return what an answer other than a success means now. See `judge`."""
         now = self.clock.now()
-        if self._keys and answer.status == HTTPStatus.UNAUTHORIZED and abs(answer.clock_skew(now)) > _CLOCK_APART:
+        if answer.status == HTTPStatus.UNAUTHORIZED and abs(answer.clock_skew(now)) > _CLOCK_APART:
             return CLOCK.judgement(answer, now=now)  # X need not name the reason
         return judge(answer, now=now, all_posts=all_posts)
 
     def number(self) -> str:
         """Return the account's number, which also proves that the credentials are its own. It is stored."""
         if not self._number:
-            try:
-                self._number = verify_owner(self._store, self._owner, lambda: self.whoami().id)
-            except JournalError:
-                raise Unavailable(
-                    Text("The stored number of the account on X cannot be read."),
-                    remedy=Text("It will be tried again."),
-                ) from None
+            self._number = verify_owner(self._store, self._owner, lambda: self.whoami().id)
         return self._number
 
     def whoami(self) -> Account:
@@ -231,9 +206,11 @@ class Client:
 
     @cached_property
     def _session(self) -> PostSession:
-        plain = self._service.startswith("http:")
         return open_session(
-            lambda url: self._service + url.removeprefix(_TWEEPYS), self._timeout, plain=plain, keep=True
+            self._timeout,
+            plain=self._service.startswith("http:"),
+            rewrite=lambda url: self._service + url.removeprefix(_TWEEPYS),
+            keep=True,
         )
 
     @cached_property
@@ -242,11 +219,3 @@ class Client:
         client.session.close()
         client.session = self._session
         return client
-
-    def _post_form(self, path: str, fields: Mapping[str, str], login: tuple[str, str] | None) -> XAnswer:
-        return self._answer(lambda: self._session.post(path, data=dict(fields), auth=login), *fields.values())
-
-    def _answer(self, call: Callable[[], object], *secrets: str) -> XAnswer:
-        with hush():
-            answer = self._session.ask(call, where=WHERE)
-        return read(*answer, (*secrets, *self._secrets))

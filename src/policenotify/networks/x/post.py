@@ -12,9 +12,9 @@ from urllib.parse import unquote
 from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue
 
 from policenotify.channel import Picture, Post, PostRef
-from policenotify.errors import Refused, Unavailable, Unconfirmed
+from policenotify.errors import Unconfirmed
 from policenotify.networks.x.api import Client
-from policenotify.networks.x.rules import XAnswer, is_id
+from policenotify.networks.x.rules import is_id
 from policenotify.text import x_weight
 from policenotify.translation import Text
 
@@ -35,11 +35,11 @@ ShownPost = Mapping[str, Any]
 
 _SHORTENED: Final = re.compile(r"https?://t\.co/\w{1,40}")  # the slug's length: twitter-text 3.1.0, validateTco
 _LAST_LINK: Final = re.compile(rf"(?<!\s)\s*+{_SHORTENED.pattern}\Z")
+
 _ACE: Final = re.compile(r"xn--([a-z0-9-]+)", re.IGNORECASE)  # RFC 5890, section 2.3.2.1
 
 _UPLOAD = "/2/media/upload"
 _METADATA = "/2/media/metadata"
-_PROCESSING = frozenset({"pending", "in_progress"})  # OpenAPI of X, `MediaUploadResponseDataProcessingInfo`
 
 
 class TweetBody(BaseModel):
@@ -127,7 +127,8 @@ def _plain(text: str, targets: Mapping[str, str], handle: str) -> str:
     """Return a text for comparison: links expanded and without what X may change of them, and our handle left out."""
     text = _SHORTENED.sub(lambda link: targets.get(link[0], link[0]), text)
     text = _ACE.sub(_decoded, unquote(text))
-    text = re.sub(r"https?://|/(?=\s|\Z)", "", " ".join(unicodedata.normalize("NFC", text).split()).casefold())
+    text = " ".join(unicodedata.normalize("NFC", text).split()).casefold()
+    text = re.sub(r"https?://|/(?=\s|\Z)", "", text)
     return re.sub(rf"\A(@{re.escape(handle.casefold())} )+", "", text)
 
 
@@ -151,23 +152,8 @@ def upload(picture: Picture, client: Client) -> str:
     media = answer.data.get("id")
     if not is_id(media):
         raise Unconfirmed(Text("X's answer to the picture cannot be read."), code=answer.code)
-    state = _processing(answer)
-    if state in _PROCESSING:  # pictures are ready at once
-        raise Unavailable(
-            Text("X is still busy with a picture; the post waits."), remedy=Text("It will be tried again.")
-        )
-    if state == "failed":
-        raise Refused(
-            Text("X cannot use a picture of the post. Nothing was posted."),
-            remedy=Text("Use another picture, or none."),
-        )
     alt = picture.alt if len(picture.alt) <= ALT else f"{picture.alt[: ALT - 1]}…"
     described = client.ask("request", "POST", _METADATA, json={"id": media, "metadata": {"alt_text": {"text": alt}}})
     if not described.ok:
         raise client.error(described)
     return str(media)
-
-
-def _processing(answer: XAnswer) -> object:
-    info = answer.data.get("processing_info")
-    return info.get("state") if isinstance(info, dict) else None

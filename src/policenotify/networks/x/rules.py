@@ -8,7 +8,7 @@ wherever they stand. The phrases below are X's own, as seen in its answers. Any 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,9 +17,9 @@ from typing import Any, Final
 
 from policenotify import transport
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
-from policenotify.networks._bounds import ADDRESS, beginning, redact
-from policenotify.networks._http import HttpAnswer, judge_http, parse_json
-from policenotify.networks._rules import AnswerRule
+from policenotify.networks._http import ANY_HTTP, AnswerRule, HttpAnswer, parse_json
+from policenotify.networks._http import judge as judge_rules
+from policenotify.networks._redact import beginning, redact
 from policenotify.translation import AnyText, Text
 
 WHERE: Final = "X"
@@ -27,8 +27,6 @@ without_side_effects: Callable[[AnyText], AbstractContextManager[None]] = partia
 
 _DOCTOR = Text("then: policenotify doctor")
 _NO_RESET = timedelta(seconds=900)  # docs.x.com, "Rate limits": windows of 15 minutes; the headers may be missing
-_LIMITS = ("x-rate-limit", "x-app-limit-24hour", "x-user-limit-24hour")  # docs.x.com, "Rate limits"
-_PRIVATE = re.compile(rf"[\w%+/-]{{32,}}={{0,2}}|{ADDRESS}")  # tokens and keys; mail addresses
 _ID = re.compile(r"[0-9]{1,19}")  # OpenAPI: PostId
 _EPOCH = datetime(2010, 11, 4, 1, 42, 54, 657000, tzinfo=UTC)  # of X's ids ("snowflakes"): 1288834974657 ms
 _ERROR_NAME = re.compile(r"[\w -]{1,40}")
@@ -58,9 +56,9 @@ MISSING_PARENT = AnswerRule(
 )
 CREDITS = AnswerRule(
     Blocked,
-    Text("The credits for X's interface are used up; nothing more can be posted."),
+    Text("The credits or the quota for X's interface are used up; nothing more can be posted."),
     Text("Buy credits on developer.x.com (best with an automatic top-up), {doctor}", doctor=_DOCTOR),
-    phrases=("creditsdepleted", "credits depleted"),
+    phrases=("creditsdepleted", "credits depleted", "usage-capped", "usage cap"),
 )
 PERMISSIONS = AnswerRule(
     Blocked,
@@ -94,7 +92,6 @@ CLOCK = AnswerRule(
 )
 RULES = (
     DUPLICATE,
-    CREDITS,
     MISSING_PARENT,
     AnswerRule(
         Refused,
@@ -127,15 +124,9 @@ RULES = (
     ),
     AnswerRule(
         Blocked,
-        Text("X has suspended this account or its app; nothing can be posted from it."),
+        Text("X has locked or suspended this account or its app; nothing can be posted from it."),
         Text("Log in on x.com and developer.x.com to see why, settle it with X, {doctor}", doctor=_DOCTOR),
-        phrases=("suspended", "(64)", "(416)"),
-    ),
-    AnswerRule(
-        Blocked,
-        Text("X has locked this account; nothing can be posted from it."),
-        Text("Log in on x.com, unlock the account, {doctor}", doctor=_DOCTOR),
-        phrases=("temporarily locked", "account is locked", "(326)"),
+        phrases=("suspended", "temporarily locked", "account is locked", "(64)", "(326)", "(416)"),
     ),
     PERMISSIONS,
     AnswerRule(
@@ -146,12 +137,7 @@ RULES = (
         whole_channel=True,
         wait=_NO_RESET,
     ),
-    AnswerRule(
-        Blocked,
-        Text("The app's quota of posts on X is used up."),
-        Text("Raise the quota or buy credits on developer.x.com, {doctor}", doctor=_DOCTOR),
-        phrases=("usage-capped", "usage cap"),
-    ),
+    CREDITS,
     AnswerRule(
         Unavailable,
         Text("X takes this post for an automated one and does not let it through now."),
@@ -224,19 +210,8 @@ class XAnswer(HttpAnswer):
         data = self.object.get("data")
         return data if self.ok and isinstance(data, dict) else {}
 
-    def retry_at(self, now: datetime) -> datetime | None:
-        """Return when the last of the exhausted limits is lifted, if the answer names it."""
-        headers = self.headers
-        resets = [headers.get(f"{limit}-reset") for limit in _LIMITS if headers.get(f"{limit}-remaining") == "0"]
-        dated = {"date": headers["date"]} if "date" in headers else {}
-        limits: list[Mapping[str, str]] = [{"x-rate-limit-reset": reset} | dated for reset in resets if reset]
-        if after := headers.get("retry-after"):
-            limits.append({"retry-after": after} | dated)
-        ends = [at for each in limits or [headers] if (at := transport.retry_at(each, now=now)) is not None]
-        return max(ends, default=None)
 
-
-def read(status: int, headers: Mapping[str, str], content: bytes, secrets: tuple[str, ...]) -> XAnswer:
+def read(status: int, headers: Mapping[str, str], content: bytes, secrets: Sequence[str]) -> XAnswer:
     """Read an answer. Headers have names in lower case."""
     body = parse_json(content)
     if not isinstance(body, dict):
@@ -248,7 +223,7 @@ def read(status: int, headers: Mapping[str, str], content: bytes, secrets: tuple
     names = [str(kind).rpartition("/problems/")[2] for kind in _texts([body, *errors], "type") if "/problems/" in kind]
     codes = [str(code) for each in (body, *errors) if isinstance(code := each.get("code"), int)]
     names += codes + _texts([body], "error", "title")
-    name = redact(names[0], secrets, _PRIVATE) if names else ""
+    name = redact(names[0], secrets) if names else ""
     phrases = messages + names + _texts([body, *errors], "reason", "title", "error_description", "detail")
     return XAnswer(
         status,
@@ -256,7 +231,7 @@ def read(status: int, headers: Mapping[str, str], content: bytes, secrets: tuple
         body,
         from_network=True,
         error=name if _ERROR_NAME.fullmatch(name) else "",
-        message=redact(messages[0], secrets, _PRIVATE) if messages else "",
+        message=redact(messages[0], secrets) if messages else "",
         phrases=" ".join([*phrases, *(f"({code})" for code in codes)]).lower(),
     )
 
@@ -271,8 +246,8 @@ def judge(answer: XAnswer, *, now: datetime, all_posts: bool = False) -> Channel
     """
     if answer.body is not None and not answer.from_network and not answer.in_class(3):
         return Unconfirmed(Text("X's answer cannot be read."), code=answer.code)
-    rules = RULES if answer.in_class(4) else ()
-    return judge_http(answer, rules, now=now, where=WHERE, setting="service", whole_channel=all_posts)
+    rules = (*RULES, *ANY_HTTP) if answer.in_class(4) else ANY_HTTP
+    return judge_rules(answer, rules, now=now, where=WHERE, whole_channel=all_posts)
 
 
 def _texts(objects: Iterable[Mapping[str, Any]], *names: str) -> list[str]:

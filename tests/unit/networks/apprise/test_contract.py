@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import SecretStr
 
 from policenotify.channel import Channel
-from policenotify.networks.apprise.channel import Apprise
+from policenotify.networks.apprise import Apprise
 from policenotify.testing import Answer, ChannelContract, Fault, OneCallFixture
 from tests.support.channels import open_channel
 from tests.support.patience import short

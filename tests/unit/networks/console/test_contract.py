@@ -10,8 +10,8 @@ from typing import Self
 import pytest
 
 from policenotify.channel import Channel
+from policenotify.networks import console as console_module
 from policenotify.networks.console import Console
-from policenotify.networks.console import channel as console_module
 from policenotify.testing import ChannelContract, Fault, NetworkFixture, VisiblePost
 from policenotify.testing.contract.fixtures import Call
 from tests.support.channels import open_channel

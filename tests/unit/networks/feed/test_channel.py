@@ -202,7 +202,7 @@ def test_only_own_posts_are_deleted(desk: Desk) -> None:
 
 def test_exercises_and_others_never_share_a_folder(desk: Desk) -> None:
     desk.send(Stage.OPENING, "Rue Foch fermée")
-    with pytest.raises(Refused, match="not for exercises"):
+    with pytest.raises(Refused, match="exercises alone, or for none"):
         desk.channel.prepare(desk.post(Stage.STANDALONE, "Exercice", exercise=True), ())
 
 
@@ -211,7 +211,7 @@ def test_a_feed_of_exercises_is_marked_and_takes_nothing_else(desk: Desk) -> Non
     for path in ("feed.atom", "feed.rss", "feed.json", "index.html"):
         assert "[EXERCICE] Police" in desk.read(path)
     assert "EXERCICE" in desk.page(drill)
-    with pytest.raises(Refused, match="is for exercises"):
+    with pytest.raises(Refused, match="exercises alone, or for none"):
         desk.channel.prepare(desk.post(Stage.STANDALONE, "Rue Foch fermée"), ())
 
 
@@ -226,7 +226,7 @@ def test_the_folder_of_another_feed_is_left_alone(desk: Desk, store: InMemorySta
         other.channel.rebuild,
         lambda: other.channel.delete(theirs),
     ):
-        with pytest.raises(Blocked, match="holds the feed of alertes"):
+        with pytest.raises(Blocked, match="is not that of"):
             call()
     assert desk.state() == before
 
@@ -234,7 +234,7 @@ def test_the_folder_of_another_feed_is_left_alone(desk: Desk, store: InMemorySta
 @pytest.mark.parametrize(
     ("owner", "problem"),
     [
-        ("[" * 100_000, "cannot be read"),
+        ("[" * 100_000, "is not that of"),
         ('{"account": "alertes.police.example", "exercise": false, "schema_version": 2}', "newer policenotify"),
     ],
 )
@@ -307,7 +307,7 @@ def test_a_disk_that_fails_while_drawing_leaves_the_post_in_doubt_until_it_is_dr
             raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(store_module, "_force", failing)
-    with pytest.raises(Unconfirmed, match="could not be written"):
+    with pytest.raises(Unconfirmed, match="cannot be read or written"):
         desk.channel.send(request)
     monkeypatch.undo()
     assert not (desk.folder / "feed.atom").exists()
@@ -334,7 +334,7 @@ def test_a_disk_that_fails_after_the_item_leaves_the_post_in_doubt(desk: Desk, m
 
 def test_a_folder_that_may_not_be_written_blocks_the_channel(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "os", DeniedSystem())
-    with pytest.raises(Blocked, match="may not be written"):
+    with pytest.raises(Blocked, match="cannot be read or written"):
         desk.channel.whoami()
 
 
@@ -378,7 +378,6 @@ def test_what_a_killed_process_left_is_removed(desk: Desk) -> None:
     [
         ("url", "alertes.police.example", "url: must be an address"),
         ("url", "https://[/", "url: must be an address"),
-        ("hubs", ("ftp://hub.example/",), r"hubs\[0\]: must be an address"),
         ("formats", ("atoms",), "formats: 'atoms' is not a format. Did you mean 'atom'"),
         ("zone", "Europe/Montpellier", "zone: 'Europe/Montpellier' is not a time zone"),
         ("folder", Path("feed"), "folder: must be an absolute path"),

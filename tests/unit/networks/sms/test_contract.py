@@ -33,6 +33,7 @@ class SmsFixture(HttpFixture):
 
     server: FakeSmsServer
     path: ClassVar[str] = FakeSmsServer.KANNEL
+    retry_after = None  # apprise hides the answer's headers
     faults = frozenset(Fault) - {Fault.HTML_PAGE}  # a form takes any success for a yes: acceptance is "unverified"
 
     def __init__(self, server: FakeSmsServer | None = None) -> None:
@@ -62,7 +63,6 @@ class OctopushFixture(SmsFixture):
     """octopush, whose URL is built into apprise: its success is a 201, and a web page is not."""
 
     path = "/v1/public/sms-campaign/send"
-    retry_after = None  # apprise hides the answer's headers
     faults = frozenset(Fault)
     server: FakeGateways
 

@@ -25,7 +25,7 @@ from policenotify.errors import (
 )
 from policenotify.formats.item import Item
 from policenotify.model.lifecycle import Stage
-from policenotify.networks.webhook.channel import Webhook
+from policenotify.networks.webhook import Webhook
 from policenotify.testing import FakeClock, InMemoryStateStore
 from policenotify.testing.servers.http import Answer, RecordedRequest
 from policenotify.testing.servers.webhook import FakeWebhookServer
@@ -188,8 +188,8 @@ def test_a_receiver_that_names_the_id_it_knows_has_the_post(
     [
         (Answer.json({"error": "headline too long"}, 422), "refused the post: headline too long."),
         (Answer(422, b"unknown area", {"Content-Type": "text/plain"}), "refused the post: unknown area."),
-        (Answer(422, b"unknown area"), "refused the post."),
-        (Answer.html("<h1>422</h1>", 422), "refused the post."),
+        (Answer(422, b"unknown area"), "refused the post: unknown area."),
+        (Answer.html("<h1>422</h1>", 422), "refused the post: 422."),
         (Answer.json({"error": "ask ana@c.example or 0123456789abcdef0"}, 422), "refused the post: ask … or …"),
     ],
 )

@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import SecretStr
 
 from policenotify.channel import Channel
-from policenotify.networks.webhook.channel import Webhook
+from policenotify.networks.webhook import Webhook
 from policenotify.testing import ChannelContract, FakeClock, HttpFixture, VisiblePost
 from policenotify.testing.contract.capabilities import CapabilityContract
 from policenotify.testing.servers.webhook import FakeWebhookServer

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from policenotify.errors import SettingsError
-from policenotify.networks.webhook.signature import read_secret, signed_headers
+from policenotify.networks.webhook import read_secret, signed_headers
 
 # The example of the specification's own libraries (github.com/standard-webhooks/standard-webhooks, tests).
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from threading import Lock
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import StringConstraints, field_validator
 
@@ -35,8 +35,6 @@ class Console:
     class Options(ChannelOptions):
         """A console."""
 
-        stream: Literal["stderr", "stdout"] = "stderr"
-        """`stderr`, which leaves the output of `policenotify --json` alone, or `stdout`."""
         like: str = ""
         """A network, such as `x`, whose limits and wording the posts have. Empty: long posts without a subject line."""
         label: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = "console"
@@ -49,7 +47,6 @@ class Console:
             return like
 
     def __init__(self, options: Options, services: Services) -> None:  # noqa: ARG002 - it needs none
-        self._stream = options.stream
         self._capabilities = capabilities_like(options.like, self.default_capabilities)
         self._account = options.label
 
@@ -108,7 +105,7 @@ class Console:
         """Nothing is open: the stream belongs to the process."""
 
     def _open_stream(self) -> Any:  # noqa: ANN401 - what stands in for a stream in a service or a test
-        stream = getattr(sys, self._stream)
+        stream = sys.stderr  # which leaves the output of `policenotify --json` alone
         if stream is None or getattr(stream, "closed", False):
             raise _closed()
         return stream

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import logging
 import re
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from http import HTTPStatus
 from importlib.util import find_spec
@@ -21,27 +25,48 @@ from policenotify.errors import (
     ChannelError,
     MissingExtra,
     Refused,
+    SettingsError,
     Unconfirmed,
     UnsupportedVersion,
 )
 from policenotify.formats.item import Item
-from policenotify.networks._bounds import ADDRESS, redact
-from policenotify.networks._http import HttpAnswer, open_session, parse_json
-from policenotify.networks._rules import judge
+from policenotify.networks._http import AnswerRule, HttpAnswer, judge, open_session
+from policenotify.networks._redact import words_of
 from policenotify.networks.options import CallSeconds, ChannelOptions, SecretUrl
-from policenotify.networks.webhook.rules import RULES, WHERE
-from policenotify.networks.webhook.signature import read_secret, signed_headers
 from policenotify.text import Budget
 from policenotify.translation import AnyText, Text
-from policenotify.transport import error_for_status, mute_loggers, without_side_effects
+from policenotify.transport import mute_loggers, without_side_effects
 
 if TYPE_CHECKING:
-    from policenotify.networks._requests import PostSession, RawAnswer
+    from policenotify.networks._requests import PostSession
 
+WHERE: Final = Text("The webhook's receiver")
+_ASK: Final = Text("Ask the newsroom for its present url, then: policenotify doctor")
+
+RULES: Final = (
+    # RFC 9110, section 15.4: unlike 302 and 303, nothing was done
+    AnswerRule(Blocked, Text("{where} is at another address. Nothing was sent there."), _ASK, {301, 307, 308}),
+    # ibid., sections 15.5.5, 15.5.6, 15.5.11
+    AnswerRule(Blocked, Text("{where} is not at the channel's url any more{words}"), _ASK, {404, 405, 410}),
+    AnswerRule(
+        Blocked,
+        Text("{where} does not accept our signature{words}"),
+        Text(
+            "Compare the channel's secret with the newsroom's, and check this machine's clock, then: "
+            "policenotify doctor"
+        ),
+        {401, 403},
+    ),
+    # A proxy before the receiver may answer so when the call has reached it.
+    AnswerRule(
+        Unconfirmed, Text("{where} answered in a way that leaves open whether the post is out{words}"), statuses={503}
+    ),
+)
+
+_PREFIX: Final = "whsec_"
+_SHORTEST, _LONGEST = 24, 64  # bytes of a secret (Standard Webhooks, "Signature scheme")
 _CONNECT: Final = 5.0  # seconds: a server that does not even greet is not worth more
-_MAX_ANSWER: Final = 65_536  # bytes: only the first words of an answer are used
 _NO_METHOD: Final = frozenset({400, 403, 404, 405, 415, 501})  # servers that take only POST answer so to HEAD
-_PRIVATE: Final = re.compile(rf"{ADDRESS}|(?<![\w.-])(?=[\w.-]*\d)[\w.-]{{16,}}")  # addresses, keys and tokens
 _PAGE: Final = re.compile(rb"\s*<")
 
 _quiet = mute_loggers(logging.getLogger("urllib3.connectionpool"))  # it logs the path, which may be a token
@@ -90,7 +115,7 @@ class Webhook:
         remembers_hours: Annotated[int, Field(ge=0, le=720)] = 0
         """How long the receiver is known to take a call with the same `webhook-id` only once."""
         timeout: CallSeconds = 10.0
-        """Seconds to wait for the whole answer."""
+        """Seconds to wait for the answer."""
 
     def __init__(self, options: Options, services: Services) -> None:
         if find_spec("requests") is None:
@@ -191,31 +216,16 @@ class Webhook:
         with _quiet(), closing(self._session) as session:
             raw = session.ask(lambda: session.request(method, url, data=body, headers=headers), where=WHERE)
         page = "html" in raw.headers.get("content-type", "") and _PAGE.match(raw.content)
-        return HttpAnswer(raw.status, raw.headers, from_network=not page, message=self._words(raw))
+        words = words_of(raw.content, [secret.get_secret_value() for secret in self._secrets])
+        return HttpAnswer(raw.status, raw.headers, from_network=not page, message=words)
 
     def _error(self, answer: HttpAnswer) -> ChannelError:
-        now = self._clock.now()
-        return judge(answer, RULES, now=now, where=WHERE) or error_for_status(
-            answer.status, answer.headers, now=now, where=WHERE, detail=answer.message
-        )
-
-    def _words(self, answer: RawAnswer) -> str:
-        """Return the receiver's reason, without what may be secret."""
-        body = parse_json(answer.content)
-        if isinstance(body, dict):
-            body = body.get("error") or body.get("message")
-        elif body is None and answer.headers.get("content-type", "").startswith("text/plain"):
-            body = answer.content.decode("utf-8", "replace")
-        if not isinstance(body, str):
-            return ""
-        return redact(body, [secret.get_secret_value() for secret in self._secrets], _PRIVATE)
+        return judge(answer, RULES, now=self._clock.now(), where=WHERE)
 
     @cached_property
     def _session(self) -> PostSession:
         plain = self._url.get_secret_value().startswith("http:")
-        session = open_session(str, (min(self._timeout, _CONNECT), self._timeout), plain=plain)
-        session.adapter.max_bytes = _MAX_ANSWER
-        return session
+        return open_session((min(self._timeout, _CONNECT), self._timeout), plain=plain)
 
 
 def _read(document: str) -> Item:
@@ -223,3 +233,42 @@ def _read(document: str) -> Item:
         return Item.read(document)
     except UnsupportedVersion as error:
         raise Blocked(error.text) from None
+
+
+def read_secret(secret: str) -> bytes:
+    """Return the key of a secret.
+
+    Args:
+        secret: `whsec_` and a key in Base64.
+
+    Raises:
+        SettingsError: It has another form, or another length.
+    """
+    try:
+        key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
+    except ValueError:
+        key = b""
+    if not secret.startswith(_PREFIX) or not _SHORTEST <= len(key) <= _LONGEST:
+        raise SettingsError(
+            Text('must be whsec_ and 24 to 64 bytes in Base64. Make one: echo "whsec_$(openssl rand -base64 32)"')
+        ) from None
+    return key
+
+
+def signed_headers(keys: Sequence[bytes], name: str, at: datetime, body: bytes) -> Mapping[str, str]:
+    """Return the headers that prove the sender of a call.
+
+    Args:
+        keys: One signature is made by each.
+        name: The call's id, which stays the same when the call is repeated.
+        at: The time of this attempt.
+        body: The body.
+    """
+    stamp = str(int(at.timestamp()))
+    content = b".".join((name.encode(), stamp.encode(), body))
+    signatures = (base64.b64encode(hmac.digest(key, content, hashlib.sha256)).decode() for key in keys)
+    return {
+        "webhook-id": name,
+        "webhook-timestamp": stamp,
+        "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
+    }

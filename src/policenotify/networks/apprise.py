@@ -28,13 +28,6 @@ _OTHER_NETWORKS = {
     **dict.fromkeys(("bluesky", "bsky"), "bluesky"),
     **dict.fromkeys(SMS_SCHEMES, "sms"),
 }
-# Where the host of the URL is a host, not a token or a secret channel name.
-_HAS_HOST = frozenset(
-    {
-        "apprise", "form", "gotify", "json", "matrix", "misskey", "mmost", "mqtt", "nctalk", "ncloud", "ntfy", "rocket",
-        "xml", "xmpp",
-    }
-)  # fmt: skip
 # Matrix has no titles: apprise would put one into the text as a Markdown heading, which readers see as source.
 _UNTITLED = frozenset({"matrix", "matrixs"})
 _HASHTAGS = frozenset({"misskey", "misskeys", "tgram"})  # where readers can follow them
@@ -67,12 +60,11 @@ class Apprise:
         """The service (<https://appriseit.com/services/>), such as `ntfys://user:password@ntfy.police.example/topic`,
         with one target. Percent-encode `@ : / ? #` in user, password and token."""
         label: str = ""
-        """The account's name in receipts. Empty: the URL's scheme, and its host if it has one. Two channels of one
-        service need two labels."""
+        """The account's name in receipts. Empty: the URL's scheme. Two channels of one service need two labels."""
         unencrypted: bool = False
         """Allow calls without encryption, in a network of your own."""
         timeout: CallSeconds = 10.0
-        """Seconds to wait for a connection, and again for the whole answer. Services that are not called by HTTP
+        """Seconds to wait for a connection, and again for the answer. Services that are not called by HTTP
         (MQTT, SMPP, XMPP) have the limits of their plugin."""
 
     def __init__(self, options: Options, services: Services) -> None:
@@ -87,16 +79,13 @@ class Apprise:
                     other=other,
                 )
             )
-        has_host = parts.has_path and parts.scheme.removesuffix("s") in _HAS_HOST  # ntfys://topic has none
-        host = parts.host if has_host else ""
-        self._account = options.label.strip() or " ".join(filter(None, (parts.scheme, host)))
+        self._account = options.label.strip() or parts.scheme
         self._scheme = parts.scheme
         self._url = options.url
         self._unencrypted = options.unencrypted
         self._timeout = options.timeout
         self._clock = services.clock
         self._service: Any = None
-        self._session: Any = None
         self._capabilities: Capabilities | None = None
 
     def __repr__(self) -> str:
@@ -118,7 +107,7 @@ class Apprise:
 
     @property
     def account(self) -> str:
-        """The label, or the URL's scheme and host."""
+        """The label, or the URL's scheme."""
         return self._account
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:  # noqa: ARG002 - there are no replies
@@ -150,7 +139,7 @@ class Apprise:
             ChannelError: See `Channel.send`.
         """
         service, text, title = self._open(), str(request.body["text"]), str(request.body["title"])
-        answer = load_service().send(service, text, self._session, title=title, plain_text=True)
+        answer = load_service().send(service, text, title=title, plain_text=True)
         if answer.accepted:
             return PostRef(account=self.account, id=request.key)
         raise judge(answer, where=self._name(), now=self._clock.now())
@@ -170,7 +159,6 @@ class Apprise:
     def close(self) -> None:
         """Release the service. May be called twice."""
         if self._service is not None:
-            self._session.close()
             with load_service().hush():  # some plugins log out when they are deleted
                 self._service = None
 
@@ -189,7 +177,7 @@ class Apprise:
                     ),
                     remedy=Text("Make a channel for each, and give them labels."),
                 )
-            self._service, self._session = service, module.open_session(url, timeout=self._timeout)
+            self._service = service
         return self._service
 
 
