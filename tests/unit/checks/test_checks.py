@@ -334,8 +334,6 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
         ),
     ],
     "PN405": [(_draft(_message(headline="Evitez l'avenue")), Level.ADVISE, "headline")],
-    "PN406": [(_draft(_message(headline="FEU DANS UN IMMEUBLE")), Level.ADVISE, "headline")],
-    "PN407": [(_draft(_message(headline=text)), Level.ADVISE, "headline") for text in ("Feu !!!", "Feu:fumées")],
 }
 
 
@@ -365,7 +363,7 @@ def test_every_check_has_a_code_a_basis_and_examples() -> None:
     codes = [one.code for one in CHECKS]
     assert codes == sorted(set(codes))
     # The rules about words have their examples in tests/corpus.
-    own = {"PN210", "PN405", "PN406", "PN407"}
+    own = {"PN210", "PN405"}
     assert [code for code in codes if code < "PN2" or code in own] == list(BAD)
     assert all(one.title and one.basis for one in CHECKS)
 
