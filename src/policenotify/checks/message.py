@@ -17,7 +17,7 @@ from policenotify.checks.rule import (
     texts_of,
 )
 from policenotify.findings import Level
-from policenotify.formats.roads import ROADS, Gap, find_gap, is_only_a_hazard
+from policenotify.formats.roads import ROADS, is_for_traffic, is_only_a_hazard
 from policenotify.model.cap import CapCategory, Severity
 from policenotify.model.lifecycle import Stage
 from policenotify.model.texts import PROSE
@@ -234,14 +234,11 @@ def told_to_traffic_partners(context: CheckContext) -> Iterator[Hit]:
     """Explain why traffic partners do not get a closure, if a feed has `cifs` or `datex`."""
     message, typed = context.message, (context.typed or context.message).location
     drawn, kind = bool(typed and typed.polyline), ROADS.get(message.category)
-    if not context.traffic or message.stage not in CALLS_TO_ACT or not (drawn or kind):
+    if not context.traffic or message.exercise or message.stage not in CALLS_TO_ACT or not (drawn or kind):
         return
     places = (entry.message.location for entry in reversed(context.history.entries))
     place = message.location or next(filter(None, places), None)
-    gap = find_gap(message, place, points="cifs" not in context.traffic)
-    if gap is Gap.PLACE and drawn:
-        yield Hit("location.polyline", variant="blurred")
-    elif gap in {Gap.CATEGORY, Gap.PLACE, Gap.STREET, Gap.END}:
-        yield Hit("location.polyline", variant=gap.name.lower())
-    elif gap is None and kind and place and "cifs" in context.traffic and is_only_a_hazard(kind, place):
+    if not is_for_traffic(message, place, points="cifs" not in context.traffic):
+        yield Hit("location.polyline")
+    elif kind and place and "cifs" in context.traffic and is_only_a_hazard(kind, place):
         yield Hit("location.polyline", variant="hazard")
