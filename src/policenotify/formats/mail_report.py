@@ -92,13 +92,13 @@ def read_report(mail: bytes) -> MailReport:
 
 def _classify(message: Message) -> tuple[ReportKind, str]:
     for part in message.walk():
-        match part.get_content_type():
-            case "message/delivery-status":
-                order, failures = list(ReportKind), [_failure(block) for block in _blocks(part)]
-                return min(failures, key=lambda each: order.index(each[0]), default=(ReportKind.OTHER, ""))
-            case "message/feedback-report":
-                kind = next((str(block["Feedback-Type"]).strip().lower() for block in _blocks(part)), "")
-                return (ReportKind.COMPLAINT, kind) if kind in _COMPLAINTS else (ReportKind.OTHER, "")
+        kind, blocks = part.get_content_type(), _blocks(part)
+        if kind == "message/delivery-status":
+            order = list(ReportKind)
+            return min(map(_failure, blocks), key=lambda each: order.index(each[0]), default=(ReportKind.OTHER, ""))
+        if kind == "message/feedback-report":
+            complaint = next((str(block["Feedback-Type"]).strip().lower() for block in blocks), "")
+            return (ReportKind.COMPLAINT, complaint) if complaint in _COMPLAINTS else (ReportKind.OTHER, "")
     return ReportKind.OTHER, ""
 
 
