@@ -11,33 +11,29 @@ from typing import Any
 from policenotify.errors import SettingsError
 from policenotify.journal.permissions import READABLE, read_closed
 from policenotify.model.languages import best_match, tags_for
-from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, LoadedLocale, Locale
+from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, Locale
 from policenotify.render.locales.loader import read_locale, read_profiles
 from policenotify.settings.model import Settings
 from policenotify.translation import AnyText, Text, lines_of, text_of
 from policenotify.validation import at_place, path, place_in_file
 
 
-def languages_of(settings: Settings) -> Mapping[str, LoadedLocale]:
-    """Return the languages of this installation by tag. Their files are read once.
+def locales_of(settings: Settings) -> Mapping[str, Locale]:
+    """Return the phrases of each language of this installation by tag. Their files are read once.
 
     Raises:
         SettingsError: A file cannot be read, or something in it is missing or wrong. There is one line for each.
     """
-    return settings.read_once(_read_languages)
+    return settings.read_once(_read_languages) if settings.languages else LOCALES
 
 
-def _read_languages(settings: Settings) -> dict[str, LoadedLocale]:
-    languages = {tag: LoadedLocale(locale=locale) for tag, locale in LOCALES.items()}
-    shipped, errors = dict(languages), list[AnyText]()
+def _read_languages(settings: Settings) -> dict[str, Locale]:
+    languages, errors = dict(LOCALES), list[AnyText]()
     for tag, name in settings.languages.items():
         try:
-            file = settings.place.parent / name
-            table = _table(file, path("languages", tag))
-            base = _base(tag, table, str(name))
-            languages[tag] = read_locale(
-                tag, table, base=shipped.get(base), categories=settings.categories, file=str(file)
-            )
+            table = _table(settings.place.parent / name, path("languages", tag))
+            base = LOCALES.get(_base(tag, table, str(name)))
+            languages[tag] = read_locale(tag, table, base=base, categories=settings.categories)
         except SettingsError as error:
             errors += [at_place(str(name), line) for line in lines_of(error.text)]
         except ValueError as error:
@@ -45,15 +41,6 @@ def _read_languages(settings: Settings) -> dict[str, LoadedLocale]:
     if errors:
         raise settings.error(errors)
     return languages
-
-
-def locales_of(settings: Settings) -> Mapping[str, Locale]:
-    """Return the phrases of each language of this installation.
-
-    Raises:
-        SettingsError: See `languages_of`.
-    """
-    return {tag: loaded.locale for tag, loaded in languages_of(settings).items()} if settings.languages else LOCALES
 
 
 def profiles_of(settings: Settings) -> Mapping[str, CategoryProfile]:

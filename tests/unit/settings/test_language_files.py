@@ -24,7 +24,6 @@ from policenotify.render.locales.loader import phrase_error, read_locale
 from policenotify.settings import (
     Settings,
     SettingsFile,
-    languages_of,
     locales_of,
     missing_labels,
     open_publisher,
@@ -97,7 +96,7 @@ def german(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 def again(words: Locale) -> Locale:
     """The words, written and read."""
-    return read_locale(words.language, words.model_dump(mode="json", exclude={"version"})).locale
+    return read_locale(words.language, words.model_dump(mode="json", exclude={"version"}))
 
 
 @pytest.mark.parametrize("words", LOCALES.values(), ids=LOCALES)
@@ -110,7 +109,7 @@ def test_a_shipped_language_is_read_as_it_was_written(words: Locale) -> None:
 def test_the_names_of_categories_are_written_too(language: str, install: Install) -> None:
     settings = read(install(**{language: template(language)}))
     assert profiles_of(settings) == PROFILES
-    assert languages_of(settings)[language].locale == LOCALES[language]
+    assert locales_of(settings)[language] == LOCALES[language]
 
 
 # --- complete, in every language
@@ -317,7 +316,6 @@ def test_a_shipped_language_is_changed_in_part(install: Install) -> None:
     assert changed.version != FR.version
     assert (fire.label("fr"), fire.hashtag("fr"), fire.label("en")) == ("Feu", "Feu", "Fire")
     assert profiles_of(settings)["arrest"] == PROFILES["arrest"]
-    assert languages_of(settings)["fr"].lent == ()
     assert locales_of(settings)["en"] == EN
     only_label = profiles_of(read(install(fr='[labels]\nfire = "Feu"\n[marks]\nend = "FINI"')))["fire"]
     assert (only_label.label("fr"), only_label.hashtag("fr")) == ("Feu", "Incendie")
@@ -360,22 +358,19 @@ def test_a_file_that_is_another_language_s_is_refused(install: Install) -> None:
     assert line == "words/nl.toml: language: is 'de', but the settings name this file for 'nl'."
 
 
-def test_a_base_language_lends_missing_texts_and_this_is_reported(install: Install) -> None:
+def test_a_base_language_lends_missing_texts(install: Install) -> None:
     part = 'base = "en"\n' + "\n".join(
         line for line in GERMAN.splitlines() if not line.startswith(("since", "end =", "fire ="))
     )
     settings = read(install(de=part))
-    one, profiles = languages_of(settings)["de"], profiles_of(settings)
-    assert one.lent == ("marks.end", "since", "labels.fire")
-    assert (one.base, one.locale.since, one.locale.marks[Stage.END]) == ("en", EN.since, "OVER")
+    german, profiles = locales_of(settings)["de"], profiles_of(settings)
+    assert (german.since, german.marks[Stage.END]) == (EN.since, "OVER")
     assert (profiles["fire"].label("de"), profiles["fire"].hashtag("de")) == ("Fire", "Fire")
-    assert "3 phrases are in en: marks.end, since, labels.fire" in str(one.text)
-    assert languages_of(read(install(de='base = "en"\n' + GERMAN)))["de"].lent == ()
 
 
 def test_a_region_changes_the_shipped_language_alone(install: Install) -> None:
-    canadian = languages_of(read(install(languages='"fr-CA"', fr_CA='[labels]\nroad_closure = "Rue barrée"')))["fr-CA"]
-    assert (canadian.lent, canadian.locale.months) == ((), FR.months)
+    canadian = locales_of(read(install(languages='"fr-CA"', fr_CA='[labels]\nroad_closure = "Rue barrée"')))["fr-CA"]
+    assert canadian.months == FR.months
     (line,) = wrongs(install(languages='"de-CH"', de=GERMAN, de_CH='[labels]\nroad_closure = "Strasse gesperrt"'))
     assert line.startswith("words/de-CH.toml: lacks ")
 
