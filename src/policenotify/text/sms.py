@@ -11,10 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Final, Literal
-
-from policenotify.text.budget import split_graphemes
 
 ALPHABET: Final = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -165,10 +162,8 @@ def find_losses(text: str) -> tuple[str, ...]:
     text = _reworded(text)
     lost = _POWER.findall(text)
     forms = [_FORMS[ord(sign)] for sign in _marked(text)]
-    for run in _LOST_RUN.finditer("".join(form if form == _LOST else " " if form else "_" for form in forms)):
-        for is_word, each in groupby(split_graphemes(text[run.start() : run.end()]), lambda piece: piece[0].isalpha()):
-            pieces = list(each)
-            lost += ["".join(pieces)] if is_word else pieces
+    places = "".join(form if form == _LOST else " " if form else "_" for form in forms)
+    lost += [text[run.start() : run.end()] for run in _LOST_RUN.finditer(places)]
     return tuple(dict.fromkeys("\ufffd" if "\ud800" <= each <= "\udfff" else each for each in lost))
 
 
