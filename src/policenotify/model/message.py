@@ -23,11 +23,9 @@ from pydantic import (
     PlainValidator,
     StringConstraints,
     TypeAdapter,
-    ValidationError,
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from policenotify.errors import UnsupportedVersion
 from policenotify.model.cap import Certainty, Severity, Urgency
@@ -452,7 +450,7 @@ def read(source: str | bytes | Mapping[str, Any]) -> Message:
 
     Raises:
         UnsupportedVersion: A newer policenotify wrote it.
-        pydantic.ValidationError: It is not a message, or gives a name twice. The text names each wrong field.
+        pydantic.ValidationError: It is not a message. The text names each wrong field.
     """
     raw = parsed(source)
     version = raw.get("schema_version") if isinstance(raw, dict) else None
@@ -465,29 +463,11 @@ def parsed(source: str | bytes | Mapping[str, Any]) -> object:
     """Return the JSON of a message as Python values.
 
     Raises:
-        pydantic.ValidationError: It is not JSON, or gives a name twice.
+        pydantic.ValidationError: It is not JSON.
     """
     if isinstance(source, Mapping):
         return dict(source)
     try:
-        return json.loads(source if isinstance(source, str) else source.decode(), object_pairs_hook=unique_names)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
-        # It raises an error that names the place in the JSON.
-        return Message.model_validate_json(source)
-    except ValueError as error:
-        detail = InitErrorDetails(type=PydanticCustomError("json_invalid", "{why}", {"why": str(error)}), input=None)
-        raise ValidationError.from_exception_data(Message.__name__, [detail], hide_input=True) from None
-
-
-def unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object. Of a name given twice, readers differ in which value they take.
-
-    Raises:
-        ValueError: A name is given twice.
-    """
-    fields: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in fields:
-            raise ValueError(Text("{name!r} occurs twice, give it once", name=name[:64]))
-        fields[name] = value
-    return fields
+        return json.loads(source)
+    except (ValueError, RecursionError):
+        return Message.model_validate_json(source)  # its error names the place in the JSON

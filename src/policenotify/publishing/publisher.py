@@ -128,7 +128,7 @@ class Publisher:
         Raises:
             UnsupportedVersion: A newer policenotify wrote it.
             InvalidImage: A path does not lead to a usable file there, or the publisher has no such folder.
-            pydantic.ValidationError: It is not a message, or gives a name twice. The text names each wrong field.
+            pydantic.ValidationError: It is not a message. The text names each wrong field.
         """
         fields = with_pictures(parsed(source), self.installation.pictures)
         return read(fields if isinstance(fields, dict) else source)

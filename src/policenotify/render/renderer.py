@@ -10,14 +10,15 @@ from typing import Any, NamedTuple
 from policenotify.channel import ChannelConfig, Picture, Post, Span
 from policenotify.errors import MessageTooLong
 from policenotify.model.history import Outcome, RenderedPost, Target
+from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.model.post import EventInfo
+from policenotify.model.texts import TextField, TextKind, reworded
 from policenotify.render.context import RenderContext
 from policenotify.render.mail import lasting_title, mail_parts, render_mail, subject
-from policenotify.render.public_message import public_message
 from policenotify.render.short_post import DESCRIPTION, LINK, REFERENCE, Wording
 from policenotify.text.budget import Budget
-from policenotify.text.characters import one_line
+from policenotify.text.characters import clean, one_line
 from policenotify.text.fit import FitResult, Part, fit, split_thread
 from policenotify.text.links import find_links
 from policenotify.translation import AnyText, Text
@@ -222,25 +223,49 @@ def _spans(context: RenderContext, text: str) -> tuple[Span, ...]:
 
 def _blank(context: RenderContext, structured: bool) -> Post:  # noqa: FBT001 - a key of the cache
     """Return what the posts of all channels share. Pydantic reads it once, and not again for each channel."""
+    message = context.message
     return Post(
         key=_NO_KEY,
         account="",
-        stage=context.message.stage,
-        category=context.message.category,
+        stage=message.stage,
+        category=message.category,
         language=context.translation.language,
         text="",
-        link=context.message.link,
+        link=message.link,
         created_at=context.now,
         sender=context.signature,
-        exercise=context.message.exercise,
-        message=context.cached(_public_message) if structured else None,
-        event=context.cached(_event) if structured else None,
+        exercise=message.exercise,
+        message=public_message(message, thread=context.thread, label=context.label) if structured else None,
+        event=_event(context) if structured else None,
         place=context.place.full() if structured else "",
     )
 
 
-def _public_message(context: RenderContext) -> Message:
-    return public_message(context.message, thread=context.thread, label=context.label)
+def public_message(message: Message, *, thread: str, label: str) -> Message:
+    """Return what of a resolved message may be public, for networks that carry more than words.
+
+    Its place is already blurred, and its texts have no house numbers. Here the dispatch system's ids and the basis of
+    the publication are left out, and all texts lose their invisible characters.
+
+    Args:
+        message: The resolved message.
+        thread: What stands for the incident's id: 16 hexadecimal digits.
+        label: What replaces a headline of which nothing is visible.
+    """
+
+    def cleaned(field: TextField) -> str:
+        if field.kind is TextKind.PROSE:
+            return clean(field.text)
+        return one_line(field.text) or (label if field.is_required else "")
+
+    lifecycle = message.lifecycle
+    public = Lifecycle(
+        stage=lifecycle.stage,
+        incident=thread if lifecycle.incident else None,
+        corrects=lifecycle.corrects if lifecycle.stage in {Stage.CORRECTION, Stage.CANCELLATION} else None,
+        reopens=lifecycle.reopens,
+    )
+    return reworded(message, cleaned).model_copy(update={"lifecycle": public, "basis": ()})
 
 
 def _event(context: RenderContext) -> EventInfo:
