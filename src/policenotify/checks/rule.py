@@ -242,23 +242,11 @@ def texts_of(message: Message, *names: str) -> Iterator[tuple[str, str, str]]:
                 yield field.language, field.name, shown(field.text)
 
 
-def seen_texts(message: Message) -> Iterator[tuple[str, str, str]]:
-    """Yield language, field and text of everything that readers see, without invisible signs."""
-    return _texts(message, *(set(TextKind) - {TextKind.DESCRIPTION, TextKind.TAG}))
-
-
-def every_text(message: Message) -> Iterator[tuple[str, str, str]]:
-    """Yield language, field and text of everything that a reader sees or hears."""
-    return _texts(message, *TextKind)
-
-
-def described_pictures(message: Message) -> Iterator[tuple[str, str, str]]:
-    """Yield language, field and text of each description of a picture."""
-    return _texts(message, TextKind.DESCRIPTION)
-
-
-def _texts(message: Message, *kinds: TextKind) -> Iterator[tuple[str, str, str]]:
-    return ((field.language, field.name, shown(field.text)) for field in text_fields(message) if field.kind in kinds)
+def every_text(message: Message, *kinds: TextKind) -> Iterator[tuple[str, str, str]]:
+    """Yield language, field and text of everything of these kinds that a reader sees or hears, by default of all."""
+    for field in text_fields(message):
+        if not kinds or field.kind in kinds:
+            yield field.language, field.name, shown(field.text)
 
 
 def shown(text: str) -> str:

@@ -53,8 +53,6 @@ def _event(feed: Feed, thread: Thread) -> dict[str, Any]:
     return {
         "UID": thread.items[0].urn.removeprefix("urn:uuid:"),  # RFC 7986, section 5.3
         "DTSTAMP": changed.astimezone(UTC),
-        "CREATED": thread.items[0].published_at.astimezone(UTC),
-        "LAST-MODIFIED": changed.astimezone(UTC),
         # It rises with each message, and with each one that is withdrawn.
         "SEQUENCE": 2 * len(thread.items) - len(shown) - 1,
         "DTSTART": period.stated.astimezone(UTC),

@@ -8,7 +8,6 @@ success criterion 1.4.3 (AA: 4.5 to 1). No colour carries information that the t
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -41,7 +40,7 @@ _COLUMN: Final = (
 )
 _PAGE: Final = """\
 <!DOCTYPE html>
-<html lang="{language}"{direction}>
+<html lang="{language}" dir="auto">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -49,7 +48,7 @@ _PAGE: Final = """\
 <title>{title}</title>
 </head>
 <body style="margin:0;padding:16px;font-family:system-ui,sans-serif;font-size:16px;line-height:1.5">
-<div role="article" lang="{language}"{direction} style="{column}">
+<div role="article" lang="{language}" dir="auto" style="{column}">
 {blocks}
 </div>
 </body>
@@ -158,7 +157,6 @@ def render_mail(parts: MailParts) -> tuple[str, str]:
     text = "\n\n".join(block for block in _text(parts) if block) + "\n"
     html = _PAGE.format(
         language=_html(parts.language),
-        direction=' dir="rtl"' if _is_right_to_left(parts) else "",
         column=_COLUMN,
         title=_html(f"{parts.banner} – {parts.headline}"),
         blocks="\n".join(_blocks(parts)),
@@ -216,10 +214,9 @@ def _facts(parts: MailParts) -> str:
 def _action(parts: MailParts) -> str:
     if not parts.instruction:
         return ""
-    side = "right" if _is_right_to_left(parts) else "left"
     label = f'<h2 style="font-size:16px;margin:0">{_html(parts.instruction_label)}</h2>'
     return (
-        f'<div style="border-{side}:4px solid {_COLOURS[parts.tone][0]};padding:4px 12px;margin:16px 0">'
+        f'<div style="border-left:4px solid {_COLOURS[parts.tone][0]};padding:4px 12px;margin:16px 0">'
         f"{label if parts.instruction_label else ''}{_paragraph(parts.instruction)}</div>"
     )
 
@@ -256,12 +253,6 @@ def _plain(text: str) -> str:
     if text.isprintable():
         return text
     return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-
-
-def _is_right_to_left(parts: MailParts) -> bool:
-    """Return the direction of the first letter, which HTML does not infer from `lang` (section 3.2.6.4)."""
-    kinds = (unicodedata.bidirectional(sign) for sign in f"{parts.headline}{parts.banner}")
-    return next((kind != "L" for kind in kinds if kind in {"L", "R", "AL"}), False)
 
 
 def _colon(language: str) -> str:

@@ -103,13 +103,6 @@ GOOD: Final[dict[str, list[CheckContext]]] = {
         _draft(_message(next_update_at=None, expires_at=SOON)),
         _draft(_message(next_update_at=None, lifecycle=END)),
     ],
-    "PN106": [
-        _draft(_message(headline="Un choc entre deux véhicules")),  # the post begins with [#Accident]
-        _draft(_message(**FLYING), profile=NAMELESS),
-        _draft(
-            _message(category="drone", lifecycle={}, headline="Rien"), profile=CategoryProfile(code="drone", labels={})
-        ),
-    ],
     "PN107": [
         _draft(_message(category="scam_cyber", lifecycle={})),
     ],
@@ -218,13 +211,6 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
             Level.BLOCK,
             "translations.en.alts.0",
         )
-    ],
-    "PN106": [
-        (
-            _draft(_message(**{**FLYING, "headline": "Un appareil survole le stade"}), profile=NAMELESS),
-            Level.ADVISE,
-            "headline",
-        ),
     ],
     "PN107": [
         (_draft(_message(lifecycle=END), History(incident="i1")), Level.BLOCK, "lifecycle.incident"),

@@ -162,15 +162,7 @@ def squeezed(text: str) -> str:
     return re.sub(r"\s|[\x00-\x1f\x7f]", "", text)
 
 
-@pytest.mark.parametrize(
-    ("headline", "way", "edge"),
-    [
-        ("حادث مرور", "rtl", "right"),
-        ("🚗 A9 – 17: תאונה", None, "left"),
-    ],
-)
-def test_a_text_that_is_written_from_the_right_is_laid_out_so(headline: str, way: str | None, edge: str) -> None:
-    _, html = render_mail(replace(ACCIDENT, headline=headline))
+def test_a_text_is_laid_out_in_its_own_direction() -> None:
+    _, html = render_mail(replace(ACCIDENT, headline="حادث مرور"))
     page = Page(html)
-    assert page.all("html")[0].get("dir") == page.all("div")[0].get("dir") == way
-    assert f"border-{edge}:4px" in html
+    assert page.all("html")[0].get("dir") == page.all("div")[0].get("dir") == "auto"
