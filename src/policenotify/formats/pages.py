@@ -48,7 +48,7 @@ def index_files(feed: Feed) -> Mapping[str, bytes]:
     """Return the first page, and the style sheet of all pages."""
     newest = [(thread, feed.entry(thread, thread.newest), _past_end(feed, thread)) for thread in feed.open]
     index = _page("index", feed, feed.site.language, feed.title, root="", open=newest)
-    return {"style.css": style_sheet(), "index.html": index}
+    return {"style.css": (files(__package__) / "style.css").read_bytes(), "index.html": index}
 
 
 def embed(feed: Feed) -> bytes:
@@ -59,11 +59,6 @@ def embed(feed: Feed) -> bytes:
         for thread in (*feed.open, *ended)[:MOST_EMBEDDED]
     ]
     return _page("embed", feed, feed.site.language, feed.title, root="", threads=threads)
-
-
-def style_sheet() -> bytes:
-    """Return the style sheet of all pages."""
-    return (files(__package__) / "style.css").read_bytes()
 
 
 def _message_page(feed: Feed, thread: Thread, entry: Entry) -> bytes:

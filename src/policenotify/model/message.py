@@ -127,10 +127,6 @@ def _file_bytes(value: object) -> object:
         raise ValueError(Text("not Base64 (RFC 4648, section 4)")) from error
 
 
-def _base64_text(value: bytes) -> str:
-    return base64.b64encode(value).decode()
-
-
 class PathLike(Protocol):
     """A path in Python, such as `pathlib.Path`. It cannot come from JSON."""
 
@@ -147,10 +143,6 @@ def _python_path(value: object) -> object:
     if not path.isprintable():
         raise ValueError(Text("a path holds only characters that can be read"))
     return value
-
-
-def _path_text(value: PathLike) -> str:
-    return value.__fspath__()
 
 
 CategoryCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -177,13 +169,13 @@ FileBytes = Annotated[
     bytes,
     Field(min_length=1),
     BeforeValidator(_file_bytes),
-    PlainSerializer(_base64_text, return_type=str, when_used="json-unless-none"),
+    PlainSerializer(lambda value: base64.b64encode(value).decode(), return_type=str, when_used="json-unless-none"),
     WithJsonSchema({"type": "string", "contentEncoding": "base64", "minLength": 4}),
 ]
 FilePath = Annotated[
     PathLike,
     PlainValidator(_python_path, json_schema_input_type=str),
-    PlainSerializer(_path_text, return_type=str, when_used="json-unless-none"),
+    PlainSerializer(lambda value: value.__fspath__(), return_type=str, when_used="json-unless-none"),
     WithJsonSchema({"type": "string", "minLength": 1}),
 ]
 

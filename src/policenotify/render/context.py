@@ -83,11 +83,6 @@ class RenderContext:
         message = self.message
         return next(filter(None, map(message.wording, (self.language, message.language))))
 
-    @property
-    def is_untranslated(self) -> bool:
-        """True if fixed phrases stand in for a translation."""
-        return self.translation.untranslated
-
     @cached_property
     def typed_description(self) -> str:
         """The description with its lines, and what is known."""
@@ -120,11 +115,6 @@ class RenderContext:
     def open_headline(self) -> str:
         """The headline without its full stop, so that more may follow."""
         return open_ended(self.headline)
-
-    @cached_property
-    def qualified_headline(self) -> str:
-        """The open headline, with the department if it names a place whose name several communes have."""
-        return f"{self.open_headline}{self.place.qualifier if self.tagged_headline else ''}"
 
     @cached_property
     def tagged_headline(self) -> str | None:
@@ -259,10 +249,11 @@ class RenderContext:
         if self.is_opening or opening is None:
             return ""
         if self.message.stage in {Stage.CORRECTION, Stage.CANCELLATION}:
-            time = self.locale.time(opening.at, self.zone)
-            if self.message.stage is Stage.CORRECTION and contains_words(self.headline, time):
+            correction = self.message.stage is Stage.CORRECTION
+            if correction and contains_words(self.headline, self.locale.time(opening.at, self.zone)):
                 return ""
-            return sentence(self.times.withdrawal(opening.at))
+            phrase = self.locale.context_correction if correction else self.locale.context_cancellation
+            return sentence(self.locale.fill(phrase, opening.at, self.now, self.zone))
         if self.profile.discreet or opening not in self.history.standing.values():
             return ""
         headline = self.opening.open_headline
@@ -271,7 +262,8 @@ class RenderContext:
         if mark := self.locale.marks.get(Stage.OPENING):  # what was under way then may be over
             as_a_word = rf" {re.escape(mark)}(?=[.,;:!?…]*(?:\s|\Z))"
             headline = re.sub(as_a_word, "", headline, flags=re.IGNORECASE)
-        return sentence(self.times.back_reference(headline, opening.at))
+        words = {"headline": headline, "colon": self.locale.colon}
+        return sentence(self.locale.fill(self.locale.context, opening.at, self.now, self.zone, **words))
 
     def typeset(self, text: str) -> str:
         """Return a finished text with the spaces of its language."""

@@ -146,7 +146,8 @@ def _titled(context: RenderContext, heading: str) -> str:
         named = context.tagged_headline or (not context.of_incident and contains_words(context.headline, place.name))
         name = "" if named else f"{place.name}{place.qualifier}"
         where = upper_first(", ".join(filter(None, (name, context.place_details))))
-        topic = context.locale.dash.join(filter(None, (where, context.qualified_headline)))
+        headline = f"{context.open_headline}{place.qualifier if context.tagged_headline else ''}"
+        topic = context.locale.dash.join(filter(None, (where, headline)))
     exercise = context.locale.exercise if context.message.exercise else ""
     stem = f"[{heading}] {topic}".rstrip()
     return context.locale.dash.join(filter(None, (exercise, stem)))

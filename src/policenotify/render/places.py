@@ -94,11 +94,6 @@ class Place:
         """The department after a name that is not enough to find it: ` (La Réunion)`."""
         return f" ({self.department})" if self.is_vague and self.department else ""
 
-    @property
-    def all_details(self) -> str:
-        """The details in one line, empty if there are none."""
-        return ", ".join(detail.text for detail in self.details)
-
     def details_missing_in(self, text: str, *, longest: int | None = None) -> str:
         """Return the details that a text does not name. If they are longer than *longest*, only their first piece."""
         details = ", ".join(detail.text for detail in self._missing_in(text))
@@ -130,7 +125,7 @@ class Place:
 
     def one_line(self) -> str:
         """Return name and details: `Montpellier, avenue de Toulouse`."""
-        return ", ".join(filter(None, (f"{self.name}{self.qualifier}", self.all_details)))
+        return ", ".join(filter(None, (f"{self.name}{self.qualifier}", *(detail.text for detail in self.details))))
 
     def full(self) -> str:
         """Return name, details and department: `Montpellier, avenue de Toulouse (Hérault)`."""

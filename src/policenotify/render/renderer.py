@@ -213,7 +213,7 @@ def _notes(context: RenderContext, budget: Budget, left_out: int) -> Iterator[An
         text = f"{context.headline} {context.typed_description} {context.typed_instruction}"
         for character in budget.find_losses(text):
             yield Text("“{character}” cannot be written there", character=character)
-    if context.is_untranslated:
+    if context.translation.untranslated:
         yield Text("the text, which has no translation: fixed phrases stand in")
 
 
