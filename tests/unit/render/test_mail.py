@@ -63,7 +63,7 @@ def test_the_html_has_the_same_text_and_loads_nothing_from_outside() -> None:
     assert page.open == []
     for said in ("EXERCICE", "FIN", "circulation rétablie", "Lieu", "17h40", "Maintenant", "Vous êtes inscrit"):
         assert said in page.said
-    assert page.all("html") == [{"lang": "fr"}]
+    assert page.all("html") == [{"lang": "fr", "dir": "auto"}]
     link, *_ = page.all("a")
     assert link["href"] == "https://police.example/info?a=1&b=2"
     assert "[Plan du quartier]" in page.said
@@ -146,7 +146,7 @@ def test_no_words_can_break_out_or_get_lost(parts: MailParts) -> None:
     known = {"html", "head", "meta", "title", "body", "div", "p", "h1", "h2", "strong", "br"}
     assert {name for name, _ in page.tags} <= known | {"a"}
     attributes = {name for _, each in page.tags for name in each}
-    assert attributes <= {"lang", "charset", "name", "content", "style", "role", "href"}
+    assert attributes <= {"lang", "dir", "charset", "name", "content", "style", "role", "href"}
     for each in fields(MailParts):
         value = getattr(parts, each.name)
         pairs = value if isinstance(value, tuple) else [str(value)]
