@@ -83,7 +83,7 @@ def test_progress_follows_a_delivery_from_the_list_to_its_end(desk: Desk) -> Non
     ]
     answer(desk, claimed, *told)
     now = on_mail(desk, said)
-    assert dict(now.people) == dict.fromkeys((Outcome.POSTED, Outcome.REFUSED, Outcome.UNCONFIRMED, Outcome.WAITING), 1)
+    assert dict(now.people) == dict.fromkeys((Outcome.POSTED, Outcome.REFUSED, Outcome.HELD, Outcome.WAITING), 1)
     interrupted(desk, claimed)
     kept = on_mail(desk, said)
     assert (kept.people, kept.pages_under_way) == (now.people, 0)
