@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from dataclasses import field as attribute
 from datetime import datetime, tzinfo
 from functools import cache, cached_property
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from policenotify.checks.text import TextPart
 from policenotify.checks.words import SHIPPED, Vocabulary
-from policenotify.findings import Finding, Level, by_level
+from policenotify.findings import Finding, Level
 from policenotify.model.cap import Severity
 from policenotify.model.history import History
 from policenotify.model.lifecycle import Stage
@@ -107,10 +107,6 @@ class CheckContext:
     def local(self, moment: datetime) -> Text:
         """Return a time in the readers' zone: `2026-06-05 18:30`."""
         return local_time(moment, self.zone)
-
-    def local_time(self, moment: datetime) -> datetime:
-        """Return a time in the readers' zone."""
-        return moment.astimezone(self.zone)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,19 +215,6 @@ def rules_in(*modules: object) -> tuple[Rule, ...]:
     """Return the rules of some modules, in the order of their codes."""
     rules = (value for module in modules for value in vars(module).values() if isinstance(value, Rule))
     return tuple(sorted(rules, key=lambda each: each.code))
-
-
-def run_checks(context: CheckContext, checks: Iterable[Rule]) -> tuple[Finding, ...]:
-    """Return all findings, those that block first, else in the order of the rules.
-
-    An end or a cancellation needs no second person, because a late one does more harm: level `second` is `advise`.
-    """
-    findings = [finding for each in checks for finding in each.find(context)]
-    if context.message.stage in {Stage.END, Stage.CANCELLATION}:
-        findings = [
-            replace(finding, level=Level.ADVISE) if finding.level is Level.SECOND else finding for finding in findings
-        ]
-    return by_level(findings)
 
 
 def texts_of(message: Message, *names: str) -> Iterator[tuple[str, str, str]]:

@@ -97,20 +97,18 @@ def _small_mark(match: re.Match[str]) -> str:
     return match[0].capitalize() if any(sign in match[0] for sign in _SMALL_ONLY) else match[0]
 
 
-# Signs, and for a text with one of them a pattern and its replacement.
-_REWORDED: Final[tuple[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = (
-    (_SMALL_ONLY, re.compile(r"(?<=[–-] )[A-ZÀ-ÞŒ' ]++(?=\])"), _small_mark),  # `[Incendie – MISE À JOUR]`
-    ("Œ", re.compile(r"Œ(?=[^\W\d_A-ZÀ-ÞŒ])"), "Oe"),
+_REWORDED: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = (
+    (re.compile(r"(?<=[–-] )[A-ZÀ-ÞŒ' ]++(?=\])"), _small_mark),  # `[Incendie – MISE À JOUR]`
+    (re.compile(r"Œ(?=[^\W\d_A-ZÀ-ÞŒ])"), "Oe"),
     # The marks that replace quotation marks have no space inside.
-    ("«‹»›", re.compile(rf"(?<=[«‹]){_SPACE}++|(?<!{_SPACE}){_SPACE}++(?=[»›])"), ""),
-    ("°", re.compile(r"(?<=\b[nN])°"), "o"),
-    ("°", re.compile(rf"{_SPACE}?°(?=[CF]\b)"), " "),
-    ("°", re.compile(rf"(?<=\d){_SPACE}?°{_SPACE}?(?=\w)"), " deg "),
-    ("°", re.compile(rf"(?<=\d){_SPACE}?°"), " deg"),
-    ("¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞", re.compile(r"(?<=\d)(?=[¼½¾⅐-⅞])"), " "),
+    (re.compile(rf"(?<=[«‹]){_SPACE}++|(?<!{_SPACE}){_SPACE}++(?=[»›])"), ""),
+    (re.compile(r"(?<=\b[nN])°"), "o"),
+    (re.compile(rf"{_SPACE}?°(?=[CF]\b)"), " "),
+    (re.compile(rf"(?<=\d){_SPACE}?°{_SPACE}?(?=\w)"), " deg "),
+    (re.compile(rf"(?<=\d){_SPACE}?°"), " deg"),
+    (re.compile(r"(?<=\d)(?=[¼½¾⅐-⅞])"), " "),
 )
 _POWER: Final = re.compile("(?<=[0-9])[⁰¹²³⁴-⁹₀-₉]+")
-_MAY_BE_REWORDED: Final = re.compile(f"[{_SMALL_ONLY}Œ«‹»›°¼½¾⅐-⅞⁰¹²³⁴-⁹₀-₉]")
 _FOREIGN: Final = re.compile(rf"[^\W{re.escape(ALPHABET)}]")  # letters and digits outside the alphabet
 _INVISIBLE: Final = frozenset({"Mn", "Mc", "Me", "Cf", "Cc"})  # accents outside the alphabet, joiners, controls
 _LOST: Final = "\0"
@@ -170,9 +168,8 @@ def find_losses(text: str) -> tuple[str, ...]:
 def _reworded(text: str) -> str:
     """Return the text composed, with other words for signs that go with the signs beside them."""
     text = unicodedata.normalize("NFC", text).replace(_LOST, "")
-    if _MAY_BE_REWORDED.search(text):
-        for signs, pattern, replacement in _REWORDED:
-            text = pattern.sub(replacement, text) if any(map(text.__contains__, signs)) else text
+    for pattern, replacement in _REWORDED:
+        text = pattern.sub(replacement, text)
     return text
 
 

@@ -121,7 +121,7 @@ def _communes(context: CheckContext) -> Iterator[tuple[TextPart, Match, frozense
 def dates_absolute(context: CheckContext) -> Iterator[Hit]:
     """Warn of a day that depends on when the post is read: *demain*, *samedi* without its date."""
     message = context.message
-    stated = {context.local_time(moment).weekday() for moment in (message.starts_at, message.expires_at) if moment}
+    stated = {moment.astimezone(context.zone).weekday() for moment in (message.starts_at, message.expires_at) if moment}
     for part in context.prose:
         hits = [Hit(part.field, part.span(match)) for match in part.found.get("relative_day", ())]
         for at, token in enumerate(part.tokens):
@@ -196,7 +196,7 @@ def text_agrees(context: CheckContext) -> Iterator[Hit]:
             for match in part.found.get(name, ()):
                 last = part.tokens[min(len(part.tokens), match.end + 4) - 1].end
                 hour = _HOUR.search(part.text, part.tokens[match.end - 1].end, last)
-                if hour and not _agrees(context.local_time(moment), int(hour[1]), int(hour[2] or 0)):
+                if hour and not _agrees(moment.astimezone(context.zone), int(hour[1]), int(hour[2] or 0)):
                     yield Hit(part.field, part.place(*hour.span()), None, "hour")
 
 
