@@ -267,7 +267,7 @@ def test_every_error_in_a_file_is_reported_at_once_with_its_place(install: Insta
         "hashtags.fact_check[0]: 'Amtliche-Info' is not a hashtag; write 'AmtlicheInfo'",
         "mail_link: holds a line break or an invisible character: remove it",
         "exercise: begins or ends with a space: remove it",
-        "mail_action: Input should be a valid string",
+        "mail_action: write a text",
     ]
     for begin in begins:
         assert any(line.startswith(f"words/de.toml: {begin}") for line in lines), begin
@@ -284,7 +284,7 @@ def test_every_error_in_a_file_is_reported_at_once_with_its_place(install: Insta
 )
 def test_a_value_of_another_form_is_an_error_with_its_place(line: str, at: str, install: Install) -> None:
     (error,) = wrongs(install(fr=line))
-    assert error.startswith(f"words/fr.toml: {at}: Input should be a valid ")
+    assert error.startswith(f"words/fr.toml: {at}: write a ")
 
 
 def test_a_language_of_its_own_that_lacks_a_phrase_is_refused_by_name(install: Install) -> None:
