@@ -9,7 +9,6 @@ from types import MappingProxyType
 from typing import Annotated, ClassVar, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StringConstraints
-from pydantic.fields import FieldInfo
 
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Stage
@@ -44,22 +43,11 @@ def _hashtag(value: str) -> str:
     return valid
 
 
-def _exactly(number: int) -> tuple[AfterValidator, FieldInfo]:
-    def check(values: tuple[str, ...]) -> tuple[str, ...]:
-        if len(values) != number:
-            raise ValueError(
-                Text("must have {number} items, not {values_count}.", number=number, values_count=len(values))
-            )
-        return values
-
-    return AfterValidator(check), Field(json_schema_extra={"minItems": number, "maxItems": number})
-
-
 _Emojis = Annotated[
     Mapping[Stage, str], BeforeValidator(lambda value: {**EMOJIS, **value} if isinstance(value, Mapping) else value)
 ]
-_Weekdays = Annotated[tuple[str, ...], *_exactly(7)]
-_Months = Annotated[tuple[str, ...], *_exactly(12)]
+_Weekdays = tuple[str, str, str, str, str, str, str]
+_Months = tuple[str, str, str, str, str, str, str, str, str, str, str, str]
 _Texts = Annotated[tuple[str, ...], Field(min_length=1)]
 _Hashtag = Annotated[str, AfterValidator(_hashtag)]
 _Hashtags = Annotated[

@@ -256,12 +256,11 @@ def test_every_error_in_a_file_is_reported_at_once_with_its_place(install: Insta
     lines = wrongs(install(de=broken))
     begins = [
         "labels.fyre: there is no such category. Did you mean 'fire'?",
-        'lacks since. Write them, or name a language that lends them: base = "en"',
+        'lacks weekdays[6], since. Write them, or name a language that lends them: base = "en"',
         "sinse: is not known. Did you mean 'since'?",
         "until.other_day: {dy} is not filled in here. Did you mean 'day'? Known here: day, time.",
         "clock: must hold {minute:02d}, as in '{hour}h{minute:02d}' or '{hour}:{minute:02d}'.",
         "reference: cannot be filled in (expected '}' before end of string). A brace for readers is written twice.",
-        "weekdays: must have 7 items, not 6.",
         "marks.end: must not be empty.",
         "feed.end: must not be empty.",
         "hashtags.fact_check[0]: 'Amtliche-Info' is not a hashtag; write 'AmtlicheInfo'",

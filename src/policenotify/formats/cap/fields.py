@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
@@ -103,7 +103,7 @@ def imported(content: bytes, *, codes: Mapping[str, Sequence[str]], language: st
         references=references,
         fields={**fields, "exercise": status == "Exercise"},
         ends=ends,
-        findings=(*map(_lacking, lacking), *map(_left_out, left_out)),
+        findings=tuple(_findings(lacking, left_out)),
     )
 
 
@@ -229,22 +229,13 @@ def _is(kind: TypeAdapter[str], value: str) -> bool:
     return True
 
 
-def _lacking(element: str) -> Finding:
-    return Finding(
-        code="PN701",
-        level=Level.ADVISE,
-        field=element,
-        reason=Text("The alert has no {element}.", element=element),
-        remedy=Text("Complete the draft before you submit it."),
-        source="Google Public Alerts CAP v1.0",  # an error by this profile
-    )
-
-
-def _left_out(element: str) -> Finding:
-    return Finding(
-        code="PN702",
-        level=Level.ADVISE,
-        field=element,
-        reason=Text("The draft does not hold all of the alert's {element}.", element=element),
-        remedy=Text("Compare the draft with the alert before you submit it."),
-    )
+def _findings(lacking: Iterable[str], left_out: Iterable[str]) -> Iterator[Finding]:
+    for element in lacking:
+        reason = Text("The alert has no {element}.", element=element)
+        remedy = Text("Complete the draft before you submit it.")
+        source = "Google Public Alerts CAP v1.0"  # an error by this profile
+        yield Finding(code="PN701", level=Level.ADVISE, field=element, reason=reason, remedy=remedy, source=source)
+    for element in left_out:
+        reason = Text("The draft does not hold all of the alert's {element}.", element=element)
+        remedy = Text("Compare the draft with the alert before you submit it.")
+        yield Finding(code="PN702", level=Level.ADVISE, field=element, reason=reason, remedy=remedy)
