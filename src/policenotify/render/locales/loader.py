@@ -24,7 +24,6 @@ from policenotify.model.languages import tags_for
 from policenotify.model.lifecycle import Stage
 from policenotify.model.locale import Locale
 from policenotify.render.locales.category import CategoryProfile
-from policenotify.text.characters import one_line
 from policenotify.text.links import hashtag
 from policenotify.translation import AnyText, Text
 from policenotify.validation import IS_MISSING, at_place, did_you_mean, path, validation_errors
@@ -38,7 +37,6 @@ NAMES: Final = ("labels", "hashtags", "severity_labels", "severity_hashtags", "s
 _TABLES: Final = ("marks", "emojis", "plain_words", "reminder", "feed", *NAMES)  # of which a file may hold a part
 _OF_ONE_LANGUAGE: Final = frozenset({"plain_words", "severity_labels", "stage_marks", "sets_spaces"})  # never lent
 _MARKED: Final = (Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION)
-_SEPARATORS: Final = frozenset({"colon", "dash"})  # may begin and end with a space
 _OPTIONAL: Final = frozenset({"weekday", "colon", "sender"})  # names that any phrase may leave out
 _MORE_NAMES: Final[Mapping[str, set[str]]] = MappingProxyType({"full_hour": {"minute"}, "day": {"year"}})
 
@@ -222,8 +220,7 @@ def _text_errors(table: Mapping[str, Any]) -> Iterator[AnyText]:
         for place, text in _texts(value, name):
             both = (f"{place}.today", f"{place}.other_day")  # one text for both
             for each in both if both[0] in _shipped_phrases() else (place,):
-                error = _visible_error(text, spaces=name in _SEPARATORS) or phrase_error(each, text)
-                if error:
+                if error := phrase_error(each, text):
                     yield at_place(each, error)
 
 
@@ -234,17 +231,6 @@ def _texts(value: object, place: str) -> Iterator[tuple[str, str]]:
     items = enumerate(value) if isinstance(value, list) else _table(value).items()
     for name, item in items:
         yield from _texts(item, path(place, name))
-
-
-def _visible_error(text: str, *, spaces: bool) -> AnyText | None:
-    joined = " ".join(text.split())
-    if not (text if spaces else joined):
-        return Text("must not be empty.")
-    if text.splitlines() != [text] or one_line(joined) != joined:
-        return Text("holds a line break or an invisible character: remove it")
-    if not spaces and text != text.strip():
-        return Text("begins or ends with a space: remove it")
-    return None
 
 
 @cache
