@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from functools import cached_property
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Final
 
 from policenotify.channel import Picture
 from policenotify.model.cap import Severity, Urgency
@@ -24,9 +24,6 @@ from policenotify.text.comparison import contains_words
 from policenotify.text.links import add_missing_spaces
 
 _NOT_NOW: Final = frozenset({Urgency.EXPECTED, Urgency.FUTURE, Urgency.PAST})
-
-_Args = ParamSpec("_Args")
-_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -61,17 +58,6 @@ class RenderContext:
     thread: str = ""
     mentions: frozenset[str] = frozenset()
     is_shared: bool = False
-    _results: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
-
-    def cached(
-        self, function: Callable[Concatenate[RenderContext, _Args], _Result], *args: _Args.args, **kwargs: _Args.kwargs
-    ) -> _Result:
-        """Return the function's result for this context and arguments, computed once."""
-        key = (function, args, *kwargs.items())
-        if key not in self._results:
-            self._results[key] = function(self, *args, **kwargs)
-        result: _Result = self._results[key]
-        return result
 
     def on_channel(self, mentions: frozenset[str]) -> RenderContext:
         """Return the context of a channel that may mention these accounts."""

@@ -46,8 +46,8 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
     capabilities = channel.capabilities.for_severity(context.message.severity)
     if capabilities is not channel.capabilities:
         channel = channel.model_copy(update={"capabilities": capabilities})
-    context = context.cached(RenderContext.on_channel, channel.mentions)
-    pictures = context.cached(_described_pictures)[: capabilities.images]
+    context = context.on_channel(channel.mentions)
+    pictures = _described_pictures(context)[: capabilities.images]
     notes = list(_notes(context, capabilities.budget, len(context.pictures) - len(pictures)))
 
     def posts(*, standalone: bool) -> tuple[list[Post], tuple[AnyText, ...]]:
@@ -56,7 +56,7 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
         else:
             form = _Short(context, channel).form(standalone=standalone)
         shared = {"key": key, "account": target.account, "pictures": pictures, "title": form.title, "html": form.html}
-        blank = context.cached(_blank, capabilities.structured)
+        blank = _blank(context, structured=capabilities.structured)
         return [blank.model_copy(update=shared | each) for each in _texts(context, form)], form.omitted
 
     (standalone, *continuations), omitted = posts(standalone=True)
@@ -92,7 +92,7 @@ def _mail(context: RenderContext, channel: ChannelConfig, pictures: tuple[Pictur
     used, limit = channel.capabilities.budget.usage(text)
     if used > limit:
         raise MessageTooLong(channel.name, used, limit)
-    return _Form((text,), (), context.cached(subject), html)
+    return _Form((text,), (), subject(context), html)
 
 
 class _Short:
@@ -102,13 +102,13 @@ class _Short:
         self._context, self._channel, capabilities = context, channel, channel.capabilities
         bracketed = capabilities.hashtags and capabilities.bracketed_hashtags and channel.hashtags == "inline"
         signed = capabilities.recipients and _is_first(context, channel)
-        self._wording = context.cached(Wording, capabilities.hashtags, bracketed, capabilities.recipients, signed)
+        self._wording = Wording(context, capabilities.hashtags, bracketed, capabilities.recipients, signed)
         self._identifier = "" if capabilities.replies else context.incident_name
 
     def form(self, *, standalone: bool) -> _Form:
         """Return the post in one text if possible, else in a thread, else in brief."""
         context, capabilities = self._context, self._channel.capabilities
-        title = context.cached(lasting_title) if capabilities.structured else context.headline
+        title = lasting_title(context) if capabilities.structured else context.headline
         fitted = self._fitted(self._wording.parts(self._identifier, standalone=standalone))
         again = self._distinct(lambda suffix: self._wording.parts(suffix, standalone=standalone))
         if fitted.fits and (again or not capabilities.refuses_repeats):
@@ -193,10 +193,10 @@ def _is_first(context: RenderContext, channel: ChannelConfig) -> bool:
 def _texts(context: RenderContext, form: _Form) -> Iterator[dict[str, Any]]:
     """Yield the fields that depend on the text of each post."""
     for number, text in enumerate(form.texts):
-        fields: dict[str, Any] = {"text": text, "spans": context.cached(_spans, text)}
+        fields: dict[str, Any] = {"text": text, "spans": _spans(context, text)}
         if form.distinct:
             again = form.distinct[number]
-            fields |= {"distinct": again, "distinct_spans": context.cached(_spans, again)}
+            fields |= {"distinct": again, "distinct_spans": _spans(context, again)}
         yield fields | (_CONTINUED if number else {})
 
 
@@ -221,8 +221,8 @@ def _spans(context: RenderContext, text: str) -> tuple[Span, ...]:
     return tuple(Span(**span._asdict()) for span in find_links(text, context.mentions))
 
 
-def _blank(context: RenderContext, structured: bool) -> Post:  # noqa: FBT001 - a key of the cache
-    """Return what the posts of all channels share. Pydantic reads it once, and not again for each channel."""
+def _blank(context: RenderContext, *, structured: bool) -> Post:
+    """Return what all posts of a channel share."""
     message = context.message
     return Post(
         key=_NO_KEY,
