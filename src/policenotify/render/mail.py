@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from html import escape
 from typing import Final, Literal, TypeAlias
 
@@ -245,7 +244,6 @@ def _anchor(link: str, label: str) -> str:
     return _html(f"{label} {link}".strip())  # no other scheme may be clicked
 
 
-@lru_cache(maxsize=64)  # as the blocks below, and most labels are always the same
 def _html(text: str) -> str:
     return escape(_plain(text))
 
@@ -261,6 +259,5 @@ def _colon(language: str) -> str:
     return "\N{NO-BREAK SPACE}:" if language.partition("-")[0].lower() == "fr" else ":"
 
 
-@lru_cache(maxsize=32)  # most blocks are the same in the reply and in the standalone mail
 def _wrapped(text: str) -> str:
     return wrap(_plain(text))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from policenotify.channel import ChannelConfig, Picture, Post, Span
@@ -156,8 +155,8 @@ class _Short:
         budget = self._channel.capabilities.budget
         if budget.transliterate is None:
             return self._fit(parts, budget)
-        spell = lru_cache(maxsize=None)(budget.transliterate)  # the same texts are measured, priced and spelled
-        spelled = replace(budget, measure=lru_cache(maxsize=None)(lambda text: budget.measure(spell(text))))
+        spell = budget.transliterate
+        spelled = replace(budget, measure=lambda text: budget.measure(spell(text)))
 
         def fitted(parts: Sequence[Part]) -> FitResult:
             result = self._fit(parts, spelled)
