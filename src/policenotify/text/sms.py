@@ -48,34 +48,26 @@ class SmsText:
 
 
 _ALL_GSM: Final = re.compile(f"[{re.escape(ALPHABET + EXTENSION)}]*")
-_DOUBLE: Final = {
-    "GSM-7": re.compile(f"[{re.escape(EXTENSION)}]"),
-    "UCS-2": re.compile("[\ud800-\udbff][\udc00-\udfff]|[\U00010000-\U0010ffff]"),
-}
 _KNOWN: Final = frozenset(ALPHABET + EXTENSION)
 
 
 def sms(text: str) -> SmsText:
     """Return the encoding and the segments of a text."""
     encoding: Literal["GSM-7", "UCS-2"] = "GSM-7" if _ALL_GSM.fullmatch(text) else "UCS-2"
-    doubles = [match.span() for match in _DOUBLE[encoding].finditer(text)]
-    # Two units are one code point (an extended character, one beyond U+FFFF) or two (the halves of a surrogate pair).
-    units = len(text) + sum(2 - (end - start) for start, end in doubles)
-    parts = (text,) if 0 < units <= SINGLE[encoding] else tuple(_parts(text, doubles, SEVERAL[encoding]))
+    double = set(EXTENSION) if encoding == "GSM-7" else {sign for sign in text if sign > "\uffff"}
+    sizes = [1 + (sign in double) for sign in text]
+    units = sum(sizes)
+    parts = (text,) if 0 < units <= SINGLE[encoding] else tuple(_parts(text, sizes, SEVERAL[encoding]))
     return SmsText(encoding, units, len(parts), parts)
 
 
-def _parts(text: str, doubles: list[tuple[int, int]], limit: int) -> Iterator[str]:
-    start = escapes = 0  # the segment's beginning, and its units beyond one for each code point
-    for begin, end in [*doubles, (len(text), len(text))]:
-        while begin - start + escapes > limit:
-            cut = start + limit - escapes
-            yield text[start:cut]
-            start, escapes = cut, 0
-        if begin < len(text) and begin - start + escapes + 2 > limit:
-            yield text[start:begin]
-            start, escapes = begin, 0
-        escapes += 2 - (end - begin)
+def _parts(text: str, sizes: list[int], limit: int) -> Iterator[str]:
+    start = used = 0
+    for at, size in enumerate(sizes):
+        if used + size > limit:
+            yield text[start:at]
+            start, used = at, 0
+        used += size
     if text:
         yield text[start:]
 

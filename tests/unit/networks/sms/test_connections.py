@@ -103,8 +103,8 @@ def test_a_connection_stays_open_from_one_call_to_the_next(door: Door) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"parallel": 33}, "parallel: .* less than or equal to 32"),
-        ({"batch": 101}, "batch: .* less than or equal to 100"),
+        ({"parallel": 33}, "parallel: .* up to 32"),
+        ({"batch": 101}, "batch: .* up to 100"),
         ({"batch": 2}, "batch: form does not answer for each person"),
     ],
 )
