@@ -33,7 +33,6 @@ _COLOURS: Final[dict[Tone, tuple[str, str]]] = {  # background, text
 _EXERCISE_COLOURS: Final = ("#4a2a7a", "#ffffff")
 # 17, 112, 114, but no group of a longer number.
 _NUMBER: Final = re.compile(r"(?<![\w&#])(?<![0-9]\s)[0-9]{2,3}(?!\s?[0-9])(?![\w;])")
-_CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 _COLUMN: Final = (
     "max-width:640px;margin:0 auto;word-break:break-word;overflow-wrap:anywhere"  # the former: old programs
 )
@@ -68,6 +67,7 @@ class MailParts:
         pictures: The description of each attached picture.
         exercise: The banner of an exercise, empty otherwise.
         emergency: The emergency numbers.
+        colon: What stands behind a label. French puts a no-break space before it.
     """
 
     language: str
@@ -87,6 +87,7 @@ class MailParts:
     exercise: str = ""
     emergency: str = ""
     footer: str = ""
+    colon: str = ":"
 
 
 def mail_parts(context: RenderContext, pictures: tuple[Picture, ...], *, standalone: bool) -> MailParts:
@@ -95,6 +96,7 @@ def mail_parts(context: RenderContext, pictures: tuple[Picture, ...], *, standal
     sources = ((locale.mail_source, context.source),) if context.source else ()
     return MailParts(
         language=context.language,
+        colon=context.typeset(locale.colon).rstrip(),
         banner=context.heading(context.label),
         tone=_tone(context),
         headline=context.typeset(context.headline),
@@ -156,39 +158,38 @@ def render_mail(parts: MailParts) -> tuple[str, str]:
     """Return the text, in lines of 72 columns where words allow, and the HTML page."""
     text = "\n\n".join(block for block in _text(parts) if block) + "\n"
     html = _PAGE.format(
-        language=_html(parts.language),
+        language=escape(parts.language),
         column=_COLUMN,
-        title=_html(f"{parts.banner} – {parts.headline}"),
+        title=escape(f"{parts.banner} – {parts.headline}"),
         blocks="\n".join(_blocks(parts)),
     )
     return text, html
 
 
 def _text(parts: MailParts) -> Iterator[str]:
-    colon = _colon(parts.language)
-    yield _wrapped(f"*** {parts.exercise} ***") if parts.exercise else ""
-    yield _wrapped(parts.banner)
-    yield _wrapped("\n".join(filter(None, (parts.headline, parts.place))))
-    facts = _wrapped("\n".join(f"{label}{colon} {value}" for label, value in parts.facts))
-    label = f"{parts.instruction_label}{colon}\n" if parts.instruction_label else ""
-    action = _wrapped(label + parts.instruction) if parts.instruction else ""
+    yield wrap(f"*** {parts.exercise} ***") if parts.exercise else ""
+    yield wrap(parts.banner)
+    yield wrap("\n".join(filter(None, (parts.headline, parts.place))))
+    facts = wrap("\n".join(f"{label}{parts.colon} {value}" for label, value in parts.facts))
+    label = f"{parts.instruction_label}{parts.colon}\n" if parts.instruction_label else ""
+    action = wrap(label + parts.instruction) if parts.instruction else ""
     yield from (action, facts) if parts.action_first else (facts, action)
-    yield _wrapped(parts.description)
-    yield _wrapped(parts.context)
-    yield _wrapped("\n".join(f"[{alt}]" for alt in parts.pictures))
+    yield wrap(parts.description)
+    yield wrap(parts.context)
+    yield wrap("\n".join(f"[{alt}]" for alt in parts.pictures))
     if parts.link:
-        yield _wrapped(f"{parts.link_label}{colon}\n{parts.link}" if parts.link_label else parts.link)
-    yield _wrapped(parts.emergency)
-    yield _wrapped(f"-- \n{parts.footer}") if parts.footer else ""
+        yield wrap(f"{parts.link_label}{parts.colon}\n{parts.link}" if parts.link_label else parts.link)
+    yield wrap(parts.emergency)
+    yield wrap(f"-- \n{parts.footer}") if parts.footer else ""
 
 
 def _blocks(parts: MailParts) -> Iterator[str]:
     if parts.exercise:
         yield _banner(parts.exercise, _EXERCISE_COLOURS)
     yield _banner(parts.banner, _COLOURS[parts.tone])
-    yield f'<h1 style="font-size:22px;line-height:1.3;margin:16px 0 4px">{_html(parts.headline)}</h1>'
+    yield f'<h1 style="font-size:22px;line-height:1.3;margin:16px 0 4px">{escape(parts.headline)}</h1>'
     if parts.place:
-        yield f'<p style="margin:0 0 8px"><strong>{_html(parts.place)}</strong></p>'
+        yield f'<p style="margin:0 0 8px"><strong>{escape(parts.place)}</strong></p>'
     facts, action = _facts(parts), _action(parts)
     yield from filter(None, (action, facts) if parts.action_first else (facts, action))
     yield from map(_paragraph, filter(None, (parts.description, parts.context)))
@@ -203,9 +204,8 @@ def _blocks(parts: MailParts) -> Iterator[str]:
 
 
 def _facts(parts: MailParts) -> str:
-    colon = _colon(parts.language)
     facts = (  # not a table: its columns would be too narrow for a date on a telephone
-        f'<p style="margin:2px 0"><strong>{_html(label + colon)}</strong> {_html(value)}</p>'
+        f'<p style="margin:2px 0"><strong>{escape(label + parts.colon)}</strong> {escape(value)}</p>'
         for label, value in parts.facts
     )
     return f'<div style="margin:12px 0">{"".join(facts)}</div>' if parts.facts else ""
@@ -214,7 +214,7 @@ def _facts(parts: MailParts) -> str:
 def _action(parts: MailParts) -> str:
     if not parts.instruction:
         return ""
-    label = f'<h2 style="font-size:16px;margin:0">{_html(parts.instruction_label)}</h2>'
+    label = f'<h2 style="font-size:16px;margin:0">{escape(parts.instruction_label)}</h2>'
     return (
         f'<div style="border-left:4px solid {_COLOURS[parts.tone][0]};padding:4px 12px;margin:16px 0">'
         f"{label if parts.instruction_label else ''}{_paragraph(parts.instruction)}</div>"
@@ -226,12 +226,12 @@ def _banner(text: str, colours: tuple[str, str]) -> str:
     style = (
         f"background-color:{background};color:{colour};padding:12px 16px;font-size:18px;font-weight:bold;margin:0 0 4px"
     )
-    return f'<p style="{style}">{_html(text)}</p>'
+    return f'<p style="{style}">{escape(text)}</p>'
 
 
 def _paragraph(text: str, numbers: re.Pattern[str] | None = None) -> str:
     """Return a paragraph, in which these numbers can be called."""
-    html = _html(text).replace(chr(10), "<br>")
+    html = escape(text).replace(chr(10), "<br>")
     html = numbers.sub(r'<a href="tel:\g<0>" style="color:inherit">\g<0></a>', html) if numbers else html
     return f'<p style="margin:8px 0">{html}</p>'
 
@@ -239,25 +239,6 @@ def _paragraph(text: str, numbers: re.Pattern[str] | None = None) -> str:
 def _anchor(link: str, label: str) -> str:
     if re.match(r"https?://", link, re.IGNORECASE):
         style = "color:inherit;text-decoration:underline"  # a program's own blue may be hard to read on its own black
-        host = f" ({_html(host_of(link))})" if label else ""  # readers see where it leads before they follow it
-        return f'<a href="{_html(link)}" style="{style}">{_html(label or link)}</a>{host}'
-    return _html(f"{label} {link}".strip())  # no other scheme may be clicked
-
-
-def _html(text: str) -> str:
-    return escape(_plain(text))
-
-
-def _plain(text: str) -> str:
-    if text.isprintable():
-        return text
-    return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-
-
-def _colon(language: str) -> str:
-    """Return the colon after a label. French puts a no-break space before it."""
-    return "\N{NO-BREAK SPACE}:" if language.partition("-")[0].lower() == "fr" else ":"
-
-
-def _wrapped(text: str) -> str:
-    return wrap(_plain(text))
+        host = f" ({escape(host_of(link))})" if label else ""  # readers see where it leads before they follow it
+        return f'<a href="{escape(link)}" style="{style}">{escape(label or link)}</a>{host}'
+    return escape(f"{label} {link}".strip())  # no other scheme may be clicked
