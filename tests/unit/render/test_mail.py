@@ -151,7 +151,9 @@ def test_no_words_can_break_out_or_get_lost(parts: MailParts) -> None:
         value = getattr(parts, each.name)
         pairs = value if isinstance(value, tuple) else [str(value)]
         said = [word for pair in pairs for word in ([pair] if isinstance(pair, str) else pair)]
-        shown = {"language", "tone", "action_first", "colon"} | ({"instruction_label"} if not parts.instruction else set())
+        shown = {"language", "tone", "action_first", "colon"} | (
+            {"instruction_label"} if not parts.instruction else set()
+        )
         shown |= {"link_label"} if not parts.link else set()
         if each.name not in shown:
             for words in said:
