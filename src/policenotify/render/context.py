@@ -59,10 +59,6 @@ class RenderContext:
     mentions: frozenset[str] = frozenset()
     is_shared: bool = False
 
-    def on_channel(self, mentions: frozenset[str]) -> RenderContext:
-        """Return the context of a channel that may mention these accounts."""
-        return self if mentions == self.mentions else replace(self, mentions=mentions)
-
     @cached_property
     def translation(self) -> Translation:
         """The desk's text in the language, else in the message's own."""

@@ -45,7 +45,7 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
     capabilities = channel.capabilities.for_severity(context.message.severity)
     if capabilities is not channel.capabilities:
         channel = channel.model_copy(update={"capabilities": capabilities})
-    context = context.on_channel(channel.mentions)
+    context = replace(context, mentions=channel.mentions) if channel.mentions != context.mentions else context
     pictures = _described_pictures(context)[: capabilities.images]
     notes = list(_notes(context, capabilities.budget, len(context.pictures) - len(pictures)))
 
