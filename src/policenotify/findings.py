@@ -139,24 +139,13 @@ LIMITS_SOURCE = Text("The installation's own limits of a channel: most_people, m
 """The basis of the findings about the number of people and the cost."""
 
 
-def audience_too_large(channel: str, *, most_people: int | None = None, most_cost: float | None = None) -> Finding:
+def audience_too_large(channel: str, limit: str) -> Finding:
     """Return the finding that a message would reach more people on a channel, or cost more, than it may."""
-    reason = Text(
-        "On {channel!r} it would go to more people than most_people allows, which is {most_people}.",
-        channel=channel,
-        most_people=most_people,
-    )
-    if most_cost is not None:
-        reason = Text(
-            "On {channel!r} it would cost more than most_cost allows, which is {most_cost:.2f} €.",
-            channel=channel,
-            most_cost=most_cost,
-        )
     return Finding(
         code="PN603",
         level=Level.BLOCK,
         field="message",
-        reason=reason,
+        reason=Text("On {channel!r} it would go beyond what the channel may: {limit}.", channel=channel, limit=limit),
         remedy=Text(
             "See how many: policenotify preview. Name a smaller place, or other channels (--to). If all of "
             "them must get it, another person approves it first, or an administrator raises the limit in the "

@@ -17,40 +17,30 @@ from policenotify.translation import AnyText, Text, text_of
 IS_MISSING: Final = Text("is missing.")
 """What is wrong with a place where nothing is."""
 
-# The texts of pydantic by type of the error, with the names of its context.
+# What to write, by the type of pydantic's error, with the names of its context.
 _TEXTS = {
     "missing": IS_MISSING,
     "too_short": Text("must not be empty."),
     "string_too_short": Text("must not be empty."),
-    "string_type": Text("Input should be a valid string"),
-    "bool_type": Text("Input should be a valid boolean"),
-    "bool_parsing": Text("Input should be a valid boolean, unable to interpret input"),
-    "int_type": Text("Input should be a valid integer"),
-    "int_parsing": Text("Input should be a valid integer, unable to parse string as an integer"),
-    "int_from_float": Text("Input should be a valid integer, got a number with a fractional part"),
-    "finite_number": Text("Input should be a finite number"),
-    "float_type": Text("Input should be a valid number"),
-    "float_parsing": Text("Input should be a valid number, unable to parse string as a number"),
-    "tuple_type": Text("Input should be a valid tuple"),
-    "list_type": Text("Input should be a valid list"),
-    "dict_type": Text("Input should be a valid dictionary"),
-    "model_type": Text("Input should be a valid dictionary or instance of {class_name}"),
-    "model_attributes_type": Text("Input should be a valid dictionary or object to extract fields from"),
-    "literal_error": Text("Input should be {expected}"),
-    "enum": Text("Input should be {expected}"),
-    "greater_than": Text("Input should be greater than {gt}"),
-    "greater_than_equal": Text("Input should be greater than or equal to {ge}"),
-    "less_than": Text("Input should be less than {lt}"),
-    "less_than_equal": Text("Input should be less than or equal to {le}"),
-    "timezone_aware": Text("Input should have timezone info"),
-    "datetime_from_date_parsing": Text("Input should be a valid datetime or date, {error}"),
-    "date_type": Text("Input should be a valid date"),
-    "date_from_datetime_parsing": Text("Input should be a valid date or datetime, {error}"),
-    "url_parsing": Text("Input should be a valid URL, {error}"),
-    "string_too_long": Text("String should have at most {max_length} characters"),
-    "string_pattern_mismatch": Text("String should match pattern '{pattern}'"),
-    "too_long": Text("{field_type} should have at most {max_length} items after validation, not {actual_length}"),
+    "literal_error": Text("write {expected}"),
+    "enum": Text("write {expected}"),
+    "greater_than": Text("write a number greater than {gt}"),
+    "greater_than_equal": Text("write a number from {ge} on"),
+    "less_than": Text("write a number less than {lt}"),
+    "less_than_equal": Text("write a number up to {le}"),
+    "timezone_aware": Text("write a time with its zone"),
+    "string_too_long": Text("write at most {max_length} characters"),
+    "string_pattern_mismatch": Text("write a text of the form '{pattern}'"),
+    "too_long": Text("write at most {max_length} items, not {actual_length}"),
 }
+_LIST, _NUMBER, _TABLE = Text("write a list"), Text("write a number"), Text("write a table")
+# The same for a value of another type, by the first word of the error's type.
+_KINDS = {
+    "string": Text("write a text"), "bool": Text("write true or false"), "int": Text("write a whole number"),
+    "float": _NUMBER, "finite": _NUMBER, "tuple": _LIST, "list": _LIST, "dict": _TABLE, "model": _TABLE,
+    "date": Text("write a date such as 2026-06-05"), "datetime": Text("write a time such as 2026-06-05T18:30:00+02:00"),
+    "url": Text("write a URL, with its scheme"),
+}  # fmt: skip
 
 FORMS = {
     "category": Text("write a code such as traffic_accident"),
@@ -264,7 +254,7 @@ def _text(detail: ErrorDetails, model: type[BaseModel], also: Iterable[str], sec
     context = detail.get("ctx", {})
     if detail["type"] == "value_error":
         return redact(text_of(context["error"]), secrets, trusted=isinstance(context["error"], SettingsError))
-    worded = _TEXTS.get(detail["type"])
+    worded = _TEXTS.get(detail["type"]) or _KINDS.get(detail["type"].partition("_")[0])
     return redact(Text(worded.template, **context) if worded else detail["msg"], secrets)
 
 

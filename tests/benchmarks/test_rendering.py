@@ -18,8 +18,9 @@ import pytest
 from policenotify.channel import ChannelConfig
 from policenotify.model.history import RenderedPost, Target
 from policenotify.model.message import Message
-from policenotify.render import RenderContext, render
+from policenotify.render.context import RenderContext
 from policenotify.render.locales import LOCALES, PROFILES, profile_of
+from policenotify.render.renderer import render
 from policenotify.testing.samples import PARIS, SAMPLES, SENDER, Sample
 from tests.oracles.texts import FRENCH
 from tests.support.figures import report

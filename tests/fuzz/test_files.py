@@ -19,7 +19,7 @@ from policenotify.campaigns import forecast, load_campaign
 from policenotify.model.message import Message, read
 from policenotify.render.locales import template
 from policenotify.render.locales.loader import shipped_categories
-from policenotify.settings import Settings, channels_of, languages_of, profiles_of, read_settings
+from policenotify.settings import Settings, channels_of, locales_of, profiles_of, read_settings
 from policenotify.testing import recording_publisher
 from policenotify.testing.strategies import messages
 from tests.support.fuzz import damaged, json_texts, mutated, only_ours, toml, values
@@ -125,7 +125,7 @@ def use(place: Path, environ: Mapping[str, str]) -> None:
             chosen = read_settings(place, environ=environ, tolerant=tolerant)
             channels_of(chosen, tolerant=tolerant)
             profiles_of(chosen)
-            languages_of(chosen)
+            locales_of(chosen)
             repr(chosen)
 
 
@@ -157,7 +157,7 @@ def test_any_language_file_is_read_or_refused(tmp_path: Path, data: st.DataObjec
     (tmp_path / "policenotify.toml").write_text(toml({**SETTINGS, "languages": {"oc": "oc.toml"}}), encoding="utf-8")
     (tmp_path / "oc.toml").write_bytes(data.draw(mutated(FRENCH).map(toml_of) | damaged(template("fr").encode())))
     with only_ours():
-        languages_of(Settings.from_table({"sender": "P", "languages": {"oc": "oc.toml"}}, tmp_path / "x"))
+        locales_of(Settings.from_table({"sender": "P", "languages": {"oc": "oc.toml"}}, tmp_path / "x"))
 
 
 CATEGORIES: Final = json.loads(json.dumps(shipped_categories(), default=dict))

@@ -12,9 +12,10 @@ from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, St
 from policenotify.errors import MessageTooLong
 from policenotify.model.history import History, RenderedPost, Target
 from policenotify.model.message import Message
-from policenotify.render import RenderContext, render
+from policenotify.render.context import RenderContext
 from policenotify.render.locales import LOCALES, PROFILES, Locale
 from policenotify.render.places import place_of
+from policenotify.render.renderer import render
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.strategies import histories, messages
 from policenotify.text import Budget, graphemes

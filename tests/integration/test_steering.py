@@ -67,7 +67,7 @@ def test_another_process_pauses_and_resumes_it_between_two_chunks(desk: Desk) ->
         assert got % CHUNK == 0  # the chunk on the wire is sent whole
         time.sleep(0.3)
         found = publisher.operations.progress(said)
-        assert found.deliveries[0].accepted == len(desk.mail.mails) == got
+        assert found.deliveries[0].count(Outcome.POSTED) == len(desk.mail.mails) == got
         assert found.deliveries[0].known == len(PEOPLE)
         other.sendings.resume(said, "cne Roux")
         until(lambda: publisher.operations.progress(said).is_settled)
@@ -80,7 +80,7 @@ def test_an_aborted_sending_is_settled_and_its_end_reaches_who_got_it(desk: Desk
         until(lambda: publisher.operations.progress(said).is_settled)
         [found] = publisher.operations.progress(said).deliveries
         got = len(desk.mail.mails)
-        assert (found.accepted, found.known, found.waiting) == (got, len(PEOPLE), 0)
+        assert (found.count(Outcome.POSTED), found.known, found.left) == (got, len(PEOPLE), 0)
         assert found.people[Outcome.SUPERSEDED] == len(PEOPLE) - got >= done.people
         report = publisher.operations.publication(said)
         assert report is not None

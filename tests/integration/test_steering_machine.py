@@ -99,10 +99,10 @@ class Steered(Lists):
         for publication in self.publications:
             found = self._progress(publication)
             reached = sum(publication == name for name, _ in self.asked)
-            assert found.accepted + found.in_doubt == reached
+            assert found.count(Outcome.POSTED, Outcome.UNCONFIRMED, Outcome.HELD) == reached
             assert found.outcome.is_final
             assert (found.halt == "aborted") is (publication in self.aborted)
-            assert found.known == reached + found.refused + found.people.get(Outcome.SUPERSEDED, 0)
+            assert found.known == reached + found.count(Outcome.REFUSED, Outcome.SUPERSEDED)
         self.desk.journal.audit.verify()
 
 

@@ -16,8 +16,7 @@ from policenotify.model.message import Message
 from policenotify.render.context import RenderContext
 from policenotify.render.locales import LOCALES, PROFILES
 from policenotify.render.places import place_of
-from policenotify.render.public_message import public_message
-from policenotify.render.renderer import render
+from policenotify.render.renderer import public_message, render
 from policenotify.testing.samples import PARIS, SAMPLES, SENDER
 from policenotify.text import Budget
 

@@ -8,8 +8,9 @@ from typing import Any, Final
 from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, StateStore
 from policenotify.model.history import History, RenderedPost, Target
 from policenotify.model.message import Message
-from policenotify.render import RenderContext, render
+from policenotify.render.context import RenderContext
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, Locale
+from policenotify.render.renderer import render
 from policenotify.testing.samples import ACCOUNTS, PARIS, SENDER
 from policenotify.text import Budget, graphemes
 

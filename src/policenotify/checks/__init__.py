@@ -16,6 +16,7 @@ Sorensen, *Communication of Emergency Public Warnings*, ORNL-6609, 1990).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from importlib.metadata import entry_points
 from typing import Final
 
@@ -23,11 +24,11 @@ from policenotify.checks import contradictions, links, message
 from policenotify.checks.fr import RULES
 from policenotify.checks.links import check_links
 from policenotify.checks.rule import CheckContext, Hit, Rule, quotable_texts, rule, rules_in
-from policenotify.checks.rule import run_checks as _run_checks
 from policenotify.checks.text import TextPart
 from policenotify.checks.words import SHIPPED, Vocabulary, WordListChange
 from policenotify.errors import SettingsError
-from policenotify.findings import Finding
+from policenotify.findings import Finding, Level, by_level
+from policenotify.model.lifecycle import Stage
 from policenotify.translation import Text
 
 _WITHOUT_LAW: Final = rules_in(contradictions, links, message)
@@ -57,8 +58,16 @@ LAW: Final = "policenotify.checks"
 
 
 def run_checks(context: CheckContext, checks: Iterable[Rule] = CHECKS) -> tuple[Finding, ...]:
-    """Return all findings. See `policenotify.checks.rule.run_checks`."""
-    return _run_checks(context, checks)
+    """Return all findings, those that block first, else in the order of the rules.
+
+    An end or a cancellation needs no second person, because a late one does more harm: level `second` is `advise`.
+    """
+    findings = [finding for each in checks for finding in each.find(context)]
+    if context.message.stage in {Stage.END, Stage.CANCELLATION}:
+        findings = [
+            replace(finding, level=Level.ADVISE) if finding.level is Level.SECOND else finding for finding in findings
+        ]
+    return by_level(findings)
 
 
 def checks_of(laws: Iterable[str] = ("fr",)) -> tuple[Rule, ...]:

@@ -7,13 +7,15 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Final
 
-from policenotify.checks.rule import CheckContext, Hit, rule, seen_texts, shared_texts, to_finding
+from policenotify.checks.rule import CheckContext, Hit, every_text, rule, shared_texts, to_finding
 from policenotify.findings import Finding, Level
+from policenotify.model.texts import TextKind
 from policenotify.text.links import find_links, host_of
 
 _NUMBER: Final = r"(?:0x[0-9a-f]*|[0-9]+)"
 # Browsers read 127.1, 2130706433 and 0x7f.1 as addresses, too (url.spec.whatwg.org, IPv4 parser).
 _IP: Final = re.compile(rf"{_NUMBER}(?:\.{_NUMBER}){{0,3}}|.*:.*")
+_SEEN: Final = (TextKind.LINE, TextKind.PROSE, TextKind.ADDRESS, TextKind.NAME)
 _PHONETIC: Final = (range(0x250, 0x2B0), range(0x1D00, 0x1DC0))  # Unicode blocks; their names begin with LATIN, too
 
 
@@ -26,7 +28,7 @@ def links_trusted(context: CheckContext) -> Iterator[Hit]:
     """Refuse links to look-alikes, IP addresses and hosts that are not listed, and warn of `http:` and `xn--`."""
     if link := context.message.link:
         yield from _hits("link", link, None, context.links)
-    for _, field, text in seen_texts(context.message):
+    for _, field, text in every_text(context.message, *_SEEN):
         yield from _hits_in(field, text, context.links)
 
 

@@ -12,15 +12,15 @@ from policenotify.checks.rule import (
     FIVE_CONTENTS,
     CheckContext,
     Hit,
-    described_pictures,
+    every_text,
     rule,
     texts_of,
 )
 from policenotify.findings import Level
-from policenotify.formats.roads import ROADS, Gap, find_gap, is_only_a_hazard
+from policenotify.formats.roads import ROADS, is_for_traffic, is_only_a_hazard
 from policenotify.model.cap import CapCategory, Severity
 from policenotify.model.lifecycle import Stage
-from policenotify.model.texts import PROSE
+from policenotify.model.texts import PROSE, TextKind
 from policenotify.render.locales import Locale, best_match
 from policenotify.text.comparison import affirms, fold
 
@@ -29,9 +29,6 @@ NEXT_UPDATE: Final = timedelta(hours=1)
 
 MIN_ALT: Final = 15
 """The shortest description of a picture, in characters, that can describe anything (RGAA 4, criterion 1.3)."""
-
-HAZARD_WITHIN: Final = 60
-"""How far into the text, in characters, readers must find the hazard's name: the first line on a telephone."""
 
 _HOUR: Final = timedelta(hours=1)
 _NIGHT: Final = timedelta(hours=12)  # a desk may promise news for the morning
@@ -102,25 +99,9 @@ def time_stated(context: CheckContext) -> Iterator[Hit]:
 @rule("PN105", basis="Loi n° 2005-102, art. 47; RGAA 4, criteria 1.1 and 1.3.")
 def pictures_described(context: CheckContext) -> Iterator[Hit]:
     """Require a description of each picture, in each language."""
-    for _, field, alt in described_pictures(context.message):
+    for _, field, alt in every_text(context.message, TextKind.DESCRIPTION):
         if len(alt) < MIN_ALT or _FILE_NAME.fullmatch(alt) or set(fold(alt).split()) <= _MEANINGLESS:
             yield Hit(field, values={"characters": MIN_ALT})
-
-
-@rule(
-    "PN106",
-    basis=f"{FIVE_CONTENTS}: hazard.",
-    levels=(Level.ADVISE,),
-)
-def hazard_named(context: CheckContext) -> Iterator[Hit]:
-    """Require the category's label first in the headline if it has no hashtag."""
-    message, label = context.message, context.profile.label(context.message.language)
-    if not context.of_incident or context.profile.hashtag(message.language, message.severity):
-        return
-    beginning = fold(message.headline[:HAZARD_WITHIN]).split()
-    if not set(fold(label).split()) & set(beginning):
-        span = (0, min(HAZARD_WITHIN, len(message.headline)))
-        yield Hit("headline", span, values={"characters": HAZARD_WITHIN, "label": label})
 
 
 @rule("PN107", basis="An end or correction without the message before it only alarms readers.")
@@ -234,14 +215,11 @@ def told_to_traffic_partners(context: CheckContext) -> Iterator[Hit]:
     """Explain why traffic partners do not get a closure, if a feed has `cifs` or `datex`."""
     message, typed = context.message, (context.typed or context.message).location
     drawn, kind = bool(typed and typed.polyline), ROADS.get(message.category)
-    if not context.traffic or message.stage not in CALLS_TO_ACT or not (drawn or kind):
+    if not context.traffic or message.exercise or message.stage not in CALLS_TO_ACT or not (drawn or kind):
         return
     places = (entry.message.location for entry in reversed(context.history.entries))
     place = message.location or next(filter(None, places), None)
-    gap = find_gap(message, place, points="cifs" not in context.traffic)
-    if gap is Gap.PLACE and drawn:
-        yield Hit("location.polyline", variant="blurred")
-    elif gap in {Gap.CATEGORY, Gap.PLACE, Gap.STREET, Gap.END}:
-        yield Hit("location.polyline", variant=gap.name.lower())
-    elif gap is None and kind and place and "cifs" in context.traffic and is_only_a_hazard(kind, place):
+    if not is_for_traffic(message, place, points="cifs" not in context.traffic):
+        yield Hit("location.polyline")
+    elif kind and place and "cifs" in context.traffic and is_only_a_hazard(kind, place):
         yield Hit("location.polyline", variant="hazard")

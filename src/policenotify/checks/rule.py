@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from dataclasses import field as attribute
 from datetime import datetime, tzinfo
 from functools import cache, cached_property
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from policenotify.checks.text import TextPart
 from policenotify.checks.words import SHIPPED, Vocabulary
-from policenotify.findings import Finding, Level, by_level
+from policenotify.findings import Finding, Level
 from policenotify.model.cap import Severity
 from policenotify.model.history import History
 from policenotify.model.lifecycle import Stage
@@ -105,10 +105,6 @@ class CheckContext:
     def local(self, moment: datetime) -> Text:
         """Return a time in the readers' zone: `2026-06-05 18:30`."""
         return local_time(moment, self.zone)
-
-    def local_time(self, moment: datetime) -> datetime:
-        """Return a time in the readers' zone."""
-        return moment.astimezone(self.zone)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,19 +215,6 @@ def rules_in(*modules: object) -> tuple[Rule, ...]:
     return tuple(sorted(rules, key=lambda each: each.code))
 
 
-def run_checks(context: CheckContext, checks: Iterable[Rule]) -> tuple[Finding, ...]:
-    """Return all findings, those that block first, else in the order of the rules.
-
-    An end or a cancellation needs no second person, because a late one does more harm: level `second` is `advise`.
-    """
-    findings = [finding for each in checks for finding in each.find(context)]
-    if context.message.stage in {Stage.END, Stage.CANCELLATION}:
-        findings = [
-            replace(finding, level=Level.ADVISE) if finding.level is Level.SECOND else finding for finding in findings
-        ]
-    return by_level(findings)
-
-
 def texts_of(message: Message, *names: str) -> Iterator[tuple[str, str, str]]:
     """Yield language, field and text of these fields, in each language."""
     for name in names:
@@ -240,23 +223,11 @@ def texts_of(message: Message, *names: str) -> Iterator[tuple[str, str, str]]:
                 yield field.language, field.name, shown(field.text)
 
 
-def seen_texts(message: Message) -> Iterator[tuple[str, str, str]]:
-    """Yield language, field and text of everything that readers see, without invisible signs."""
-    return _texts(message, *(set(TextKind) - {TextKind.DESCRIPTION, TextKind.TAG}))
-
-
-def every_text(message: Message) -> Iterator[tuple[str, str, str]]:
-    """Yield language, field and text of everything that a reader sees or hears."""
-    return _texts(message, *TextKind)
-
-
-def described_pictures(message: Message) -> Iterator[tuple[str, str, str]]:
-    """Yield language, field and text of each description of a picture."""
-    return _texts(message, TextKind.DESCRIPTION)
-
-
-def _texts(message: Message, *kinds: TextKind) -> Iterator[tuple[str, str, str]]:
-    return ((field.language, field.name, shown(field.text)) for field in text_fields(message) if field.kind in kinds)
+def every_text(message: Message, *kinds: TextKind) -> Iterator[tuple[str, str, str]]:
+    """Yield language, field and text of everything of these kinds that a reader sees or hears, by default of all."""
+    for field in text_fields(message):
+        if not kinds or field.kind in kinds:
+            yield field.language, field.name, shown(field.text)
 
 
 def shown(text: str) -> str:

@@ -64,15 +64,15 @@ def per_second(rate: float) -> str:
 
 def counts_line(found: DeliveryProgress) -> Text:
     """Return what became of the people of a delivery so far: `presse (fr): 3 posted, 1 refused, 9 waiting of 13`."""
-    shown = [
-        (found.accepted, Outcome.POSTED),
-        (found.refused, Outcome.REFUSED),
-        (found.in_doubt, Outcome.UNCONFIRMED),
-        (found.suppressed, Outcome.SUPPRESSED),
-        (found.people.get(Outcome.SUPERSEDED, 0), Outcome.SUPERSEDED),
-        (found.waiting, Outcome.WAITING),
-    ]
-    counts = [counted(outcome, count) for count, outcome in shown if count]
+    shown = {
+        Outcome.POSTED: found.count(Outcome.POSTED),
+        Outcome.REFUSED: found.count(Outcome.REFUSED),
+        Outcome.UNCONFIRMED: found.count(Outcome.UNCONFIRMED, Outcome.HELD),
+        Outcome.SUPPRESSED: found.count(Outcome.SUPPRESSED),
+        Outcome.SUPERSEDED: found.count(Outcome.SUPERSEDED),
+        Outcome.WAITING: found.count(Outcome.WAITING, Outcome.SENDING),
+    }
+    counts = [counted(outcome, count) for outcome, count in shown.items() if count]
     people = Text.join(", ", counts) if counts else Text("nobody yet")
     return Text("{channel} ({language}): {people}", channel=found.channel, language=found.language, people=people)
 
@@ -97,7 +97,7 @@ def drawn(samples: Samples, say: Callable[[AnyText], str]) -> RenderableType:
 
     rows = Table.grid()  # a bar alone ends without a line feed
     for found, line in samples.lines():
-        whole = max(found.known - found.suppressed, 1)
+        whole = max(found.known - found.count(Outcome.SUPPRESSED), 1)
         rows.add_row(ProgressBar(total=whole, completed=whole - found.left, width=60, pulse=not found.known))
         rows.add_row(RichText(plain(say(line))))
     return rows

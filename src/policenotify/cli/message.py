@@ -20,7 +20,7 @@ from policenotify.cli.words import code_of, words_of
 from policenotify.errors import InvalidTransition, PolicenotifyError, UnsupportedVersion
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
-from policenotify.model.message import SCHEMA_VERSION, Basis, Message, read, unique_names
+from policenotify.model.message import SCHEMA_VERSION, Basis, Message, read
 from policenotify.model.receipt import Publication
 from policenotify.publishing.publisher import Publisher
 from policenotify.render.locales import CategoryProfile
@@ -59,10 +59,9 @@ class MessageFile:
         name: AnyText = Text("standard input") if path == "<stdin>" else path
         wrong = Text("Nothing was sent. {name} does not hold a message", name=name)
         try:
-            fields = json.loads(named[0].read(), object_pairs_hook=unique_names)
+            fields = json.loads(named[0].read())
         except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are such
-            why = Text("is not UTF-8") if isinstance(error, UnicodeDecodeError) else text_of(error)
-            why = place_in_file(error) if isinstance(error, json.JSONDecodeError) else why
+            why = Text("is not UTF-8") if isinstance(error, UnicodeDecodeError) else place_in_file(error)
             raise InvalidMessage(Text("{wrong}. Invalid JSON: {why}.", wrong=wrong, why=why)) from None
         except RecursionError:
             raise InvalidMessage(Text("{wrong}: it is nested too deeply.", wrong=wrong)) from None

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, timedelta
-from typing import Any, Final
+from typing import Any
 
 import icalendar
 
 from policenotify.formats.feed import Feed, Thread
 from policenotify.formats.item import Item
 from policenotify.formats.period import FINAL
+from policenotify.formats.xml_text import printable
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.message import Category
-
-_CONTROLS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
 def calendar(feed: Feed) -> bytes:
@@ -55,8 +53,6 @@ def _event(feed: Feed, thread: Thread) -> dict[str, Any]:
     return {
         "UID": thread.items[0].urn.removeprefix("urn:uuid:"),  # RFC 7986, section 5.3
         "DTSTAMP": changed.astimezone(UTC),
-        "CREATED": thread.items[0].published_at.astimezone(UTC),
-        "LAST-MODIFIED": changed.astimezone(UTC),
         # It rises with each message, and with each one that is withdrawn.
         "SEQUENCE": 2 * len(thread.items) - len(shown) - 1,
         "DTSTART": period.stated.astimezone(UTC),
@@ -83,4 +79,4 @@ def _announces(item: Item) -> bool:
 def _add(into: icalendar.Component, properties: dict[str, Any]) -> None:
     for name, value in properties.items():
         if value not in {None, ""}:
-            into.add(name, _CONTROLS.sub("", value) if isinstance(value, str) else value)
+            into.add(name, printable(value) if isinstance(value, str) else value)

@@ -1,4 +1,4 @@
-"""Mails that come back: delivery status notifications (RFC 3464), complaints (RFC 5965), and absence notes.
+"""Mails that come back: delivery status notifications (RFC 3464) and complaints (RFC 5965).
 
 Servers write them in many ways, so what is not understood is `OTHER`, and nothing follows from it.
 """
@@ -6,8 +6,7 @@ Servers write them in many ways, so what is not understood is `OTHER`, and nothi
 from __future__ import annotations
 
 import re
-from binascii import a2b_base64, a2b_qp
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import Message
@@ -42,9 +41,7 @@ The words of Outlook.com before it take 50 kB. A mail made to cost as much as po
 """
 
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)")  # RFC 3463, section 2
-_EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
-_DECODERS: Final[Mapping[str, Callable[[bytes], bytes]]] = {"base64": a2b_base64, "quoted-printable": a2b_qp}
-_WITHOUT_DETAIL: Final = frozenset({"5.0.0", "5.5.0", "4.0.0"})  # Exim and Outlook.com give the real one in words
+_WITHOUT_DETAIL: Final = frozenset({"", "5.0.0", "5.5.0", "4.0.0"})  # Exim and Outlook.com give the real one in words
 _UNAVAILABLE: Final = "mailbox unavailable"  # with 5.5.0, Outlook.com's words for an address that does not exist
 _NOT_THE_PERSON: Final = frozenset("67")  # RFC 3463, section 2: the content, or a policy of the server
 _COMPLAINTS: Final = frozenset({"abuse", "opt-out", "opt-out-list"})  # RFC 5965, section 7.3, and its registry
@@ -61,16 +58,10 @@ class ReportKind(StrEnum):
     """The mail was returned for a reason that may pass: a full mailbox, a server that was away for days."""
     REFUSED = "refused"
     """The server refuses this content or this sender. It is about the sender, not about the person."""
-    DELAYED = "delayed"
-    """The server goes on trying."""
-    DELIVERED = "delivered"
-    """A receipt that the mail arrived, or went on."""
     COMPLAINT = "complaint"
     """The person marked the mail as unwanted."""
-    ABSENCE = "absence"
-    """An answering machine, or the receipt of a mail program."""
     OTHER = "other"
-    """Anything else."""
+    """Anything else, of which nothing follows: a delay, a receipt, an absence note."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,98 +91,52 @@ def read_report(mail: bytes) -> MailReport:
 
 
 def _classify(message: Message) -> tuple[ReportKind, str]:
-    for part in _parts(message):
-        kind = part.get_content_type()
-        if kind in {"message/delivery-status", "message/global-delivery-status"}:  # RFC 3464; RFC 6533
-            return _delivery_status(part)
+    for part in message.walk():
+        kind, blocks = part.get_content_type(), _blocks(part)
+        if kind == "message/delivery-status":
+            order = list(ReportKind)
+            return min(map(_failure, blocks), key=lambda each: order.index(each[0]), default=(ReportKind.OTHER, ""))
         if kind == "message/feedback-report":
-            return _feedback(part)
-        if kind in {"message/disposition-notification", "message/global-disposition-notification"}:  # RFC 8098
-            return ReportKind.ABSENCE, ""
-    automatic = str(message.get("Auto-Submitted", "no")).strip().lower()  # RFC 3834, section 5
-    answered = message["X-Autoreply"] or message["X-Autorespond"] or "auto_reply" in str(message["Precedence"]).lower()
-    return (ReportKind.ABSENCE if answered or not automatic.startswith("no") else ReportKind.OTHER), ""
+            complaint = next((str(block["Feedback-Type"]).strip().lower() for block in blocks), "")
+            return (ReportKind.COMPLAINT, complaint) if complaint in _COMPLAINTS else (ReportKind.OTHER, "")
+    return ReportKind.OTHER, ""
 
 
-def _parts(message: Message) -> Iterator[Message]:
-    """Yield the message, or the parts of a report (RFC 6522), which stand side by side."""
-    payload: Any = message.get_payload()
-    if message.get_content_maintype() != "multipart" or not isinstance(payload, list):
-        yield message
-        return
-    for part in payload:
-        if part.get_content_type() == "multipart/report":  # in a mail that a filter or a list has wrapped
-            yield from part.get_payload() if part.is_multipart() else ()
-        else:
-            yield part
-
-
-def _blocks(part: Message) -> Iterator[Message]:
-    """Yield the groups of fields of a machine-readable part, which RFC 6533 allows to be encoded."""
+def _blocks(part: Message) -> list[Message]:
+    """Return the groups of fields of a machine-readable part."""
     payload: Any = part.get_payload()
-    raw = b"\n\n".join(each.as_bytes() for each in payload).strip()
-    decode = _DECODERS.get(str(part.get("Content-Transfer-Encoding", "")).strip().lower(), bytes)
-    yield from (message_from_bytes(block, policy=compat32) for block in _EMPTY_LINE.split(decode(raw)))
+    return payload if isinstance(payload, list) else []
 
 
-def _delivery_status(part: Message) -> tuple[ReportKind, str]:
-    order, recipients = list(ReportKind), (_recipient(block) for block in _blocks(part) if block["Action"])
-    return min(recipients, key=lambda each: order.index(each[0]), default=(ReportKind.OTHER, ""))
-
-
-def _recipient(block: Message) -> tuple[ReportKind, str]:
-    action = str(block["Action"]).split()[:1]
+def _failure(block: Message) -> tuple[ReportKind, str]:
+    """Return what a report states of one recipient: only a failure that the server does not try again counts."""
+    if str(block["Action"]).split()[:1] != ["failed"]:
+        return ReportKind.OTHER, ""
     words = f"{block.get('Diagnostic-Code', '')} {block.get('X-Supplementary-Info', '')}"
     stated, detailed = _STATUS.search(str(block.get("Status", ""))), _STATUS.search(words)
     status = stated[1] if stated else ""
-    if detailed and status in {*_WITHOUT_DETAIL, ""}:
+    if detailed and status in _WITHOUT_DETAIL:
         status = detailed[1]
-    match action:
-        case ["failed"]:
-            return _failure(status, words), status
-        case ["delayed"]:
-            return ReportKind.DELAYED, status
-        case ["delivered" | "relayed" | "expanded"]:
-            return ReportKind.DELIVERED, status
-        case _:
-            return ReportKind.OTHER, ""
+    return _kind(status, words), status
 
 
-def _failure(status: str, words: str) -> ReportKind:
-    """Return what a failure means that the server does not try again."""
+def _kind(status: str, words: str) -> ReportKind:
     if status in FULL or names_full_mailbox(words):
         return ReportKind.SOFT
-    if status in GONE:
+    unknown = names_unknown_user(words) or _UNAVAILABLE in words.lower()
+    if status in GONE or (status in _WITHOUT_DETAIL and unknown):
         return ReportKind.GONE
-    if status in {*_WITHOUT_DETAIL, ""} and (names_unknown_user(words) or _UNAVAILABLE in words.lower()):
-        return ReportKind.GONE
-    if status.startswith("5.") and status[2:3] in _NOT_THE_PERSON:
-        return ReportKind.REFUSED
-    return ReportKind.SOFT
-
-
-def _feedback(part: Message) -> tuple[ReportKind, str]:
-    kinds = [str(block["Feedback-Type"]).strip().lower() for block in _blocks(part) if block["Feedback-Type"]]
-    kind = kinds[0] if kinds else ""
-    return (ReportKind.COMPLAINT, kind) if kind in _COMPLAINTS else (ReportKind.OTHER, "")
+    return ReportKind.REFUSED if status.startswith("5.") and status[2:3] in _NOT_THE_PERSON else ReportKind.SOFT
 
 
 def _addresses(message: Message) -> Iterator[str]:
     yield from _in_headers(message, _ENVELOPE)
-    for part in _parts(message):
-        payload: Any = part.get_payload()
-        match part.get_content_type():
-            case "message/feedback-report":
-                about = list(_blocks(part))
-            case "message/rfc822":
-                about = [payload[0]]
-            case "text/rfc822-headers":
-                content: Any = part.get_payload(decode=True)
-                about = [message_from_bytes(content or b"", policy=compat32)]
-            case _:
-                about = []
-        for each in about:
-            yield from _in_headers(each, _RETURN)
+    for part in message.walk():
+        if part.get_content_type() == "text/rfc822-headers":
+            content: Any = part.get_payload(decode=True)
+            yield from _in_headers(message_from_bytes(content or b"", policy=compat32), _RETURN)
+        elif part is not message:  # the fields of a complaint, or the mail that comes back
+            yield from _in_headers(part, _RETURN)
 
 
 def _in_headers(message: Message, names: tuple[str, ...]) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
@@ -11,9 +10,8 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from policenotify.formats.cap.export import alert_ids
-from policenotify.formats.feed import FILES, Entry, Feed, Site, Thread, picture_path, translation_html
-from policenotify.formats.period import AFTER_END
-from policenotify.formats.xml_text import timestamp
+from policenotify.formats.feed import FILES, Entry, Feed, Thread, picture_path, translation_html
+from policenotify.formats.xml_text import printable, timestamp
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.text.characters import one_line
 
@@ -38,13 +36,6 @@ _LANGUAGES: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """Languages by their own names. Others are shown by their tags."""
 
-# Controls, halves of surrogate pairs and non-characters: HTML, section 13.2.3.5.
-_NO_HTML: Final = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
-    + "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
-    + "]"
-)
-
 
 def thread_files(feed: Feed, thread: Thread) -> Mapping[str, bytes]:
     """Return the pages of a thread: one for each message, and one for the incident."""
@@ -57,7 +48,7 @@ def index_files(feed: Feed) -> Mapping[str, bytes]:
     """Return the first page, and the style sheet of all pages."""
     newest = [(thread, feed.entry(thread, thread.newest), _past_end(feed, thread)) for thread in feed.open]
     index = _page("index", feed, feed.site.language, feed.title, root="", open=newest)
-    return {"style.css": style_sheet(), "index.html": index}
+    return {"style.css": (files(__package__) / "style.css").read_bytes(), "index.html": index}
 
 
 def embed(feed: Feed) -> bytes:
@@ -68,11 +59,6 @@ def embed(feed: Feed) -> bytes:
         for thread in (*feed.open, *ended)[:MOST_EMBEDDED]
     ]
     return _page("embed", feed, feed.site.language, feed.title, root="", threads=threads)
-
-
-def style_sheet() -> bytes:
-    """Return the style sheet of all pages."""
-    return (files(__package__) / "style.css").read_bytes()
 
 
 def _message_page(feed: Feed, thread: Thread, entry: Entry) -> bytes:
@@ -89,7 +75,6 @@ def _message_page(feed: Feed, thread: Thread, entry: Entry) -> bytes:
         by=thread.amendment(item),
         state=_state(thread),
         alert=site.alert_url(item.id) if item.id in alert_ids(site, thread) else "",
-        announcement=_announcement(site, thread, entry),
     )
 
 
@@ -109,7 +94,6 @@ def _incident_page(feed: Feed, thread: Thread, entries: Sequence[Entry]) -> byte
         newest=newest,
         note=first.note if thread.final else "",
         state=_state(thread),
-        announcement=_announcement(feed.site, thread, newest),
     )
 
 
@@ -119,12 +103,12 @@ def _withdrawn_page(feed: Feed, language: str, at: datetime, thread: Thread | No
 
 
 def _page(name: str, feed: Feed, language: str, title: str, *, root: str = "../", **values: object) -> bytes:
-    """Return a page, without the characters that HTML may not hold."""
+    """Return a page."""
     site = feed.site
     feeds = [(*_FEEDS[key], FILES[key], site.file_url(key)) for key in _FEEDS if key in site.formats]
     common = {"site": site, "words": site.locale(language), "language": language, "feeds": feeds, "root": root}
     html = _TEMPLATES.get_template(f"{name}.html.j2").render(**common, feed=feed, title=title, **values)
-    return _NO_HTML.sub("", html).encode()
+    return printable(html).encode()
 
 
 def _state(thread: Thread) -> str:
@@ -138,37 +122,6 @@ def _past_end(feed: Feed, thread: Thread) -> str:
     return feed.site.locale(thread.newest.language).feed.past_end if is_past else ""
 
 
-def _announcement(site: Site, thread: Thread, entry: Entry) -> dict[str, object]:
-    """Return a message as search engines read it (schema.org/SpecialAnnouncement)."""
-    item, message = entry.item, entry.item.message
-    announcement: dict[str, object] = {
-        "@context": "https://schema.org",
-        "@type": "SpecialAnnouncement",
-        "name": entry.heading,
-        "text": entry.text or entry.heading,
-        "datePosted": timestamp(item.published_at),
-        "dateModified": timestamp(entry.updated_at),
-        "category": message.category,
-        "url": entry.url,
-        "inLanguage": item.language,
-        "publisher": {"@type": "GovernmentOrganization", "name": item.sender or site.publisher},
-    }
-    period = thread.period
-    over = thread.final.published_at if thread.final else period and period.ends_at
-    if over and thread.final is item:
-        over += AFTER_END
-    if over:
-        announcement["expires"] = timestamp(over)
-    if item.place:
-        place: dict[str, object] = {"@type": "Place", "name": item.place}
-        if point := message.location and message.location.point:
-            place["geo"] = {"@type": "GeoCoordinates", "latitude": point.latitude, "longitude": point.longitude}
-        announcement["spatialCoverage"] = place
-    if item.pictures:
-        announcement["image"] = [site.picture_url(picture) for picture in item.pictures]
-    return announcement
-
-
 def _summary(entry: Entry) -> str:
     text = one_line(entry.text) or entry.heading
     return text if len(text) <= _SUMMARY else f"{text[: _SUMMARY - 1].rstrip()}…"
@@ -177,7 +130,6 @@ def _summary(entry: Entry) -> str:
 _TEMPLATES: Final = Environment(
     loader=PackageLoader("policenotify.formats"), autoescape=True, undefined=StrictUndefined, auto_reload=False
 )
-_TEMPLATES.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
 _TEMPLATES.filters |= {
     "language_name": lambda tag: _LANGUAGES.get(tag.partition("-")[0], tag),
     "path": picture_path,

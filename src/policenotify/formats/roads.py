@@ -1,11 +1,10 @@
-"""What traffic partners get: closed and disturbed stretches of road, and why a message is none of them."""
+"""What traffic partners get: closed and disturbed stretches of road."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from policenotify.formats.period import AFTER_END, FINAL
@@ -58,35 +57,19 @@ ROADS: Final[Mapping[str, RoadKind]] = {
 """What each category is on a road. Traffic partners never get any other."""
 
 
-class Gap(StrEnum):
-    """Why a message is not for a traffic partner."""
-
-    EXERCISE = "exercise"
-    CATEGORY = "category"
-    PLACE = "place"
-    STREET = "street"
-    END = "end"
-
-
-def find_gap(message: Message, place: Location | None, *, points: bool) -> Gap | None:
-    """Return why traffic partners do not get a message, or `None` if they get it.
+def is_for_traffic(message: Message, place: Location | None, *, points: bool) -> bool:
+    """Return True if traffic partners get a message: a fine place with a street, and what ends it.
 
     Args:
         message: The resolved message.
         place: Its blurred place.
         points: A point is enough, as in DATEX II. CIFS needs a line.
     """
-    if message.exercise:
-        return Gap.EXERCISE
-    if message.category not in ROADS:
-        return Gap.CATEGORY
-    if place is None or place.precision not in _FINE or not (place.polyline or (points and place.point)):
-        return Gap.PLACE
-    if len(street_of(place)) < _SHORTEST_STREET:
-        return Gap.STREET
-    if message.incident is None and message.expires_at is None:  # nothing would end it
-        return Gap.END
-    return None
+    if message.exercise or message.category not in ROADS or place is None or place.precision not in _FINE:
+        return False
+    drawn = place.polyline or (points and place.point)
+    ends = message.incident is not None or message.expires_at is not None
+    return bool(drawn) and ends and len(street_of(place)) >= _SHORTEST_STREET
 
 
 def is_only_a_hazard(kind: RoadKind, place: Location) -> bool:
@@ -148,7 +131,7 @@ def local_time(feed: Feed, moment: datetime) -> str:
 
 
 def roads(feed: Feed, *, points: bool) -> Iterator[Road]:
-    """Yield what traffic partners get of a feed until an hour after its end, the newest first. See `find_gap`."""
+    """Yield what traffic partners get of a feed until an hour after its end, the newest first. See `is_for_traffic`."""
     for thread in feed.current:
         road = _road(thread, points=points)
         if road and (road.ends_at is None or feed.now < road.ends_at + AFTER_END):
@@ -163,7 +146,7 @@ def _road(thread: Thread, *, points: bool) -> Road | None:
     if kind is None or place is None or period is None or any(item.message.exercise for item in items):
         return None
     message = stated[-1].message.model_copy(update={"expires_at": period.ends_at})
-    if find_gap(message, place, points=points):
+    if not is_for_traffic(message, place, points=points):
         return None
     end = period.over_at or period.ends_at
     return Road(

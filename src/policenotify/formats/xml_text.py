@@ -11,19 +11,26 @@ from datetime import UTC, datetime
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-_NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, section 2.2
+# The characters of XML 1.0, section 2.2, but controls and non-characters, which HTML or iCalendar refuse.
+_PLANES: Final = "".join(f"{chr(plane << 16)}-{chr((plane << 16) + 0xFFFD)}" for plane in range(1, 17))
+_NO_XML: Final = re.compile(f"[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd{_PLANES}]")
+
+
+def printable(text: str) -> str:
+    """Return a text without the characters that XML, HTML and iCalendar may not hold."""
+    return _NO_XML.sub("", text)
 
 
 def root(name: str, attributes: Mapping[str, str]) -> Element:
     """Return the top element of a document, which declares its namespaces as attributes."""
-    return Element(name, {key: _NO_XML.sub("", value) for key, value in attributes.items()})
+    return Element(name, {key: printable(value) for key, value in attributes.items()})
 
 
 def add(parent: Element, name: str, text: str = "", **attributes: str) -> Element:
     """Add an element and return it."""
-    child = SubElement(parent, name, {key: _NO_XML.sub("", value) for key, value in attributes.items()})
+    child = SubElement(parent, name, {key: printable(value) for key, value in attributes.items()})
     if text:
-        child.text = _NO_XML.sub("", text)
+        child.text = printable(text)
     return child
 
 

@@ -9,10 +9,10 @@ from types import MappingProxyType
 from typing import Annotated, ClassVar, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StringConstraints
-from pydantic.fields import FieldInfo
 
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Stage
+from policenotify.model.location import ONE_LINE, PRINTABLE
 from policenotify.model.message import CategoryCode, Language
 from policenotify.text.french_spacing import set_no_break_spaces
 from policenotify.text.links import hashtag
@@ -44,22 +44,11 @@ def _hashtag(value: str) -> str:
     return valid
 
 
-def _exactly(number: int) -> tuple[AfterValidator, FieldInfo]:
-    def check(values: tuple[str, ...]) -> tuple[str, ...]:
-        if len(values) != number:
-            raise ValueError(
-                Text("must have {number} items, not {values_count}.", number=number, values_count=len(values))
-            )
-        return values
-
-    return AfterValidator(check), Field(json_schema_extra={"minItems": number, "maxItems": number})
-
-
 _Emojis = Annotated[
     Mapping[Stage, str], BeforeValidator(lambda value: {**EMOJIS, **value} if isinstance(value, Mapping) else value)
 ]
-_Weekdays = Annotated[tuple[str, ...], *_exactly(7)]
-_Months = Annotated[tuple[str, ...], *_exactly(12)]
+_Weekdays = tuple[str, str, str, str, str, str, str]
+_Months = tuple[str, str, str, str, str, str, str, str, str, str, str, str]
 _Texts = Annotated[tuple[str, ...], Field(min_length=1)]
 _Hashtag = Annotated[str, AfterValidator(_hashtag)]
 _Hashtags = Annotated[
@@ -68,6 +57,9 @@ _Hashtags = Annotated[
         lambda value: [value] if isinstance(value, str) else value, json_schema_input_type=str | tuple[str, ...]
     ),
 ]
+Words = Annotated[str, StringConstraints(min_length=1), ONE_LINE, PRINTABLE]
+"""A phrase in one line."""
+
 _Version = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.+-]{1,40}$")] | StrictInt
 _CONFIG: Final = ConfigDict(
     extra="forbid", frozen=True, hide_input_in_errors=True, protected_namespaces=(), defer_build=True
@@ -84,8 +76,8 @@ class Phrase(BaseModel):
 
     model_config: ClassVar[ConfigDict] = _CONFIG
 
-    today: str
-    other_day: str
+    today: Words
+    other_day: Words
 
 
 _Phrase = Annotated[
@@ -107,12 +99,12 @@ class ReminderPhrases(BaseModel):
 
     model_config: ClassVar[ConfigDict] = _CONFIG
 
-    label: str
-    headline: str
-    description: str
-    instruction: str
-    reading_headline: str
-    reading_instruction: str
+    label: Words
+    headline: Words
+    description: Words
+    instruction: Words
+    reading_headline: Words
+    reading_instruction: Words
 
 
 class FeedPhrases(BaseModel):
@@ -129,20 +121,20 @@ class FeedPhrases(BaseModel):
 
     model_config: ClassVar[ConfigDict] = _CONFIG
 
-    end: str
+    end: Words
     end_at: _Phrase
-    correction: str
+    correction: Words
     correction_at: _Phrase
-    cancellation: str
+    cancellation: Words
     cancellation_at: _Phrase
-    withdrawn: str
-    open_incidents: str
-    no_open_incident: str
-    past_end: str
-    all_messages: str
-    incident: str
-    feeds: str
-    languages: str
+    withdrawn: Words
+    open_incidents: Words
+    no_open_incident: Words
+    past_end: Words
+    all_messages: Words
+    incident: Words
+    feeds: Words
+    languages: Words
 
 
 class Locale(BaseModel):
@@ -159,27 +151,27 @@ class Locale(BaseModel):
 
     language: Language
     version: _Version = ""
-    marks: Mapping[Stage, str]
+    marks: Mapping[Stage, Words]
     emojis: _Emojis = Field(default_factory=EMOJIS.copy)
-    exercise: str
-    exercise_notice: str
+    exercise: Words
+    exercise_notice: Words
     colon: str
     dash: str
-    direction: str
-    direction_between: str
-    direction_word: str
-    both_directions: str
-    on_road: str
-    between: str
-    full_hour: str
-    clock: str
-    midnight: str
-    night: str
-    summer_time: str
-    winter_time: str
-    day: str
-    day_and_year: str
-    first_day: str
+    direction: Words
+    direction_between: Words
+    direction_word: Words
+    both_directions: Words
+    on_road: Words
+    between: Words
+    full_hour: Words
+    clock: Words
+    midnight: Words
+    night: Words
+    summer_time: Words
+    winter_time: Words
+    day: Words
+    day_and_year: Words
+    first_day: Words
     weekdays: _Weekdays
     months: _Months
     since: _Phrase
@@ -189,41 +181,41 @@ class Locale(BaseModel):
     ended: _Phrase
     until: _Phrase
     within: _Phrase
-    across: str
+    across: Words
     all_day: _Phrase
-    across_days: str
+    across_days: Words
     next_update: _Phrase
-    issued: str
+    issued: Words
     context: _Phrase
     context_correction: _Phrase
     context_cancellation: _Phrase
-    untranslated_end: str
-    untranslated_correction: str
-    untranslated_cancellation: str
-    more: str
-    source: str
-    confirmed: str
-    unconfirmed: str
-    contact: str
-    reference: str
+    untranslated_end: Words
+    untranslated_correction: Words
+    untranslated_cancellation: Words
+    more: Words
+    source: Words
+    confirmed: Words
+    unconfirmed: Words
+    contact: Words
+    reference: Words
     all_clear: _Texts
     negations: _Texts
     conjunctions: _Texts
-    mail_since: str
-    mail_last_seen: str
-    mail_occurred: str
-    mail_starting: str
-    mail_ended: str
-    mail_until: str
-    mail_next_update: str
-    mail_issued: str
-    mail_source: str
-    mail_action: str
-    mail_now: str
-    mail_link: str
-    mail_emergency: str
+    mail_since: Words
+    mail_last_seen: Words
+    mail_occurred: Words
+    mail_starting: Words
+    mail_ended: Words
+    mail_until: Words
+    mail_next_update: Words
+    mail_issued: Words
+    mail_source: Words
+    mail_action: Words
+    mail_now: Words
+    mail_link: Words
+    mail_emergency: Words
     emergency_by_text: str = ""
-    mail_footer: str
+    mail_footer: Words
     reminder: ReminderPhrases
     feed: FeedPhrases
     sets_spaces: bool = False

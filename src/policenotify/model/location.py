@@ -28,11 +28,6 @@ from policenotify.validation import wrong_at
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def _collapse_whitespace(value: object) -> object:
-    """Return a text with single spaces, and other values unchanged."""
-    return " ".join(value.split()) if isinstance(value, str) else value
-
-
 def _require_printable(value: str) -> str:
     """Reject control characters and halves of surrogate pairs."""
     # No network shows them, and no database stores them.
@@ -62,7 +57,7 @@ EpciCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{9}$")]
 department_in: Final = places.department_in
 """Returns the department that the first characters of a commune's code name."""
 
-ONE_LINE = BeforeValidator(_collapse_whitespace)
+ONE_LINE = BeforeValidator(lambda value: " ".join(value.split()) if isinstance(value, str) else value)
 PRINTABLE = AfterValidator(_require_printable)
 
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200), ONE_LINE, PRINTABLE]
@@ -89,12 +84,10 @@ _MILLION = 1_000_000
 _METRES_PER_DEGREE = 111_320  # of latitude: WGS 84 equatorial circumference / 360
 
 
-def _without_minus_zero(value: float) -> float:
-    return value + 0.0  # -0.0 is the same place as 0.0, but has another JSON text and digest
-
-
-Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False), AfterValidator(_without_minus_zero)]
-Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False), AfterValidator(_without_minus_zero)]
+# -0.0 is the same place as 0.0, but has another JSON text and digest.
+_NO_MINUS_ZERO = AfterValidator(lambda value: value + 0.0)
+Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False), _NO_MINUS_ZERO]
+Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False), _NO_MINUS_ZERO]
 Position = tuple[Longitude, Latitude]
 Ring = Annotated[tuple[Position, ...], Field(min_length=4)]
 Rings = Annotated[tuple[Ring, ...], Field(min_length=1)]

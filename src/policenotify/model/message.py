@@ -23,11 +23,9 @@ from pydantic import (
     PlainValidator,
     StringConstraints,
     TypeAdapter,
-    ValidationError,
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from policenotify.errors import UnsupportedVersion
 from policenotify.model.cap import Certainty, Severity, Urgency
@@ -129,10 +127,6 @@ def _file_bytes(value: object) -> object:
         raise ValueError(Text("not Base64 (RFC 4648, section 4)")) from error
 
 
-def _base64_text(value: bytes) -> str:
-    return base64.b64encode(value).decode()
-
-
 class PathLike(Protocol):
     """A path in Python, such as `pathlib.Path`. It cannot come from JSON."""
 
@@ -149,10 +143,6 @@ def _python_path(value: object) -> object:
     if not path.isprintable():
         raise ValueError(Text("a path holds only characters that can be read"))
     return value
-
-
-def _path_text(value: PathLike) -> str:
-    return value.__fspath__()
 
 
 CategoryCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -179,13 +169,13 @@ FileBytes = Annotated[
     bytes,
     Field(min_length=1),
     BeforeValidator(_file_bytes),
-    PlainSerializer(_base64_text, return_type=str, when_used="json-unless-none"),
+    PlainSerializer(lambda value: base64.b64encode(value).decode(), return_type=str, when_used="json-unless-none"),
     WithJsonSchema({"type": "string", "contentEncoding": "base64", "minLength": 4}),
 ]
 FilePath = Annotated[
     PathLike,
     PlainValidator(_python_path, json_schema_input_type=str),
-    PlainSerializer(_path_text, return_type=str, when_used="json-unless-none"),
+    PlainSerializer(lambda value: value.__fspath__(), return_type=str, when_used="json-unless-none"),
     WithJsonSchema({"type": "string", "minLength": 1}),
 ]
 
@@ -451,7 +441,7 @@ def read(source: str | bytes | Mapping[str, Any]) -> Message:
 
     Raises:
         UnsupportedVersion: A newer policenotify wrote it.
-        pydantic.ValidationError: It is not a message, or gives a name twice. The text names each wrong field.
+        pydantic.ValidationError: It is not a message. The text names each wrong field.
     """
     raw = parsed(source)
     version = raw.get("schema_version") if isinstance(raw, dict) else None
@@ -464,29 +454,11 @@ def parsed(source: str | bytes | Mapping[str, Any]) -> object:
     """Return the JSON of a message as Python values.
 
     Raises:
-        pydantic.ValidationError: It is not JSON, or gives a name twice.
+        pydantic.ValidationError: It is not JSON.
     """
     if isinstance(source, Mapping):
         return dict(source)
     try:
-        return json.loads(source if isinstance(source, str) else source.decode(), object_pairs_hook=unique_names)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
-        # It raises an error that names the place in the JSON.
-        return Message.model_validate_json(source)
-    except ValueError as error:
-        detail = InitErrorDetails(type=PydanticCustomError("json_invalid", "{why}", {"why": str(error)}), input=None)
-        raise ValidationError.from_exception_data(Message.__name__, [detail], hide_input=True) from None
-
-
-def unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object. Of a name given twice, readers differ in which value they take.
-
-    Raises:
-        ValueError: A name is given twice.
-    """
-    fields: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in fields:
-            raise ValueError(Text("{name!r} occurs twice, give it once", name=name[:64]))
-        fields[name] = value
-    return fields
+        return json.loads(source)
+    except (ValueError, RecursionError):
+        return Message.model_validate_json(source)  # its error names the place in the JSON

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from pydantic import AwareDatetime, computed_field
 
@@ -14,9 +14,6 @@ from policenotify.translation import AnyText
 
 Halt: TypeAlias = Literal["", "paused", "aborted"]
 """Whether a person has paused or aborted a sending."""
-
-_IN_DOUBT = (Outcome.UNCONFIRMED, Outcome.HELD)
-_TO_COME = (Outcome.WAITING, Outcome.SENDING)
 
 
 class ReasonCount(FrozenModel):
@@ -66,59 +63,24 @@ class DeliveryProgress(FrozenModel):
     wrong_rows: int = 0
     halt: Halt = ""
 
-    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property
     def known(self) -> int:
         """How many people are known so far."""
         return sum(self.people.values())
 
-    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property
-    def accepted(self) -> int:
-        """How many the network has accepted."""
-        return self._count(Outcome.POSTED)
-
-    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
-    @property
-    def refused(self) -> int:
-        """How many it has refused."""
-        return self._count(Outcome.REFUSED)
-
-    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
-    @property
-    def in_doubt(self) -> int:
-        """How many may or may not have it, those who are held included."""
-        return self._count(*_IN_DOUBT)
-
-    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
-    @property
-    def suppressed(self) -> int:
-        """How many are not written to."""
-        return self._count(Outcome.SUPPRESSED)
-
-    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
-    @property
-    def waiting(self) -> int:
-        """How many still wait, or are being sent to at this moment."""
-        return self._count(*_TO_COME)
+    def left(self) -> int:
+        """How many are still to be sent to, those in doubt who are sent to again included."""
+        return self.count(Outcome.WAITING, Outcome.SENDING, Outcome.UNCONFIRMED)
 
     @property
     def needs_person(self) -> bool:
         """Whether a person must act on it, or has paused it."""
-        missed = self.refused or self.in_doubt or (self.outcome.is_final and not self.outcome.ok)
-        return bool(missed) or self.halt == "paused"
+        missed = self.count(Outcome.REFUSED, Outcome.UNCONFIRMED, Outcome.HELD)
+        return bool(missed) or (self.outcome.is_final and not self.outcome.ok) or self.halt == "paused"
 
-    @property
-    def done(self) -> int:
-        """How many were answered, for the rate: suppressed people cost no time."""
-        return self.known - self.waiting - self.suppressed - self._count(Outcome.UNCONFIRMED)
-
-    @property
-    def left(self) -> int:
-        """How many are still to be sent to."""
-        return self.waiting + self._count(Outcome.UNCONFIRMED)
-
-    def _count(self, *outcomes: Outcome) -> int:
+    def count(self, *outcomes: Outcome) -> int:
+        """Return how many people have one of these outcomes."""
         return sum(self.people.get(outcome, 0) for outcome in outcomes)
 
 
@@ -151,12 +113,8 @@ class Progress(FrozenModel):
         """How many people of all deliveries have which outcome for which reason, the most frequent first."""
         return merged(reason for delivery in self.bulk for reason in delivery.reasons)
 
-    def of(self, delivery: int) -> DeliveryProgress | None:
-        """Return how far one of its deliveries is, if it is one."""
-        return next((each for each in self.deliveries if each.delivery == delivery), None)
 
-
-class Pace(FrozenModel):
+class Pace(NamedTuple):
     """How fast a delivery goes.
 
     Attributes:
@@ -175,16 +133,17 @@ def pace(samples: Sequence[Progress], delivery: int) -> Pace:
         samples: The progress of its publication at some moments, the earliest first.
         delivery: Its id.
     """
-    known = [(sample.at, found) for sample in samples if (found := sample.of(delivery)) is not None]
-    if not known:
+    found = [(sample.at, each) for sample in samples for each in sample.deliveries if each.delivery == delivery]
+    if not found:
         return Pace()
-    (start, first), (end, last) = known[0], known[-1]
-    seconds, answered = (end - start).total_seconds(), last.done - first.done
-    # The clock may be set back, and people in doubt are sent to again.
-    rate = max(0.0, answered / seconds) if seconds > 0 else 0.0
-    if not last.left and last.expanded:
-        return Pace(rate=rate, left=timedelta(0))
-    return Pace(rate=rate, left=timedelta(seconds=round(last.left / rate)) if rate and last.expanded else None)
+    (start, first), (end, last) = found[0], found[-1]
+    # Suppressed people cost no time. The clock may be set back, and people in doubt are sent to again.
+    before, after = (each.known - each.left - each.count(Outcome.SUPPRESSED) for each in (first, last))
+    seconds = (end - start).total_seconds()
+    rate = max(0.0, (after - before) / seconds) if seconds > 0 else 0.0
+    if not last.expanded or (last.left and not rate):
+        return Pace(rate)
+    return Pace(rate, timedelta(seconds=round(last.left / rate) if last.left else 0))
 
 
 def merged(reasons: Iterable[ReasonCount], *, at_most: int | None = None) -> tuple[ReasonCount, ...]:

@@ -146,9 +146,9 @@ def check_limits(
         if reach[0].problem:
             yield audience_uncounted(name, reach[0].problem)
         elif channel.most_people is not None and people > channel.most_people:
-            yield audience_too_large(name, most_people=channel.most_people)
+            yield audience_too_large(name, f"most_people = {channel.most_people}")
         elif channel.most_cost is not None and cost > channel.most_cost:
-            yield audience_too_large(name, most_cost=channel.most_cost)
+            yield audience_too_large(name, f"most_cost = {channel.most_cost:.2f}")
 
 
 def sentences(reach: Iterable[Reach], channel: str, language: str) -> Iterator[Text]:

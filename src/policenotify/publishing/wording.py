@@ -16,8 +16,9 @@ from policenotify.log import fields
 from policenotify.model import places
 from policenotify.model.history import History, RenderedPost, Target
 from policenotify.publishing.installation import Installation
-from policenotify.render import RenderContext, render
+from policenotify.render.context import RenderContext
 from policenotify.render.locales import best_match, profile_of
+from policenotify.render.renderer import render
 from policenotify.translation import Text
 
 _log = logging.getLogger("policenotify")

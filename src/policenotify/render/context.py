@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from functools import cached_property
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Final
 
 from policenotify.channel import Picture
 from policenotify.model.cap import Severity, Urgency
@@ -24,9 +24,6 @@ from policenotify.text.comparison import contains_words
 from policenotify.text.links import add_missing_spaces
 
 _NOT_NOW: Final = frozenset({Urgency.EXPECTED, Urgency.FUTURE, Urgency.PAST})
-
-_Args = ParamSpec("_Args")
-_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -61,32 +58,12 @@ class RenderContext:
     thread: str = ""
     mentions: frozenset[str] = frozenset()
     is_shared: bool = False
-    _results: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
-
-    def cached(
-        self, function: Callable[Concatenate[RenderContext, _Args], _Result], *args: _Args.args, **kwargs: _Args.kwargs
-    ) -> _Result:
-        """Return the function's result for this context and arguments, computed once."""
-        key = (function, args, *kwargs.items())
-        if key not in self._results:
-            self._results[key] = function(self, *args, **kwargs)
-        result: _Result = self._results[key]
-        return result
-
-    def on_channel(self, mentions: frozenset[str]) -> RenderContext:
-        """Return the context of a channel that may mention these accounts."""
-        return self if mentions == self.mentions else replace(self, mentions=mentions)
 
     @cached_property
     def translation(self) -> Translation:
         """The desk's text in the language, else in the message's own."""
         message = self.message
         return next(filter(None, map(message.wording, (self.language, message.language))))
-
-    @property
-    def is_untranslated(self) -> bool:
-        """True if fixed phrases stand in for a translation."""
-        return self.translation.untranslated
 
     @cached_property
     def typed_description(self) -> str:
@@ -120,11 +97,6 @@ class RenderContext:
     def open_headline(self) -> str:
         """The headline without its full stop, so that more may follow."""
         return open_ended(self.headline)
-
-    @cached_property
-    def qualified_headline(self) -> str:
-        """The open headline, with the department if it names a place whose name several communes have."""
-        return f"{self.open_headline}{self.place.qualifier if self.tagged_headline else ''}"
 
     @cached_property
     def tagged_headline(self) -> str | None:
@@ -259,10 +231,11 @@ class RenderContext:
         if self.is_opening or opening is None:
             return ""
         if self.message.stage in {Stage.CORRECTION, Stage.CANCELLATION}:
-            time = self.locale.time(opening.at, self.zone)
-            if self.message.stage is Stage.CORRECTION and contains_words(self.headline, time):
+            correction = self.message.stage is Stage.CORRECTION
+            if correction and contains_words(self.headline, self.locale.time(opening.at, self.zone)):
                 return ""
-            return sentence(self.times.withdrawal(opening.at))
+            phrase = self.locale.context_correction if correction else self.locale.context_cancellation
+            return sentence(self.locale.fill(phrase, opening.at, self.now, self.zone))
         if self.profile.discreet or opening not in self.history.standing.values():
             return ""
         headline = self.opening.open_headline
@@ -271,7 +244,8 @@ class RenderContext:
         if mark := self.locale.marks.get(Stage.OPENING):  # what was under way then may be over
             as_a_word = rf" {re.escape(mark)}(?=[.,;:!?…]*(?:\s|\Z))"
             headline = re.sub(as_a_word, "", headline, flags=re.IGNORECASE)
-        return sentence(self.times.back_reference(headline, opening.at))
+        words = {"headline": headline, "colon": self.locale.colon}
+        return sentence(self.locale.fill(self.locale.context, opening.at, self.now, self.zone, **words))
 
     def typeset(self, text: str) -> str:
         """Return a finished text with the spaces of its language."""

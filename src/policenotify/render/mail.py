@@ -8,10 +8,8 @@ success criterion 1.4.3 (AA: 4.5 to 1). No colour carries information that the t
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from html import escape
 from typing import Final, Literal, TypeAlias
 
@@ -35,13 +33,12 @@ _COLOURS: Final[dict[Tone, tuple[str, str]]] = {  # background, text
 _EXERCISE_COLOURS: Final = ("#4a2a7a", "#ffffff")
 # 17, 112, 114, but no group of a longer number.
 _NUMBER: Final = re.compile(r"(?<![\w&#])(?<![0-9]\s)[0-9]{2,3}(?!\s?[0-9])(?![\w;])")
-_CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 _COLUMN: Final = (
     "max-width:640px;margin:0 auto;word-break:break-word;overflow-wrap:anywhere"  # the former: old programs
 )
 _PAGE: Final = """\
 <!DOCTYPE html>
-<html lang="{language}"{direction}>
+<html lang="{language}" dir="auto">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -49,7 +46,7 @@ _PAGE: Final = """\
 <title>{title}</title>
 </head>
 <body style="margin:0;padding:16px;font-family:system-ui,sans-serif;font-size:16px;line-height:1.5">
-<div role="article" lang="{language}"{direction} style="{column}">
+<div role="article" lang="{language}" dir="auto" style="{column}">
 {blocks}
 </div>
 </body>
@@ -70,6 +67,7 @@ class MailParts:
         pictures: The description of each attached picture.
         exercise: The banner of an exercise, empty otherwise.
         emergency: The emergency numbers.
+        colon: What stands behind a label. French puts a no-break space before it.
     """
 
     language: str
@@ -89,6 +87,7 @@ class MailParts:
     exercise: str = ""
     emergency: str = ""
     footer: str = ""
+    colon: str = ":"
 
 
 def mail_parts(context: RenderContext, pictures: tuple[Picture, ...], *, standalone: bool) -> MailParts:
@@ -97,6 +96,7 @@ def mail_parts(context: RenderContext, pictures: tuple[Picture, ...], *, standal
     sources = ((locale.mail_source, context.source),) if context.source else ()
     return MailParts(
         language=context.language,
+        colon=context.typeset(locale.colon).rstrip(),
         banner=context.heading(context.label),
         tone=_tone(context),
         headline=context.typeset(context.headline),
@@ -147,7 +147,8 @@ def _titled(context: RenderContext, heading: str) -> str:
         named = context.tagged_headline or (not context.of_incident and contains_words(context.headline, place.name))
         name = "" if named else f"{place.name}{place.qualifier}"
         where = upper_first(", ".join(filter(None, (name, context.place_details))))
-        topic = context.locale.dash.join(filter(None, (where, context.qualified_headline)))
+        headline = f"{context.open_headline}{place.qualifier if context.tagged_headline else ''}"
+        topic = context.locale.dash.join(filter(None, (where, headline)))
     exercise = context.locale.exercise if context.message.exercise else ""
     stem = f"[{heading}] {topic}".rstrip()
     return context.locale.dash.join(filter(None, (exercise, stem)))
@@ -157,40 +158,38 @@ def render_mail(parts: MailParts) -> tuple[str, str]:
     """Return the text, in lines of 72 columns where words allow, and the HTML page."""
     text = "\n\n".join(block for block in _text(parts) if block) + "\n"
     html = _PAGE.format(
-        language=_html(parts.language),
-        direction=' dir="rtl"' if _is_right_to_left(parts) else "",
+        language=escape(parts.language),
         column=_COLUMN,
-        title=_html(f"{parts.banner} – {parts.headline}"),
+        title=escape(f"{parts.banner} – {parts.headline}"),
         blocks="\n".join(_blocks(parts)),
     )
     return text, html
 
 
 def _text(parts: MailParts) -> Iterator[str]:
-    colon = _colon(parts.language)
-    yield _wrapped(f"*** {parts.exercise} ***") if parts.exercise else ""
-    yield _wrapped(parts.banner)
-    yield _wrapped("\n".join(filter(None, (parts.headline, parts.place))))
-    facts = _wrapped("\n".join(f"{label}{colon} {value}" for label, value in parts.facts))
-    label = f"{parts.instruction_label}{colon}\n" if parts.instruction_label else ""
-    action = _wrapped(label + parts.instruction) if parts.instruction else ""
+    yield wrap(f"*** {parts.exercise} ***") if parts.exercise else ""
+    yield wrap(parts.banner)
+    yield wrap("\n".join(filter(None, (parts.headline, parts.place))))
+    facts = wrap("\n".join(f"{label}{parts.colon} {value}" for label, value in parts.facts))
+    label = f"{parts.instruction_label}{parts.colon}\n" if parts.instruction_label else ""
+    action = wrap(label + parts.instruction) if parts.instruction else ""
     yield from (action, facts) if parts.action_first else (facts, action)
-    yield _wrapped(parts.description)
-    yield _wrapped(parts.context)
-    yield _wrapped("\n".join(f"[{alt}]" for alt in parts.pictures))
+    yield wrap(parts.description)
+    yield wrap(parts.context)
+    yield wrap("\n".join(f"[{alt}]" for alt in parts.pictures))
     if parts.link:
-        yield _wrapped(f"{parts.link_label}{colon}\n{parts.link}" if parts.link_label else parts.link)
-    yield _wrapped(parts.emergency)
-    yield _wrapped(f"-- \n{parts.footer}") if parts.footer else ""
+        yield wrap(f"{parts.link_label}{parts.colon}\n{parts.link}" if parts.link_label else parts.link)
+    yield wrap(parts.emergency)
+    yield wrap(f"-- \n{parts.footer}") if parts.footer else ""
 
 
 def _blocks(parts: MailParts) -> Iterator[str]:
     if parts.exercise:
         yield _banner(parts.exercise, _EXERCISE_COLOURS)
     yield _banner(parts.banner, _COLOURS[parts.tone])
-    yield f'<h1 style="font-size:22px;line-height:1.3;margin:16px 0 4px">{_html(parts.headline)}</h1>'
+    yield f'<h1 style="font-size:22px;line-height:1.3;margin:16px 0 4px">{escape(parts.headline)}</h1>'
     if parts.place:
-        yield f'<p style="margin:0 0 8px"><strong>{_html(parts.place)}</strong></p>'
+        yield f'<p style="margin:0 0 8px"><strong>{escape(parts.place)}</strong></p>'
     facts, action = _facts(parts), _action(parts)
     yield from filter(None, (action, facts) if parts.action_first else (facts, action))
     yield from map(_paragraph, filter(None, (parts.description, parts.context)))
@@ -205,9 +204,8 @@ def _blocks(parts: MailParts) -> Iterator[str]:
 
 
 def _facts(parts: MailParts) -> str:
-    colon = _colon(parts.language)
     facts = (  # not a table: its columns would be too narrow for a date on a telephone
-        f'<p style="margin:2px 0"><strong>{_html(label + colon)}</strong> {_html(value)}</p>'
+        f'<p style="margin:2px 0"><strong>{escape(label + parts.colon)}</strong> {escape(value)}</p>'
         for label, value in parts.facts
     )
     return f'<div style="margin:12px 0">{"".join(facts)}</div>' if parts.facts else ""
@@ -216,10 +214,9 @@ def _facts(parts: MailParts) -> str:
 def _action(parts: MailParts) -> str:
     if not parts.instruction:
         return ""
-    side = "right" if _is_right_to_left(parts) else "left"
-    label = f'<h2 style="font-size:16px;margin:0">{_html(parts.instruction_label)}</h2>'
+    label = f'<h2 style="font-size:16px;margin:0">{escape(parts.instruction_label)}</h2>'
     return (
-        f'<div style="border-{side}:4px solid {_COLOURS[parts.tone][0]};padding:4px 12px;margin:16px 0">'
+        f'<div style="border-left:4px solid {_COLOURS[parts.tone][0]};padding:4px 12px;margin:16px 0">'
         f"{label if parts.instruction_label else ''}{_paragraph(parts.instruction)}</div>"
     )
 
@@ -229,12 +226,12 @@ def _banner(text: str, colours: tuple[str, str]) -> str:
     style = (
         f"background-color:{background};color:{colour};padding:12px 16px;font-size:18px;font-weight:bold;margin:0 0 4px"
     )
-    return f'<p style="{style}">{_html(text)}</p>'
+    return f'<p style="{style}">{escape(text)}</p>'
 
 
 def _paragraph(text: str, numbers: re.Pattern[str] | None = None) -> str:
     """Return a paragraph, in which these numbers can be called."""
-    html = _html(text).replace(chr(10), "<br>")
+    html = escape(text).replace(chr(10), "<br>")
     html = numbers.sub(r'<a href="tel:\g<0>" style="color:inherit">\g<0></a>', html) if numbers else html
     return f'<p style="margin:8px 0">{html}</p>'
 
@@ -242,33 +239,6 @@ def _paragraph(text: str, numbers: re.Pattern[str] | None = None) -> str:
 def _anchor(link: str, label: str) -> str:
     if re.match(r"https?://", link, re.IGNORECASE):
         style = "color:inherit;text-decoration:underline"  # a program's own blue may be hard to read on its own black
-        host = f" ({_html(host_of(link))})" if label else ""  # readers see where it leads before they follow it
-        return f'<a href="{_html(link)}" style="{style}">{_html(label or link)}</a>{host}'
-    return _html(f"{label} {link}".strip())  # no other scheme may be clicked
-
-
-@lru_cache(maxsize=64)  # as the blocks below, and most labels are always the same
-def _html(text: str) -> str:
-    return escape(_plain(text))
-
-
-def _plain(text: str) -> str:
-    if text.isprintable():
-        return text
-    return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-
-
-def _is_right_to_left(parts: MailParts) -> bool:
-    """Return the direction of the first letter, which HTML does not infer from `lang` (section 3.2.6.4)."""
-    kinds = (unicodedata.bidirectional(sign) for sign in f"{parts.headline}{parts.banner}")
-    return next((kind != "L" for kind in kinds if kind in {"L", "R", "AL"}), False)
-
-
-def _colon(language: str) -> str:
-    """Return the colon after a label. French puts a no-break space before it."""
-    return "\N{NO-BREAK SPACE}:" if language.partition("-")[0].lower() == "fr" else ":"
-
-
-@lru_cache(maxsize=32)  # most blocks are the same in the reply and in the standalone mail
-def _wrapped(text: str) -> str:
-    return wrap(_plain(text))
+        host = f" ({escape(host_of(link))})" if label else ""  # readers see where it leads before they follow it
+        return f'<a href="{escape(link)}" style="{style}">{escape(label or link)}</a>{host}'
+    return escape(f"{label} {link}".strip())  # no other scheme may be clicked

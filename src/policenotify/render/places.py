@@ -29,8 +29,7 @@ _SHORT_FORMS: Final = {
     "Saintes": ("Stes", "STES"),
 }
 _DISTRICT_OF_CITY: Final = re.compile(r"(?P<city>\w+) (?P<number>\d+)(?:er|e)(?: Arrondissement)?")
-_ARROW: Final = re.compile(r" ?(?:→|⇒|->|=>|►|>) ?| [-–—] ")
-_TOWARDS: Final = " vers "
+_TOWARDS: Final = re.compile(r" ?(?:→|⇒|->|=>|►|>) ?| [-–—] | vers ")
 _LEADING: Final = re.compile(
     r"\A(?:(?:dans|en)\s+)?(?:le\s+)?(?:sens(?:\s+de\s+circulation)?|direction|vers|towards)\s*:?\s+(?:de\s+(?=\S.*\svers\s))?",
     re.IGNORECASE,
@@ -94,11 +93,6 @@ class Place:
         """The department after a name that is not enough to find it: ` (La Réunion)`."""
         return f" ({self.department})" if self.is_vague and self.department else ""
 
-    @property
-    def all_details(self) -> str:
-        """The details in one line, empty if there are none."""
-        return ", ".join(detail.text for detail in self.details)
-
     def details_missing_in(self, text: str, *, longest: int | None = None) -> str:
         """Return the details that a text does not name. If they are longer than *longest*, only their first piece."""
         details = ", ".join(detail.text for detail in self._missing_in(text))
@@ -130,7 +124,7 @@ class Place:
 
     def one_line(self) -> str:
         """Return name and details: `Montpellier, avenue de Toulouse`."""
-        return ", ".join(filter(None, (f"{self.name}{self.qualifier}", self.all_details)))
+        return ", ".join(filter(None, (f"{self.name}{self.qualifier}", *(detail.text for detail in self.details))))
 
     def full(self) -> str:
         """Return name, details and department: `Montpellier, avenue de Toulouse (Hérault)`."""
@@ -216,10 +210,10 @@ def direction_of(typed: str, locale: Locale) -> str:
     if _BOTH.fullmatch(typed):
         return locale.both_directions
     name = _LEADING.sub("", typed)
-    first, _, second = _ARROW.sub(_TOWARDS, name).partition(_TOWARDS)
-    if first and second:  # Béziers → Montpellier
-        return locale.direction_between.format(start=first, end=second.replace(_TOWARDS, ", "))
-    name = first or second
+    places = [place for each in _TOWARDS.split(name) if (place := each.strip())]
+    if len(places) > 1:  # Béziers → Montpellier
+        return locale.direction_between.format(start=places[0], end=", ".join(places[1:]))
+    name = "".join(places)
     # A word of the road services (nord-sud, centre-ville, descendant), or perhaps two places (Lyon-Paris).
     if not name[:1].isupper() or _TWO_PLACES.fullmatch(name):
         return locale.direction_word.format(direction=name)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from policenotify.channel import ChannelConfig, Picture, Post, Span
 from policenotify.errors import MessageTooLong
 from policenotify.model.history import Outcome, RenderedPost, Target
+from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.model.post import EventInfo
+from policenotify.model.texts import TextField, TextKind, reworded
 from policenotify.render.context import RenderContext
 from policenotify.render.mail import lasting_title, mail_parts, render_mail, subject
-from policenotify.render.public_message import public_message
 from policenotify.render.short_post import DESCRIPTION, LINK, REFERENCE, Wording
 from policenotify.text.budget import Budget
-from policenotify.text.characters import one_line
+from policenotify.text.characters import clean, one_line
 from policenotify.text.fit import FitResult, Part, fit, split_thread
 from policenotify.text.links import find_links
 from policenotify.translation import AnyText, Text
@@ -45,8 +45,8 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
     capabilities = channel.capabilities.for_severity(context.message.severity)
     if capabilities is not channel.capabilities:
         channel = channel.model_copy(update={"capabilities": capabilities})
-    context = context.cached(RenderContext.on_channel, channel.mentions)
-    pictures = context.cached(_described_pictures)[: capabilities.images]
+    context = replace(context, mentions=channel.mentions) if channel.mentions != context.mentions else context
+    pictures = _described_pictures(context)[: capabilities.images]
     notes = list(_notes(context, capabilities.budget, len(context.pictures) - len(pictures)))
 
     def posts(*, standalone: bool) -> tuple[list[Post], tuple[AnyText, ...]]:
@@ -55,7 +55,7 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
         else:
             form = _Short(context, channel).form(standalone=standalone)
         shared = {"key": key, "account": target.account, "pictures": pictures, "title": form.title, "html": form.html}
-        blank = context.cached(_blank, capabilities.structured)
+        blank = _blank(context, structured=capabilities.structured)
         return [blank.model_copy(update=shared | each) for each in _texts(context, form)], form.omitted
 
     (standalone, *continuations), omitted = posts(standalone=True)
@@ -91,7 +91,7 @@ def _mail(context: RenderContext, channel: ChannelConfig, pictures: tuple[Pictur
     used, limit = channel.capabilities.budget.usage(text)
     if used > limit:
         raise MessageTooLong(channel.name, used, limit)
-    return _Form((text,), (), context.cached(subject), html)
+    return _Form((text,), (), subject(context), html)
 
 
 class _Short:
@@ -101,13 +101,13 @@ class _Short:
         self._context, self._channel, capabilities = context, channel, channel.capabilities
         bracketed = capabilities.hashtags and capabilities.bracketed_hashtags and channel.hashtags == "inline"
         signed = capabilities.recipients and _is_first(context, channel)
-        self._wording = context.cached(Wording, capabilities.hashtags, bracketed, capabilities.recipients, signed)
+        self._wording = Wording(context, capabilities.hashtags, bracketed, capabilities.recipients, signed)
         self._identifier = "" if capabilities.replies else context.incident_name
 
     def form(self, *, standalone: bool) -> _Form:
         """Return the post in one text if possible, else in a thread, else in brief."""
         context, capabilities = self._context, self._channel.capabilities
-        title = context.cached(lasting_title) if capabilities.structured else context.headline
+        title = lasting_title(context) if capabilities.structured else context.headline
         fitted = self._fitted(self._wording.parts(self._identifier, standalone=standalone))
         again = self._distinct(lambda suffix: self._wording.parts(suffix, standalone=standalone))
         if fitted.fits and (again or not capabilities.refuses_repeats):
@@ -155,8 +155,8 @@ class _Short:
         budget = self._channel.capabilities.budget
         if budget.transliterate is None:
             return self._fit(parts, budget)
-        spell = lru_cache(maxsize=None)(budget.transliterate)  # the same texts are measured, priced and spelled
-        spelled = replace(budget, measure=lru_cache(maxsize=None)(lambda text: budget.measure(spell(text))))
+        spell = budget.transliterate
+        spelled = replace(budget, measure=lambda text: budget.measure(spell(text)))
 
         def fitted(parts: Sequence[Part]) -> FitResult:
             result = self._fit(parts, spelled)
@@ -192,10 +192,10 @@ def _is_first(context: RenderContext, channel: ChannelConfig) -> bool:
 def _texts(context: RenderContext, form: _Form) -> Iterator[dict[str, Any]]:
     """Yield the fields that depend on the text of each post."""
     for number, text in enumerate(form.texts):
-        fields: dict[str, Any] = {"text": text, "spans": context.cached(_spans, text)}
+        fields: dict[str, Any] = {"text": text, "spans": _spans(context, text)}
         if form.distinct:
             again = form.distinct[number]
-            fields |= {"distinct": again, "distinct_spans": context.cached(_spans, again)}
+            fields |= {"distinct": again, "distinct_spans": _spans(context, again)}
         yield fields | (_CONTINUED if number else {})
 
 
@@ -212,7 +212,7 @@ def _notes(context: RenderContext, budget: Budget, left_out: int) -> Iterator[An
         text = f"{context.headline} {context.typed_description} {context.typed_instruction}"
         for character in budget.find_losses(text):
             yield Text("“{character}” cannot be written there", character=character)
-    if context.is_untranslated:
+    if context.translation.untranslated:
         yield Text("the text, which has no translation: fixed phrases stand in")
 
 
@@ -220,27 +220,51 @@ def _spans(context: RenderContext, text: str) -> tuple[Span, ...]:
     return tuple(Span(**span._asdict()) for span in find_links(text, context.mentions))
 
 
-def _blank(context: RenderContext, structured: bool) -> Post:  # noqa: FBT001 - a key of the cache
-    """Return what the posts of all channels share. Pydantic reads it once, and not again for each channel."""
+def _blank(context: RenderContext, *, structured: bool) -> Post:
+    """Return what all posts of a channel share."""
+    message = context.message
     return Post(
         key=_NO_KEY,
         account="",
-        stage=context.message.stage,
-        category=context.message.category,
+        stage=message.stage,
+        category=message.category,
         language=context.translation.language,
         text="",
-        link=context.message.link,
+        link=message.link,
         created_at=context.now,
         sender=context.signature,
-        exercise=context.message.exercise,
-        message=context.cached(_public_message) if structured else None,
-        event=context.cached(_event) if structured else None,
+        exercise=message.exercise,
+        message=public_message(message, thread=context.thread, label=context.label) if structured else None,
+        event=_event(context) if structured else None,
         place=context.place.full() if structured else "",
     )
 
 
-def _public_message(context: RenderContext) -> Message:
-    return public_message(context.message, thread=context.thread, label=context.label)
+def public_message(message: Message, *, thread: str, label: str) -> Message:
+    """Return what of a resolved message may be public, for networks that carry more than words.
+
+    Its place is already blurred, and its texts have no house numbers. Here the dispatch system's ids and the basis of
+    the publication are left out, and all texts lose their invisible characters.
+
+    Args:
+        message: The resolved message.
+        thread: What stands for the incident's id: 16 hexadecimal digits.
+        label: What replaces a headline of which nothing is visible.
+    """
+
+    def cleaned(field: TextField) -> str:
+        if field.kind is TextKind.PROSE:
+            return clean(field.text)
+        return one_line(field.text) or (label if field.is_required else "")
+
+    lifecycle = message.lifecycle
+    public = Lifecycle(
+        stage=lifecycle.stage,
+        incident=thread if lifecycle.incident else None,
+        corrects=lifecycle.corrects if lifecycle.stage in {Stage.CORRECTION, Stage.CANCELLATION} else None,
+        reopens=lifecycle.reopens,
+    )
+    return reworded(message, cleaned).model_copy(update={"lifecycle": public, "basis": ()})
 
 
 def _event(context: RenderContext) -> EventInfo:

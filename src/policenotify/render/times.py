@@ -128,17 +128,8 @@ class TimeFormatter:
         )
         return tuple((name, locale.date_and_time(moment, self.now, self.zone)) for name, moment in facts if moment)
 
-    def back_reference(self, headline: str, at: datetime) -> str:
-        """Return what a later message refers to."""
-        return self._fill(self.locale.context, at, headline=headline, colon=self.locale.colon)
-
-    def withdrawal(self, at: datetime) -> str:
-        """Return what a correction or cancellation takes back, by its time."""
-        correction = self.message.stage is Stage.CORRECTION
-        return self._fill(self.locale.context_correction if correction else self.locale.context_cancellation, at)
-
-    def _fill(self, phrase: Phrase, moment: datetime, **values: str) -> str:
-        return self.locale.fill(phrase, moment, self.now, self.zone, **values)
+    def _fill(self, phrase: Phrase, moment: datetime) -> str:
+        return self.locale.fill(phrase, moment, self.now, self.zone)
 
     def _date(self, moment: datetime) -> str:
         return self.locale.date(moment, self.now, self.zone)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from policenotify.settings.audiences import AudienceSettings, RecipientSettings
 from policenotify.settings.factory import audience_of, channels_of, may_of
 from policenotify.settings.installation import SettingsFile, diagnose, open_publisher
-from policenotify.settings.languages import languages_of, locales_of, missing_labels, profiles_of
+from policenotify.settings.languages import locales_of, missing_labels, profiles_of
 from policenotify.settings.loader import read_settings
 from policenotify.settings.model import ChannelTable, Settings
 from policenotify.settings.new_installation import write_settings
@@ -23,7 +23,6 @@ __all__ = [
     "audience_of",
     "channels_of",
     "diagnose",
-    "languages_of",
     "locales_of",
     "may_of",
     "missing_labels",

@@ -21,7 +21,7 @@ from policenotify.model.status import Alarm
 from policenotify.networks.registry import check_networks
 from policenotify.publishing.routing import shared_accounts
 from policenotify.settings.factory import channels_of, may_of
-from policenotify.settings.languages import languages_of, locales_of, missing_labels, profiles_of
+from policenotify.settings.languages import locales_of, missing_labels, profiles_of
 from policenotify.settings.loader import read_settings
 from policenotify.settings.model import Settings
 from policenotify.translation import AnyText, Text
@@ -197,10 +197,11 @@ def _open_lists(settings: Settings) -> Iterator[DiagnosisLine]:
 
 def _languages(settings: Settings) -> Iterator[DiagnosisLine]:
     used = {tag for channel in settings.channels.values() for tag in channel.languages}
-    for tag, language in languages_of(settings).items():
-        if language.file or tag in used:
-            check = Text("language {tag}", tag=tag)
-            yield note(check, language.text) if language.lent else right(check, language.text)
+    for tag, locale in locales_of(settings).items():
+        if tag in settings.languages or tag in used:
+            origin = str(settings.languages[tag]) if tag in settings.languages else Text("as shipped")
+            detail = Text("{origin}, version {version}", origin=origin, version=locale.version)
+            yield right(Text("language {tag}", tag=tag), detail)
     if missing := list(missing_labels(profiles_of(settings), settings)):
         yield note(
             "categories",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from policenotify.errors import SettingsError
 from policenotify.model.languages import best_match, tags_for
-from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, LoadedLocale, Locale
+from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, Locale
 from policenotify.render.locales.loader import read_locale, read_profiles
 from policenotify.settings.fields import read_table
 from policenotify.settings.model import Settings
@@ -14,40 +14,27 @@ from policenotify.translation import AnyText, Text, lines_of
 from policenotify.validation import at_place, path
 
 
-def languages_of(settings: Settings) -> Mapping[str, LoadedLocale]:
-    """Return the languages of this installation by tag. Their files are read once.
+def locales_of(settings: Settings) -> Mapping[str, Locale]:
+    """Return the phrases of each language of this installation by tag. Their files are read once.
 
     Raises:
         SettingsError: A file cannot be read, or something in it is missing or wrong. There is one line for each.
     """
-    return settings.read_once(_read_languages)
+    return settings.read_once(_read_languages) if settings.languages else LOCALES
 
 
-def _read_languages(settings: Settings) -> dict[str, LoadedLocale]:
-    languages = {tag: LoadedLocale(locale=locale) for tag, locale in LOCALES.items()}
-    shipped, errors = dict(languages), list[AnyText]()
+def _read_languages(settings: Settings) -> dict[str, Locale]:
+    languages, errors = dict(LOCALES), list[AnyText]()
     for tag, name in settings.languages.items():
         try:
-            file = settings.place.parent / name
-            table = read_table(file)
-            base = _base(tag, table)
-            languages[tag] = read_locale(
-                tag, table, base=shipped.get(base), categories=settings.categories, file=str(file)
-            )
+            table = read_table(settings.place.parent / name)
+            base = LOCALES.get(_base(tag, table))
+            languages[tag] = read_locale(tag, table, base=base, categories=settings.categories)
         except SettingsError as error:
             errors += [at_place(str(name), line) for line in lines_of(error.text)]
     if errors:
         raise settings.error(errors)
     return languages
-
-
-def locales_of(settings: Settings) -> Mapping[str, Locale]:
-    """Return the phrases of each language of this installation.
-
-    Raises:
-        SettingsError: See `languages_of`.
-    """
-    return {tag: loaded.locale for tag, loaded in languages_of(settings).items()} if settings.languages else LOCALES
 
 
 def profiles_of(settings: Settings) -> Mapping[str, CategoryProfile]:

@@ -21,8 +21,8 @@ from policenotify.model.message import CategoryCode, Language
 from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.reminders import ReminderPolicy
 from policenotify.publishing.routing import Route
-from policenotify.render.locales import PROFILES
-from policenotify.render.locales.loader import SHIPPED, LoadedLocale
+from policenotify.render.locales import PROFILES, Locale
+from policenotify.render.locales.loader import SHIPPED
 from policenotify.settings.audiences import AudienceSettings, FunctionName, RecipientSettings
 from policenotify.settings.fields import (
     LinkHost,
@@ -147,7 +147,7 @@ class Settings(SettingsTable):
     _place: Path = PrivateAttr(default=Path())
     _faults: dict[str, Text] = PrivateAttr(default_factory=dict)
     _elsewhere: frozenset[tuple[str, str]] = PrivateAttr(default=frozenset())
-    _languages: dict[str, LoadedLocale] = PrivateAttr(default_factory=dict)
+    _languages: dict[str, Locale] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _check_references(self) -> Self:
@@ -238,7 +238,7 @@ class Settings(SettingsTable):
         journal = self.journal.get_secret_value()
         return journal if "://" in journal else str(self._place.parent / journal)
 
-    def read_once(self, read: Callable[[Self], dict[str, LoadedLocale]]) -> Mapping[str, LoadedLocale]:
+    def read_once(self, read: Callable[[Self], dict[str, Locale]]) -> Mapping[str, Locale]:
         """Return the languages that a function reads, and reads at the first call only."""
         if not self._languages:
             self._languages = read(self)

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from itertools import accumulate
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from policenotify.translation import AnyText
 
 if TYPE_CHECKING:
     import regex
-
-_FORM: Final = "\ufe0f"  # the emoji form of the sign before it: the only joining sign of most posts
-_SIGNS: Final = (  # each is a grapheme beside any neighbour: Grapheme_Cluster_Break=Other, or a line feed
-    "[\n -~\xa0-\xac\xae-\u02ff\u0370-\u037f\u0391-\u03ff\u1e00-\u1eff\u2010-\u2027\u202f-\u205e\u20a0-\u20bf"
-    "\u2190-\u27bf\U0001f300-\U0001f3fa\U0001f400-\U0001f6ff\U0001f900-\U0001f9ff]"
-)
-_ALONE: Final = re.compile(rf"{_SIGNS}*+(?:(?<=[^\n]){_FORM}{_SIGNS}*+)*+")
 
 
 def graphemes(text: str) -> int:
@@ -30,21 +21,12 @@ def graphemes(text: str) -> int:
     """
     if text.isascii():
         return len(text) - text.count("\r\n")
-    if _ALONE.fullmatch(text):
-        return len(text) - text.count(_FORM)
     return len(unicode_pattern(r"\X").findall(text))
 
 
 def grapheme_ends(text: str) -> list[int]:
     """Return the end of each grapheme, in code points of the text."""
-    return list(accumulate(map(len, split_graphemes(text))))
-
-
-def split_graphemes(text: str) -> list[str]:
-    """Return the graphemes of the text."""
-    if _ALONE.fullmatch(text) and _FORM not in text:
-        return list(text)
-    return unicode_pattern(r"\X").findall(text)
+    return [grapheme.end() for grapheme in unicode_pattern(r"\X").finditer(text)]
 
 
 @cache

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache
 from itertools import takewhile
 from operator import attrgetter
 from typing import Final, Literal, NamedTuple
@@ -205,7 +204,6 @@ def is_of_tag(sign: str) -> bool:
     return (kind[0] in "LM" or kind == "Nd" or sign in "_·") and sign not in _NO_TAG_SIGNS
 
 
-@lru_cache(maxsize=512)  # the same places and categories return in each message
 def hashtag(text: str) -> str:
     """Return a text as a hashtag, with a capital for each word, for screen readers.
 

@@ -11,10 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Final, Literal
-
-from policenotify.text.budget import split_graphemes
 
 ALPHABET: Final = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -51,34 +48,26 @@ class SmsText:
 
 
 _ALL_GSM: Final = re.compile(f"[{re.escape(ALPHABET + EXTENSION)}]*")
-_DOUBLE: Final = {
-    "GSM-7": re.compile(f"[{re.escape(EXTENSION)}]"),
-    "UCS-2": re.compile("[\ud800-\udbff][\udc00-\udfff]|[\U00010000-\U0010ffff]"),
-}
 _KNOWN: Final = frozenset(ALPHABET + EXTENSION)
 
 
 def sms(text: str) -> SmsText:
     """Return the encoding and the segments of a text."""
     encoding: Literal["GSM-7", "UCS-2"] = "GSM-7" if _ALL_GSM.fullmatch(text) else "UCS-2"
-    doubles = [match.span() for match in _DOUBLE[encoding].finditer(text)]
-    # Two units are one code point (an extended character, one beyond U+FFFF) or two (the halves of a surrogate pair).
-    units = len(text) + sum(2 - (end - start) for start, end in doubles)
-    parts = (text,) if 0 < units <= SINGLE[encoding] else tuple(_parts(text, doubles, SEVERAL[encoding]))
+    double = set(EXTENSION) if encoding == "GSM-7" else {sign for sign in text if sign > "\uffff"}
+    sizes = [1 + (sign in double) for sign in text]
+    units = sum(sizes)
+    parts = (text,) if 0 < units <= SINGLE[encoding] else tuple(_parts(text, sizes, SEVERAL[encoding]))
     return SmsText(encoding, units, len(parts), parts)
 
 
-def _parts(text: str, doubles: list[tuple[int, int]], limit: int) -> Iterator[str]:
-    start = escapes = 0  # the segment's beginning, and its units beyond one for each code point
-    for begin, end in [*doubles, (len(text), len(text))]:
-        while begin - start + escapes > limit:
-            cut = start + limit - escapes
-            yield text[start:cut]
-            start, escapes = cut, 0
-        if begin < len(text) and begin - start + escapes + 2 > limit:
-            yield text[start:begin]
-            start, escapes = begin, 0
-        escapes += 2 - (end - begin)
+def _parts(text: str, sizes: list[int], limit: int) -> Iterator[str]:
+    start = used = 0
+    for at, size in enumerate(sizes):
+        if used + size > limit:
+            yield text[start:at]
+            start, used = at, 0
+        used += size
     if text:
         yield text[start:]
 
@@ -100,20 +89,18 @@ def _small_mark(match: re.Match[str]) -> str:
     return match[0].capitalize() if any(sign in match[0] for sign in _SMALL_ONLY) else match[0]
 
 
-# Signs, and for a text with one of them a pattern and its replacement.
-_REWORDED: Final[tuple[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = (
-    (_SMALL_ONLY, re.compile(r"(?<=[–-] )[A-ZÀ-ÞŒ' ]++(?=\])"), _small_mark),  # `[Incendie – MISE À JOUR]`
-    ("Œ", re.compile(r"Œ(?=[^\W\d_A-ZÀ-ÞŒ])"), "Oe"),
+_REWORDED: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = (
+    (re.compile(r"(?<=[–-] )[A-ZÀ-ÞŒ' ]++(?=\])"), _small_mark),  # `[Incendie – MISE À JOUR]`
+    (re.compile(r"Œ(?=[^\W\d_A-ZÀ-ÞŒ])"), "Oe"),
     # The marks that replace quotation marks have no space inside.
-    ("«‹»›", re.compile(rf"(?<=[«‹]){_SPACE}++|(?<!{_SPACE}){_SPACE}++(?=[»›])"), ""),
-    ("°", re.compile(r"(?<=\b[nN])°"), "o"),
-    ("°", re.compile(rf"{_SPACE}?°(?=[CF]\b)"), " "),
-    ("°", re.compile(rf"(?<=\d){_SPACE}?°{_SPACE}?(?=\w)"), " deg "),
-    ("°", re.compile(rf"(?<=\d){_SPACE}?°"), " deg"),
-    ("¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞", re.compile(r"(?<=\d)(?=[¼½¾⅐-⅞])"), " "),
+    (re.compile(rf"(?<=[«‹]){_SPACE}++|(?<!{_SPACE}){_SPACE}++(?=[»›])"), ""),
+    (re.compile(r"(?<=\b[nN])°"), "o"),
+    (re.compile(rf"{_SPACE}?°(?=[CF]\b)"), " "),
+    (re.compile(rf"(?<=\d){_SPACE}?°{_SPACE}?(?=\w)"), " deg "),
+    (re.compile(rf"(?<=\d){_SPACE}?°"), " deg"),
+    (re.compile(r"(?<=\d)(?=[¼½¾⅐-⅞])"), " "),
 )
 _POWER: Final = re.compile("(?<=[0-9])[⁰¹²³⁴-⁹₀-₉]+")
-_MAY_BE_REWORDED: Final = re.compile(f"[{_SMALL_ONLY}Œ«‹»›°¼½¾⅐-⅞⁰¹²³⁴-⁹₀-₉]")
 _FOREIGN: Final = re.compile(rf"[^\W{re.escape(ALPHABET)}]")  # letters and digits outside the alphabet
 _INVISIBLE: Final = frozenset({"Mn", "Mc", "Me", "Cf", "Cc"})  # accents outside the alphabet, joiners, controls
 _LOST: Final = "\0"
@@ -165,19 +152,16 @@ def find_losses(text: str) -> tuple[str, ...]:
     text = _reworded(text)
     lost = _POWER.findall(text)
     forms = [_FORMS[ord(sign)] for sign in _marked(text)]
-    for run in _LOST_RUN.finditer("".join(form if form == _LOST else " " if form else "_" for form in forms)):
-        for is_word, each in groupby(split_graphemes(text[run.start() : run.end()]), lambda piece: piece[0].isalpha()):
-            pieces = list(each)
-            lost += ["".join(pieces)] if is_word else pieces
+    places = "".join(form if form == _LOST else " " if form else "_" for form in forms)
+    lost += [text[run.start() : run.end()] for run in _LOST_RUN.finditer(places)]
     return tuple(dict.fromkeys("\ufffd" if "\ud800" <= each <= "\udfff" else each for each in lost))
 
 
 def _reworded(text: str) -> str:
     """Return the text composed, with other words for signs that go with the signs beside them."""
     text = unicodedata.normalize("NFC", text).replace(_LOST, "")
-    if _MAY_BE_REWORDED.search(text):
-        for signs, pattern, replacement in _REWORDED:
-            text = pattern.sub(replacement, text) if any(map(text.__contains__, signs)) else text
+    for pattern, replacement in _REWORDED:
+        text = pattern.sub(replacement, text)
     return text
 
 

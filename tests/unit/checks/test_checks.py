@@ -103,13 +103,6 @@ GOOD: Final[dict[str, list[CheckContext]]] = {
         _draft(_message(next_update_at=None, expires_at=SOON)),
         _draft(_message(next_update_at=None, lifecycle=END)),
     ],
-    "PN106": [
-        _draft(_message(headline="Un choc entre deux véhicules")),  # the post begins with [#Accident]
-        _draft(_message(**FLYING), profile=NAMELESS),
-        _draft(
-            _message(category="drone", lifecycle={}, headline="Rien"), profile=CategoryProfile(code="drone", labels={})
-        ),
-    ],
     "PN107": [
         _draft(_message(category="scam_cyber", lifecycle={})),
     ],
@@ -219,13 +212,6 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
             "translations.en.alts.0",
         )
     ],
-    "PN106": [
-        (
-            _draft(_message(**{**FLYING, "headline": "Un appareil survole le stade"}), profile=NAMELESS),
-            Level.ADVISE,
-            "headline",
-        ),
-    ],
     "PN107": [
         (_draft(_message(lifecycle=END), History(incident="i1")), Level.BLOCK, "lifecycle.incident"),
         (
@@ -334,8 +320,6 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
         ),
     ],
     "PN405": [(_draft(_message(headline="Evitez l'avenue")), Level.ADVISE, "headline")],
-    "PN406": [(_draft(_message(headline="FEU DANS UN IMMEUBLE")), Level.ADVISE, "headline")],
-    "PN407": [(_draft(_message(headline=text)), Level.ADVISE, "headline") for text in ("Feu !!!", "Feu:fumées")],
 }
 
 
@@ -365,7 +349,7 @@ def test_every_check_has_a_code_a_basis_and_examples() -> None:
     codes = [one.code for one in CHECKS]
     assert codes == sorted(set(codes))
     # The rules about words have their examples in tests/corpus.
-    own = {"PN210", "PN405", "PN406", "PN407"}
+    own = {"PN210", "PN405"}
     assert [code for code in codes if code < "PN2" or code in own] == list(BAD)
     assert all(one.title and one.basis for one in CHECKS)
 

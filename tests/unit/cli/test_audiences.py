@@ -92,7 +92,7 @@ def test_too_many_people_are_refused_before_anything_leaves(
     assert ran.code == 1
     [finding] = [each for each in ran.document["error"]["findings"] if each["level"] == "block"]
     assert finding["code"] == "PN603"
-    assert finding["reason"] == "On 'presse' it would go to more people than most_people allows, which is 2."
+    assert finding["reason"] == "On 'presse' it would go beyond what the channel may: most_people = 2."
     assert desk.mail.mails == []
     assert not desk.bluesky.posts
     assert run("publish", *CLOSURE, "--incident", "i1", "--to", "bluesky").code == 0

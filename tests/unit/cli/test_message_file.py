@@ -95,7 +95,6 @@ def test_an_option_that_is_given_twice_is_an_error(run: Run, args: tuple[str, ..
 @pytest.mark.parametrize(
     ("text", "code", "told"),
     [
-        (b'{"headline": "a", "headline": "b"}', 1, "'headline' occurs twice, give it once"),
         (b"[" * 100_000, 1, "x.json does not hold a message: it is nested too deeply."),
         (b'{"headline": ', 1, "Invalid JSON: line 1, column 14"),
         (b'{"headline": "\xe9"}', 1, "is not UTF-8"),

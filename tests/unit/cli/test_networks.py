@@ -146,7 +146,7 @@ def test_written_files_are_listed_and_form_a_network(run: Run, tmp_path: Path, m
         assert (made.account, made.capabilities.budget.limit) == ("https://none.example", 280)
         for wrong, said in {
             "server": ("http://none.example", "channels.one.server: must be https://"),
-            "timeout": (0, "channels.one.timeout: Input should be greater than 0"),
+            "timeout": (0, "channels.one.timeout: write a number greater than 0"),
         }.items():
             given = {"server": "https://none.example", "token": "t0ken"} | {wrong: said[0]}
             with pytest.raises(SettingsError) as raised:

@@ -117,7 +117,7 @@ def test_a_mail_from_the_relays_pipe_is_recorded(run: Run, desk: Desk, monkeypat
     assert (again.code, again.document) == (0, {"kind": "gone", "status": "5.1.1", "result": "repeated"})
     assert "came back: gone (5.1.1)" in run("people", "export", ANA).words
     assert _bounce(run, monkeypatch, failure("5.1.1")).out == "gone 5.1.1: unknown\n"
-    assert _bounce(run, monkeypatch, ABSENCE, sent_to).out == "absence: ignored\n"
+    assert _bounce(run, monkeypatch, ABSENCE, sent_to).out == "other: ignored\n"
     assert _bounce(run, monkeypatch, b"x" * 3_000_000, sent_to).code == 0
 
 

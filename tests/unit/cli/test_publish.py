@@ -61,7 +61,7 @@ def test_a_category_decides_whether_an_incident_is_opened(run: Run) -> None:
             "--next-update (next_update_at): 'bientôt' is not a time",
         ),
         (("publish", *ACCIDENT, "--expires", "-5m"), 2, "--expires (expires_at): '-5m' has passed already"),
-        (("publish", *with_other("--headline", "x" * 161)), 1, "headline (--headline): String should have at most 160"),
+        (("publish", *with_other("--headline", "x" * 161)), 1, "headline (--headline): write at most 160"),
         (("publish", *with_other("--category", "trafic_accident")), 2, "Did you mean 'traffic_accident'?"),
         (("publish", "--category", "fire", "--headline", "Feu"), 1, "PN101 block · location"),
     ],

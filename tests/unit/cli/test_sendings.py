@@ -151,7 +151,7 @@ def test_a_sending_is_paused_resumed_and_followed(run: Run, desk: Desk, publishe
     assert "presse (fr): 3 posted\n" in followed.out
     document = run("sending", "progress", "--json").document
     assert (document["publication"], document["is_settled"]) == (published, True)
-    assert [found["accepted"] for found in document["deliveries"]] == [1, 3]
+    assert [found["people"].get("posted", 0) for found in document["deliveries"]] == [1, 3]
 
 
 def test_people_in_doubt_are_listed_and_settled_one_by_one(run: Run, desk: Desk, doubted: str) -> None:

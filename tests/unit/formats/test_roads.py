@@ -13,7 +13,7 @@ from policenotify.formats.cifs import cifs
 from policenotify.formats.datex import datex
 from policenotify.formats.feed import Feed
 from policenotify.formats.item import Item
-from policenotify.formats.roads import ROADS, Gap, find_gap, roads, street_of
+from policenotify.formats.roads import is_for_traffic, roads, street_of
 from policenotify.model.cap import Precision
 from policenotify.model.location import Location
 from policenotify.model.message import Message
@@ -99,24 +99,23 @@ def test_a_message_that_stands_alone_is_told_until_it_expires() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "points", "gap"),
+    ("fields", "points", "told"),
     [
-        ({}, False, None),
-        ({"location": POINT}, True, None),
-        ({"location": POINT}, False, Gap.PLACE),
-        ({"location": {**PLACE, "precision": "street"}}, False, None),
-        ({"location": {**PLACE, "precision": "district"}}, False, Gap.PLACE),
-        ({"location": {**PLACE, "street": None}}, False, Gap.STREET),
-        ({"category": "recruitment"}, False, Gap.CATEGORY),
-        ({"category": "drone"}, False, Gap.CATEGORY),
-        ({"exercise": True}, False, Gap.EXERCISE),
+        ({}, False, True),
+        ({"location": POINT}, True, True),
+        ({"location": POINT}, False, False),
+        ({"location": {**PLACE, "precision": "street"}}, False, True),
+        ({"location": {**PLACE, "precision": "district"}}, False, False),
+        ({"location": {**PLACE, "street": None}}, False, False),
+        ({"category": "recruitment"}, False, False),
+        ({"category": "drone"}, False, False),
+        ({"exercise": True}, False, False),
     ],
 )
-def test_only_a_public_road_with_a_fine_place_is_told(fields: dict[str, Any], *, points: bool, gap: Gap | None) -> None:
+def test_only_a_public_road_with_a_fine_place_is_told(fields: dict[str, Any], *, points: bool, told: bool) -> None:
     message = closure(**fields)
-    assert find_gap(message, message.location, points=points) is gap
-    assert len(seen(*items(message), points=points)) == (gap is None)
-    assert (message.category not in ROADS) is (gap is Gap.CATEGORY)
+    assert is_for_traffic(message, message.location, points=points) is told
+    assert len(seen(*items(message), points=points)) == told
 
 
 @pytest.mark.parametrize(

@@ -288,19 +288,6 @@ def test_only_python_names_a_file_of_this_machine() -> None:
     assert read({**foreign, "images": [{"alt": "a", "path": None, "digest": "0" * 64}]}).images[0].digest == "0" * 64
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        '{"category": "fire", "headline": "Feu", "images": [{"alt": "a", "alt": "b", "data": "aaaa"}]}',
-        '{"category": "fire", "headline": "Feu", "\\u0063ategory": "arrest"}',
-    ],
-)
-def test_json_gives_each_name_once(text: str) -> None:
-    for source in (text, text.encode()):
-        with pytest.raises(ValidationError, match=r"'(headline|alt|category)' occurs twice, give it once"):
-            read(source)
-
-
 @pytest.mark.parametrize("version", [2, 10**30])
 def test_a_newer_message_is_refused_naming_its_version(version: int) -> None:
     with pytest.raises(

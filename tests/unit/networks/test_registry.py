@@ -103,8 +103,8 @@ def test_a_wrong_option_is_reported_by_channel(shelf: Shelf) -> None:
         configure_channel("public", "ntfy", {"urls": "x", "token": 12345678, "timeout": "soon", "langages": ["fr"]})
     lines = str(raised.value).splitlines()
     assert lines[0] == "channels.public.url: is missing."
-    assert lines[1].startswith("channels.public.token: Input should be a valid string")
-    assert lines[2].startswith("channels.public.timeout: Input should be a valid number")
+    assert lines[1].startswith("channels.public.token: write a text")
+    assert lines[2].startswith("channels.public.timeout: write a number")
     assert lines[3].startswith("channels.public.urls: is not known. Did you mean 'url'? Known here: audiences, ")
     assert lines[4].startswith("channels.public.langages: is not known. Did you mean 'languages'?")
     assert "12345678" not in str(raised.value)
@@ -260,8 +260,8 @@ def test_each_wrong_option_is_named_with_its_place(monkeypatch: pytest.MonkeyPat
         "channels.one.rooms[0].number: is missing.",
         "channels.one.rooms[0].nmber: is not known. Did you mean 'number'? Known here: code, number.",
         "channels.one.rooms[0].tags: is not known. Known here: code, number.",
-        "channels.one.rooms[1].number: Input should be a valid integer, unable to parse string as an integer",
-        "channels.one.grade: Input should be 'low' or 'high'",
+        "channels.one.rooms[1].number: write a whole number",
+        "channels.one.grade: write 'low' or 'high'",
         next(line for line in str(raised.value).splitlines() if line.startswith("channels.one.tag: is not known. Did")),
     ]
     with pytest.raises(SettingsError, match=r"^channels\.one\.plan: is missing for a high grade$"):

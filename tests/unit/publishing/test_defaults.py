@@ -19,8 +19,9 @@ from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message
 from policenotify.publishing.defaults import fill_defaults, speak
-from policenotify.render import RenderContext, render
+from policenotify.render.context import RenderContext
 from policenotify.render.locales import LOCALES, PROFILES
+from policenotify.render.renderer import render
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.strategies import NOW
 from policenotify.text.comparison import fold

@@ -22,7 +22,7 @@ from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message
 from policenotify.publishing.defaults import fill_defaults
-from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, LoadedLocale, Locale
+from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, Locale
 from policenotify.render.locales.loader import read_locale, read_profiles
 from policenotify.testing.samples import SENDER
 from tests.support import golden
@@ -45,7 +45,7 @@ def _german() -> Locale:
     """Return the language of the example, with English for what it lacks."""
     table = tomllib.loads((ROOT / "examples" / "words" / "de.toml").read_text(encoding="utf-8"))
     known = {name: value for name, value in table.items() if name in Locale.model_fields}
-    return read_locale("de", known, base=LoadedLocale(locale=LOCALES["en"])).locale
+    return read_locale("de", known, base=LOCALES["en"])
 
 
 @cache

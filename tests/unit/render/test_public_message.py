@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 
 from policenotify.model.message import Message
-from policenotify.render.public_message import public_message
+from policenotify.render.renderer import public_message
 from policenotify.testing import strategies
 from policenotify.text.characters import clean, one_line
 from tests.support.feed_items import sample_items

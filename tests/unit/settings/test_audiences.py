@@ -137,7 +137,7 @@ def test_wrong_tables(write: Write, table: str, line: str) -> None:
         ('audiences = ["peopel"]', "channels.press.audiences: there is no 'peopel'. Did you mean 'people'?"),
         ('audiences = ["people"]\nrecipients = []', "channels.press: write recipients or audiences, not both"),
         ('audiences = ["people"]\nmost_cost = 5.0', "channels.press: most_cost needs a price"),
-        ('audiences = ["people"]\nmost_people = 0', "channels.press.most_people: Input should be greater than 0"),
+        ('audiences = ["people"]\nmost_people = 0', "channels.press.most_people: write a number greater than 0"),
     ],
 )
 def test_wrong_channels(write: Write, channel: str, line: str) -> None:

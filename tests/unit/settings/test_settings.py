@@ -207,8 +207,8 @@ def test_every_error_is_reported_at_once_with_its_place_and_the_nearest_name(wri
         "zone: there is no time zone 'Europe/Pari'",
         "sender: is missing.",
         "sendr: is not known. Did you mean 'sender'?",
-        "channels.presse-34.languages[0]: String should match pattern",
-        "channels.presse-34.without_opening: Input should be 'standalone' or 'skip'",
+        "channels.presse-34.languages[0]: write a text of the form",
+        "channels.presse-34.without_opening: write 'standalone' or 'skip'",
         "routes[0].to: must not be empty.",
         "routes[0].severity: is not known. Known here: areas, at_least, categories, to.",
     ]

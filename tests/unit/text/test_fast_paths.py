@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from unittest.mock import patch
 
-import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.testing.strategies import nasty_text
 from policenotify.text import characters
-from policenotify.text.budget import grapheme_ends, graphemes
 from policenotify.text.characters import clean, one_line
 
 NEVER = re.compile(r"(?!)")
@@ -22,15 +20,6 @@ PIECES = st.sampled_from(
     )
 )
 TEXTS = nasty_text() | st.lists(PIECES, max_size=40).map(" ".join) | st.lists(PIECES, max_size=12).map("".join)
-
-
-BESIDE_FLAGS = "🇫🇷\u0600\u200d\ufe0f\u0301\u0903\u094d\u0915👨a\r\n"
-
-
-@given(TEXTS | st.text(BESIDE_FLAGS, max_size=14))
-def test_graphemes_are_counted_and_ended_alike(text: str) -> None:
-    ends = [found.end() for found in regex.finditer(r"\X", text)]
-    assert (graphemes(text), grapheme_ends(text)) == (len(ends), ends)
 
 
 @given(TEXTS)

@@ -14,7 +14,7 @@ from policenotify.checks.rule import CALLS_TO_ACT, FIVE_CONTENTS, CheckContext, 
 from policenotify.checks.text import TextPart
 from policenotify.checks.words import Match
 from policenotify.findings import Level
-from policenotify.model.cap import CapCategory, ResponseType, Urgency
+from policenotify.model.cap import CapCategory, ResponseType
 from policenotify.model.lifecycle import Stage
 from policenotify.model.texts import PROSE
 from policenotify.render.locales import best_match
@@ -42,36 +42,7 @@ _WEEK: Final = {
     for number, day in enumerate(week)
 }
 _RANGE: Final = frozenset({"a", "au", "et", "ou", "le", "to", "and", "or", "until", "the", "of"})
-_LONGEST_SENTENCE: Final = 25  # words: Charte d'accessibilité de la communication de l'État
-_SENTENCE: Final = re.compile(r"[^\s](?:.*?[.!?;:…](?=\s|$)|.*)")
 _FEW: Final = 5  # remarks of one rule about one text: more help nobody
-_MOST_EMOJI: Final = 2
-_MOST_TAGS: Final = 3
-_LONG_TAG: Final = 12  # letters of a hashtag that has several words
-_EMOJI: Final = re.compile(
-    "[\U0001f1e6-\U0001f1ff]{2}"
-    "|[\u231a-\u23ff\u2600-\u27bf\u2b05-\u2b55\U0001f000-\U0001f12f\U0001f18e-\U0001f1e5\U0001f200-\U0001faff]"
-    "(?:[\ufe0f\U0001f3fb-\U0001f3ff]|\u200d[\u2600-\u27bf\U0001f300-\U0001faff])*+"
-)
-# Keycaps, and mathematical, enclosed and full-width letters: a screen reader spells them out or leaves them out.
-_FANCY: Final = re.compile(
-    "(?:[0-9#*]\ufe0f?\u20e3|[\U0001d400-\U0001d7ff\u2460-\u24ff\uff21-\uff3a\uff41-\uff5a\U0001f130-\U0001f189])+"
-)
-_TAG: Final = re.compile(r"(?<![\w&/#])#(\w++)")
-_CAPITALS: Final = re.compile(
-    r"(?<!\w)[A-ZÀ-Þ]{2,}(?:[^\w\n]+[A-ZÀ-Þ]{2,}){3,}(?!\w)"
-)  # an abbreviation or two are none
-_SIGNS: Final = {
-    "repeated": re.compile(r"!(?:!+|\?[!?]+)|\?(?:\?+|![!?]+)"),
-    "space": re.compile(r"(?<![^\W\d_])[^\W\d_]++[,;:](?=[^\W\d_])[\w'’]++"),  # but 18:30 and 1,72 m
-    # French has a few words in -ee without an accent, all from other languages.
-    "accent": re.compile(
-        r"(?<![\w@#./'’-])(?!(?:[fF]ree|[tT]ee|[yY]ankee|[pP]edigree|[fF]risbee|[cC]offee|[lL]ee|[cC]ommittee|[sS]ee|"
-        r"[tT]hree|[rR]eferee)s?\b)(?:[A-Za-zà-ÿ]{1,20}?[b-df-hj-np-tv-zéi]ees?|[cC]omedie|[sS]ecurites?|[vV]ehicules?|"
-        r"[pP]erimetres?|[dD]eviations?|[oO]perations?|[pP]refectures?|[fF]enetres?|[tT]elephones?|[tT]emoins?|"
-        r"[bB]lesses|[eE]vacues?|[dD]epartement|Herault|Beziers)(?![\w-])"
-    ),
-}
 
 
 def _by_language(context: CheckContext) -> dict[str, list[TextPart]]:
@@ -150,7 +121,7 @@ def _communes(context: CheckContext) -> Iterator[tuple[TextPart, Match, frozense
 def dates_absolute(context: CheckContext) -> Iterator[Hit]:
     """Warn of a day that depends on when the post is read: *demain*, *samedi* without its date."""
     message = context.message
-    stated = {context.local_time(moment).weekday() for moment in (message.starts_at, message.expires_at) if moment}
+    stated = {moment.astimezone(context.zone).weekday() for moment in (message.starts_at, message.expires_at) if moment}
     for part in context.prose:
         hits = [Hit(part.field, part.span(match)) for match in part.found.get("relative_day", ())]
         for at, token in enumerate(part.tokens):
@@ -192,73 +163,6 @@ def _any_of(words: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w.@#/'’-])(?:{forms})(?![\w-])")
 
 
-@_advice("PN406", basis="RGAA 4: a screen reader may spell out capitals, and everyone reads them more slowly.")
-def capitals_rare(context: CheckContext) -> Iterator[Hit]:
-    """Warn of a sentence in capitals."""
-    for part in context.prose:
-        yield from (Hit(part.field, match.span()) for match in _CAPITALS.finditer(part.original))
-
-
-@_advice("PN407", basis="Lexique des règles typographiques en usage à l'Imprimerie nationale, 2002.")
-def signs_in_order(context: CheckContext) -> Iterator[Hit]:
-    """Warn of repeated signs, a missing space after a sign, and missing accents."""
-    for part in context.prose:
-        addresses = [(span.start, span.end) for span in find_links(part.original) if span.kind == "url"]
-        for variant, pattern in _SIGNS.items():
-            for match in pattern.finditer(part.original) if variant != "accent" or part.language[:2] == "fr" else ():
-                if not any(start < match.end() and match.start() < end for start, end in addresses):
-                    yield Hit(part.field, match.span(), None, variant)
-
-
-@_advice("PN410", basis="Charte d'accessibilité de la communication de l'État, 2021: one idea a sentence.")
-def sentences_short(context: CheckContext) -> Iterator[Hit]:
-    """Warn of a sentence of more than 25 words."""
-    for part in context.prose:
-        for match in _SENTENCE.finditer(part.original):
-            if sum(any(map(str.isalnum, word)) for word in match[0].split()) > _LONGEST_SENTENCE:
-                yield Hit(part.field, match.span())
-
-
-@_advice("PN411", basis="Sutton et al., PNAS 112(48), 2015: links and thanks in a warning are passed on less.")
-def opening_undistracted(context: CheckContext) -> Iterator[Hit]:
-    """Warn of a link or thanks in the opening of an urgent incident."""
-    profile, message = context.profile, context.message
-    if message.stage is not Stage.OPENING or profile.urgency is not Urgency.IMMEDIATE or profile.discreet:
-        return
-    if message.link:
-        yield Hit("link", None, None, "link")
-    for part in context.prose:
-        for span in find_links(part.original):
-            if span.kind == "url":
-                yield Hit(part.field, (span.start, span.end), None, "link")
-        yield from (Hit(part.field, part.span(match)) for match in islice(part.found.get("thanks", ()), _FEW))
-
-
-@_advice("PN412", basis="RGAA 4; a screen reader reads each emoji's name, and fancy letters one by one.")
-def signs_readable(context: CheckContext) -> Iterator[Hit]:
-    """Warn of more than two emoji, of keycaps and of letters in a fancy form."""
-    for parts in _by_language(context).values():
-        emoji = [(part, match) for part in parts for match in _EMOJI.finditer(part.original)]
-        for part, match in emoji[_MOST_EMOJI : _MOST_EMOJI + 1]:
-            yield Hit(part.field, match.span())
-        for part in parts:
-            yield from (
-                Hit(part.field, match.span(), None, "letters") for match in islice(_FANCY.finditer(part.original), 1)
-            )
-
-
-@_advice("PN413", basis="access42, « Comment utiliser les hashtags de manière accessible ? »")
-def hashtags_readable(context: CheckContext) -> Iterator[Hit]:
-    """Warn of a long hashtag without capitals, and of more than three."""
-    for language, parts in _by_language(context).items():
-        tags = [(part.field, match.span(), match[1]) for part in parts for match in _TAG.finditer(part.original)]
-        if language == context.message.language:
-            tags += [(f"hashtags.{at}", (0, len(tag)), tag) for at, tag in enumerate(context.message.hashtags)]
-        yield from (Hit(field, span) for field, span, tag in tags if tag.islower() and len(tag) > _LONG_TAG)
-        if len({tag.casefold() for _, _, tag in tags}) > _MOST_TAGS:
-            yield Hit(tags[_MOST_TAGS][0], tags[_MOST_TAGS][1], None, "many")
-
-
 @_advice("PN416", basis=f"{FIVE_CONTENTS}: time.")
 def promise_timed(context: CheckContext) -> Iterator[Hit]:
     """Warn of a promise of news that names no hour."""
@@ -292,7 +196,7 @@ def text_agrees(context: CheckContext) -> Iterator[Hit]:
             for match in part.found.get(name, ()):
                 last = part.tokens[min(len(part.tokens), match.end + 4) - 1].end
                 hour = _HOUR.search(part.text, part.tokens[match.end - 1].end, last)
-                if hour and not _agrees(context.local_time(moment), int(hour[1]), int(hour[2] or 0)):
+                if hour and not _agrees(moment.astimezone(context.zone), int(hour[1]), int(hour[2] or 0)):
                     yield Hit(part.field, part.place(*hour.span()), None, "hour")
 
 
@@ -311,16 +215,3 @@ def appeal_has_contact(context: CheckContext) -> Iterator[Hit]:
         linked = any(span.kind == "url" for part in parts for span in find_links(part.original))
         if not (linked or context.profile.contact_in(language) or any(_CONTACT.search(part.text) for part in parts)):
             yield Hit(parts[-1].field)
-
-
-@_advice("PN421", basis=f"{FIVE_CONTENTS}: source.")
-def source_named(context: CheckContext) -> Iterator[Hit]:
-    """Warn of a relayed warning that does not name its author."""
-    message = context.message
-    relays = CapCategory.MET in context.profile.cap_categories and message.stage in _BEGINS
-    if not relays or message.link or message.source or context.profile.source_in(message.language):
-        return
-    for parts in _by_language(context).values():
-        linked = any(span.kind in {"url", "mention"} for part in parts for span in find_links(part.original))
-        if "author" in parts[0].words.entries and not linked and not any(part.has("author") for part in parts):
-            yield Hit(parts[0].field)

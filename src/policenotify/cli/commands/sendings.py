@@ -70,7 +70,7 @@ def progress(call: CliContext, which: str | None, *, once: bool, every: float | 
     Examples:
       policenotify sending progress
       policenotify sending progress 2026-4711
-      policenotify sending progress 2026-4711 --json | jq '.deliveries[].refused'
+      policenotify sending progress 2026-4711 --json | jq '.deliveries[].people.refused'
     """
     with call.journal() as (settings, journal):
         publication = _publication(journal, which, settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
@@ -17,7 +17,7 @@ from policenotify.model.cap import CapCategory, Certainty, ResponseType, Severit
 from policenotify.model.location import Area, DepartmentCode, InseeCode, Point, department_in
 from policenotify.model.message import Category, Language, Link
 from policenotify.text.characters import clean, one_line
-from policenotify.translation import AnyText, Text
+from policenotify.translation import Text
 
 _HEADLINE: Final = 160  # characters, as a message has them
 _PROSE: Final = 10_000
@@ -78,24 +78,24 @@ def imported(content: bytes, *, codes: Mapping[str, Sequence[str]], language: st
     if not infos and kind != "Cancel":
         raise InvalidAlert(Text("it has no info"))
     fields: dict[str, Any] = {"description": _prose(alert.text("note"))}
-    findings: list[Finding] = []
+    lacking = [] if kind == "Alert" or references else ["references"]
+    left_out: list[str] = []
     ends = False
-    if kind != "Alert" and not references:
-        findings.append(_finding("PN701", "references", Text("The alert changes another one and does not name it.")))
     if infos:
         by_language = _by_language(infos)
         first = language if language in by_language else next(iter(by_language))
         own = by_language.pop(first)
-        fields, about = _fields(own, infos, sender=reference.sender)
-        fields |= {
+        place, is_known = _place(own.parts("area"))
+        fields = {
+            **_fields(own, sender=reference.sender),
             "category": category or _category(own, codes),
             "language": first,
             "translations": [{"language": tag, **_words(info)} for tag, info in by_language.items()],
+            "location": place,
         }
-        findings += about
-        if len(by_language) + 1 < len(infos):
-            left_out = Text("Some parts of the alert were left out: another one has their language.")
-            findings.append(_finding("PN702", "info", left_out))
+        lacking += [name for name in ("web", "expires", "description", "area") if not own.texts(name)]
+        left_out += [*_cut(own, fields), *(() if is_known else ["area"])]
+        left_out += ["info"] if len(by_language) + 1 < len(infos) else []
         ends = fields["urgency"] is Urgency.PAST or ResponseType.ALL_CLEAR in own.many(ResponseType, "responseType")
     return Imported(
         reference=reference,
@@ -103,7 +103,7 @@ def imported(content: bytes, *, codes: Mapping[str, Sequence[str]], language: st
         references=references,
         fields={**fields, "exercise": status == "Exercise"},
         ends=ends,
-        findings=tuple(findings),
+        findings=tuple(_findings(lacking, left_out)),
     )
 
 
@@ -116,36 +116,30 @@ def _by_language(infos: Sequence[AlertPart]) -> dict[str, AlertPart]:
     return first
 
 
-def _fields(info: AlertPart, infos: Sequence[AlertPart], *, sender: str) -> tuple[dict[str, Any], list[Finding]]:
-    """Return the fields of a message in one language, and what the desk should know of them."""
-    start, end = info.time("onset") or info.time("effective"), info.time("expires")
-    link = info.text("web") or next(filter(None, (each.text("web") for each in infos)), "")
-    place, findings = _place(info.parts("area"))
-    is_backward, is_long = bool(start and end and start >= end), len(one_line(info.text("headline"))) > _HEADLINE
-    fields = {
+def _fields(info: AlertPart, *, sender: str) -> dict[str, Any]:
+    """Return the fields of a message in one language, but for its place."""
+    start, end, link = info.time("onset") or info.time("effective"), info.time("expires"), info.text("web")
+    return {
         "severity": info.one(Severity, "severity"),
         "urgency": info.one(Urgency, "urgency"),
         "certainty": info.one(Certainty, "certainty"),
-        "location": place,
         "source": (one_line(info.text("senderName")) or sender)[:_LABEL],
-        "starts_at": None if is_backward else start,
+        "starts_at": None if start and end and start >= end else start,
         "expires_at": end,
         "link": link if _is(_link, link) else None,
         **_words(info),
     }
-    is_cut = any(len(clean(info.text(name))) > _PROSE for name in ("description", "instruction"))
-    for applies, code, field, reason in (
-        (not link, "PN701", "web", Text("The alert has no link to more information.")),
-        (link and not fields["link"], "PN703", "link", Text("The link of the alert is not one that may be published.")),
-        (not end, "PN701", "expires", Text("The alert has no end of its validity.")),
-        (is_backward, "PN701", "effective", Text("The alert expires before it begins.")),
-        (not info.text("description"), "PN701", "description", Text("The alert has no description.")),
-        (is_long, "PN704", "headline", Text("The headline of the alert is too long, and was cut.")),
-        (is_cut, "PN704", "description", Text("The text of the alert is too long, and was cut.")),
-    ):
-        if applies:
-            findings.append(_finding(code, field, reason))
-    return fields, findings
+
+
+def _cut(info: AlertPart, fields: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the elements that the fields of a message do not hold, or not whole."""
+    if info.text("web") and not fields["link"]:
+        yield "web"
+    if (info.text("onset") or info.text("effective")) and not fields["starts_at"]:  # it expires before it begins
+        yield "effective"
+    if len(one_line(info.text("headline"))) > _HEADLINE:
+        yield "headline"
+    yield from (name for name in ("description", "instruction") if len(clean(info.text(name))) > _PROSE)
 
 
 def _words(info: AlertPart) -> dict[str, str]:
@@ -166,11 +160,9 @@ def _category(info: AlertPart, codes: Mapping[str, Sequence[str]]) -> str:
     named = [value for name, value in info.pairs("eventCode") if name.partition(":")[0] == own]
     known = list(dict.fromkeys(chain.from_iterable(codes.get(code, ()) for code in named)))
     if len(known) > 1:
+        one_of = Text.join(Text(" or "), known)
         raise InvalidAlert(
-            Text(
-                "its event belongs to several categories here. Give one: --category {known}",
-                known=Text.join(Text(" or "), known),
-            )
+            Text("its event belongs to several categories here. Give one: --category {known}", known=one_of)
         )
     if known:
         return known[0]
@@ -180,19 +172,19 @@ def _category(info: AlertPart, codes: Mapping[str, Sequence[str]]) -> str:
     raise InvalidAlert(Text("no category here has its event. Give one: --category"))
 
 
-def _place(areas: Sequence[AlertPart]) -> tuple[dict[str, Any] | None, list[Finding]]:
-    """Return the place by its codes and its shape, or else in words."""
+def _place(areas: Sequence[AlertPart]) -> tuple[dict[str, Any] | None, bool]:
+    """Return the place by its codes and its shape, or else in words, and True if all of it is known here."""
     pairs = [(name.upper(), value) for area in areas for name, value in area.pairs("geocode")]
     communes = [value for name, value in pairs if name in {"INSEE", "COG"} and _is(_commune, value)]
     departments = [department_in(code) for code in communes]
     departments += [DEPARTMENTS[value] for name, value in pairs if name.startswith("NUTS") and value in DEPARTMENTS]
-    unknown = len(departments) < len(pairs)
+    is_known = len(departments) == len(pairs)
     fields: dict[str, Any] = {}
     try:
-        fields, more = _shape(areas)
-        unknown |= more
+        fields, is_whole = _shape(areas)
+        is_known &= is_whole
     except ValueError:
-        unknown = True
+        is_known = False
     departments = [each for each in dict.fromkeys(departments) if _is(_department, each)]
     if departments:
         fields |= {"department": departments[0], "also_departments": departments[1:]}
@@ -201,16 +193,11 @@ def _place(areas: Sequence[AlertPart]) -> tuple[dict[str, Any] | None, list[Find
     label = one_line(", ".join(dict.fromkeys(filter(None, (area.text("areaDesc") for area in areas)))))
     if not departments and 0 < len(label) <= _LABEL:
         fields["label"] = label
-    if not areas:
-        return None, [_finding("PN701", "area", Text("The alert has no area."))]
-    if not fields:
-        return None, [_finding("PN705", "location", Text("No place of the alert is known here."))]
-    left_out = Text("A part of the alert's area is not known here, and was left out.")
-    return fields, [_finding("PN705", "location", left_out)] if unknown else []
+    return fields or None, is_known and bool(departments or len(label) <= _LABEL)
 
 
 def _shape(areas: Sequence[AlertPart]) -> tuple[dict[str, Any], bool]:
-    """Return the area or else the point, and True if another shape was left out.
+    """Return the area or else the point, and True if no other shape was left out.
 
     Raises:
         ValueError: A shape is not one of numbers, or lies elsewhere.
@@ -219,13 +206,13 @@ def _shape(areas: Sequence[AlertPart]) -> tuple[dict[str, Any], bool]:
     circles = [text for area in areas for text in area.texts("circle")]
     if rings:
         kind, coordinates = ("Polygon", [rings[0]]) if len(rings) == 1 else ("MultiPolygon", [[ring] for ring in rings])
-        return {"area": Area.model_validate({"type": kind, "coordinates": coordinates})}, bool(circles)
+        return {"area": Area.model_validate({"type": kind, "coordinates": coordinates})}, not circles
     if circles:
         centre, radius = circles[0].split()
         latitude, longitude = map(float, centre.split(","))
         point = Point(latitude=latitude, longitude=longitude, accuracy=float(radius) * 1000 or None)
-        return {"point": point}, len(circles) > 1
-    return {}, False
+        return {"point": point}, len(circles) == 1
+    return {}, True
 
 
 def _ring(text: str) -> list[tuple[float, ...]]:
@@ -242,10 +229,13 @@ def _is(kind: TypeAdapter[str], value: str) -> bool:
     return True
 
 
-def _finding(code: str, field: str, reason: AnyText) -> Finding:
-    """Return an advice: PN701 is an error by Google's profile of CAP."""
-    if code == "PN701":
-        remedy, source = Text("Complete the draft before you submit it."), "Google Public Alerts CAP v1.0"
-    else:
-        remedy, source = Text("Compare the draft with the alert before you submit it."), ""
-    return Finding(code=code, level=Level.ADVISE, field=field, reason=reason, remedy=remedy, source=source)
+def _findings(lacking: Iterable[str], left_out: Iterable[str]) -> Iterator[Finding]:
+    for element in lacking:
+        reason = Text("The alert has no {element}.", element=element)
+        remedy = Text("Complete the draft before you submit it.")
+        source = "Google Public Alerts CAP v1.0"  # an error by this profile
+        yield Finding(code="PN701", level=Level.ADVISE, field=element, reason=reason, remedy=remedy, source=source)
+    for element in left_out:
+        reason = Text("The draft does not hold all of the alert's {element}.", element=element)
+        remedy = Text("Compare the draft with the alert before you submit it.")
+        yield Finding(code="PN702", level=Level.ADVISE, field=element, reason=reason, remedy=remedy)

@@ -23,7 +23,6 @@ EVENT_CODES: Final = "OET:v1.2"
 MAX_BYTES: Final = 1_000_000
 """A file of this size or more is not read."""
 
-_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d)(:\d\d)?(?:\.\d+)?(Z|[+-]\d\d:?\d\d)")
 _SHOWN: Final = 100  # characters of a name in an error
 _NAME: Final = re.compile(r"[^\s,&<]+")  # section 3.2.1: `identifier` and `sender`
 
@@ -115,24 +114,21 @@ class AlertPart:
 
 
 def _time(text: str, name: str) -> datetime:
-    if match := _TIME.fullmatch(text):
-        try:
-            moment = datetime.fromisoformat(f"{match[1]}{match[2] or ':00'}{match[3].replace('Z', '+00:00')}")
-            moment.astimezone(UTC)
-        except (ValueError, OverflowError):  # the latter: outside the years 1 to 9999 in UTC
-            pass
-        else:
+    try:
+        moment = datetime.fromisoformat(text)
+        moment.astimezone(UTC)
+        if moment.tzinfo:
             return moment
+    except (ValueError, OverflowError):  # the latter: outside the years 1 to 9999 in UTC
+        pass
     raise InvalidAlert(Text("{name} is not a time with its offset, such as 2026-07-26T14:05:00+02:00", name=name))
 
 
 class _Tree(TreeBuilder):
     """A tree without a document type, whose entities could read files or grow without end."""
 
-    def doctype(self, name: str, _public: str | None, _system: str | None) -> NoReturn:
-        if name.lower() == "html":
-            raise InvalidAlert(Text("it is a web page"))
-        raise InvalidAlert(Text("it has a document type (DOCTYPE), which an alert must not have"))
+    def doctype(self, _name: str, _public: str | None, _system: str | None) -> NoReturn:
+        raise InvalidAlert(Text("it is a web page, or has a document type (DOCTYPE), which an alert must not have"))
 
 
 def parse(content: bytes) -> Element:

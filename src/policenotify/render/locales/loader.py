@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from string import Formatter
@@ -26,7 +24,6 @@ from policenotify.model.languages import tags_for
 from policenotify.model.lifecycle import Stage
 from policenotify.model.locale import Locale
 from policenotify.render.locales.category import CategoryProfile
-from policenotify.text.characters import one_line
 from policenotify.text.links import hashtag
 from policenotify.translation import AnyText, Text
 from policenotify.validation import IS_MISSING, at_place, did_you_mean, path, validation_errors
@@ -40,45 +37,8 @@ NAMES: Final = ("labels", "hashtags", "severity_labels", "severity_hashtags", "s
 _TABLES: Final = ("marks", "emojis", "plain_words", "reminder", "feed", *NAMES)  # of which a file may hold a part
 _OF_ONE_LANGUAGE: Final = frozenset({"plain_words", "severity_labels", "stage_marks", "sets_spaces"})  # never lent
 _MARKED: Final = (Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION)
-_SEPARATORS: Final = frozenset({"colon", "dash"})  # may begin and end with a space
 _OPTIONAL: Final = frozenset({"weekday", "colon", "sender"})  # names that any phrase may leave out
 _MORE_NAMES: Final[Mapping[str, set[str]]] = MappingProxyType({"full_hour": {"minute"}, "day": {"year"}})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadedLocale:
-    """A language with its origin.
-
-    Attributes:
-        locale: Its phrases and names.
-        file: The file that it comes from, empty for a language as shipped.
-        base: The language that lends what the file leaves out, if any.
-        lent: The names of what another language lends, such as `labels.fire`. A wider language's do not count.
-    """
-
-    locale: Locale
-    file: str = ""
-    base: str = ""
-    lent: tuple[str, ...] = ()
-
-    @property
-    def text(self) -> Text:
-        """Where it is from, and what is lent to it."""
-        origin = self.file or Text("as shipped")
-        text = Text("{origin}, version {version}", origin=origin, version=self.locale.version)
-        if not self.lent:
-            return text
-        lent = Text.counted(
-            "{count} phrase is in {base}: {lent}",
-            "{count} phrases are in {base}: {lent}",
-            count=len(self.lent),
-            base=self.base,
-            lent=", ".join(self.lent),
-        )
-        return Text.join(Text("; "), (text, lent))
-
-    def __str__(self) -> str:
-        return str(self.text)
 
 
 def template(language: str) -> str:
@@ -89,7 +49,7 @@ def template(language: str) -> str:
 @cache
 def shipped_locales() -> Mapping[str, Locale]:
     """Return the languages shipped, by BCP 47 tag."""
-    return MappingProxyType({tag: read_locale(tag, tomllib.loads(template(tag))).locale for tag in SHIPPED})
+    return MappingProxyType({tag: read_locale(tag, tomllib.loads(template(tag))) for tag in SHIPPED})
 
 
 @cache
@@ -162,13 +122,8 @@ def _names(
 
 
 def read_locale(
-    tag: str,
-    table: Mapping[str, Any],
-    *,
-    base: LoadedLocale | None = None,
-    categories: Collection[str] = (),
-    file: str = "",
-) -> LoadedLocale:
+    tag: str, table: Mapping[str, Any], *, base: Locale | None = None, categories: Collection[str] = ()
+) -> Locale:
     """Read a language from the table of its file.
 
     Args:
@@ -176,15 +131,14 @@ def read_locale(
         table: The content of its file.
         base: The language that lends what the table leaves out.
         categories: The codes of further categories of the installation.
-        file: Where the table comes from.
 
     Raises:
         SettingsError: Something is missing or wrong. There is one line for each.
     """
-    is_wider = base is not None and base.locale.language in tags_for(tag)
     own = {name: value for name, value in table.items() if name not in {"base", "language"}}
-    lent = _values(base.locale) if base else {}
-    combined = _combined(lent, own, is_wider=is_wider)
+    combined = _combined(
+        _values(base) if base else {}, own, is_wider=base is not None and base.language in tags_for(tag)
+    )
     errors = list(_unknown_categories(own, (*shipped_categories(), *categories)))
     if (named := table.get("language", tag)) != tag:
         errors.append(
@@ -199,11 +153,9 @@ def read_locale(
     try:
         locale = Locale.model_validate({**combined, "language": tag})
     except ValidationError as error:
-        for each in validation_errors(error, Locale, hidden=".[key]"):
-            if each.text == IS_MISSING:
-                missing.append(each.place)
-            else:
-                errors.append(each.line)
+        wrong = validation_errors(error, Locale, hidden=".[key]")
+        missing += [each.place for each in wrong if each.text == IS_MISSING]
+        errors += [each.line for each in wrong if each.text != IS_MISSING]
     if missing:
         lacks = Text(
             'lacks {missing}. Write them, or name a language that lends them: base = "en"', missing=", ".join(missing)
@@ -214,27 +166,15 @@ def read_locale(
     if locale.version == "":
         digest = hashlib.sha256(json.dumps(_values(locale), ensure_ascii=False, sort_keys=True).encode()).hexdigest()
         locale = locale.model_copy(update={"version": digest[:12]})
-    foreign = base.lent if base and is_wider else _field_names(lent)
-    written = set(_field_names(own))
-    return LoadedLocale(
-        locale=locale,
-        file=file,
-        base=base.locale.language if base else "",
-        lent=tuple(name for name in foreign if name not in written),
-    )
+    return locale
 
 
 def locale_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a language file, which may leave anything out."""
+    """Return the JSON Schema of a language file, which may leave anything out. The `template` describes the fields."""
     schema = Locale.model_json_schema()
     del schema["required"]
     lends = Text("The language that lends what this file leaves out.")
     schema["properties"]["base"] = {**schema["properties"]["language"], "title": "Base", "description": lends}
-    comment: list[str] = []
-    for line in template("en").splitlines():
-        if key := re.match(r"(?:# )?\[?(\w+)(?:\.\w+)?(?:\]| =)", line):
-            schema["properties"].get(key[1], {})["description"] = " ".join(comment)
-        comment = [*comment, line[2:]] if line.startswith("# ") and not key else []
     return schema
 
 
@@ -272,15 +212,6 @@ def _unknown_categories(table: Mapping[str, Any], codes: Collection[str]) -> Ite
                 )
 
 
-def _field_names(table: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the names of a table's phrases: `since`, `marks.end`, `labels.fire`."""
-    for name, value in table.items():
-        if name in {"marks", "labels"}:
-            yield from (path(name, inner) for inner in _table(value))
-        elif name in Locale.model_fields and name not in {"sets_spaces", *_TABLES}:
-            yield name
-
-
 def _text_errors(table: Mapping[str, Any]) -> Iterator[AnyText]:
     """Yield what is wrong with each text of a table."""
     for name, value in table.items():
@@ -289,8 +220,7 @@ def _text_errors(table: Mapping[str, Any]) -> Iterator[AnyText]:
         for place, text in _texts(value, name):
             both = (f"{place}.today", f"{place}.other_day")  # one text for both
             for each in both if both[0] in _shipped_phrases() else (place,):
-                error = _visible_error(text, spaces=name in _SEPARATORS) or phrase_error(each, text)
-                if error:
+                if error := phrase_error(each, text):
                     yield at_place(each, error)
 
 
@@ -301,17 +231,6 @@ def _texts(value: object, place: str) -> Iterator[tuple[str, str]]:
     items = enumerate(value) if isinstance(value, list) else _table(value).items()
     for name, item in items:
         yield from _texts(item, path(place, name))
-
-
-def _visible_error(text: str, *, spaces: bool) -> AnyText | None:
-    joined = " ".join(text.split())
-    if not (text if spaces else joined):
-        return Text("must not be empty.")
-    if text.splitlines() != [text] or one_line(joined) != joined:
-        return Text("holds a line break or an invisible character: remove it")
-    if not spaces and text != text.strip():
-        return Text("begins or ends with a space: remove it")
-    return None
 
 
 @cache

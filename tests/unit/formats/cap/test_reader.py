@@ -14,7 +14,7 @@ REFUSED = {
     "google-bushfire_invalid.edxlde#1": "alert has no identifier",
     "google-bushfire_invalid.edxlde#2": "urgency is none of Immediate, Expected, Future, Past, Unknown",
     "google-invalid.cap#0": "alert has no scope",
-    "google-xee.cap": "it has a document type (DOCTYPE), which an alert must not have",
+    "google-xee.cap": "it is a web page, or has a document type (DOCTYPE), which an alert must not have",
 }
 """What the schema refuses, too: tests/oracles."""
 

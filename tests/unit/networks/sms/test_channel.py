@@ -474,7 +474,7 @@ def test_by_default_a_severe_text_keeps_its_accents_where_the_gateway_gets_the_c
         ("bulksms://desk:s3cret@{recipient}?from={sender}", {"sender": "POLICE34"}, "bulksms supports no names"),
         (GOOD, {"sender": "POLICE34", "number_format": "00"}, "number_format: apprise formats"),
         (FORM, {"country_code": "+33"}, "country_code: must be 1 to 3 digits"),
-        (FORM, {"segments": 9}, "segments: .* less than or equal to 8"),
+        (FORM, {"segments": 9}, "segments: .* up to 8"),
         (f"{FORM}&:coding=0", {"accents": "keep"}, "url: :coding= must follow"),
         (f"{FORM}&-coding=2", {}, "url: -coding= must follow"),
         (FORM, {"accents": "keep"}, "accents: the url does not pass the coding"),
