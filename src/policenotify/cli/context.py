@@ -33,12 +33,6 @@ SETTINGS_VARIABLE = "POLICENOTIFY_SETTINGS"
 ACTOR_VARIABLE = "POLICENOTIFY_ACTOR"
 """The environment variable that names the actor where `--actor` does not."""
 
-FORMATS = ("text", "json")
-"""Forms of the log; see `policenotify.log`."""
-
-LEVELS = ("debug", "info", "warning", "error")
-"""Levels of the log."""
-
 _YES = frozenset({"y", "yes", "o", "oui"})
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -239,14 +233,14 @@ def _option(*names: str, **attributes: Any) -> Callable[[_Command], _Command]:  
 _COMMON = (
     _option(
         "--log-level",
-        type=click.Choice(LEVELS),
+        type=click.Choice(("debug", "info", "warning", "error")),
         callback=_remember_log,
         metavar="LEVEL",
         help="Log level: debug, info, warning or error.  [default: warning]",
     ),
     _option(
         "--log",
-        type=click.Choice(FORMATS),
+        type=click.Choice(("text", "json")),
         callback=_remember_log,
         help="Form of the log on standard error.",
     ),

@@ -42,9 +42,6 @@ ENTRY_POINT_GROUP = "policenotify.networks"
 OWN_PACKAGE = "policenotify"
 """The package whose networks no other package replaces."""
 
-RESERVED_NAMES = frozenset({"new"})
-"""The commands of `policenotify networks`, which cannot be names of networks."""
-
 _WITHHELD = "withheld"  # stands for a secret that was not read
 
 CHANNEL_OPTIONS = frozenset({*ChannelSettings.model_fields, "recipients", "audiences"})
@@ -184,12 +181,6 @@ def _normalize(name: str) -> str:
 
 
 def _dispute(name: str, package: str, packages: list[str]) -> AnyText:
-    if name in RESERVED_NAMES:
-        return Text(
-            "The package {package!r} offers a network {name!r}, which is a command: ask its author for another name.",
-            package=package,
-            name=name,
-        )
     if len(packages) == 1 or package == OWN_PACKAGE:
         return ""
     if OWN_PACKAGE in packages:

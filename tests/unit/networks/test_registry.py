@@ -196,12 +196,6 @@ def test_a_broken_network_is_named_and_stops_no_other(shelf: Shelf, source: str,
     assert troubles["bluesky"] == troubles["email"] == ""
 
 
-def test_a_command_name_is_not_a_network_name(shelf: Shelf) -> None:
-    shelf.install("policenotify-new", "new = police_ntfy:Ntfy")
-    with pytest.raises(SettingsError, match="'policenotify-new' offers a network 'new', which is a command"):
-        network("new")
-
-
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [

@@ -9,7 +9,6 @@ import click
 from policenotify.cli import output
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
-from policenotify.cli.usage import UsageError
 from policenotify.translation import Text
 
 
@@ -57,10 +56,9 @@ def init(call: CliContext, directory: str, django: bool) -> Exit:  # noqa: FBT00
 
 @click.command("migrate", epilog=exit_codes("1 settings or keys wrong; 6 no journal"))
 @click.option("--grant-to", metavar="ROLE", help="Also grant ROLE what it needs of the tables on PostgreSQL.")
-@click.option("--grants", metavar="ROLE", help="Only print the SQL by which ROLE may use the tables on PostgreSQL.")
 @common
 @pass_context
-def migrate(call: CliContext, grants: str | None, grant_to: str | None) -> Exit:
+def migrate(call: CliContext, grant_to: str | None) -> Exit:
     """Create the journal's tables. Tables that are there stay as they are.
 
     Run it once for a journal that `init` has not created: on PostgreSQL, or in another file. No other command creates
@@ -71,15 +69,6 @@ def migrate(call: CliContext, grants: str | None, grant_to: str | None) -> Exit:
       policenotify migrate
       policenotify migrate --grant-to policenotify_app
     """
-    if grants is not None and grant_to is not None:
-        raise UsageError(Text("Give --grants or --grant-to: the one only prints what the other does."))
-    if grants is not None:
-        from policenotify.journal.database.postgresql import grants as grants_for
-
-        sql = grants_for(grants)
-        call.answer({"sql": sql}, sql)
-        return Exit.OK
-
     from policenotify.journal.database.migrate import migrate as migrate_journal
 
     settings = call.read_settings()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from dataclasses import asdict
+from datetime import UTC
 from pathlib import Path
 
 import click
@@ -14,16 +16,17 @@ from policenotify.cli.documents import json_text
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.message import category_words
 from policenotify.cli.output import Part
-from policenotify.cli.times import AGE_FORMS, age_of
-from policenotify.cli.usage import typed_reason
+from policenotify.cli.times import AGE_FORMS, parse_age
+from policenotify.cli.usage import BadParameter, typed_reason
 from policenotify.cli.words import code_of
 from policenotify.errors import JournalError
 from policenotify.journal.database.migrate import move as move_journal
 from policenotify.journal.journal import Journal
+from policenotify.journal.retention import Purged
 from policenotify.model.receipt import local_time
 from policenotify.publishing.arguments import checked_reason
 from policenotify.settings import Settings, profiles_of
-from policenotify.translation import Text
+from policenotify.translation import Text, text_of
 from policenotify.validation import indented
 
 _UNCHANGED = "6 no journal, or what was sealed was changed"
@@ -70,46 +73,32 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
     """
     actor = call.actor
     with call.journal() as (settings, opened):
-        before = age_of(older_than, opened.now())
+        try:
+            before = parse_age(older_than, opened.now().astimezone(UTC))
+        except ValueError as error:
+            raise BadParameter(Text("{text}.", text=text_of(error)), param_hint="--older-than") from None
         category = _category(category, settings, opened)
         done = opened.retention.purge(before, actor, category=category, dry_run=dry_run)
-        space = None if dry_run or not (done.publications or done.drafts) else _space(opened)
+        if not dry_run and (done.publications or done.drafts):
+            _reclaim_space(opened)
         zone = settings.zone
     document = {"before": before.isoformat(), "category": category, "dry_run": dry_run, **asdict(done), "actor": actor}
-    document["reclaimed"] = space
-    lines = [
-        Text.join(
-            ", ",
-            (
-                Text.counted("{count} incident", "{count} incidents", count=done.incidents),
-                Text.counted(
-                    "{count} message outside incidents", "{count} messages outside incidents", count=done.messages
-                ),
-            ),
-        ),
-        Text.counted(
-            "{count} publication with {recipients}",
-            "{count} publications with {recipients}",
-            count=done.publications,
-            recipients=Text.counted("{count} recipient", "{count} recipients", count=done.recipients),
-        ),
-        Text.join(", ", (_pictures(done.pictures), Text.counted("{count} draft", "{count} drafts", count=done.drafts))),
-    ]
     head = Text(
         "{text}, of before {before}:",
         text=Text("Would be purged") if dry_run else Text("Purged"),
         before=local_time(before, zone),
     )
+    counts = [
+        Text.counted("{count} incident", "{count} incidents", count=done.incidents),
+        Text.counted("{count} message outside incidents", "{count} messages outside incidents", count=done.messages),
+        *_counts(done),
+        Text.counted("{count} draft", "{count} drafts", count=done.drafts),
+    ]
     kept = Text(
         "Kept: {kept}, old enough, but something is to be sent or is held. See: policenotify status", kept=done.kept
     )
-    call.emit(
-        document,
-        output.prose(head, style="bold"),
-        *(output.line(indented(line)) for line in lines),
-        *([output.prose(kept)] if done.kept else []),
-        *_space_lines(space),
-    )
+    page = [output.prose(head, style="bold"), *(output.paragraph(count) for count in counts)]
+    call.emit(document, *page, *([output.prose(kept)] if done.kept else []))
     return Exit.ATTENTION if done.kept else Exit.OK
 
 
@@ -138,22 +127,9 @@ def erase(call: CliContext, /, *, which: str, reason: str) -> Exit:
         with typed_reason():
             reason = checked_reason("reason", reason)
         done = opened.retention.erase(which, call.actor, reason)
-        space = _space(opened)
-    head = output.line(
-        Text.counted(
-            "Erased: {count} publication, {recipients}, {pictures}.",
-            "Erased: {count} publications, {recipients}, {pictures}.",
-            count=done.publications,
-            recipients=Text.counted("{count} recipient", "{count} recipients", count=done.recipients),
-            pictures=_pictures(done.pictures),
-        ),
-        "bold",
-    )
-    call.emit(
-        {"which": which, **asdict(done), "actor": call.actor, "reclaimed": space},
-        head,
-        *_space_lines(space),
-    )
+        _reclaim_space(opened)
+    document = {"which": which, **asdict(done), "actor": call.actor}
+    call.emit(document, output.prose(Text("Erased:"), "bold"), *(output.paragraph(count) for count in _counts(done)))
     return Exit.OK
 
 
@@ -272,18 +248,10 @@ def move(call: CliContext, to: str) -> Exit:
     to = to if "://" in to else str(Path(to).absolute())
     done = move_journal(settings.journal_url, to, keys=settings.load_keys(), actor=call.actor)
     rows = {name.removeprefix("pn_"): count for name, count in done.rows.items()}
-    page = [
-        output.line(Text("The journal is at {to} now:", to=done.to), style="bold"),
-        output.line(
-            Text(
-                "  {rows} publications with {rows_2} deliveries, {rows_3} events",
-                rows=rows["publication"],
-                rows_2=rows["delivery"],
-                rows_3=rows["event"],
-            )
-        ),
-        output.line(
-            Text("  {sum} rows copied, {seals} sealed batches verified", sum=sum(done.rows.values()), seals=done.seals)
+    page: list[Part] = [
+        output.line(Text("The journal is at {to} now.", to=done.to), style="bold"),
+        output.paragraph(
+            Text("{count} rows copied, {seals} sealed batches verified", count=sum(rows.values()), seals=done.seals)
         ),
         output.prose(Text("Put it into the settings of every machine (journal = …), then: policenotify doctor")),
     ]
@@ -374,20 +342,15 @@ def _category(typed: str | None, settings: Settings, journal: Journal) -> str | 
     return code_of(typed, {**words, **category_words(profiles_of(settings))}, param_hint="--category")
 
 
-def _space(journal: Journal) -> int | None:
-    """Reclaim disk space, and return how many bytes; `None` if other processes use the journal for too long."""
-    try:
-        before, after = journal.retention.vacuum()
-    except JournalError:
-        return None
-    return max(before - after, 0)
+def _reclaim_space(journal: Journal) -> None:
+    """Reclaim disk space, unless other processes use the journal for too long."""
+    with suppress(JournalError):
+        journal.retention.vacuum()
 
 
-def _space_lines(reclaimed: int | None) -> list[Part]:
-    if reclaimed is None:
-        return []
-    return [output.prose(Text("Reclaimed: {space:.1f} MB of disk space.", space=reclaimed / 1e6))]
-
-
-def _pictures(count: int) -> Text:
-    return Text.counted("{count} picture", "{count} pictures", count=count)
+def _counts(done: Purged) -> list[Text]:
+    return [
+        Text.counted("{count} publication", "{count} publications", count=done.publications),
+        Text.counted("{count} recipient", "{count} recipients", count=done.recipients),
+        Text.counted("{count} picture", "{count} pictures", count=done.pictures),
+    ]

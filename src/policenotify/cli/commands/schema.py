@@ -20,75 +20,24 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _ELSEWHERE = [
     {"type": "object", "properties": {key: {"type": "string"}}, "required": [key], "additionalProperties": False}
     for key in ("file", "env")
-]  # { file = "…" } and { env = "…" }, as the settings accept them for secrets
+]  # { file = "…" } and { env = "…" }, as the settings accept them for the journal
 
 _NULL = {"type": "null"}
-_ANNOTATIONS = frozenset({"title", "description", "default"})
 
 
 def _settings() -> dict[str, Any]:
-    """Return the schema of the settings, each channel with its network's options."""
-    from policenotify.render.locales import CategoryProfile
+    """Return the schema of the settings. A channel may have any option: `policenotify doctor` checks them."""
     from policenotify.settings import Settings
 
     schema = Settings.model_json_schema()
-    definitions = schema["$defs"]
-    channel = definitions.pop("ChannelTable")
-    channel["properties"].pop("options")
-    channel["properties"]["recipients"] = {
-        "anyOf": [{"type": "array", "items": {"type": "string"}}, definitions.pop("RecipientSettings")]
-    }
-    # Seconds, where it is a number or a text of one; `PT20S` is ISO 8601.
     schema["properties"]["wait"] = {"default": 20, "title": "Wait", "type": ["number", "string"], "minimum": 0}
-    schema["properties"]["journal"] = _or_elsewhere(schema["properties"]["journal"])
-    tables = [_channel(name, options, channel, definitions) for name, options in _networks()]
-    _set_values(schema["properties"]["channels"], {"anyOf": tables})
-    profile = CategoryProfile.model_json_schema()
-    definitions.update(profile.pop("$defs", {}))
-    profile["properties"].pop("code")
-    profile.pop("required", None)  # a missing key keeps the shipped value
-    definitions["CategoryProfile"] = profile
-    _set_values(schema["properties"]["categories"], {"$ref": "#/$defs/CategoryProfile"})
+    schema["properties"]["journal"] = {"title": "Journal", "anyOf": [{"type": "string"}, *_ELSEWHERE]}
+    schema["properties"]["channels"]["additionalProperties"] = False
+    channel = schema["$defs"]["ChannelTable"]
+    channel["properties"].pop("options")
+    channel["properties"]["recipients"]["anyOf"].append({"type": "array", "items": {"type": "string"}})
+    channel["additionalProperties"] = True
     return schema
-
-
-def _set_values(tables: dict[str, Any], schema: dict[str, Any]) -> None:
-    """Set the schema of each of several named tables."""
-    tables["patternProperties"] = dict.fromkeys(tables["patternProperties"], schema)
-    tables["additionalProperties"] = False
-
-
-def _networks() -> list[tuple[str, dict[str, Any]]]:
-    from policenotify.errors import SettingsError
-    from policenotify.networks.registry import networks
-
-    schemas = []
-    for network in networks():
-        try:
-            schemas.append((network.name, network.load().Options.model_json_schema()))
-        except SettingsError:
-            continue  # `policenotify networks` shows what is wrong with it
-    return schemas
-
-
-def _channel(
-    network: str, options: dict[str, Any], channel: dict[str, Any], definitions: dict[str, Any]
-) -> dict[str, Any]:
-    """Return the schema of a channel's table on one network."""
-    definitions.update(options.pop("$defs", {}))
-    own = {name: _or_elsewhere(option) for name, option in options["properties"].items()}
-    return {
-        **channel,
-        "title": network,
-        "properties": {**channel["properties"], **own, "network": {"const": network, "type": "string"}},
-        "required": ["network", *options.get("required", [])],
-    }
-
-
-def _or_elsewhere(option: dict[str, Any]) -> dict[str, Any]:
-    annotations = {key: value for key, value in option.items() if key in _ANNOTATIONS}
-    inline = {key: value for key, value in option.items() if key not in _ANNOTATIONS}
-    return {**annotations, "anyOf": [inline, *_ELSEWHERE]}
 
 
 def _message() -> dict[str, Any]:
@@ -148,7 +97,7 @@ def schema(call: CliContext, name: str) -> Exit:
     \b
     Names:
       message      a message file, as publish and preview read it
-      settings     policenotify.toml, with the options of every network
+      settings     policenotify.toml, with any option in a channel
       language     a file of [languages]: the fixed phrases of a language
       publication  a publication, as --json shows it
       receipt      its receipt on one channel
