@@ -6,7 +6,7 @@ import getpass
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,7 +14,7 @@ import click
 
 from policenotify.cli.documents import json_text
 from policenotify.cli.language import desk_language
-from policenotify.cli.log_output import set_up_log
+from policenotify.cli.log_output import logged
 from policenotify.cli.usage import UsageError
 from policenotify.translation import Text, in_language
 
@@ -48,6 +48,7 @@ class CliContext:
         on_event: That application's callbacks; see `open_publisher`.
         acting: Who acts, by `--actor`.
         message: What the officer typed or named. An error report quotes its words.
+        log_handler: What writes the log, until the command ends.
         interrupted: A signal has ended the deliveries of this command before their end.
         may_have_published: From now on an error may have happened after something was published.
     """
@@ -65,7 +66,7 @@ class CliContext:
     may_have_published: bool = False
     message: Message | None = None
     _language: str = field(default="", init=False)
-    _undo_log: Callable[[], None] = field(default=lambda: None, init=False)
+    log_handler: ExitStack = field(default_factory=ExitStack, init=False, repr=False)
 
     @property
     def language(self) -> str:
@@ -94,16 +95,6 @@ class CliContext:
             raise UsageError(
                 Text("Say who you are: --actor NAME, or the variable {actor_variable}.", actor_variable=ACTOR_VARIABLE)
             ) from None
-
-    def set_up_log(self) -> None:
-        """Write the log in the form and from the level that `--log` and `--log-level` name."""
-        self.end_log()
-        self._undo_log = set_up_log(self.log or "text", self.log_level or "warning")
-
-    def end_log(self) -> None:
-        """Leave the log as it was before the command."""
-        undo, self._undo_log = self._undo_log, lambda: None
-        undo()
 
     def read_settings(self) -> Settings:
         """Read the settings, even if those of a channel are wrong."""
@@ -222,8 +213,9 @@ def _remember_log(context: click.Context, parameter: click.Parameter, value: obj
     _remember(context, parameter, value)
     if value and not context.resilient_parsing:
         call = context.ensure_object(CliContext)
-        call.set_up_log()
-        context.call_on_close(call.end_log)
+        call.log_handler.close()
+        call.log_handler.enter_context(logged(call.log or "text", call.log_level or "warning"))
+        context.call_on_close(call.log_handler.close)
 
 
 def _option(*names: str, **attributes: Any) -> Callable[[_Command], _Command]:  # noqa: ANN401 - click's own arguments

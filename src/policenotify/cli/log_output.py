@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 from policenotify.log import LOGGER, JsonFormatter, TextFormatter
@@ -20,24 +21,21 @@ class _StandardError(logging.StreamHandler[TextIO]):
         super().emit(record)
 
 
-def set_up_log(form: str, level: str) -> Callable[[], None]:
+@contextmanager
+def logged(form: str, level: str) -> Iterator[None]:
     """Write the log to standard error.
 
     Args:
         form: `text` or `json`.
         level: The least level of our own records. Of other libraries only warnings and errors are mentioned.
-
-    Returns:
-        A function that leaves everything as it was.
     """
     handler, root, logger = _StandardError(), logging.getLogger(), logging.getLogger(LOGGER)
     handler.setFormatter(_FORMATTERS[form]())
     before = logger.level
     root.addHandler(handler)
     logger.setLevel(level.upper())
-
-    def undo() -> None:
+    try:
+        yield
+    finally:
         root.removeHandler(handler)
         logger.setLevel(before)
-
-    return undo

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 
-from policenotify.cli.log_output import set_up_log
+from policenotify.cli.log_output import logged
 from policenotify.networks.registry import configure_channel
 from policenotify.render.locales import LOCALES
 from tests.support.alerts import VIGILANCE
@@ -38,7 +37,7 @@ def test_a_file_for_node_exporter_is_replaced_as_a_whole(run: Run, tmp_path: Pat
     ("arguments", "word"),
     [
         (("--textfile", "metrics.txt"), ".prom"),
-        (("--textfile", "a.prom", "--openmetrics"), "text format only"),
+        (("--textfile", "a.prom", "--json"), "text format only"),
     ],
 )
 def test_what_node_exporter_would_pass_over_is_refused(run: Run, arguments: tuple[str, ...], word: str) -> None:
@@ -162,20 +161,14 @@ def test_by_default_only_warnings_and_errors_are_written(run: Run) -> None:
 
 
 def test_warnings_of_other_libraries_are_mentioned_without_their_text(capsys: pytest.CaptureFixture[str]) -> None:
-    undo = set_up_log("json", "info")
-    try:
+    with logged("json", "info"):
         logging.getLogger("urllib3.connectionpool").warning("https://hooks.example/T0KEN")
         logging.getLogger("urllib3.connectionpool").debug("https://hooks.example/T0KEN")
-    finally:
-        undo()
     [line] = capsys.readouterr().err.splitlines()
     assert json.loads(line)["logger"] == "urllib3.connectionpool"
     assert "T0KEN" not in line
 
 
-def test_openmetrics_and_json(run: Run) -> None:
-    written = run("metrics", "--openmetrics").out
-    assert written.endswith("# EOF\n")
-    assert "policenotify_stopped" in {family.name for family in open_metrics(written)}  # type: ignore[no-untyped-call]  # of the library
+def test_metrics_as_json(run: Run) -> None:
     document = run("metrics", "--json").document
     assert document["policenotify_stopped"] == [{"labels": {}, "value": 0.0}]

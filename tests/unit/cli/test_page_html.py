@@ -122,7 +122,7 @@ def test_a_preview_shows_both_wordings_and_what_gave_way(tmp_path: Path) -> None
     assert (cards[0].is_reply, cards[0].parent) == (True, None)
     assert "In reply to an earlier post" in html(page)
     assert not cards[1].is_reply
-    assert cards[0].verdict is None
+    assert cards[0].state is None
     assert any(card.omitted for card in cards)
     assert cards[0].post
     assert cards[0].post.pictures[0].alt == "Plan du secteur"

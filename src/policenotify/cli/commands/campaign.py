@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta, tzinfo
 from pathlib import Path
 
@@ -285,16 +285,6 @@ def submit(call: CliContext, files: tuple[str, ...], reason: str | None) -> Exit
     return Exit.OK
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CalendarAnswer:
-    """The answer of `campaign calendar`, with the iCalendar file if one was written."""
-
-    first: date
-    last: date
-    occurrences: tuple[ForecastEntry, ...]
-    ics: str | None
-
-
 @campaign.command(
     "calendar",
     short_help="Show what will be published when.",
@@ -331,8 +321,8 @@ def calendar(call: CliContext, files: tuple[str, ...], days: int, ics: str | Non
     named = {campaign.name: campaign for campaign in campaigns}
     lines = [_line(entry, named[entry.occurrence.campaign]) for entry in forecast]
     written = [output.prose(Text("Written: {ics}", ics=ics))] if ics is not None else []
-    answer = CalendarAnswer(first=today, last=today + timedelta(days=days), occurrences=forecast, ics=ics)
-    call.emit(answer, *(lines or [output.prose(Text("Nothing is due."))]), *written)
+    document = {"first": f"{today}", "last": f"{today + timedelta(days=days)}", "occurrences": forecast, "ics": ics}
+    call.emit(document, *(lines or [output.prose(Text("Nothing is due."))]), *written)
     return Exit.OK
 
 

@@ -29,7 +29,6 @@ def init(call: CliContext, directory: str, django: bool) -> Exit:  # noqa: FBT00
       policenotify init /etc/policenotify
       policenotify init --django
     """
-    from policenotify.cli import output
     from policenotify.settings import write_settings
 
     written = [str(path) for path in write_settings(directory, django=django, language=call.language)]

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from typing import Any
 
 import click
+from pydantic import TypeAdapter
 
+from policenotify.cli.commands.preview import PreviewAnswer
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.documents import json_text
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.words import Word
+from policenotify.model.diagnosis import Diagnosis
+from policenotify.model.draft import Draft
+from policenotify.model.message import Message
+from policenotify.model.post import Post
+from policenotify.model.receipt import Publication, Receipt
+from policenotify.model.status import InstallationStatus
+from policenotify.render.locales.loader import locale_schema
+from policenotify.settings import Settings
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 """The dialect that pydantic writes (*JSON Schema* 2020-12)."""
@@ -27,8 +36,6 @@ _NULL = {"type": "null"}
 
 def _settings() -> dict[str, Any]:
     """Return the schema of the settings. A channel may have any option: `policenotify doctor` checks them."""
-    from policenotify.settings import Settings
-
     schema = Settings.model_json_schema()
     schema["properties"]["wait"] = {"default": 20, "title": "Wait", "type": ["number", "string"], "minimum": 0}
     schema["properties"]["journal"] = {"title": "Journal", "anyOf": [{"type": "string"}, *_ELSEWHERE]}
@@ -40,51 +47,32 @@ def _settings() -> dict[str, Any]:
     return schema
 
 
-def _message() -> dict[str, Any]:
-    from policenotify.model.message import Message
-
-    return Message.model_json_schema()
-
-
-def _language() -> dict[str, Any]:
-    from policenotify.render.locales.loader import locale_schema
-
-    return locale_schema()
-
-
-def _answer(of: str) -> dict[str, Any]:
+def _answer(model: type) -> dict[str, Any]:
     """Return the schema of a domain object as a command prints it: without the fields that have no value."""
-    from pydantic import TypeAdapter
-
-    module, _, name = of.rpartition(".")
-    schema = TypeAdapter(getattr(import_module(f"policenotify.{module}"), name)).json_schema(mode="serialization")
+    schema = TypeAdapter[object](model).json_schema(mode="serialization")
     for each in (schema, *schema.get("$defs", {}).values()):
         optional = {name for name, field in each.get("properties", {}).items() if _NULL in field.get("anyOf", ())}
         each["required"] = [name for name in each.get("required", ()) if name not in optional]
     return schema
 
 
-_ANSWERS = {
-    "publication": "model.receipt.Publication",
-    "receipt": "model.receipt.Receipt",
-    "post": "model.post.Post",
-    "preview": "cli.commands.preview.PreviewAnswer",
-    "status": "model.status.InstallationStatus",
-    "incidents": "cli.commands.status.IncidentsAnswer",
-    "draft": "model.draft.Draft",
-    "drain": "cli.commands.delivery.DrainAnswer",
-    "doctor": "model.diagnosis.Diagnosis",
-    "campaign-calendar": "cli.commands.campaign.CalendarAnswer",
-    "campaign-run": "campaigns.runner.RunResult",
+_ANSWERS: dict[str, type] = {
+    "publication": Publication,
+    "receipt": Receipt,
+    "post": Post,
+    "preview": PreviewAnswer,
+    "status": InstallationStatus,
+    "draft": Draft,
+    "doctor": Diagnosis,
 }
 
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
-    "message": _message,
+    "message": Message.model_json_schema,
     "settings": _settings,
-    "language": _language,
-    **{name: partial(_answer, of) for name, of in _ANSWERS.items()},
+    "language": locale_schema,
+    **{name: partial(_answer, model) for name, model in _ANSWERS.items()},
 }
-"""Functions that make the schemas, by name. Each imports its model when called."""
+"""Functions that make the schemas, by name."""
 
 
 @click.command("schema", epilog=exit_codes("1 not printed"))
@@ -102,8 +90,7 @@ def schema(call: CliContext, name: str) -> Exit:
       publication  a publication, as --json shows it
       receipt      its receipt on one channel
       post         the wording on one channel, as preview --json shows it
-      preview, status, incidents, draft, drain, doctor,
-      campaign-calendar, campaign-run
+      preview, status, draft, doctor
                    the --json answer of that command
 
     \b

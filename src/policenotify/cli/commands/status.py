@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 
 import click
 
@@ -18,7 +17,7 @@ from policenotify.cli.usage import UsageError
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.receipt import Publication, counted, local_time
-from policenotify.model.status import IncidentLine, InstallationStatus
+from policenotify.model.status import InstallationStatus
 from policenotify.publishing.status import by_urgency
 from policenotify.translation import Text
 
@@ -26,27 +25,6 @@ _EXITS = exit_codes(
     "1 never published, or settings wrong; 3 a channel needs attention; 4 overdue; 5 no worker; 6 no journal"
 )
 _LIMIT = 3  # incidents, and publications that are not finished, unless all are asked for
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublicationsAnswer:
-    """The answer of `status` for an incident, a publication or a key.
-
-    Attributes:
-        no_worker: Something of it waits, and no worker has run for 2 minutes, or the last one was killed.
-    """
-
-    no_worker: bool
-    publications: tuple[Publication, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IncidentsAnswer:
-    """The answer of `incidents`, the most urgent incident first."""
-
-    at: datetime
-    overdue: int
-    incidents: tuple[IncidentLine, ...]
 
 
 @click.command("status", epilog=_EXITS)
@@ -88,9 +66,9 @@ def _status_of(call: CliContext, name: str) -> Exit:
         publications = operations.publications(name)
         quiet = operations.status(last=0, limit=0).no_worker
     waits = any(not receipt.outcome.is_final for publication in publications for receipt in publication)
-    answer = PublicationsAnswer(no_worker=quiet and waits, publications=publications)
-    call.emit(answer, *_publications(publications, zone, len(publications)))
-    if answer.no_worker:
+    document = {"no_worker": quiet and waits, "publications": publications}
+    call.emit(document, *_publications(publications, zone, len(publications)))
+    if quiet and waits:
         return Exit.NO_WORKER
     return Exit.OK if all(publication.ok for publication in publications) else Exit.ATTENTION
 
@@ -173,6 +151,6 @@ def incidents(call: CliContext, /, *, overdue: bool, everything: bool) -> Exit:
         overdue=len(late),
     )
     lines = (part for incident in shown for part in incident_lines(incident, zone))
-    answer = IncidentsAnswer(at=now, overdue=len(late), incidents=tuple(shown))
-    call.emit(answer, output.prose(head if known else Text("No incident is open."), style="bold"), *lines)
+    document = {"at": now, "overdue": len(late), "incidents": shown}
+    call.emit(document, output.prose(head if known else Text("No incident is open."), style="bold"), *lines)
     return Exit.OVERDUE if overdue and late else Exit.OK

@@ -114,7 +114,7 @@ class Report:
         """Whether a check forbids a message, or a post is refused, held, in doubt or waits."""
         cards = (card for section in self.sections for device in section.devices for card in device.cards)
         return any(finding.blocks for entry in self.entries for finding in entry.findings) or any(
-            card.verdict is not None and card.verdict.state in {"bad", "wait"} for card in cards
+            card.state in {"bad", "wait"} for card in cards
         )
 
     @property

@@ -10,7 +10,8 @@ from datetime import tzinfo
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
-from policenotify.channel import Capabilities, ChannelConfig, Operation, Post, Span
+from policenotify.channel import ChannelConfig, Operation, Post, Span
+from policenotify.cli.output import UNVERIFIED
 from policenotify.cli.report.source import ReaderPost, ReportEntry
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome, RenderedPost
@@ -80,48 +81,19 @@ def look_of(network: str) -> Look:
     return _LOOKS.get(network) or Look(network="other", name=network, form="plain")
 
 
-class Verdict(NamedTuple):
-    """An outcome for a person who was not there."""
-
-    state: State
-    label: AnyText
-    meaning: AnyText
-
-
-_VERDICTS: Final = {
-    Outcome.WAITING: Verdict("wait", Text("Waiting"), Text("It is not published yet; it will be tried again.")),
-    Outcome.SENDING: Verdict("wait", Text("Being sent"), Text("It is being sent at this moment.")),
-    Outcome.POSTED: Verdict("good", Text("Published"), Text("Readers have it.")),
-    Outcome.REFUSED: Verdict("bad", Text("Refused"), Text("The network does not take it. Readers do not have it.")),
-    Outcome.UNCONFIRMED: Verdict("wait", Text("In doubt"), Text("It may be published or not; that is being checked.")),
-    Outcome.HELD: Verdict("bad", Text("Held"), Text("It may be published or not; a person must look on the network.")),
-    Outcome.SUPERSEDED: Verdict(
-        "none", Text("Superseded"), Text("The incident had ended before it could be sent: better silent than stale.")
-    ),
-    Outcome.SKIPPED: Verdict("none", Text("Skipped"), Text("It is not for this channel, by a setting.")),
-    Outcome.DELETED: Verdict("none", Text("Deleted"), Text("It was published, and is deleted.")),
-    Outcome.SUPPRESSED: Verdict("none", Text("Suppressed"), Text("This recipient must not be written to.")),
-}
-_ACCEPTED: Final = Verdict("none", Text("Accepted"), Text("The gateway accepted it."))
-_PARTLY: Final = Verdict("bad", Text("Published, not to everybody"), Text("Some people do not have it."))
-_DONE: Final = {
-    Operation.EDIT: Verdict("good", Text("Edited"), Text("Readers have the new text.")),
-    Operation.DELETE: Verdict("good", Text("Deleted"), Text("Readers no longer have it.")),
-}
-
-
-def verdict_of(receipt: Receipt, capabilities: Capabilities) -> Verdict:
-    """Return the verdict of a receipt, given what the success of its channel means."""
-    if receipt.outcome is not Outcome.POSTED:
-        return _VERDICTS[receipt.outcome]
+def state_of(receipt: Receipt) -> State:
+    """Return the look of a receipt."""
+    if receipt.outcome in {Outcome.WAITING, Outcome.SENDING, Outcome.UNCONFIRMED}:
+        return "wait"
     if not receipt.ok:
-        return _PARTLY
-    verified = capabilities.acceptance == "verified"
-    return _DONE.get(receipt.operation, _VERDICTS[Outcome.POSTED] if verified else _ACCEPTED)
+        return "bad"
+    return "good" if receipt.outcome is Outcome.POSTED else "none"
 
 
 def notes_of(receipt: Receipt, device: Device) -> Iterator[AnyText]:
     """Yield what else there is to know of a receipt."""
+    if receipt.outcome is Outcome.POSTED and device.channel.capabilities.acceptance == "unverified":
+        yield Text("What is posted here is {unverified}.", unverified=UNVERIFIED)
     if receipt.standalone and receipt.ref and device.channel.capabilities.replies:
         yield Text("It stands alone: there was nothing to answer, or it could not be answered.")
     if receipt.retry_at and not receipt.outcome.is_final:
@@ -282,9 +254,9 @@ class Card:
         return link_card(self.post.link)
 
     @property
-    def verdict(self) -> Verdict | None:
-        """The verdict of its receipt."""
-        return verdict_of(self.receipt, self.device.channel.capabilities) if self.receipt else None
+    def state(self) -> State | None:
+        """The look of its receipt."""
+        return state_of(self.receipt) if self.receipt else None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
