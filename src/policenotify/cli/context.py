@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import getpass
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
 from policenotify.cli.documents import json_text
 from policenotify.cli.language import desk_language
-from policenotify.cli.log_output import logged
 from policenotify.cli.usage import UsageError
+from policenotify.log import LOGGER, JsonFormatter, TextFormatter
 from policenotify.translation import Text, in_language
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ SETTINGS_VARIABLE = "POLICENOTIFY_SETTINGS"
 ACTOR_VARIABLE = "POLICENOTIFY_ACTOR"
 """The environment variable that names the actor where `--actor` does not."""
 
+_FORMATTERS = {"text": TextFormatter, "json": JsonFormatter}
 _YES = frozenset({"y", "yes", "o", "oui"})
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -202,6 +204,34 @@ def printable_name(option: str, value: str) -> str:
             Text("{option} needs 1 to {longest_name} printable characters.", option=option, longest_name=LONGEST_NAME)
         )
     return value
+
+
+class _StandardError(logging.StreamHandler[TextIO]):
+    """Writes to what standard error is at that time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
+@contextmanager
+def logged(form: str, level: str) -> Iterator[None]:
+    """Write the log to standard error.
+
+    Args:
+        form: `text` or `json`.
+        level: The least level of our own records. Of other libraries only warnings and errors are mentioned.
+    """
+    handler, root, logger = _StandardError(), logging.getLogger(), logging.getLogger(LOGGER)
+    handler.setFormatter(_FORMATTERS[form]())
+    before = logger.level
+    root.addHandler(handler)
+    logger.setLevel(level.upper())
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        logger.setLevel(before)
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: object) -> None:

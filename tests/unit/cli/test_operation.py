@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from policenotify.cli.log_output import logged
+from policenotify.cli.context import logged
 from policenotify.networks.registry import configure_channel
 from policenotify.render.locales import LOCALES
 from tests.support.alerts import VIGILANCE

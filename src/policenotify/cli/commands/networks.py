@@ -146,8 +146,8 @@ def _described(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - see `Network.load
     }
 
 
-def network_lines(network: NetworkInfo, *, whole: bool) -> Iterator[Part]:
-    """Yield a network as text, with its options if it is shown as a *whole*."""
+def network_lines(network: NetworkInfo) -> Iterator[Part]:
+    """Yield a network as text."""
     yield output.line(Text("{name} · of the package {package}", name=network.name, package=network.package), "bold")
     if network.about:
         yield output.paragraph(network.about)
@@ -162,18 +162,9 @@ def network_lines(network: NetworkInfo, *, whole: bool) -> Iterator[Part]:
         yield output.paragraph(Text("{words}.", words=Text.join("; ", _in_words(network.capabilities))))
     if network.discovers_capabilities:
         yield output.paragraph(Text("These are the capabilities of most servers; a channel asks its own server."))
-    if not whole:
-        return
-    yield output.prose(Text("Options:") if network.options else Text("It has no options."))
-    for option in network.options:
-        value = default_as_text(option.default)
-        default = Text("required") if option.required else Text("default {value}", value=value)
-        yield output.line(Text.join(" · ", (f"  {option.name}", option.type, default)))
-        if option.meaning:
-            yield output.paragraph(option.meaning)
 
 
-def channel_example(network: NetworkInfo, translate: Callable[[AnyText], str] = str) -> str:
+def channel_table(network: NetworkInfo, translate: Callable[[AnyText], str] = str) -> str:
     """Return the table of a channel on a network, for the settings.
 
     What the network requires stands first. Each other option has its default, and `#` before it.
@@ -189,7 +180,7 @@ def channel_example(network: NetworkInfo, translate: Callable[[AnyText], str] = 
         lines += _comment(Text("A file with one recipient a line. It is read at each publication."), translate)
         lines += ["recipients = " + _in_a_file(f"{network.name}-recipients.txt")]
     for option in sorted(network.options, key=lambda option: not option.required):
-        lines += _comment(option.meaning, translate)
+        lines += _comment(Text.join(" · ", (option.type, option.meaning)), translate)
         lines += [f"{'' if option.required else '#'}{option.name} = {_example_value(option, network.name)}"]
     return "\n".join((*lines, ""))
 
@@ -272,15 +263,14 @@ def default_as_text(default: object) -> str:
 
 @click.command("networks", epilog=exit_codes("1 no such network, it cannot be used, or nothing was created"))
 @click.argument("name", required=False)
-@click.option("--example", is_flag=True, help="Print the table of a channel on it, for the settings.")
 @click.option("--new", is_flag=True, help="Create the package of a network of your own, of this name.")
 @common
 @pass_context
-def networks(call: CliContext, name: str | None, *, example: bool, new: bool) -> Exit:
+def networks(call: CliContext, name: str | None, *, new: bool) -> Exit:
     """Show every network that installed packages offer: its capabilities, and whether its library is installed.
 
-    With a NAME: only that, with its options, or by --example the table of a channel on it, to add to the settings and
-    to fill in. No settings are needed, and no request is sent to any network.
+    With a NAME: the table of a channel on it with each option, to add to the settings and to fill in. No settings are
+    needed, and no request is sent to any network.
 
     The package that --new creates in the folder policenotify-NAME builds, is typed, and passes the contract tests as it
     is. Replace its requests by those of your network, and let its tests show what is still missing.
@@ -288,30 +278,28 @@ def networks(call: CliContext, name: str | None, *, example: bool, new: bool) ->
     \b
     Examples:
       policenotify networks
-      policenotify networks bluesky
-      policenotify networks bluesky --example >> policenotify.toml
+      policenotify networks bluesky >> policenotify.toml
       policenotify networks --json | jq '.networks[] | select(.ready | not)'
       policenotify networks radio --new
     """
-    if name is None and (example or new):
+    if name is None and new:
         raise UsageError(Text("Which network? policenotify networks NAME"))
     if name is not None and new:
         return _create(call, name)
     if name is None:
         infos = [network_info(network, problem) for network, problem in check_networks()]
         more = output.prose(Text("\nThe options of one: policenotify networks NAME"))
-        call.emit(_document(infos), *(line for info in infos for line in network_lines(info, whole=False)), more)
+        call.emit(_document(infos), *(line for info in infos for line in network_lines(info)), more)
         return Exit.OK
     installed = installed_networks()
     infos = [network_info(network, "") for network in installed if network.name == name]  # no other is imported
     if not infos:
         hint = did_you_mean(name, {network.name for network in installed}, known=Text("Installed"))
         raise UnknownNetwork(Text("No installed package offers the network {name!r}. {hint}", name=name, hint=hint))
-    if example and not infos[0].problem:
-        text = channel_example(infos[0], call.say)
-        call.answer({"example": text}, text)
-        return Exit.OK
-    call.emit(_document(infos), *(line for info in infos for line in network_lines(info, whole=True)))
+    if call.json or infos[0].problem:
+        call.emit(_document(infos), *(line for info in infos for line in network_lines(info)))
+    else:
+        call.answer(None, channel_table(infos[0], call.say))
     return Exit.OK if any(info.ready for info in infos) else Exit.REJECTED
 
 

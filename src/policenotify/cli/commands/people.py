@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 
 import click
 
@@ -12,13 +12,12 @@ from policenotify.cli import completion, output
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.documents import json_text
 from policenotify.cli.exit_codes import Exit, exit_codes
-from policenotify.cli.times import parse_future
-from policenotify.cli.usage import BadParameter, UsageError, typed_reason
+from policenotify.cli.usage import UsageError, typed_reason
 from policenotify.model.person import Suppression
 from policenotify.model.receipt import local_time
 from policenotify.publishing.people import People
 from policenotify.settings import Settings, configured_channels
-from policenotify.translation import Text, text_of
+from policenotify.translation import Text
 
 _MOST = 20  # suppressions on a screen
 _SHOWN = 12  # characters of a key; `release` takes them
@@ -41,11 +40,11 @@ def people() -> None:
 
 
 @contextmanager
-def _opened(call: CliContext) -> Iterator[tuple[Settings, People, datetime]]:
-    """Open what the commands work on, and the time now."""
+def _opened(call: CliContext) -> Iterator[tuple[Settings, People]]:
+    """Open what the commands work on."""
     with call.journal() as (settings, journal):
         channels = {channel.name: channel for channel in configured_channels(settings)[0]}
-        yield settings, People(journal, channels, journal.clock), journal.now()
+        yield settings, People(journal, channels, journal.clock)
 
 
 @people.command("list", short_help="Show how many people each channel is for.", epilog=exit_codes("6 no journal"))
@@ -63,7 +62,7 @@ def list_(call: CliContext, channel: str | None) -> Exit:
       policenotify people list
       policenotify people list presse --json
     """
-    with _opened(call) as (settings, people, _):
+    with _opened(call) as (settings, people):
         found, counts = people.suppressed(channel), people.counts(channel)
     lines = [
         output.line(Text.join("  ", (name, Text.counted("{count} person", "{count} people", count=count))))
@@ -93,28 +92,22 @@ def _line(each: Suppression, zone: tzinfo) -> Text:
 )
 @click.argument("address")
 @click.option("--reason", metavar="TEXT", required=True, help="Why. It is kept, so write no name and no address.")
-@click.option("--until", metavar="TIME", help="When it ends by itself: 31/12, +30d. Default: never.")
 @_channel_option
 @common
 @pass_context
-def suppress(call: CliContext, address: str, reason: str, until: str | None, channel: str | None) -> Exit:
+def suppress(call: CliContext, address: str, reason: str, channel: str | None) -> Exit:
     """Stop writing to an ADDRESS at once, also in incidents that are open.
 
     \b
     Examples:
       policenotify people suppress ana@journal.example --reason "By telephone."
-      policenotify people suppress 0612345678 --reason "Away until May." --until 01/05
+      policenotify people suppress 0612345678 --reason "By telephone." --channel sms
     """
     actor = call.actor
-    with _opened(call) as (settings, people, now):
-        try:
-            end = parse_future(until, now=now, zone=settings.zone) if until else None
-        except ValueError as error:
-            raise BadParameter(Text("{text}.", text=text_of(error)), param_hint="--until") from None
-        with typed_reason():
-            newly = people.suppress(address, actor=actor, reason=reason, channel=channel, until=end)
+    with _opened(call) as (_, people), typed_reason():
+        newly = people.suppress(address, actor=actor, reason=reason, channel=channel)
     done = Text("Nothing is sent to this person any more.") if newly else Text("This person was suppressed already.")
-    document = {"channel": channel, "suppressed": newly, "until": end.isoformat() if end else None, "actor": actor}
+    document = {"channel": channel, "suppressed": newly, "actor": actor}
     call.emit(document, output.prose(done))
     return Exit.OK
 
@@ -141,7 +134,7 @@ def release(call: CliContext, address: str | None, channel: str | None, *, every
     if (address is None) is not everybody or (everybody and channel is None):
         raise UsageError(Text("Name one person, or give --channel and --all."))
     actor = call.actor
-    with _opened(call) as (_, people, _):
+    with _opened(call) as (_, people):
         count = people.release(address, actor=actor, channel=channel)
     done = (
         Text.counted("{count} suppression ended.", "{count} suppressions ended.", count=count)
@@ -167,7 +160,7 @@ def export(call: CliContext, address: str) -> Exit:
     Examples:
       policenotify people export ana@journal.example
     """
-    with _opened(call) as (_, people, _):
+    with _opened(call) as (_, people):
         record = people.export(address, actor=call.actor)
     call.answer(record, json_text(record) + "\n")
     return Exit.OK
@@ -190,7 +183,7 @@ def erase(call: CliContext, address: str) -> Exit:
     Examples:
       policenotify people erase ana@journal.example
     """
-    with _opened(call) as (_, people, _):
+    with _opened(call) as (_, people):
         erased = people.erase(address, actor=call.actor)
     head = Text("The address was erased") if erased.address else Text("No address was stored")
     text = Text.counted(
