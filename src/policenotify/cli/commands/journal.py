@@ -25,7 +25,7 @@ from policenotify.journal.journal import Journal
 from policenotify.journal.retention import Purged
 from policenotify.model.receipt import local_time
 from policenotify.publishing.arguments import checked_reason
-from policenotify.settings import Settings, profiles_of
+from policenotify.settings import profiles_of
 from policenotify.translation import Text, text_of
 from policenotify.validation import indented
 
@@ -77,7 +77,8 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
             before = parse_age(older_than, opened.now().astimezone(UTC))
         except ValueError as error:
             raise BadParameter(Text("{text}.", text=text_of(error)), param_hint="--older-than") from None
-        category = _category(category, settings, opened)
+        if category is not None:  # a typo must not look like a successful purge
+            category = code_of(category, category_words(profiles_of(settings)), param_hint="--category")
         done = opened.retention.purge(before, actor, category=category, dry_run=dry_run)
         if not dry_run and (done.publications or done.drafts):
             _reclaim_space(opened)
@@ -329,17 +330,6 @@ def rotate_keys(call: CliContext) -> Exit:
     )
     call.emit({**document, "next": steps}, output.prose(head), *(output.line(indented(step)) for step in steps))
     return Exit.OK
-
-
-def _category(typed: str | None, settings: Settings, journal: Journal) -> str | None:
-    """Return a category by its code or name: a typo must not look like a successful purge.
-
-    Categories that occur in the journal are known: the settings may have had them once.
-    """
-    if typed is None:
-        return None
-    words: dict[str, list[str]] = {incident.category: [] for incident in journal.incidents.list(only_open=False)}
-    return code_of(typed, {**words, **category_words(profiles_of(settings))}, param_hint="--category")
 
 
 def _reclaim_space(journal: Journal) -> None:
