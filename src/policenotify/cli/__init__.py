@@ -31,7 +31,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         sys.exit(2)
     from policenotify.cli.app import run  # needs the extra
 
-    sys.exit(run(sys.argv[1:] if args is None else args))
+    sys.exit(run([_decoded(arg) for arg in (sys.argv[1:] if args is None else args)]))
 
 
 def _open_closed_streams() -> None:
@@ -49,3 +49,12 @@ def _use_utf8() -> None:
     for stream, errors in ((sys.stdin, "strict"), (sys.stdout, "backslashreplace"), (sys.stderr, "backslashreplace")):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors=errors)
+
+
+def _decoded(arg: str) -> str:
+    """Decode as UTF-8 what the locale could not. PEP 383 keeps such bytes as surrogates."""
+    try:
+        arg.encode()
+    except UnicodeEncodeError:
+        return arg.encode(sys.getfilesystemencoding(), "surrogateescape").decode("utf-8", "replace")
+    return arg
