@@ -107,10 +107,11 @@ def _last(status: InstallationStatus, zone: tzinfo, full: int) -> Iterator[Part]
 
 
 def _publications(publications: Sequence[Publication], zone: tzinfo, full: int) -> Iterator[Part]:
-    """Yield the first ones, so many, in full, and the others in two lines."""
+    """Yield the first ones, so many, and those that need a person in full, and the others in two lines."""
     for number, publication in enumerate(publications):
         yield output.heading(publication, zone)
-        if number >= full:
+        acts = any(not receipt.ok and receipt.outcome.is_final for receipt in publication)
+        if number >= full and not acts:
             short = Text("  {id} · {outcomes}", id=publication.id, outcomes=output.in_short(publication))
             yield output.line(short)
             continue
