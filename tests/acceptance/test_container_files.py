@@ -41,7 +41,7 @@ def _parse(arguments: list[str]) -> click.Context:
     command = program.get_command(group, name)
     assert command is not None
     context = command.make_context(name, rest, parent=group)
-    context.ensure_object(CliContext).end_log()  # which `--log` has begun
+    context.ensure_object(CliContext).log_handler.close()  # which `--log` has begun
     return context
 
 

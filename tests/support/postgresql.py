@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 USER = "postgres"
 APPLICATION = "application"
-"""A role that has what `policenotify migrate --grant-to` gives, and owns none."""
+"""A role that has what `policenotify migrate --grant-to` grants, and owns none."""
 GUARDED = "desk"
 """A role that needs a password, and comes by the loopback."""
 

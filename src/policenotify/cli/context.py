@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import getpass
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
 from policenotify.cli.documents import json_text
 from policenotify.cli.language import desk_language
-from policenotify.cli.log_output import set_up_log
 from policenotify.cli.usage import UsageError
+from policenotify.log import LOGGER, JsonFormatter, TextFormatter
 from policenotify.translation import Text, in_language
 
 if TYPE_CHECKING:
@@ -33,12 +34,7 @@ SETTINGS_VARIABLE = "POLICENOTIFY_SETTINGS"
 ACTOR_VARIABLE = "POLICENOTIFY_ACTOR"
 """The environment variable that names the actor where `--actor` does not."""
 
-FORMATS = ("text", "json")
-"""Forms of the log; see `policenotify.log`."""
-
-LEVELS = ("debug", "info", "warning", "error")
-"""Levels of the log."""
-
+_FORMATTERS = {"text": TextFormatter, "json": JsonFormatter}
 _YES = frozenset({"y", "yes", "o", "oui"})
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -54,6 +50,7 @@ class CliContext:
         on_event: That application's callbacks; see `open_publisher`.
         acting: Who acts, by `--actor`.
         message: What the officer typed or named. An error report quotes its words.
+        log_handler: What writes the log, until the command ends.
         interrupted: A signal has ended the deliveries of this command before their end.
         may_have_published: From now on an error may have happened after something was published.
     """
@@ -71,7 +68,7 @@ class CliContext:
     may_have_published: bool = False
     message: Message | None = None
     _language: str = field(default="", init=False)
-    _undo_log: Callable[[], None] = field(default=lambda: None, init=False)
+    log_handler: ExitStack = field(default_factory=ExitStack, init=False, repr=False)
 
     @property
     def language(self) -> str:
@@ -100,16 +97,6 @@ class CliContext:
             raise UsageError(
                 Text("Say who you are: --actor NAME, or the variable {actor_variable}.", actor_variable=ACTOR_VARIABLE)
             ) from None
-
-    def set_up_log(self) -> None:
-        """Write the log in the form and from the level that `--log` and `--log-level` name."""
-        self.end_log()
-        self._undo_log = set_up_log(self.log or "text", self.log_level or "warning")
-
-    def end_log(self) -> None:
-        """Leave the log as it was before the command."""
-        undo, self._undo_log = self._undo_log, lambda: None
-        undo()
 
     def read_settings(self) -> Settings:
         """Read the settings, even if those of a channel are wrong."""
@@ -217,6 +204,34 @@ def printable_name(option: str, value: str) -> str:
     return value
 
 
+class _StandardError(logging.StreamHandler[TextIO]):
+    """Writes to what standard error is at that time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
+@contextmanager
+def logged(form: str, level: str) -> Iterator[None]:
+    """Write the log to standard error.
+
+    Args:
+        form: `text` or `json`.
+        level: The least level of our own records. Of other libraries only warnings and errors are mentioned.
+    """
+    handler, root, logger = _StandardError(), logging.getLogger(), logging.getLogger(LOGGER)
+    handler.setFormatter(_FORMATTERS[form]())
+    before = logger.level
+    root.addHandler(handler)
+    logger.setLevel(level.upper())
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        logger.setLevel(before)
+
+
 def _remember(context: click.Context, parameter: click.Parameter, value: object) -> None:
     if value and parameter.name:
         setattr(context.ensure_object(CliContext), parameter.name, value)
@@ -226,8 +241,9 @@ def _remember_log(context: click.Context, parameter: click.Parameter, value: obj
     _remember(context, parameter, value)
     if value and not context.resilient_parsing:
         call = context.ensure_object(CliContext)
-        call.set_up_log()
-        context.call_on_close(call.end_log)
+        call.log_handler.close()
+        call.log_handler.enter_context(logged(call.log or "text", call.log_level or "warning"))
+        context.call_on_close(call.log_handler.close)
 
 
 def _option(*names: str, **attributes: Any) -> Callable[[_Command], _Command]:  # noqa: ANN401 - click's own arguments
@@ -237,14 +253,14 @@ def _option(*names: str, **attributes: Any) -> Callable[[_Command], _Command]:  
 _COMMON = (
     _option(
         "--log-level",
-        type=click.Choice(LEVELS),
+        type=click.Choice(("debug", "info", "warning", "error")),
         callback=_remember_log,
         metavar="LEVEL",
         help="Log level: debug, info, warning or error.  [default: warning]",
     ),
     _option(
         "--log",
-        type=click.Choice(FORMATS),
+        type=click.Choice(("text", "json")),
         callback=_remember_log,
         help="Form of the log on standard error.",
     ),

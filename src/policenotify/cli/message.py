@@ -11,14 +11,14 @@ from typing import Any, BinaryIO, get_args
 
 from policenotify.cli.keys import default_key, spans_of
 from policenotify.cli.lookup import find_publication
-from policenotify.cli.options import OPTIONS, Typed, option_label, option_of
+from policenotify.cli.options import OPTIONS, Typed, option_label
 from policenotify.cli.place import OPTIONS as PLACE
 from policenotify.cli.place import location_of
 from policenotify.cli.times import TIMES, parse_future, parse_near
 from policenotify.cli.usage import BadParameter, UsageError
 from policenotify.cli.words import code_of, words_of
 from policenotify.errors import InvalidTransition, PolicenotifyError, UnsupportedVersion
-from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.lifecycle import Stage
 from policenotify.model.location import Location
 from policenotify.model.message import SCHEMA_VERSION, Basis, Message, read
 from policenotify.model.receipt import Publication
@@ -69,42 +69,17 @@ class MessageFile:
             raise InvalidMessage(Text("{wrong}: write one JSON object, not a list or a text.", wrong=wrong))
         return cls(name, fields)
 
-    def check_names(self) -> None:
-        """Reject an unknown field, and a file that a newer release wrote."""
+    def check_follows(self) -> None:
+        """Reject a field that a later message cannot have, and a file that a newer release wrote."""
         version = self.fields.get("schema_version", SCHEMA_VERSION)
         if isinstance(version, int) and version > SCHEMA_VERSION:
             raise UnsupportedVersion("message", version, SCHEMA_VERSION)
-        for name in self.fields:
-            if name not in Message.model_fields:
-                hint = did_you_mean(name, Message.model_fields)
-                raise InvalidMessage(
-                    Text(
-                        "Nothing was sent. {name}: {name_2}: is not known. {hint}",
-                        name=self.name,
-                        name_2=name,
-                        hint=hint,
-                    )
-                )
-
-    def check_lifecycle(self, stated: object, lifecycle: Lifecycle) -> None:
-        """Reject a file whose lifecycle differs from that of the command."""
-        if stated is None:
-            return
-        if not isinstance(stated, Mapping):
-            raise UsageError(Text("{name}: lifecycle: is not an object.", name=self.name))
-        for field, value in stated.items():
-            expected = getattr(lifecycle, field, None)
-            if value != expected:
-                raise UsageError(
-                    Text(
-                        "{name}: lifecycle.{field}: is {value!r} there, but the command makes it {expected!r}. "
-                        "Leave it out of the file, or give another command.",
-                        name=self.name,
-                        field=field,
-                        value=value,
-                        expected=str(expected),
-                    )
-                )
+        if "lifecycle" in self.fields:
+            raise UsageError(Text("{name}: leave out lifecycle: the command decides it.", name=self.name))
+        for name in self.fields.keys() - Message.model_fields.keys():
+            hint = did_you_mean(name, Message.model_fields)
+            text = Text("Nothing was sent. {file}: {name}: is not known. {hint}", file=self.name, name=name, hint=hint)
+            raise InvalidMessage(text)
 
 
 def first_message(typed: Typed, publisher: Publisher) -> Message:
@@ -139,7 +114,7 @@ def first_message(typed: Typed, publisher: Publisher) -> Message:
         lifecycle = lifecycle or {"stage": Stage.OPENING if opens else Stage.STANDALONE}
     if lifecycle:
         fields["lifecycle"] = lifecycle
-    return read(_merged(file, fields, typed))
+    return read(_merged(file, fields))
 
 
 def next_message(stage: Stage, name: str, headline: str | None, typed: Typed, publisher: Publisher) -> Message:
@@ -161,18 +136,16 @@ def next_message(stage: Stage, name: str, headline: str | None, typed: Typed, pu
     fields = _fields(typed, publisher, last.message.location)
     if headline:
         fields["headline"] = headline
-    merged = _merged(file, fields, typed)
-    text, stated = merged.pop("headline"), merged.pop("lifecycle", None)
+    merged = _merged(file, fields)
+    text = merged.pop("headline")
     if typed.get("reopen"):
         merged["reopens"] = True
     makers = {
         Stage.UPDATE: last.update, Stage.END: last.end, Stage.CORRECTION: last.correct, Stage.CANCELLATION: last.cancel,
     }  # fmt: skip
     if file is not None:
-        file.check_names()
+        file.check_follows()
     message = makers[stage](text, **merged)
-    if file is not None:
-        file.check_lifecycle(stated, message.lifecycle)
     again = message.model_copy(update={"lifecycle": last.message.lifecycle})
     if stage is last.message.stage and (typed.get("key") or default_key(again, spans_of(typed), publisher)) == last.key:
         return again  # typed twice: the incident's last publication is now this very correction
@@ -217,26 +190,19 @@ def _lifecycle(typed: Typed) -> dict[str, object]:
     return {}
 
 
-def _merged(file: MessageFile | None, fields: dict[str, object], typed: Typed) -> dict[str, Any]:
+def _merged(file: MessageFile | None, fields: dict[str, object]) -> dict[str, Any]:
     """Return the fields of the file and of the options; neither overrides the other."""
     if file is None:
         return fields
     if twice := [field for field in file.fields if field in fields]:
-        names = ", ".join(f"{field} ({_typed_as(field, typed)})" for field in twice)
         raise UsageError(
-            Text("Given twice, in {name} and on the command line: {names}. Give it once.", name=file.name, names=names)
+            Text(
+                "Given twice, in {name} and on the command line: {names}. Give it once.",
+                name=file.name,
+                names=", ".join(twice),
+            )
         )
     return {**file.fields, **fields}
-
-
-def _typed_as(field: str, typed: Typed) -> str:
-    """Return how a field was given on the command line."""
-    if field == "headline" and not typed.get("headline"):
-        return "HEADLINE"
-    if field in OPTIONS:
-        return option_of(field)
-    within = [option for path, option in OPTIONS.items() if path.startswith(f"{field}.")]
-    return ", ".join(dict.fromkeys(option for option in within if typed.get(option[2:].replace("-", "_"))))
 
 
 def _fields(typed: Typed, publisher: Publisher, before: Location | None) -> dict[str, object]:

@@ -155,7 +155,7 @@ _OPENING = (
     _sets("category", "--category", "CODE", _CODES, completion.categories),
     _sets("headline", "--headline", "TEXT", "What happens, in one line."),
     _sets("lifecycle.incident", "--incident", "ID", "Open an incident with this id.  [default: a new id]"),
-    _sets("lifecycle.follows", "--follows", "ID", _EARLIER, completion.ended_incidents),
+    _sets("lifecycle.follows", "--follows", "ID", _EARLIER),
     click.option("--standalone", is_flag=True, help="Open no incident, whatever the category."),
     click.option("--exercise", is_flag=True, help="Mark it as an exercise, only for exercise channels."),
 )
@@ -196,7 +196,7 @@ to_option = click.option(
     multiple=True,
     metavar="NAME",
     help="A channel or tag, instead of the routes; may be repeated.",
-    shell_complete=completion.channels_and_tags,
+    shell_complete=completion.channels,
 )
 """The option for channels instead of routes."""
 

@@ -94,23 +94,10 @@ def _polyline(typed: str) -> object:
     if _POINTS.fullmatch(typed):
         line: object = [(float(pair[2]), float(pair[1])) for pair in _PAIR.finditer(typed)]
         return {"type": "LineString", "coordinates": line}
-    hint = option_label("--polyline")
     try:
         with Path(typed).open("rb") as file:
-            content = file.read(_LARGEST + 1)
-    except (OSError, ValueError) as error:  # a null byte in a path is a ValueError
-        why = getattr(error, "strerror", None) or str(error)
-        raise BadParameter(
-            Text(
-                "{typed}: {why}. Write positions, 43.6109,3.8772 43.6121,3.8790, or a file that holds a GeoJSON line.",
-                typed=typed,
-                why=why,
-            ),
-            param_hint=hint,
-        ) from None
-    try:
-        line = json.loads(content) if len(content) <= _LARGEST else None
-    except (ValueError, RecursionError):
+            line = json.loads(file.read(_LARGEST))
+    except (OSError, ValueError, RecursionError):
         line = None
     match line:
         case {"type": "FeatureCollection", "features": [{"geometry": line}]} | {"type": "Feature", "geometry": line}:
@@ -121,4 +108,9 @@ def _polyline(typed: str) -> object:
         case {"type": "LineString", "coordinates": positions}:
             return {"type": "LineString", "coordinates": positions}
         case _:
-            raise BadParameter(Text("{typed} does not hold one GeoJSON LineString.", typed=typed), param_hint=hint)
+            text = Text(
+                "{typed} is no line. Write positions, 43.6109,3.8772 43.6121,3.8790, or a file that holds one GeoJSON "
+                "LineString.",
+                typed=typed,
+            )
+            raise BadParameter(text, param_hint=option_label("--polyline"))

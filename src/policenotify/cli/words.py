@@ -7,7 +7,6 @@ from difflib import get_close_matches
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from policenotify.cli.usage import BadParameter
 from policenotify.text.comparison import fold
@@ -55,13 +54,3 @@ class Word(click.ParamType[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401 - click's own signature
         """Return the code."""
         return code_of(str(value), words_of(self.codes), param=param, ctx=ctx)
-
-    def shell_complete(
-        self,
-        ctx: click.Context,  # noqa: ARG002 - click's own signature
-        param: click.Parameter,  # noqa: ARG002 - likewise
-        incomplete: str,
-    ) -> list[CompletionItem[str]]:
-        """Return the codes that begin with what was typed, in their own case."""
-        prefix = incomplete.casefold()
-        return [CompletionItem(code) for code in self.codes if code.casefold().startswith(prefix)]

@@ -48,11 +48,10 @@ def test_no_network_is_reached_and_nothing_runs(found: list[View]) -> None:
     assert not any(frame["scripts"] or frame["title"] == "owned" for view in found for frame in view["frames"])
 
 
-def test_a_mail_is_shown_whole_and_with_little_space_to_spare(found: list[View]) -> None:
-    frames = [frame for view in found for frame in view["frames"] if view["page"] != "hostile"]
+def test_a_mail_is_shown_and_only_a_long_one_scrolls(found: list[View]) -> None:
+    frames = [frame for view in found for frame in view["frames"] if view["page"] == "stories"]
     assert frames
-    assert [frame for frame in frames if frame["needs"] > frame["has"] or frame["wide"] > 0] == []
-    assert [frame for frame in frames if frame["needs"] < 0.55 * frame["has"]] == []
+    assert [frame for frame in frames if frame["wide"] > 0 or frame["needs"] > 1.1 * frame["has"]] == []
 
 
 def test_the_scheme_is_the_readers(found: list[View]) -> None:

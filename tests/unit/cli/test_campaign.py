@@ -64,7 +64,7 @@ def test_one_file_of_several_may_be_looked_at_alone(run: Run, file: Path) -> Non
     checked = run("campaign", "check", file)
     assert checked.code == 0
     assert "ete: yields to 'route', which is not checked with it." in checked.words
-    assert run("campaign", "preview", file).code == run("campaign", "calendar", file).code == 0
+    assert run("campaign", "check", file, "--posts").code == run("campaign", "calendar", file).code == 0
     ran = run("campaign", "run", file)
     assert ran.code == 1
     assert "yields to 'route', which is not given" in ran.err
@@ -98,15 +98,14 @@ def test_calendar_shows_coming_messages_and_exports_them(run: Run, desk: Desk, f
     assert (missing.code, "cannot be written" in missing.err) == (1, True)
 
 
-def test_preview_shows_each_message(run: Run, file: Path) -> None:
-    ran = run("campaign", "preview", file, "--message", "b")
+def test_a_check_shows_each_message(run: Run, file: Path) -> None:
+    ran = run("campaign", "check", file, "--posts")
     assert ran.code == 0
     assert "ete · b" in ran.out
     assert "Prévenez vos voisins" in ran.out
-    assert "Fermez" not in ran.out
-    assert len(run("campaign", "preview", file, "--json").document["previews"]) == 2
-    assert "Did you mean" in run("campaign", "preview", file, "--message", "bb").err
-    wrong = run("campaign", "preview", "nowhere.toml")
+    assert len(run("campaign", "check", file, "--posts", "--json").document["previews"]) == 2
+    assert "Prévenez" not in run("campaign", "check", file).out
+    wrong = run("campaign", "check", "nowhere.toml")
     assert (wrong.code, "cannot be read" in wrong.err) == (1, True)
 
 

@@ -53,7 +53,8 @@ def test_every_example_names_a_command_and_its_own_options(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("message.json").touch()
+    for file in ("message.json", "vigilance.xml"):
+        Path(file).touch()
     lines = examples(EVERY[name])
     assert lines or " " in name  # a command within a group may leave its examples to the group
     for line in lines:

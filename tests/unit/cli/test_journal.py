@@ -52,9 +52,8 @@ def _changed(desk: Desk) -> Iterator[sqlite3.Connection]:
         ("90 j", datetime(2025, 12, 31, 12, tzinfo=UTC)),
         ("1mo", datetime(2026, 2, 28, 12, tzinfo=UTC)),
         ("3A", datetime(2023, 3, 31, 12, tzinfo=UTC)),
-        ("P36M", datetime(2023, 3, 31, 12, tzinfo=UTC)),
-        ("p1y1m1d", datetime(2025, 2, 27, 12, tzinfo=UTC)),
-        ("P2W", datetime(2026, 3, 17, 12, tzinfo=UTC)),
+        ("36mois", datetime(2023, 3, 31, 12, tzinfo=UTC)),
+        ("2w", datetime(2026, 3, 17, 12, tzinfo=UTC)),
     ],
 )
 def test_an_age_is_counted_back_in_the_calendar(typed: str, at: datetime) -> None:
@@ -68,7 +67,7 @@ def test_an_age_is_counted_back_in_the_calendar(typed: str, at: datetime) -> Non
         ("-3y", "is not an age"),
         ("30m", "is not an age"),  # minutes, as in a time
         ("PT3H", "is not an age"),
-        ("0d", "less than a day"),
+        ("0d", "is not an age"),
         ("3000y", "longer than there are years"),
     ],
 )
@@ -184,8 +183,7 @@ def test_a_journal_moves_and_its_settings_follow(run: Run, tmp_path: Path, monke
     monkeypatch.setenv("COLUMNS", "300")
     moved = run("journal", "move", "moved.db")
     assert moved.code == 0
-    assert f"The journal is at {tmp_path}/moved.db now:" in moved.words
-    assert "3 publications with 9 deliveries" in moved.words
+    assert f"The journal is at {tmp_path}/moved.db now." in moved.words
     for command in (("status",), ("publish", *with_other("--incident", "2026-10")), ("resume",)):
         told = run(*command)
         assert told.code == 6

@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 import sys
 import tomllib
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from policenotify.cli.commands.networks_new import _bound
 from policenotify.errors import SettingsError
 from policenotify.networks.registry import configure_channel, network, networks
 from tests.support.networks_page import OPTIONS
@@ -21,7 +19,7 @@ def test_every_network_with_what_it_can_do(run: Run) -> None:
     ran = run("networks")
     assert (ran.code, ran.err) == (0, "")
     assert "bluesky · of the package policenotify" in ran.out
-    assert "300 characters as it counts them, 3000 bytes; threads; up to 4 pictures;" in ran.words
+    assert "300 characters as it counts them, 3000 bytes; threads; up to 4 pictures." in ran.words
     assert "policenotify networks NAME" in ran.out
     assert max(map(len, ran.out.splitlines())) <= 80
     known = {one["name"]: one for one in run("networks", "--json").document["networks"]}
@@ -33,9 +31,9 @@ def test_every_network_with_what_it_can_do(run: Run) -> None:
 def test_one_network_with_its_options(run: Run) -> None:
     ran = run("networks", "bluesky")
     assert ran.code == 0
-    assert "  handle · text · required\n    The account's handle, such as `police.example`." in ran.out
-    assert "  password · secret text · required" in ran.out
-    assert "  service · text · default https://bsky.social" in ran.out
+    assert "# text · The account's handle, such as `police.example`." in ran.out
+    assert "# secret text · " in ran.out
+    assert '#service = "https://bsky.social"\n' in ran.out
     assert "clock" not in ran.out
     [only] = run("networks", "bluesky", "--json").document["networks"]
     assert only["options"][0] == {
@@ -46,8 +44,7 @@ def test_one_network_with_its_options(run: Run) -> None:
 
 @pytest.mark.usefixtures("pigeon_network")
 def test_a_network_of_another_package(run: Run) -> None:
-    ran = run("networks", "pigeon")
-    assert ran.code == 0
+    ran = run("networks")
     assert "pigeon · of the package lofts\n    One loft.\n    ✔ Its library is installed.\n" in ran.out
     assert "accepted by the gateway, not verified." in ran.words
     [pigeon] = run("networks", "pigeon", "--json").document["networks"]
@@ -68,8 +65,8 @@ def test_a_network_of_another_package(run: Run) -> None:
 def test_a_network_whose_library_is_missing_reports_how_to_install_it(run: Run) -> None:
     ran = run("networks", "owl")
     assert ran.code == 1
-    assert "    ✘ Not installed: no-such-library.\n" in ran.out
-    assert "→ pip install 'lofts[owl]'" in ran.out
+    assert "# → pip install 'lofts[owl]'" in ran.out
+    assert "    ✘ Not installed: no-such-library.\n" in run("networks").out
     [owl] = run("networks", "owl", "--json").document["networks"]
     # Its capabilities are unknown before it is configured.
     assert (owl["ready"], owl["missing"], owl["capabilities"]) == (False, ["no-such-library"], None)
@@ -98,7 +95,7 @@ def test_the_options_as_json_schema_with_secrets_that_are_only_written(run: Run)
 @pytest.mark.usefixtures("pigeon_network")
 @pytest.mark.parametrize("name", [*OPTIONS, "pigeon"])
 def test_the_example_of_a_network_has_each_option_with_its_default(run: Run, name: str) -> None:
-    ran = run("networks", name, "--example")
+    ran = run("networks", name)
     assert (ran.code, ran.err) == (0, "")
     assert max(map(len, ran.out.splitlines())) <= 120
     [network] = run("networks", name, "--json").document["networks"]
@@ -116,14 +113,13 @@ def test_the_example_of_a_network_has_each_option_with_its_default(run: Run, nam
             assert value == {"file": f"secrets/{name}-{option['name']}"}
         elif option["default"] is not None:
             assert value == option["default"]
-    assert run("networks", "--example", name, "--json").document == {"example": ran.out}
 
 
 OURS = Path(__file__).parents[3] / "pyproject.toml"
 
 
 def test_written_files_are_listed_and_form_a_network(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    document = run("networks", "new", "none", "--json").document
+    document = run("networks", "none", "--new", "--json").document
     package = tmp_path / "policenotify-none"
     assert sorted(document["written"]) == sorted(
         str(path.relative_to(tmp_path)) for path in package.rglob("*") if path.is_file()
@@ -131,7 +127,7 @@ def test_written_files_are_listed_and_form_a_network(run: Run, tmp_path: Path, m
     project = tomllib.loads((package / "pyproject.toml").read_text(encoding="utf-8"))
     [(name, target)] = project["project"]["entry-points"]["policenotify.networks"].items()
     assert (name, target) == ("none", "policenotify_none:NoneChannel")
-    assert project["project"]["dependencies"][0] == f"policenotify{_bound(version('policenotify'))}"
+    assert project["project"]["dependencies"][0].startswith("policenotify>=0.")
     assert project["build-system"] == tomllib.loads(OURS.read_text(encoding="utf-8"))["build-system"]
 
     info = package / "src" / "policenotify_none-1.0.dist-info"
@@ -152,7 +148,7 @@ def test_written_files_are_listed_and_form_a_network(run: Run, tmp_path: Path, m
             with pytest.raises(SettingsError) as raised:
                 configure_channel("one", "none", given)
             assert str(raised.value).startswith(said[1])
-        again = run("networks", "new", "none", "--folder", "another")
+        again = run("networks", "none", "--new")
         assert again.code == 1
         assert "'none' is a network of the installed package 'policenotify-none'" in again.err
     finally:
@@ -160,35 +156,16 @@ def test_written_files_are_listed_and_form_a_network(run: Run, tmp_path: Path, m
         sys.modules.pop("policenotify_none", None)
 
 
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("new", "'new' is a command of `policenotify networks`. Name the network otherwise: 'my-new'."),
-        ("bluesky", "a network of the installed package 'policenotify'"),
-        ("Émetteur de l'Hérault", "Did you mean 'emetteur-de-l-heraul'?"),
-        ("-", "beginning with a letter.\n"),
-        ("../radio", "Did you mean 'radio'?"),
-    ],
-)
-def test_a_name_that_cannot_be_one_is_met_with_the_nearest(run: Run, tmp_path: Path, name: str, said: str) -> None:
-    ran = run("networks", "new", name)
-    assert ran.code in {1, 2}
-    assert said in ran.err
+@pytest.mark.parametrize("name", ["Émetteur", "my-radio", "../radio", "a" * 21])
+def test_a_name_that_cannot_be_one_is_refused(run: Run, tmp_path: Path, name: str) -> None:
+    ran = run("networks", name, "--new")
+    assert (ran.code, "is not a network name: write 1 to 20 of" in ran.err) == (1, True)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_existing_files_are_not_overwritten(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    assert run("networks", "new", "radio", "--folder", "empty").code == 0
-    assert (tmp_path / "empty" / "pyproject.toml").exists()
-    (tmp_path / "file").write_text("mine", encoding="utf-8")
-    for place, said in {
-        "empty": "empty exists already, and is not empty. Nothing was written",
-        "file": "file exists already",
-        "no/such/radio": f"There is no folder {tmp_path / 'no' / 'such'}. Nothing was written",
-    }.items():
-        ran = run("networks", "new", "radio", "--folder", place)
-        assert (ran.code, ran.out) == (1, "")
-        assert said in ran.err
-    assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
-    assert {path.name for path in tmp_path.iterdir()} == {"empty", "file"}
+    (tmp_path / "policenotify-radio").mkdir()
+    ran = run("networks", "radio", "--new")
+    assert (ran.code, ran.out) == (1, "")
+    assert "policenotify-radio cannot be written (File exists)." in ran.err
+    assert list((tmp_path / "policenotify-radio").iterdir()) == []

@@ -14,13 +14,8 @@ import pytest
 
 from policenotify.cli.output import plain
 from policenotify.cli.report.builder import Report, draw
-from policenotify.cli.report.cards import (
-    Card,
-    Device,
-    initials,
-)
-from policenotify.cli.report.file import GENERATOR, PAGE_POLICY, POLICY, PageFile, html
-from policenotify.cli.report.networks import ORDER
+from policenotify.cli.report.cards import ORDER, Card, Device
+from policenotify.cli.report.file import GENERATOR, PAGE_POLICY, POLICY, html, page_path, write_page
 from policenotify.cli.report.source import ReportEntry
 from policenotify.model.lifecycle import Stage
 from policenotify.testing.samples import SAMPLES
@@ -88,11 +83,7 @@ def test_a_thread_hangs_together_by_the_ids_of_the_page(page: Report) -> None:
     assert (update.is_reply, update.parent) == (True, opening)
     assert f'<a href="#{opening.id}">In reply to 17:42</a>' in html(page)
     assert (end.is_reply, end.parent) == (True, update)
-    assert (bluesky.sender, initials(bluesky.sender), bluesky.handle) == (
-        "Police nationale de l'Hérault",
-        "PN",
-        "@police34.example",
-    )
+    assert (bluesky.sender, bluesky.handle) == ("Police nationale de l'Hérault", "@police34.example")
     assert bluesky.cards[-1] is end
 
 
@@ -111,34 +102,32 @@ def test_each_text_is_measured_in_the_networks_own_count(page: Report, texts: di
     assert unescape(first + second) == words(sms)
 
 
-def test_what_needs_a_person_is_shown_once_and_first(page: Report) -> None:
-    told = {concern.label: concern.reason for concern in page.concerns}
-    assert told["x: refused"] == "X says that the text was posted already."
-    assert told["mastodon: waiting, 8 posts"] == "The token was revoked."
-    assert "email: published, not to everybody" in told
+def test_what_needs_a_person_is_shown(page: Report, texts: dict[str, str]) -> None:
+    assert page.needs_person
     assert page.closing == "A person needs to act; see below."
     refused = devices(page, 0)["x"].cards[0]
-    assert refused.needs_attention
     assert not refused.is_published
-    assert ("9", "messages, each published once") in page.figures
-    assert ("3", "incidents, 3 over") in page.figures
+    assert "X says that the text was posted already." in article(texts["stories"], refused)
+    figures = [(count, str(what)) for count, what in page.figures]
+    assert (9, "messages, each published once") in figures
+    assert (3, "incidents, 3 over") in figures
 
 
 def test_a_preview_shows_both_wordings_and_what_gave_way(tmp_path: Path) -> None:
     page = previewed(tmp_path)
     assert page.closing == "Nothing was sent: this is how it would read."
-    assert page.concerns == []
+    assert not page.needs_person
     cards = devices(page, 0)["bluesky"].cards
     assert [card.wording for card in cards[:2]] == ["Under the earlier post", "Where there is nothing to answer"]
     assert (cards[0].is_reply, cards[0].parent) == (True, None)
     assert "In reply to an earlier post" in html(page)
     assert not cards[1].is_reply
-    assert cards[0].verdict is None
-    assert any(card.omitted and card.needs_attention for card in cards)
+    assert cards[0].state is None
+    assert any(card.omitted for card in cards)
     assert cards[0].post
     assert cards[0].post.pictures[0].alt == "Plan du secteur"
     assert cards[0].link is None  # pictures leave no space for a card
-    assert ("6", "channels that would publish it") in page.figures
+    assert (6, "channels that would publish it") in [(count, str(what)) for count, what in page.figures]
 
 
 def test_continuations_are_shown_below_the_post_before(tmp_path: Path) -> None:
@@ -265,32 +254,30 @@ def preview(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 
 def refused(file: Path) -> str:
-    with pytest.raises(click.BadParameter) as why, PageFile(str(file)):
-        pass
+    with pytest.raises(click.BadParameter) as why:
+        page_path(str(file))
     return why.value.format_message()
 
 
-def test_a_page_is_there_whole_and_alone(preview: Report, tmp_path: Path) -> None:
-    with PageFile(str(tmp_path / "page.html")) as file:
-        assert not (tmp_path / "page.html").exists()
-        file.write(preview)
-    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+def test_a_page_is_for_its_owner(preview: Report, tmp_path: Path) -> None:
+    path = page_path(str(tmp_path / "page.html"))
+    assert not path.exists()
+    assert str(write_page(path, preview)) == f"The page: {path}"
+    text = path.read_text(encoding="utf-8")
     assert GENERATOR in text[:2048]
     assert text.rstrip().endswith("</html>")
-    assert [one.name for one in tmp_path.iterdir()] == ["page.html"]
-    assert (tmp_path / "page.html").stat().st_mode & 0o777 == 0o600  # a preview shows drafts
-    assert str(file) == f"The page: {tmp_path / 'page.html'}"
+    assert path.stat().st_mode & 0o777 == 0o600  # a preview shows drafts
 
 
 def test_an_earlier_page_is_written_over_and_nothing_else_is(preview: Report, tmp_path: Path) -> None:
     for _ in range(2):
-        with PageFile(str(tmp_path / "page.html")) as file:
-            file.write(preview)
+        write_page(page_path(str(tmp_path / "page.html")), preview)
     (tmp_path / "notes.html").write_text("<!DOCTYPE html>\n<title>Notes</title>", encoding="utf-8")
     assert "is not a page of policenotify. Give another name." in refused(tmp_path / "notes.html")
     (tmp_path / "photo.png").write_bytes(b"\x89PNG\xff\xfe")
-    assert "is not a page of policenotify" in refused(tmp_path / "photo.png")
-    assert "is not a page of policenotify" in refused(Path("/dev/null"))
+    for other in (tmp_path / "photo.png", tmp_path, Path("/dev/null")):
+        assert "is not a page of policenotify" in refused(other)
+    assert "cannot be written (No such file or directory)" in refused(tmp_path / "no" / "page.html")
     assert sorted(one.name for one in tmp_path.iterdir()) == ["notes.html", "page.html", "photo.png"]
 
 

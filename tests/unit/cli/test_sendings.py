@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from policenotify.cli import bar
+from policenotify.cli.commands import sendings
 from policenotify.model.history import Outcome
 from policenotify.model.progress import Progress
 from policenotify.settings import open_publisher
@@ -183,17 +183,6 @@ def test_addresses_are_shown_on_a_terminal(desk: Desk, doubted: str) -> None:
     assert sum(address in shown for address in ADDRESSES) == 1
 
 
-@pytest.mark.slow
-def test_a_publication_to_many_shows_a_bar_while_it_waits(desk: Desk) -> None:
-    desk.addresses = tuple(f"p{number:03}@habitant.example" for number in range(320))
-    settings = str(desk.write_settings())
-    desk.mail.delay("DATA", 0.01)
-    shown = on_a_terminal(80, "--settings", settings, "publish", *ACCIDENT, "--wait", "60", POLICENOTIFY_ACTOR="desk")
-    assert re.search(r"\npresse \(fr\): .*\d+ waiting", shown)
-    assert "━" in shown
-    assert "320 posted" in shown
-
-
 def test_an_aborted_sending_reaches_nobody(run: Run, desk: Desk, published: str) -> None:
     aborted = run("sending", "abort", published, "--reason", "Mauvaise liste", "--json")
     assert (aborted.code, aborted.document) == (
@@ -207,7 +196,7 @@ def test_an_aborted_sending_reaches_nobody(run: Run, desk: Desk, published: str)
 
 def test_lines_go_to_a_pipe_until_it_is_settled(run: Run, desk: Desk, published: str) -> None:
     with closing(open_publisher(desk.folder / "policenotify.toml")) as publisher, publisher.worker():
-        followed = run("sending", "progress", published, "--every", "0.1")
+        followed = run("sending", "progress", published)
     assert followed.code == 0
     assert "presse (fr): 3 posted\n" in followed.out
 
@@ -222,13 +211,10 @@ def sampled(seconds: int, posted: int, **fields: object) -> Progress:
 @pytest.mark.parametrize(
     ("fields", "more"),
     [
-        ({}, "; 5.0 per second; time left: 10 s"),
+        ({}, "; 5.0 per second; time left: less than a minute"),
         ({"expanded": False}, "; 5.0 per second; the list is still being read"),
     ],
 )
-def test_a_line_has_the_rate_of_the_last_half_minute(fields: dict[str, object], more: str) -> None:
-    samples = bar.Samples()
-    for sample in (sampled(0, 0), sampled(40, 0), sampled(50, 50, **fields)):  # the first is too old
-        samples.add(sample)
-    [(_, line)] = samples.lines()
-    assert str(line) == f"presse (fr): 50 posted, 50 waiting{more}"
+def test_a_line_has_the_rate(fields: dict[str, object], more: str) -> None:
+    samples = [sampled(40, 0), sampled(50, 50, **fields)]
+    assert str(sendings.progress_line(samples[-1].bulk[0], samples)) == f"presse (fr): 50 posted, 50 waiting{more}"

@@ -139,13 +139,13 @@ def test_a_line_is_read_from_a_geojson_file(geojson: object, tmp_path: Path) -> 
 def test_a_file_without_one_line_is_refused(content: str, tmp_path: Path) -> None:
     file = tmp_path / "fermeture.geojson"
     file.write_text(content, "utf-8")
-    with pytest.raises(click.BadParameter, match="does not hold one GeoJSON LineString"):
+    with pytest.raises(click.BadParameter, match=r"is no line\. Write positions"):
         location_of({"polyline": str(file)})
 
 
 @pytest.mark.parametrize("typed", ["43.6,3.8 43.7", "rue\0Foch", "no-such-file.geojson"])
 def test_a_line_that_is_neither_typed_nor_a_file_is_refused(typed: str) -> None:
-    with pytest.raises(click.BadParameter, match=r"Write positions, 43\.6109"):
+    with pytest.raises(click.BadParameter, match=r"is no line\. Write positions"):
         location_of({"polyline": typed})
 
 
@@ -168,7 +168,6 @@ def _paris(day: int, hour: int, minute: int = 0, month: int = 11) -> datetime:
         ("18 h 30", _paris(24, 18, 30)),
         ("aujourd’hui à 18h30", _paris(24, 18, 30)),
         ("Demain à 7h", _paris(25, 7)),
-        ("mardi 9h", _paris(1, 9, month=12)),  # today's has passed
         ("2/1 9h", datetime(2027, 1, 2, 9, tzinfo=PARIS)),
     ],
 )
@@ -184,7 +183,6 @@ def test_the_next_such_time(typed: str, meant: datetime) -> None:
         ("23h50", _paris(25, 0, 10), _paris(24, 23, 50)),
         ("0h30", _paris(24, 23, 50), _paris(25, 0, 30)),
         ("il y a 10 min", NOW, _paris(24, 17, 52)),
-        ("lundi 9h", NOW, _paris(23, 9)),
         ("31/12 18h", _paris(2, 9, month=1), datetime(2025, 12, 31, 18, tzinfo=PARIS)),
     ],
 )
@@ -203,6 +201,7 @@ def test_a_time_that_may_lie_behind(typed: str, now: datetime, meant: datetime) 
         "١٨:٣٠",
         "18h30 demain",
         "26 brumaire 18h",
+        "30/2 18h",
     ],
 )
 def test_an_invalid_time_is_refused_with_the_valid_forms(typed: str) -> None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from policenotify.channel import ChannelConfig
-from policenotify.cli.commands.preview import PreviewAnswer, preview_answer, preview_lines
+from policenotify.cli.commands.preview import preview_lines
 from policenotify.cli.output import printed
 from policenotify.cli.report.builder import draw
 from policenotify.cli.report.file import html
@@ -31,6 +31,7 @@ from policenotify.model.history import History, HistoryEntry, Outcome, RenderedP
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Image, Message, Translation
 from policenotify.publishing.defaults import fill_defaults
+from policenotify.publishing.reach import Preview
 from policenotify.render.locales import PROFILES
 from policenotify.testing.samples import SENDER
 from policenotify.testing.strategies import NOW
@@ -378,7 +379,7 @@ def test_where_not_even_the_shortest_fits_that_channel_alone_is_refused_with_a_r
     assert [(leg.channel, leg.language) for leg in seen.refusals] == [("bluesky", "fr")]
     assert [wording.target.channel for wording in seen.posts] == ["presse"]
     reason = seen.refusals[0].refused
-    [refusal] = TypeAdapter(PreviewAnswer).dump_python(preview_answer(seen, publisher), mode="json")["refusals"]
+    [refusal] = TypeAdapter(Preview).dump_python(seen, mode="json")["refusals"]
     assert (refusal["channel"], refusal["language"], refusal["refused"]) == ("bluesky", "fr", reason)
     assert "the first thing to do take" in printed(preview_lines(seen, publisher))
     assert "the first thing to do take" in html(draw("preview", [ReportEntry(at=NOW, preview=seen)], publisher))

@@ -1,10 +1,10 @@
-"""`policenotify campaign`: check, preview and run campaigns."""
+"""`policenotify campaign`: check and run campaigns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date, timedelta, tzinfo
 from pathlib import Path
 
@@ -17,22 +17,20 @@ from policenotify.campaigns.calendar import ics as icalendar
 from policenotify.campaigns.runner import upcoming, without_school_calendar
 from policenotify.cli import completion, output
 from policenotify.cli.commands.draft import draft_lines
-from policenotify.cli.commands.preview import preview_answer, preview_lines
+from policenotify.cli.commands.preview import preview_lines
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.documents import json_fields
 from policenotify.cli.exit_codes import Exit, exit_codes, worst
 from policenotify.cli.options import Seconds, single_value
 from policenotify.cli.output import Part
-from policenotify.cli.usage import BadParameter, typed_reason
+from policenotify.cli.usage import typed_reason
 from policenotify.errors import InvalidImage, MessageTooLong, SettingsError
 from policenotify.findings import APPROVAL_MISSING, Level
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import Publication, local_time
 from policenotify.publishing.publisher import Publisher
 from policenotify.translation import AnyText, Text
-from policenotify.validation import did_you_mean
 
-_SHOWN = 20  # remarks; the rest is counted
 _YEAR = timedelta(days=366)  # ahead in the calendar: every public holiday once
 _VERDICTS = {"wait": "waits", "skip": "skipped", "merge": "merged"}
 _ON_ITS_WAY = frozenset({Outcome.WAITING, Outcome.SENDING})
@@ -125,93 +123,89 @@ def _page(result: RunResult, zone: tzinfo) -> Iterator[Part]:
     epilog=exit_codes("1 something would not be published; 6 no journal"),
 )
 @campaign_files
+@click.option("--posts", is_flag=True, help="Also show each message as its readers would read it.")
 @common
 @pass_context
-def check(call: CliContext, files: tuple[str, ...]) -> Exit:
+def check(call: CliContext, files: tuple[str, ...], *, posts: bool) -> Exit:
     """Check campaigns before they start: every message on every channel, and a year of their calendar.
 
     \b
     Examples:
       policenotify campaign check campaigns/ete.toml campaigns/route.toml
+      policenotify campaign check campaigns/ete.toml --posts
     """
+    previews: list[object] = []
+    page: list[Part] = []
     with closing(call.publisher()) as publisher:
         campaigns = load_campaigns(files, allow_missing=True)
-        result = _check(campaigns, publisher)
+        occurrences, problems, remarks = _check(campaigns, publisher)
+        for campaign, variant in ((each, message) for each in campaigns if posts for message in each.messages):
+            shown = publisher.preview(variant.message, to=campaign.to or None)
+            previews.append({"campaign": campaign.name, "variant": variant.name, **json_fields(shown)})
+            page += [output.prose(f"{campaign.name} · {variant.name}", "bold"), *preview_lines(shown, publisher)]
     document = {
-        "ok": not result.problems,
+        "ok": not problems,
         "campaigns": [campaign.name for campaign in campaigns],
-        "occurrences": result.occurrences,
-        "problems": result.problems,
-        "remarks": result.remarks,
+        "occurrences": occurrences,
+        "problems": problems,
+        "remarks": remarks,
+        "previews": previews,
     }
     count = output.prose(
         Text.counted(
             "{count} campaign, {occurrences} occurrences in the year ahead.",
             "{count} campaigns, {occurrences} occurrences in the year ahead.",
             count=len(campaigns),
-            occurrences=result.occurrences,
+            occurrences=occurrences,
         ),
         style="bold",
     )
-    call.emit(document, count, *_lines("✘ ", result.problems), *_lines("· ", result.remarks))
-    return Exit.REJECTED if result.problems else Exit.OK
+    page += [count, *(output.Block(text, mark="✘ ") for text in problems)]
+    call.emit(document, *page, *(output.Block(text, mark="· ") for text in remarks))
+    return Exit.REJECTED if problems else Exit.OK
 
 
-def _lines(mark: str, texts: Sequence[AnyText]) -> list[Part]:
-    lines: list[Part] = [output.Block(text, mark=mark) for text in texts[:_SHOWN]]
-    return (
-        [*lines, output.Block(Text("and {more} more", more=len(texts) - _SHOWN), mark=mark)]
-        if len(texts) > _SHOWN
-        else lines
-    )
+def _check(campaigns: Sequence[Campaign], publisher: Publisher) -> tuple[int, list[AnyText], list[AnyText]]:
+    """Check every message, then, if all can be published, the calendar of a year.
 
-
-@dataclass(slots=True)
-class _CheckResult:
-    """The result of a check.
-
-    Attributes:
-        occurrences: How many are due in the year ahead; none is counted where a message cannot be published.
-        remarks: What would be published later than written, or not in full.
+    Returns:
+        How many occurrences are due, what forbids a message, and what would be later or not in full.
     """
-
-    occurrences: int = 0
-    problems: list[AnyText] = field(default_factory=list)
-    remarks: list[AnyText] = field(default_factory=list)
-
-    def add(self, label: str, remarks: Iterable[tuple[bool, AnyText]]) -> None:
-        """Add what is wrong, and what is only to know."""
-        for wrong, remark in remarks:
-            kept, text = self.problems if wrong else self.remarks, Text("{label}: {remark}", label=label, remark=remark)
-            if text not in kept:
-                kept.append(text)
-
-
-def _check(campaigns: Sequence[Campaign], publisher: Publisher) -> _CheckResult:
-    """Check every message, then, if all can be published, the calendar of a year."""
-    result = _CheckResult()
-    now, names = publisher.journal.now(), {campaign.name for campaign in campaigns}
-    for campaign in campaigns:
-        for variant in campaign.messages:
-            result.add(f"{campaign.name} · {variant.name}", _check_message(campaign, variant, publisher))
-        missing = [
-            (False, Text("yields to {name!r}, which is not checked with it.", name=name))
-            for name in sorted(campaign.yields_to - names)
-        ]
-        result.add(campaign.name, missing)
-    result.remarks += without_school_calendar(campaigns, now.date() + _YEAR)
-    if not result.problems:
-        today = now.astimezone(publisher.installation.zone).date()
+    today = publisher.journal.now().astimezone(publisher.installation.zone).date()
+    found = list(_check_messages(campaigns, publisher, today))
+    entries: Sequence[ForecastEntry] = ()
+    if not any(wrong for wrong, _ in found):
         first = max(today, min(campaign.start for campaign in campaigns))
         entries = upcoming(publisher, campaigns, first, first + _YEAR)
-        result.occurrences = len(entries)
-        for campaign in campaigns:
-            times = [entry.occurrence.due for entry in entries if entry.occurrence.campaign == campaign.name]
-            if not times:
-                result.add(campaign.name, [(False, Text("nothing is due in the year ahead."))])
-            if any(campaign.quiet.includes(campaign.local(due).time()) for due in times):
-                result.add(campaign.name, [(False, Text("it is due in its quiet hours, and waits for their end."))])
-    return result
+        found += [(False, remark) for remark in _check_calendar(campaigns, entries)]
+    found = list(dict.fromkeys(found))
+    problems, remarks = ([text for wrong, text in found if wrong is kind] for kind in (True, False))
+    return len(entries), problems, remarks
+
+
+def _check_messages(campaigns: Sequence[Campaign], publisher: Publisher, today: date) -> Iterator[tuple[bool, AnyText]]:
+    """Yield what forbids a message, each with True, and what is only to know."""
+    for campaign in campaigns:
+        for variant in campaign.messages:
+            for wrong, remark in _check_message(campaign, variant, publisher):
+                yield wrong, _labelled(f"{campaign.name} · {variant.name}", remark)
+        for name in sorted(campaign.yields_to - {each.name for each in campaigns}):
+            yield False, _labelled(campaign.name, Text("yields to {name!r}, which is not checked with it.", name=name))
+    for remark in without_school_calendar(campaigns, today + _YEAR):
+        yield False, remark
+
+
+def _check_calendar(campaigns: Sequence[Campaign], entries: Sequence[ForecastEntry]) -> Iterator[AnyText]:
+    for campaign in campaigns:
+        times = [entry.occurrence.due for entry in entries if entry.occurrence.campaign == campaign.name]
+        if not times:
+            yield _labelled(campaign.name, Text("nothing is due in the year ahead."))
+        if any(campaign.quiet.includes(campaign.local(due).time()) for due in times):
+            yield _labelled(campaign.name, Text("it is due in its quiet hours, and waits for their end."))
+
+
+def _labelled(label: str, remark: AnyText) -> Text:
+    return Text("{label}: {remark}", label=label, remark=remark)
 
 
 def _check_message(campaign: Campaign, variant: Variant, publisher: Publisher) -> Iterator[tuple[bool, AnyText]]:
@@ -236,44 +230,6 @@ def _check_message(campaign: Campaign, variant: Variant, publisher: Publisher) -
     for post in preview.posts:
         for part in post.omitted:
             yield False, Text("left out on {channel}: {part}", channel=post.target.channel, part=part)
-
-
-@campaign.command(
-    "preview",
-    short_help="Show each message as its readers would read it.",
-    epilog=exit_codes("1 a check forbids one; 6 no journal"),
-)
-@campaign_files
-@single_value("--message", metavar="NAME", help="Only the message of this name.")
-@common
-@pass_context
-def preview(call: CliContext, files: tuple[str, ...], message: str | None) -> Exit:
-    """Show each message of the campaigns as its readers would read it. Nothing is sent or stored.
-
-    \b
-    Examples:
-      policenotify campaign preview campaigns/ete.toml --message otv
-    """
-    with closing(call.publisher()) as publisher:
-        campaigns = load_campaigns(files, allow_missing=True)
-        names = {variant.name for campaign in campaigns for variant in campaign.messages}
-        if message is not None and message not in names:
-            hint = did_you_mean(message, names)
-            raise BadParameter(
-                Text("{message!r} is not a message. {hint}", message=message, hint=hint), param_hint="--message"
-            )
-        page: list[Part] = []
-        previews = []
-        for campaign in campaigns:
-            for variant in campaign.messages:
-                if message in {None, variant.name}:
-                    result = publisher.preview(variant.message, to=campaign.to or None, count_people=True)
-                    answer = preview_answer(result, publisher)
-                    previews.append({"campaign": campaign.name, "variant": variant.name, **json_fields(answer)})
-                    label = output.prose(f"{campaign.name} · {variant.name}", style="bold")
-                    page += [label, *preview_lines(result, publisher)]
-    call.emit({"previews": previews}, *page)
-    return Exit.OK if all(each["allowed"] for each in previews) else Exit.REJECTED
 
 
 @campaign.command(
@@ -306,16 +262,6 @@ def submit(call: CliContext, files: tuple[str, ...], reason: str | None) -> Exit
             {"drafts": drafts}, *(page or [output.prose(Text("No message needs the approval of another person."))])
         )
     return Exit.OK
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CalendarAnswer:
-    """The answer of `campaign calendar`, with the iCalendar file if one was written."""
-
-    first: date
-    last: date
-    occurrences: tuple[ForecastEntry, ...]
-    ics: str | None
 
 
 @campaign.command(
@@ -353,8 +299,8 @@ def calendar(call: CliContext, files: tuple[str, ...], days: int, ics: str | Non
     named = {campaign.name: campaign for campaign in campaigns}
     lines = [_line(entry, named[entry.occurrence.campaign]) for entry in forecast]
     written = [output.prose(Text("Written: {ics}", ics=ics))] if ics is not None else []
-    answer = CalendarAnswer(first=today, last=today + timedelta(days=days), occurrences=forecast, ics=ics)
-    call.emit(answer, *(lines or [output.prose(Text("Nothing is due."))]), *written)
+    document = {"first": f"{today}", "last": f"{today + timedelta(days=days)}", "occurrences": forecast, "ics": ics}
+    call.emit(document, *(lines or [output.prose(Text("Nothing is due."))]), *written)
     return Exit.OK
 
 

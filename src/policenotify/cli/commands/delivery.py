@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 import click
@@ -56,47 +55,34 @@ def drain(call: CliContext, budget: float) -> Exit:
         outcomes = Counter(journal.deliveries.outcomes(before))
         problems = dict(reversed(journal.deliveries.waiting_for_lists().values()))
         # Of a list some people may be held, although the others have the post.
-        held = (each.delivery for each in publisher.operations.held() if each.delivery in before) if outcomes else ()
-        answer = DrainAnswer(
-            outcomes=outcomes,
-            held=tuple(held),
-            next_due=next_due,
-            blocked={**problems, **publisher.operations.blocked()},
-        )
-        call.emit(answer, *_drained(answer, publisher.installation.zone))
-    acts = answer.blocked or outcomes[Outcome.REFUSED] or answer.held
+        held = [each.delivery for each in publisher.operations.held() if each.delivery in before] if outcomes else []
+        blocked = {**problems, **publisher.operations.blocked()}
+        document = {"outcomes": outcomes, "held": held, "next_due": next_due, "blocked": blocked}
+        call.emit(document, *_drained(outcomes, held, next_due, blocked, publisher.installation.zone))
+    acts = blocked or outcomes[Outcome.REFUSED] or held
     return Exit.ATTENTION if acts else Exit.OK
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrainAnswer:
-    """The answer of `drain`: outcomes of what waited, and what needs a person.
-
-    Attributes:
-        held: The deliveries that are held, wholly or for some people of a list.
-    """
-
-    outcomes: Mapping[Outcome, int]
-    held: tuple[int, ...]
-    next_due: datetime | None
-    blocked: Mapping[str, Problem]
-
-
-def _drained(answer: DrainAnswer, zone: tzinfo) -> Iterator[Part]:
-    counts = Text.join(", ", (counted(outcome, count) for outcome, count in sorted(answer.outcomes.items())))
+def _drained(
+    outcomes: Mapping[Outcome, int],
+    held: Iterable[int],
+    due: datetime | None,
+    blocked: Mapping[str, Problem],
+    zone: tzinfo,
+) -> Iterator[Part]:
+    counts = Text.join(", ", (counted(outcome, count) for outcome, count in sorted(outcomes.items())))
     yield output.prose(Text("Deliveries: {counts}.", counts=counts) if counts else Text("Nothing was waiting."))
-    due = answer.next_due
     yield output.prose(
         Text("Something is due next at {due}.", due=local_time(due, zone)) if due else Text("Nothing is due.")
     )
-    for delivery in answer.held:
+    for delivery in held:
         yield output.prose(
             Text(
                 "Delivery {delivery} is held, wholly or for some people: policenotify resolve {delivery}",
                 delivery=delivery,
             )
         )
-    for name, problem in answer.blocked.items():
+    for name, problem in blocked.items():
         yield output.prose(Text("Blocked, until a person acts: {name}. {problem}", name=name, problem=problem))
 
 

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import tempfile
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.rule import Rule
-from rich.text import Text as RichText
 
-from policenotify.cli.documents import json_text
+from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
-from policenotify.cli.language import desk_language
-from policenotify.cli.output import Part, in_short, line, paragraph, printed, prose
+from policenotify.cli.output import Part, in_short, line, paragraph, prose, quoted
 from policenotify.cli.report.builder import Report, draw
-from policenotify.cli.report.cards import STAGES
-from policenotify.cli.report.file import PageFile
+from policenotify.cli.report.file import page_path, write_page
 from policenotify.cli.report.source import ReportEntry
 from policenotify.errors import MissingExtra
 from policenotify.journal import open_journal
@@ -30,7 +25,7 @@ from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
 from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
-from policenotify.translation import AnyText, Text, in_language
+from policenotify.translation import Text
 
 if TYPE_CHECKING:
     from policenotify.testing.dev import DevNetworks
@@ -134,8 +129,9 @@ def publish_story(desk: DemoDesk, names: Sequence[str] = STORY) -> Iterator[Repo
     show_default=True,
     help="Write a page that shows every network as its readers see it, for a browser or a printer.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
-def demo(*, html: str, as_json: bool) -> None:
+@common
+@pass_context
+def demo(call: CliContext, *, html: str) -> Exit:
     """Run a demonstration: an evening of a police desk. No account is needed, nothing leaves this machine.
 
     An accident in Montpellier (opening, update, end), a bomb disposal operation, a fire and a prevention message are
@@ -147,44 +143,25 @@ def demo(*, html: str, as_json: bool) -> None:
       policenotify demo
       policenotify demo --html demo.html --json | jq '.publications[].receipts'
     """
-    language = desk_language(None)
-    say = partial(in_language, language=language)
+    path = page_path(html)
     with ExitStack() as stack:
-        file = stack.enter_context(PageFile(html))
         try:
             desk = stack.enter_context(open_desk())
         except MissingExtra as error:
             raise MissingExtra(Text("The command 'demo'"), "demo") from error
-        entries = list(publish_story(desk, STORY))
-        report = draw("demo", entries, desk.publisher)
-        file.write(report, language)
-        click.echo(json_text(_document(report)) if as_json else printed(_lines(report, say), say))
-        click.echo(say(file.text), err=as_json)
-    if report.concerns:
-        raise SystemExit(Exit.ATTENTION)
+        report = draw("demo", list(publish_story(desk)), desk.publisher)
+        place = write_page(path, report, call.language)
+        document = {"publications": [entry.publication for entry in report.entries], "page": str(path)}
+        call.emit(document, *_lines(report), line(place))
+    return Exit.ATTENTION if report.needs_person else Exit.OK
 
 
-def _lines(report: Report, say: Callable[[AnyText], str]) -> Iterator[Part]:
-    """Yield the posts of the incident on the first network, its outcomes, and what a person should look at."""
-    [section] = [section for section in report.sections if section.incident == INCIDENT] or report.sections[:1]
-    for card in section.devices[0].cards:
-        parent = f" · {say(Text('In reply to'))} {card.parent.clock}" if card.parent else ""
-        title = f"{card.device.look.name} · {section.label} · {say(card.stage)} {card.clock}{parent}"
-        yield Rule(RichText(title, style="bold"), style="dim", align="left")
-        yield RichText(f"{card.title}\n\n{card.text}".strip())
-    yield prose()
-    for entry in section.entries:
+def _lines(report: Report) -> Iterator[Part]:
+    """Yield the posts of the incident on the first network, its outcomes."""
+    [section] = [section for section in report.sections if section.incident == INCIDENT]
+    for card, entry in zip(section.devices[0].cards, section.entries, strict=True):
+        yield line(Text.join(" · ", (card.device.look.name, section.label, card.stage, card.clock)), "bold")
+        yield quoted(card.text)
         if entry.publication:
-            stage, outcomes = STAGES[entry.message.stage], in_short(entry.publication)
-            yield line(Text("{stage} {at}: {outcomes}", stage=stage, at=f"{entry.at:%H:%M}", outcomes=outcomes))
-    for _, label, reason in report.concerns:
-        yield paragraph(Text("{label}: {reason}", label=label, reason=reason), "✘ ")
+            yield paragraph(in_short(entry.publication))
     yield prose(report.closing)
-
-
-def _document(report: Report) -> dict[str, object]:
-    """Return the publications, and by channel the texts of each incident."""
-    threads = defaultdict(list)
-    for device in (device for section in report.sections for device in section.devices):
-        threads[device.channel.name].append([card.title or card.text for card in device.cards])
-    return {"publications": [entry.publication for entry in report.entries], **threads}

@@ -31,6 +31,12 @@ from policenotify.translation import AnyText, Text
 _EXITS = exit_codes("1 nothing was changed; 6 no journal")
 _SHORTEST_DIGEST = 32  # characters: an author can make two messages that agree in a few, as in 16
 
+_NEXT = {
+    DraftState.DRAFT: "policenotify publish {id} --submit",
+    DraftState.SUBMITTED: "policenotify approve {id}",
+    DraftState.RETURNED: "policenotify publish … --revises {id}",
+    DraftState.APPROVED: "policenotify publish {id}",
+}
 _MAY_BE_OUT = frozenset({Outcome.POSTED, Outcome.SENDING, Outcome.UNCONFIRMED, Outcome.HELD})
 
 _draft = click.argument("draft")
@@ -307,27 +313,23 @@ def draft_lines(draft: Draft, publisher: Publisher) -> Iterator[Part]:
         )
     if draft.publication:
         yield output.paragraph(Text("Publication: {publication}", publication=draft.publication))
-    for step, mark in _next_step(draft, zone):
-        yield output.paragraph(step, mark)
+    yield from _next_step(draft, zone)
 
 
-def _next_step(draft: Draft, zone: tzinfo) -> Iterator[tuple[AnyText, str]]:
-    """Yield what may be done with a draft now, and the mark before it."""
-    command = "→ "
-    if draft.second_due_at is not None:
-        yield (
-            Text("Its second reading is owed by {second_due_at}.", second_due_at=local_time(draft.second_due_at, zone)),
-            "",
+def _next_step(draft: Draft, zone: tzinfo) -> Iterator[Part]:
+    """Yield what may be done with a draft now."""
+    due, expires = draft.second_due_at, draft.expires_at
+    if due is not None:
+        yield output.paragraph(
+            Text("Its second reading is owed by {second_due_at}.", second_due_at=local_time(due, zone))
         )
-        yield Text("policenotify approve {id}, or policenotify reject {id}", id=draft.id), command
-    elif draft.state is DraftState.SUBMITTED and draft.expires_at is not None:
-        yield Text("It waits for its readers until {expires_at}.", expires_at=local_time(draft.expires_at, zone)), ""
-        yield f"policenotify approve {draft.id}", command
-    elif draft.for_keys and draft.state is DraftState.APPROVED and draft.expires_at is not None:
-        yield Text("Its approval counts until {expires_at}.", expires_at=local_time(draft.expires_at, zone)), ""
-    elif draft.state is DraftState.APPROVED:
-        yield f"policenotify publish {draft.id}", command
-    elif draft.state is DraftState.DRAFT:
-        yield f"policenotify publish {draft.id} --submit", command
-    elif draft.state is DraftState.RETURNED:
-        yield f"policenotify publish … --revises {draft.id}", command
+        yield output.paragraph(Text("policenotify approve {id}, or policenotify reject {id}", id=draft.id), "→ ")
+        return
+    if draft.state is DraftState.SUBMITTED and expires is not None:
+        yield output.paragraph(
+            Text("It waits for its readers until {expires_at}.", expires_at=local_time(expires, zone))
+        )
+    if draft.for_keys and draft.state is DraftState.APPROVED and expires is not None:
+        yield output.paragraph(Text("Its approval counts until {expires_at}.", expires_at=local_time(expires, zone)))
+    elif draft.state in _NEXT:
+        yield output.paragraph(_NEXT[draft.state].format(id=draft.id), "→ ")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import closing
-from pathlib import Path
+from typing import BinaryIO
 
 import click
 
@@ -16,33 +15,28 @@ from policenotify.cli.message import category_words
 from policenotify.cli.options import single_value
 from policenotify.cli.output import Part
 from policenotify.cli.words import code_of
-from policenotify.errors import InvalidAlert
 from policenotify.formats.cap.reader import MAX_BYTES
-from policenotify.networks._download import download
 from policenotify.publishing.alerts import import_alert
 from policenotify.translation import Text
 
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-
 
 @click.command("import-cap", epilog=exit_codes("1 nothing was stored; 6 no journal"))
-@click.argument("alert", metavar="FILE|URL")
+@click.argument("alert", type=click.File("rb"), metavar="FILE")
 @single_value("--category", metavar="CODE", help="The category.", shell_complete=completion.categories)
 @common
 @pass_context
-def import_cap(call: CliContext, /, *, alert: str, category: str | None) -> Exit:
+def import_cap(call: CliContext, /, *, alert: BinaryIO, category: str | None) -> Exit:
     """Store a CAP 1.2 alert of another service as a draft.
 
     Nothing is sent. Read the draft, then submit or publish it. The same alert has the same draft. An update, end or
-    cancellation finds the incident of the alert that it names.
+    cancellation finds the incident of the alert that it names. FILE - is standard input.
 
     \b
     Examples:
       policenotify import-cap vigilance.xml
-      policenotify import-cap https://alertes.example/cap/4711.xml \\
-          --category fire
+      curl -s https://alertes.example/4711.xml | policenotify import-cap -
     """
-    content = _content(alert)
+    content = alert.read(MAX_BYTES)
     settings = call.read_settings()
     with closing(call.publisher()) as publisher:
         language = settings.language or "fr"
@@ -56,14 +50,3 @@ def import_cap(call: CliContext, /, *, alert: str, category: str | None) -> Exit
             page += [output.paragraph(finding.reason), output.paragraph(finding.remedy, "→ ")]
         call.emit(done, *page)
     return Exit.OK
-
-
-def _content(alert: str) -> bytes:
-    if _ADDRESS.match(alert):
-        return download(alert, limit=MAX_BYTES)
-    try:
-        with Path(alert).open("rb") as file:
-            return file.read(MAX_BYTES)
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or Text("not a file name")
-        raise InvalidAlert(Text("the file cannot be read ({why})", why=why)) from None

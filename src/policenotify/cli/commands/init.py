@@ -29,7 +29,6 @@ def init(call: CliContext, directory: str, django: bool) -> Exit:  # noqa: FBT00
       policenotify init /etc/policenotify
       policenotify init --django
     """
-    from policenotify.cli import output
     from policenotify.settings import write_settings
 
     written = [str(path) for path in write_settings(directory, django=django, language=call.language)]
@@ -37,7 +36,7 @@ def init(call: CliContext, directory: str, django: bool) -> Exit:  # noqa: FBT00
     settings = folder / "policenotify.toml"
     option = "" if folder.absolute() == Path.cwd() else f" --settings {settings}"
     steps = [
-        Text("Add your accounts to {settings}: policenotify networks NAME --example", settings=settings),
+        Text("Add your accounts to {settings}: policenotify networks NAME", settings=settings),
         Text("Put each password into a file in {folder}, with mode 600.", folder=folder / "secrets"),
         Text(
             "Put a copy of {folder} into a safe: without it the journal cannot be read.",

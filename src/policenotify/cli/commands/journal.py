@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import asdict
+from datetime import UTC
 from pathlib import Path
 
 import click
@@ -13,16 +14,16 @@ from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.documents import json_text
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.message import category_words
-from policenotify.cli.times import AGE_FORMS, age_of
-from policenotify.cli.usage import typed_reason
+from policenotify.cli.output import Part
+from policenotify.cli.times import AGE_FORMS, parse_age
+from policenotify.cli.usage import BadParameter, typed_reason
 from policenotify.cli.words import code_of
 from policenotify.errors import JournalError
 from policenotify.journal.database.migrate import move as move_journal
-from policenotify.journal.journal import Journal
 from policenotify.model.receipt import local_time
 from policenotify.publishing.arguments import checked_reason
-from policenotify.settings import Settings, profiles_of
-from policenotify.translation import Text
+from policenotify.settings import profiles_of
+from policenotify.translation import Text, text_of
 from policenotify.validation import indented
 
 _UNCHANGED = "6 no journal, or what was sealed was changed"
@@ -68,12 +69,16 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
     """
     actor = call.actor
     with call.journal() as (settings, opened):
-        before = age_of(older_than, opened.now())
-        category = _category(category, settings, opened)
+        try:
+            before = parse_age(older_than, opened.now().astimezone(UTC))
+        except ValueError as error:
+            raise BadParameter(Text("{text}.", text=text_of(error)), param_hint="--older-than") from None
+        if category is not None:  # a typo must not look like a successful purge
+            category = code_of(category, category_words(profiles_of(settings)), param_hint="--category")
         done = opened.retention.purge(before, actor, category=category, dry_run=dry_run)
         zone = settings.zone
     document = {"before": before.isoformat(), "category": category, "dry_run": dry_run, **asdict(done), "actor": actor}
-    lines = [
+    counts = [
         Text.counted("{count} publication", "{count} publications", count=done.publications),
         Text.counted("{count} draft", "{count} drafts", count=done.drafts),
     ]
@@ -85,12 +90,8 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
     kept = Text(
         "Kept: {kept}, old enough, but something is to be sent or is held. See: policenotify status", kept=done.kept
     )
-    call.emit(
-        document,
-        output.prose(head, style="bold"),
-        *(output.line(indented(line)) for line in lines),
-        *([output.prose(kept)] if done.kept else []),
-    )
+    page = [output.prose(head, style="bold"), *(output.paragraph(count) for count in counts)]
+    call.emit(document, *page, *([output.prose(kept)] if done.kept else []))
     return Exit.ATTENTION if done.kept else Exit.OK
 
 
@@ -119,14 +120,8 @@ def erase(call: CliContext, /, *, which: str, reason: str) -> Exit:
         with typed_reason():
             reason = checked_reason("reason", reason)
         done = opened.retention.erase(which, call.actor, reason)
-    head = output.line(
-        Text.counted("Erased: {count} publication.", "Erased: {count} publications.", count=done.publications),
-        "bold",
-    )
-    call.emit(
-        {"which": which, **asdict(done), "actor": call.actor},
-        head,
-    )
+    head = Text.counted("Erased: {count} publication.", "Erased: {count} publications.", count=done.publications)
+    call.emit({"which": which, **asdict(done), "actor": call.actor}, output.line(head, "bold"))
     return Exit.OK
 
 
@@ -245,16 +240,9 @@ def move(call: CliContext, to: str) -> Exit:
     to = to if "://" in to else str(Path(to).absolute())
     done = move_journal(settings.journal_url, to, keys=settings.load_keys(), actor=call.actor)
     rows = {name.removeprefix("pn_"): count for name, count in done.rows.items()}
-    page = [
-        output.line(Text("The journal is at {to} now:", to=done.to), style="bold"),
-        output.line(
-            Text(
-                "  {rows} publications with {rows_2} deliveries, {rows_3} events",
-                rows=rows["publication"],
-                rows_2=rows["delivery"],
-                rows_3=rows["event"],
-            )
-        ),
+    page: list[Part] = [
+        output.line(Text("The journal is at {to} now.", to=done.to), style="bold"),
+        output.paragraph(Text.counted("{count} row copied", "{count} rows copied", count=sum(done.rows.values()))),
         output.prose(Text("Put it into the settings of every machine (journal = …), then: policenotify doctor")),
     ]
     call.emit({"to": done.to, "rows": rows, "actor": call.actor}, *page)
@@ -328,14 +316,3 @@ def rotate_keys(call: CliContext) -> Exit:
     )
     call.emit({**document, "next": steps}, output.prose(head), *(output.line(indented(step)) for step in steps))
     return Exit.OK
-
-
-def _category(typed: str | None, settings: Settings, journal: Journal) -> str | None:
-    """Return a category by its code or name: a typo must not look like a successful purge.
-
-    Categories that occur in the journal are known: the settings may have had them once.
-    """
-    if typed is None:
-        return None
-    words: dict[str, list[str]] = {incident.category: [] for incident in journal.incidents.list(only_open=False)}
-    return code_of(typed, {**words, **category_words(profiles_of(settings))}, param_hint="--category")

@@ -16,12 +16,10 @@ from policenotify.publishing.metrics import exposition, to_document
 from policenotify.publishing.monitor import Monitor
 from policenotify.translation import Text
 
-_OPEN_METRICS = "application/openmetrics-text"
 _READABLE = 0o644  # by the exporter, which has a user of its own; no value is confidential
 
 
 @click.command("metrics", epilog=exit_codes("1 settings wrong, or the file cannot be written; 6 no journal"))
-@click.option("--openmetrics", is_flag=True, help="Print OpenMetrics 1.0 instead of Prometheus' text format 0.0.4.")
 @click.option(
     "--textfile",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -31,7 +29,7 @@ _READABLE = 0o644  # by the exporter, which has a user of its own; no value is c
 )
 @common
 @pass_context
-def metrics(call: CliContext, /, *, openmetrics: bool, textfile: Path | None) -> Exit:
+def metrics(call: CliContext, /, *, textfile: Path | None) -> Exit:
     """Print the metrics of the installation: deliveries, delays, what waits, alarms.
 
     All values come from the journal, so any machine that can read it answers for
@@ -44,8 +42,8 @@ def metrics(call: CliContext, /, *, openmetrics: bool, textfile: Path | None) ->
       policenotify metrics --textfile /var/lib/node-exporter/police.prom
       policenotify metrics --json | jq .policenotify_deliveries_pending
     """
-    if textfile is not None and (openmetrics or call.json):
-        raise UsageError(Text("node_exporter reads the text format only: leave out --openmetrics and --json."))
+    if textfile is not None and call.json:
+        raise UsageError(Text("node_exporter reads the text format only: leave out --json."))
     if textfile is not None and textfile.suffix != ".prom":
         raise UsageError(Text("node_exporter reads only files whose names end in .prom."))
     try:
@@ -59,7 +57,7 @@ def metrics(call: CliContext, /, *, openmetrics: bool, textfile: Path | None) ->
     if call.json:
         call.answer(to_document(found), "")
         return Exit.OK
-    content = exposition(found, _OPEN_METRICS if openmetrics else "").content
+    content = exposition(found, "").content
     if textfile is None:
         click.echo(content, nl=False)
     else:

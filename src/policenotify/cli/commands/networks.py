@@ -1,4 +1,4 @@
-"""`policenotify networks`: installed networks, their capabilities and options.
+"""`policenotify networks`: installed networks, their capabilities and options, and the package of a new one.
 
 No client library is imported.
 """
@@ -10,18 +10,17 @@ import json
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import timedelta
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.resources import files
+from pathlib import Path
 from typing import Annotated, Any
 
 import click
-from click.shell_completion import CompletionItem
 from pydantic import Field, InstanceOf, JsonValue, PlainSerializer, computed_field
 from pydantic_core import to_jsonable_python
 
 from policenotify.channel import Capabilities
-from policenotify.cli import completion, output
-from policenotify.cli.commands.networks_new import new
+from policenotify.cli import output
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.output import Part
@@ -43,8 +42,17 @@ _TYPES = {
     "boolean": Text("true or false"),
     "array": Text("list"),
 }
+_NAME = re.compile(r"[a-z][a-z0-9]{0,19}")
+_EXAMPLE = files("policenotify.cli") / "example"  # the network of docs/howto/add-a-network.md
+_FILES = {
+    "src/policenotify_{name}/__init__.py": "network.py.txt",
+    "src/policenotify_{name}/py.typed": "",
+    "tests/test_{name}.py": "test.py.txt",
+    "pyproject.toml": "pyproject.toml.txt",
+    "README.md": "README.md.txt",
+    ".gitignore": "gitignore.txt",
+}
 _NAMED = re.compile(r"such as `([^`]+)`")  # a value in the description of an option
-_FOR_EVER = timedelta(days=3_650)  # longer than any incident
 
 
 class NetworkOption(FrozenModel):
@@ -138,8 +146,8 @@ def _described(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - see `Network.load
     }
 
 
-def network_lines(network: NetworkInfo, *, whole: bool) -> Iterator[Part]:
-    """Yield a network as text, with its options if it is shown as a *whole*."""
+def network_lines(network: NetworkInfo) -> Iterator[Part]:
+    """Yield a network as text."""
     yield output.line(Text("{name} · of the package {package}", name=network.name, package=network.package), "bold")
     if network.about:
         yield output.paragraph(network.about)
@@ -151,21 +159,12 @@ def network_lines(network: NetworkInfo, *, whole: bool) -> Iterator[Part]:
     else:
         yield output.paragraph(Text("Its library is installed."), "✔ ")
     if network.capabilities:
-        yield output.paragraph(Text("{words}.", words=Text.join("; ", capabilities_in_words(network.capabilities))))
+        yield output.paragraph(Text("{words}.", words=Text.join("; ", _in_words(network.capabilities))))
     if network.discovers_capabilities:
         yield output.paragraph(Text("These are the capabilities of most servers; a channel asks its own server."))
-    if not whole:
-        return
-    yield output.prose(Text("Options:") if network.options else Text("It has no options."))
-    for option in network.options:
-        value = default_as_text(option.default)
-        default = Text("required") if option.required else Text("default {value}", value=value)
-        yield output.line(Text.join(" · ", (f"  {option.name}", option.type, default)))
-        if option.meaning:
-            yield output.paragraph(option.meaning)
 
 
-def example(network: NetworkInfo, translate: Callable[[AnyText], str] = str) -> str:
+def channel_table(network: NetworkInfo, translate: Callable[[AnyText], str] = str) -> str:
     """Return the table of a channel on a network, for the settings.
 
     What the network requires stands first. Each other option has its default, and `#` before it.
@@ -181,7 +180,7 @@ def example(network: NetworkInfo, translate: Callable[[AnyText], str] = str) -> 
         lines += _comment(Text("A file with one recipient a line. It is read at each publication."), translate)
         lines += ["recipients = " + _in_a_file(f"{network.name}-recipients.txt")]
     for option in sorted(network.options, key=lambda option: not option.required):
-        lines += _comment(option.meaning, translate)
+        lines += _comment(Text.join(" · ", (option.type, option.meaning)), translate)
         lines += [f"{'' if option.required else '#'}{option.name} = {_example_value(option, network.name)}"]
     return "\n".join((*lines, ""))
 
@@ -204,52 +203,31 @@ def _example_value(option: NetworkOption, channel: str) -> str:
     return default_as_text(option.default) if isinstance(option.default, dict) else json.dumps(option.default)
 
 
-def capabilities_in_words(capabilities: Capabilities) -> Iterator[AnyText]:
-    """Yield the capabilities of a network in words."""
+def _in_words(capabilities: Capabilities) -> Iterator[AnyText]:
+    """Yield the main capabilities of a network in words. The JSON document has all of them."""
     budget = capabilities.budget
     characters = Text("{limit} characters as it counts them", limit=budget.limit)
     size = Text("{count} bytes", count=budget.max_bytes) if budget.max_bytes else ""
     yield Text.join(", ", (characters, size))
     yield Text("threads") if capabilities.replies else Text("no threads")
     yield Text("up to {images} pictures", images=capabilities.images) if capabilities.images else Text("no pictures")
-    yield from (text for claimed, text in (
-        (capabilities.title, Text("a subject line")),
-        (capabilities.html, Text("formatted text")),
-        (capabilities.recipients, Text("an outcome for each person")),
-        (capabilities.edits, Text("posts can be changed")),
-        (capabilities.deletes, Text("posts can be deleted")),
-    ) if claimed)  # fmt: skip
-    if capabilities.idempotency_window >= _FOR_EVER:
-        yield Text("one key posts once, for ever")
-    elif capabilities.idempotency_window:
-        yield Text(
-            "one key posts once, within {idempotency_window}", idempotency_window=capabilities.idempotency_window
-        )
-    asked = capabilities.lookup_delay is not None
-    yield (
-        Text("it can be asked whether a post is published")
-        if asked
-        else Text("it cannot be asked whether a post is published")
-    )
+    if capabilities.recipients:
+        yield Text("an outcome for each person")
     if capabilities.acceptance == "unverified":
         yield output.UNVERIFIED
 
 
 def _missing_libraries(network: Network) -> tuple[str, ...]:
     """Return the libraries of the network's extra that are not installed."""
-    try:
-        requirements = distribution(network.package).requires or []
-    except PackageNotFoundError:
-        return ()
     extra = re.compile(rf"""extra\s*==\s*["']{re.escape(network.name)}["']""")
-    own = (requirement for requirement in requirements if extra.search(requirement))
-    names = [match[0] for requirement in own if (match := re.match(r"[A-Za-z0-9._-]+", requirement))]
+    wanted = [each for each in requires(network.package) or () if extra.search(each)]
+    names = [match[0] for each in wanted if (match := re.match(r"[A-Za-z0-9._-]+", each))]
     return tuple(name for name in names if not _is_installed(name))
 
 
 def _is_installed(name: str) -> bool:
     try:
-        distribution(name)
+        version(name)
     except PackageNotFoundError:
         return False
     return True
@@ -283,88 +261,94 @@ def default_as_text(default: object) -> str:
     return str(default).lower() if isinstance(default, bool) else str(default)
 
 
-class _Networks(click.Group):
-    """A group that takes a network's name where others take a command's."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        return super().resolve_command(ctx, args) if args[0] in self.commands else ("", show_network, args)
-
-    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        return [*click.Command.collect_usage_pieces(self, ctx), "[NAME | new NAME]"]
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
-        return [*completion.networks(ctx, show_network.params[0], incomplete), *super().shell_complete(ctx, incomplete)]
-
-
-def _with_example(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--example`, which may also stand before the name of a network."""
-
-    def remember(context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001 - a flag
-        context.meta["example"] = value or context.meta.get("example")
-
-    about = "Print the table of a channel on it, for the settings."
-    return click.option("--example", is_flag=True, expose_value=False, callback=remember, help=about)(command)
-
-
-@click.group(
-    "networks",
-    cls=_Networks,
-    invoke_without_command=True,
-    epilog=exit_codes("1 no such network, or the named one cannot be used"),
-)
-@_with_example
+@click.command("networks", epilog=exit_codes("1 no such network, it cannot be used, or nothing was created"))
+@click.argument("name", required=False)
+@click.option("--new", is_flag=True, help="Create the package of a network of your own, of this name.")
 @common
 @pass_context
-@click.pass_context
-def networks(context: click.Context, call: CliContext) -> Exit:
+def networks(call: CliContext, name: str | None, *, new: bool) -> Exit:
     """Show every network that installed packages offer: its capabilities, and whether its library is installed.
 
-    With a NAME: only that, with its options, or by --example the table of a channel on it, to add to the settings and
-    to fill in. No settings are needed, and no request is sent to any network.
+    With a NAME: the table of a channel on it with each option, to add to the settings and to fill in. No settings are
+    needed, and no request is sent to any network.
+
+    The package that --new creates in the folder policenotify-NAME builds, is typed, and passes the contract tests as it
+    is. Replace its requests by those of your network, and let its tests show what is still missing.
 
     \b
     Examples:
       policenotify networks
-      policenotify networks bluesky
-      policenotify networks bluesky --example >> policenotify.toml
+      policenotify networks bluesky >> policenotify.toml
       policenotify networks --json | jq '.networks[] | select(.ready | not)'
-      policenotify networks new radio
+      policenotify networks radio --new
     """
-    if context.invoked_subcommand is not None:
-        return Exit.OK  # the subcommand has the exit code
-    if context.meta["example"]:
-        raise UsageError(Text("Which network? policenotify networks NAME --example"))
-    infos = [network_info(network, problem) for network, problem in check_networks()]
-    more = output.prose(Text("\nThe options of one: policenotify networks NAME"))
-    call.emit(_document(infos), *(line for info in infos for line in network_lines(info, whole=False)), more)
-    return Exit.OK
-
-
-@click.command("networks", help=networks.help, epilog=networks.epilog)
-@click.argument("name")
-@_with_example
-@common
-@pass_context
-@click.pass_context
-def show_network(context: click.Context, call: CliContext, name: str) -> Exit:
-    """Show one network, with its options."""
+    if name is None and new:
+        raise UsageError(Text("Which network? policenotify networks NAME"))
+    if name is not None and new:
+        return _create(call, name)
+    if name is None:
+        infos = [network_info(network, problem) for network, problem in check_networks()]
+        more = output.prose(Text("\nThe options of one: policenotify networks NAME"))
+        call.emit(_document(infos), *(line for info in infos for line in network_lines(info)), more)
+        return Exit.OK
     installed = installed_networks()
     infos = [network_info(network, "") for network in installed if network.name == name]  # no other is imported
     if not infos:
         hint = did_you_mean(name, {network.name for network in installed}, known=Text("Installed"))
         raise UnknownNetwork(Text("No installed package offers the network {name!r}. {hint}", name=name, hint=hint))
-    if context.meta["example"] and not infos[0].problem:
-        text = example(infos[0], call.say)
-        call.answer({"example": text}, text)
-        return Exit.OK
-    call.emit(_document(infos), *(line for info in infos for line in network_lines(info, whole=True)))
+    if call.json or infos[0].problem:
+        call.emit(_document(infos), *(line for info in infos for line in network_lines(info)))
+    else:
+        call.answer(None, channel_table(infos[0], call.say))
     return Exit.OK if any(info.ready for info in infos) else Exit.REJECTED
-
-
-networks.add_command(new)
 
 
 def _document(infos: Iterable[NetworkInfo]) -> dict[str, object]:
     return {"networks": [info.model_dump(mode="json", by_alias=True) for info in infos]}
+
+
+def _create(call: CliContext, name: str) -> Exit:
+    """Create the package of a network: the example of docs/howto/add-a-network.md under another name."""
+    if not _NAME.fullmatch(name):
+        raise SettingsError(
+            Text("{name!r} is not a network name: write 1 to 20 of a-z and 0-9, beginning with a letter.", name=name)
+        )
+    if known := next((network for network in installed_networks() if network.name == name), None):
+        raise SettingsError(
+            Text(
+                "{name!r} is a network of the installed package {package!r}; a name that two packages claim "
+                "is refused. Name yours otherwise: 'my{name}'.",
+                name=name,
+                package=known.package,
+            )
+        )
+    place = Path(f"policenotify-{name}")
+    written = []
+    try:
+        place.mkdir()
+        for file, source in _FILES.items():
+            path = place / file.format(name=name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            text = (_EXAMPLE / source).read_text("utf-8") if source else ""
+            path.write_text(_named(text, name), encoding="utf-8")
+            written.append(str(path))
+    except OSError as error:
+        raise SettingsError(Text("{place} cannot be written ({why}).", place=place, why=error.strerror)) from error
+    steps = [
+        Text(
+            "Try it, with the folder of policenotify's wheel: cd {place} && uv run --find-links WHEELS pytest",
+            place=place,
+        ),
+        Text("Replace the requests of the example by those of your network: {network}", network=written[0]),
+        Text("Install it beside policenotify: pip install ./{place}", place=place),
+    ]
+    call.emit({"written": written, "next": steps}, *output.steps(written, steps))
+    return Exit.OK
+
+
+def _named(text: str, name: str) -> str:
+    """Return a file of the example with another name, which is never a keyword or an imported name there."""
+    major, minor = map(int, re.findall(r"\d+", version("policenotify"))[:2])
+    newest = str(major + 1) if major else f"0.{minor + 1}"
+    text = text.replace("policenotify>=0", f"policenotify>={major}.{minor},<{newest}")
+    return text.replace("Radio", name.capitalize()).replace("radio", name)

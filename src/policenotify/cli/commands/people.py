@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 
 import click
 
 from policenotify.cli import completion, output
 from policenotify.cli.context import CliContext, common, pass_context
+from policenotify.cli.documents import json_text
 from policenotify.cli.exit_codes import Exit, exit_codes
-from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError, typed_reason
-from policenotify.model.person import PersonRecord, Suppression
+from policenotify.model.person import Suppression
 from policenotify.model.receipt import local_time
 from policenotify.publishing.people import People
 from policenotify.settings import Settings, channels_of
@@ -40,11 +40,11 @@ def people() -> None:
 
 
 @contextmanager
-def _opened(call: CliContext) -> Iterator[tuple[Settings, People, datetime]]:
-    """Open what the commands work on, and the time now."""
+def _opened(call: CliContext) -> Iterator[tuple[Settings, People]]:
+    """Open what the commands work on."""
     with call.journal() as (settings, journal):
         channels = {channel.name: channel for channel in channels_of(settings, tolerant=True)}
-        yield settings, People(journal, channels, journal.clock), journal.now()
+        yield settings, People(journal, channels, journal.clock)
 
 
 @people.command("list", short_help="Show how many people each channel is for.", epilog=exit_codes("6 no journal"))
@@ -62,7 +62,7 @@ def list_(call: CliContext, channel: str | None) -> Exit:
       policenotify people list
       policenotify people list presse --json
     """
-    with _opened(call) as (settings, people, _):
+    with _opened(call) as (settings, people):
         found, counts = people.suppressed(channel), people.counts(channel)
     lines = [
         output.line(Text.join("  ", (name, Text.counted("{count} person", "{count} people", count=count))))
@@ -99,9 +99,10 @@ def suppress(call: CliContext, address: str, reason: str, channel: str | None) -
     \b
     Examples:
       policenotify people suppress ana@journal.example --reason "By telephone."
+      policenotify people suppress 0612345678 --reason "By telephone." --channel sms
     """
     actor = call.actor
-    with _opened(call) as (_, people, _now), typed_reason():
+    with _opened(call) as (_, people), typed_reason():
         newly = people.suppress(address, actor=actor, reason=reason, channel=channel)
     done = Text("Nothing is sent to this person any more.") if newly else Text("This person was suppressed already.")
     document = {"channel": channel, "suppressed": newly, "actor": actor}
@@ -131,7 +132,7 @@ def release(call: CliContext, address: str | None, channel: str | None, *, every
     if (address is None) is not everybody or (everybody and channel is None):
         raise UsageError(Text("Name one person, or give --channel and --all."))
     actor = call.actor
-    with _opened(call) as (_, people, _):
+    with _opened(call) as (_, people):
         count = people.release(address, actor=actor, channel=channel)
     done = (
         Text.counted("{count} suppression ended.", "{count} suppressions ended.", count=count)
@@ -149,60 +150,18 @@ def release(call: CliContext, address: str | None, channel: str | None, *, every
 @common
 @pass_context
 def export(call: CliContext, address: str) -> Exit:
-    """Show everything that the journal holds about the person of an ADDRESS: a request for access (article 15).
+    """Print everything that the journal holds about the person of an ADDRESS, as JSON, for a request for access.
 
-    The list that names the person is yours, and is not searched. With --json in the form for another program.
+    The list that names the person is yours, and is not searched.
 
     \b
     Examples:
       policenotify people export ana@journal.example
-      policenotify people export ana@journal.example --json
     """
-    with _opened(call) as (settings, people, _):
+    with _opened(call) as (_, people):
         record = people.export(address, actor=call.actor)
-    call.emit(record, *_record_lines(record, settings.zone))
+    call.answer(record, json_text(record) + "\n")
     return Exit.OK
-
-
-def _record_lines(record: PersonRecord, zone: tzinfo) -> Iterator[Part]:
-    if record.is_empty:
-        yield output.prose(Text("The journal holds nothing about this person."))
-        return
-    stored = record.address_stored_at
-    yield output.prose(
-        Text("The address is stored, encrypted, as of {stored}.", stored=local_time(stored, zone))
-        if stored
-        else Text("No address is stored.")
-    )
-    yield output.prose(
-        Text.counted(
-            "{count} publication was for this person:",
-            "{count} publications were for this person:",
-            count=len(record.deliveries),
-        ),
-        style="bold",
-    )
-    for delivery in record.deliveries:
-        when, what = local_time(delivery.published_at, zone), delivery.headline or delivery.category
-        words = (when, delivery.channel, delivery.outcome, what, delivery.publication, delivery.reason)
-        yield output.line(Text.join("", ("  ", Text.join("  ", words))))
-    for report in record.reports:
-        status = f" ({report.status})" if report.status else ""
-        when = local_time(report.at, zone)
-        yield output.line(
-            Text(
-                "  {when}  {channel}  came back: {kind}{status}  {publication}",
-                when=when,
-                channel=report.channel,
-                kind=report.kind,
-                status=status,
-                publication=report.publication,
-            )
-        )
-    if not record.suppressions:
-        yield output.prose(Text("The person is written to."))
-    for suppression in record.suppressions:
-        yield output.line(Text("No longer written to: {line}", line=_line(suppression, zone)))
 
 
 @people.command(
@@ -222,35 +181,21 @@ def erase(call: CliContext, address: str) -> Exit:
     Examples:
       policenotify people erase ana@journal.example
     """
-    with _opened(call) as (_, people, _):
+    with _opened(call) as (_, people):
         erased = people.erase(address, actor=call.actor)
     head = Text("The address was erased") if erased.address else Text("No address was stored")
-    lines = [
-        output.line(
-            Text.counted(
-                "{head}, and {count} publication is not linked to the person any more.",
-                "{head}, and {count} publications are not linked to the person any more.",
-                head=head,
-                count=erased.deliveries,
-            )
-        )
-    ]
-    if erased.ended:
-        lines.append(
-            output.prose(
-                Text.counted("{count} suppression was erased.", "{count} suppressions were erased.", count=erased.ended)
-            )
-        )
+    text = Text.counted(
+        "{head}, and {count} publication is not linked to the person any more.",
+        "{head}, and {count} publications are not linked to the person any more.",
+        head=head,
+        count=erased.deliveries,
+    )
+    page = [output.prose(text)]
     if erased.kept:
-        lines.append(
-            output.prose(
-                Text(
-                    "That the person unsubscribed stays recorded, under a key, so that no list brings the person back."
-                )
-            )
-        )
+        kept = Text("That the person unsubscribed stays recorded, under a key, so that no list brings the person back.")
+        page.append(output.prose(kept))
     if erased.listed:
         named = ", ".join(erased.listed)
-        lines.append(output.prose(Text("Still on the list of: {named}. Remove the person there.", named=named)))
-    call.emit({**erased.model_dump(mode="json"), "actor": call.actor}, *lines)
+        page.append(output.prose(Text("Still on the list of: {named}. Remove the person there.", named=named)))
+    call.emit({**erased.model_dump(mode="json"), "actor": call.actor}, *page)
     return Exit.OK

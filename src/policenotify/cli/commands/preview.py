@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 import click
 from rich.text import Text as RichText
@@ -17,26 +17,22 @@ from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.message import first_message, next_message
 from policenotify.cli.options import Typed, opening_options, reopen_option, single_value, to_option
 from policenotify.cli.output import Part
-from policenotify.cli.report.file import PageFile
+from policenotify.cli.report.builder import draw
+from policenotify.cli.report.file import page_path, write_page
+from policenotify.cli.report.source import ReportEntry
 from policenotify.cli.times import TypedTime, time_lines, typed_times
 from policenotify.cli.usage import UsageError
-from policenotify.findings import Finding
 from policenotify.model.cap import Severity
-from policenotify.model.history import RenderedPost, Target
+from policenotify.model.history import RenderedPost
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
-from policenotify.model.status import Problem
 from policenotify.publishing.publisher import Publisher
-from policenotify.publishing.reach import Preview, Reach, sentences
+from policenotify.publishing.reach import Preview, sentences
 from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
     from policenotify.channel import Capabilities
 
-Kind: TypeAlias = Literal["reply", "standalone", "continuation"]
-"""Where a wording stands."""
-
-_KINDS = {"reply": Text("in the thread"), "standalone": Text("alone"), "continuation": Text("continues")}
 _FOLLOWING = {"update": Stage.UPDATE, "end": Stage.END, "correct": Stage.CORRECTION, "cancel": Stage.CANCELLATION}
 _DELETES = Text("deletes an earlier post")
 _WAITS = Text("it would wait")
@@ -51,14 +47,12 @@ _WIDTH = 80
 )
 @opening_options
 @to_option
-@single_value("--update", metavar="INCIDENT", help="Update this incident.", shell_complete=completion.open_incidents)
-@single_value("--end", metavar="INCIDENT", help="End this incident.", shell_complete=completion.open_incidents)
+@single_value("--update", metavar="INCIDENT", help="Update this incident.", shell_complete=completion.incidents)
+@single_value("--end", metavar="INCIDENT", help="End this incident.", shell_complete=completion.incidents)
 @single_value(
-    "--correct", metavar="WHICH", help="Correct this, as `correct` does.", shell_complete=completion.open_incidents
+    "--correct", metavar="WHICH", help="Correct this, as `correct` does.", shell_complete=completion.incidents
 )
-@single_value(
-    "--cancel", metavar="WHICH", help="Cancel this, as `cancel` does.", shell_complete=completion.open_incidents
-)
+@single_value("--cancel", metavar="WHICH", help="Cancel this, as `cancel` does.", shell_complete=completion.incidents)
 @reopen_option
 @click.option(
     "--html",
@@ -81,20 +75,17 @@ def preview(call: CliContext, /, to: tuple[str, ...], html: str | None, **typed:
       policenotify preview message.json --json
       policenotify preview message.json --html preview.html
     """
-    with ExitStack() as stack:
-        file = stack.enter_context(PageFile(html)) if html else None
-        publisher = stack.enter_context(closing(call.publisher()))
+    path = page_path(html) if html else None
+    with closing(call.publisher()) as publisher:
         message = _message(typed, publisher)
         now = publisher.journal.now()
         times = typed_times(typed, message, now=now, zone=publisher.installation.zone)
         result = publisher.preview(message, to=to or None, count_people=True)
-        call.emit(preview_answer(result, publisher, times), *preview_lines(result, publisher), *time_lines(times))
-        if file:
-            from policenotify.cli.report.builder import draw
-            from policenotify.cli.report.source import ReportEntry
-
-            file.write(draw("preview", [ReportEntry(at=now, preview=result)], publisher), call.language)
-            click.echo(f"\n{call.say(file)}", err=call.json)
+        answer = PreviewAnswer(**{each.name: getattr(result, each.name) for each in fields(result)}, times=times)
+        call.emit(answer, *preview_lines(result, publisher), *time_lines(times))
+        if path:
+            page = draw("preview", [ReportEntry(at=now, preview=result)], publisher)
+            click.echo(f"\n{call.say(write_page(path, page, call.language))}", err=call.json)
     if not result.allowed:
         return Exit.REJECTED
     uncounted = any(each.problem for each in result.reach)
@@ -116,86 +107,23 @@ def _message(typed: Typed, publisher: Publisher) -> Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PreviewedWording:
-    """One wording of a post.
+class PreviewAnswer(Preview):
+    """The answer of `preview`: the preview, and how each typed time was understood."""
 
-    Attributes:
-        kind: `reply` (in the thread), `standalone`, or `continuation` of the post before.
-        used: How much of the channel's budget it takes.
-        limit: The channel's budget.
-        details: Further details of its length: `UCS-2, 2 segments (1 without accents)`. May be empty.
-    """
-
-    kind: Kind
-    used: int
-    limit: int
-    details: AnyText
-    post: Post
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreviewedPost:
-    """How a message reads on one channel. *omitted* was left out so that the rest fits."""
-
-    channel: str
-    language: str
-    omitted: tuple[AnyText, ...]
-    wordings: tuple[PreviewedWording, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreviewAnswer:
-    """The answer of `preview`."""
-
-    allowed: bool
-    message: Message
-    findings: tuple[Finding, ...]
-    posts: tuple[PreviewedPost, ...]
-    blocked: Mapping[str, Problem]
-    refusals: tuple[Target, ...]
-    deletions: tuple[Target, ...]
-    reach: tuple[Reach, ...]
-    times: tuple[TypedTime, ...]
-
-
-def preview_answer(preview: Preview, publisher: Publisher, times: tuple[TypedTime, ...] = ()) -> PreviewAnswer:
-    """Return a preview as a document."""
-    return PreviewAnswer(
-        allowed=preview.allowed,
-        message=preview.message,
-        findings=preview.findings,
-        posts=tuple(_post(rendered, preview.message.severity, publisher) for rendered in preview.posts),
-        blocked=preview.blocked,
-        refusals=preview.refusals,
-        deletions=preview.deletions,
-        reach=preview.reach,
-        times=times,
-    )
+    times: tuple[TypedTime, ...] = ()
 
 
 def _capabilities(rendered: RenderedPost, severity: Severity | None, publisher: Publisher) -> Capabilities:
     return publisher.installation.channel_configs[rendered.target.channel].capabilities.for_severity(severity)
 
 
-def _wordings(rendered: RenderedPost) -> Iterator[tuple[Kind, Post]]:
+def _wordings(rendered: RenderedPost) -> Iterator[tuple[AnyText, Post]]:
+    """Yield each wording with where it stands."""
     if rendered.reply is not None and rendered.target.reply_to:
-        yield "reply", rendered.reply
-    yield "standalone", rendered.alone
+        yield Text("in the thread"), rendered.reply
+    yield Text("alone"), rendered.alone
     for post in rendered.continuations:
-        yield "continuation", post
-
-
-def _post(rendered: RenderedPost, severity: Severity | None, publisher: Publisher) -> PreviewedPost:
-    budget = _capabilities(rendered, severity, publisher).budget
-    wordings = []
-    for kind, post in _wordings(rendered):
-        used, limit = budget.usage(post.text)
-        details = budget.describe(post.text) if budget.describe else ""
-        wordings.append(PreviewedWording(kind=kind, used=used, limit=limit, details=details, post=post))
-    target = rendered.target
-    return PreviewedPost(
-        channel=target.channel, language=target.language, omitted=rendered.omitted, wordings=tuple(wordings)
-    )
+        yield Text("continues"), post
 
 
 def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | None = None) -> Iterator[Part]:
@@ -210,10 +138,9 @@ def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | Non
         capabilities, target = _capabilities(rendered, preview.message.severity, publisher), rendered.target
         wordings = [*_wordings(rendered)]
         several = len(wordings) > 1
-        for kind, post in wordings:
+        for place, post in wordings:
             length = output.use(capabilities.budget, post.text)
-            named: AnyText = _KINDS[kind] if several else ""
-            title = Text.join(" · ", (target.channel, target.language, named, length))
+            title = Text.join(" · ", (target.channel, target.language, place if several else "", length))
             body = _body(post, titled=capabilities.title)
             yield output.Frame(title, body, _WIDTH, tuple(_attached(post, titled=capabilities.title)))
         if capabilities.acceptance == "unverified":

@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 from policenotify.cli import completion, output
-from policenotify.cli.bar import shown_while_sending
 from policenotify.cli.commands.draft import show_draft, store_draft
 from policenotify.cli.context import CliContext, common, pass_context, printable_name
 from policenotify.cli.exit_codes import Exit, exit_codes
@@ -51,8 +50,7 @@ def publish(call: CliContext, /, to: tuple[str, ...], **typed: Any) -> Exit:  # 
     is an error. Typed again within ten minutes it publishes nothing twice; a script that may try again later gives a
     --key.
 
-    Times: 18h30 (the next one), +30min, demain 18h30, vendredi 9h, 26/11/2026 18:30, 2026-11-24T18:30, in the zone of
-    the settings.
+    Times: 18h30 (the next one), +30min, demain 18h30, 26/11/2026 18:30, 2026-11-24T18:30, in the zone of the settings.
 
     \b
     Examples:
@@ -73,7 +71,7 @@ def publish(call: CliContext, /, to: tuple[str, ...], **typed: Any) -> Exit:  # 
 
 
 @click.command("update", epilog=_EXITS)
-@click.argument("incident", shell_complete=completion.open_incidents)
+@click.argument("incident", shell_complete=completion.incidents)
 @click.argument("headline", required=False)
 @followup_options
 @delivery_options
@@ -97,7 +95,7 @@ def update(call: CliContext, /, incident: str, headline: str | None, **typed: ob
 
 
 @click.command("end", epilog=_EXITS)
-@click.argument("incident", shell_complete=completion.open_incidents)
+@click.argument("incident", shell_complete=completion.incidents)
 @click.argument("headline", required=False)
 @followup_options
 @delivery_options
@@ -117,7 +115,7 @@ def end(call: CliContext, /, incident: str, headline: str | None, **typed: objec
 
 
 @click.command("correct", epilog=_EXITS)
-@click.argument("which", metavar="INCIDENT|PUBLICATION|KEY", shell_complete=completion.open_incidents)
+@click.argument("which", metavar="INCIDENT|PUBLICATION|KEY", shell_complete=completion.incidents)
 @click.argument("headline", required=False)
 @reopen_option
 @followup_options
@@ -145,7 +143,7 @@ def correct(call: CliContext, /, which: str, headline: str | None, **typed: obje
 
 
 @click.command("cancel", epilog=_EXITS)
-@click.argument("which", metavar="INCIDENT|PUBLICATION|KEY", shell_complete=completion.open_incidents)
+@click.argument("which", metavar="INCIDENT|PUBLICATION|KEY", shell_complete=completion.incidents)
 @click.argument("headline", required=False)
 @followup_options
 @delivery_options
@@ -186,7 +184,7 @@ def _publish(
         key = typed_key or default_key(message, spans_of(typed), publisher)
         call.may_have_published = True
         try:
-            with typed_reason(), shown_while_sending(call, publisher, key):
+            with typed_reason():
                 publication = publisher.publish(
                     message, key=key, actor=actor, to=to, wait=_wait(typed), urgent=typed["urgent"] or ""
                 )

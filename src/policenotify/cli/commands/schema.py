@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from typing import Any
 
 import click
+from pydantic import TypeAdapter
 
+from policenotify.cli.commands.preview import PreviewAnswer
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.documents import json_text
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.words import Word
+from policenotify.model.diagnosis import Diagnosis
+from policenotify.model.draft import Draft
+from policenotify.model.message import Message
+from policenotify.model.post import Post
+from policenotify.model.receipt import Publication, Receipt
+from policenotify.model.status import InstallationStatus
+from policenotify.render.locales.loader import locale_schema
+from policenotify.settings import Settings
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 """The dialect that pydantic writes (*JSON Schema* 2020-12)."""
@@ -20,122 +29,50 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _ELSEWHERE = [
     {"type": "object", "properties": {key: {"type": "string"}}, "required": [key], "additionalProperties": False}
     for key in ("file", "env")
-]  # { file = "…" } and { env = "…" }, as the settings accept them for secrets
+]  # { file = "…" } and { env = "…" }, as the settings accept them for the journal
 
 _NULL = {"type": "null"}
-_ANNOTATIONS = frozenset({"title", "description", "default"})
 
 
 def _settings() -> dict[str, Any]:
-    """Return the schema of the settings, each channel with its network's options."""
-    from policenotify.render.locales import CategoryProfile
-    from policenotify.settings import Settings
-
+    """Return the schema of the settings. A channel may have any option: `policenotify doctor` checks them."""
     schema = Settings.model_json_schema()
-    definitions = schema["$defs"]
-    channel = definitions.pop("ChannelTable")
-    channel["properties"].pop("options")
-    channel["properties"]["recipients"] = {
-        "anyOf": [{"type": "array", "items": {"type": "string"}}, definitions.pop("RecipientSettings")]
-    }
-    # Seconds, where it is a number or a text of one; `PT20S` is ISO 8601.
     schema["properties"]["wait"] = {"default": 20, "title": "Wait", "type": ["number", "string"], "minimum": 0}
-    schema["properties"]["journal"] = _or_elsewhere(schema["properties"]["journal"])
-    tables = [_channel(name, options, channel, definitions) for name, options in _networks()]
-    _set_values(schema["properties"]["channels"], {"anyOf": tables})
-    profile = CategoryProfile.model_json_schema()
-    definitions.update(profile.pop("$defs", {}))
-    profile["properties"].pop("code")
-    profile.pop("required", None)  # a missing key keeps the shipped value
-    definitions["CategoryProfile"] = profile
-    _set_values(schema["properties"]["categories"], {"$ref": "#/$defs/CategoryProfile"})
+    schema["properties"]["journal"] = {"title": "Journal", "anyOf": [{"type": "string"}, *_ELSEWHERE]}
+    schema["properties"]["channels"]["additionalProperties"] = False
+    channel = schema["$defs"]["ChannelTable"]
+    channel["properties"].pop("options")
+    channel["properties"]["recipients"]["anyOf"].append({"type": "array", "items": {"type": "string"}})
+    channel["additionalProperties"] = True
     return schema
 
 
-def _set_values(tables: dict[str, Any], schema: dict[str, Any]) -> None:
-    """Set the schema of each of several named tables."""
-    tables["patternProperties"] = dict.fromkeys(tables["patternProperties"], schema)
-    tables["additionalProperties"] = False
-
-
-def _networks() -> list[tuple[str, dict[str, Any]]]:
-    from policenotify.errors import SettingsError
-    from policenotify.networks.registry import networks
-
-    schemas = []
-    for network in networks():
-        try:
-            schemas.append((network.name, network.load().Options.model_json_schema()))
-        except SettingsError:
-            continue  # `policenotify networks` shows what is wrong with it
-    return schemas
-
-
-def _channel(
-    network: str, options: dict[str, Any], channel: dict[str, Any], definitions: dict[str, Any]
-) -> dict[str, Any]:
-    """Return the schema of a channel's table on one network."""
-    definitions.update(options.pop("$defs", {}))
-    own = {name: _or_elsewhere(option) for name, option in options["properties"].items()}
-    return {
-        **channel,
-        "title": network,
-        "properties": {**channel["properties"], **own, "network": {"const": network, "type": "string"}},
-        "required": ["network", *options.get("required", [])],
-    }
-
-
-def _or_elsewhere(option: dict[str, Any]) -> dict[str, Any]:
-    annotations = {key: value for key, value in option.items() if key in _ANNOTATIONS}
-    inline = {key: value for key, value in option.items() if key not in _ANNOTATIONS}
-    return {**annotations, "anyOf": [inline, *_ELSEWHERE]}
-
-
-def _message() -> dict[str, Any]:
-    from policenotify.model.message import Message
-
-    return Message.model_json_schema()
-
-
-def _language() -> dict[str, Any]:
-    from policenotify.render.locales.loader import locale_schema
-
-    return locale_schema()
-
-
-def _answer(of: str) -> dict[str, Any]:
+def _answer(model: type) -> dict[str, Any]:
     """Return the schema of a domain object as a command prints it: without the fields that have no value."""
-    from pydantic import TypeAdapter
-
-    module, _, name = of.rpartition(".")
-    schema = TypeAdapter(getattr(import_module(f"policenotify.{module}"), name)).json_schema(mode="serialization")
+    schema = TypeAdapter[object](model).json_schema(mode="serialization")
     for each in (schema, *schema.get("$defs", {}).values()):
         optional = {name for name, field in each.get("properties", {}).items() if _NULL in field.get("anyOf", ())}
         each["required"] = [name for name in each.get("required", ()) if name not in optional]
     return schema
 
 
-_ANSWERS = {
-    "publication": "model.receipt.Publication",
-    "receipt": "model.receipt.Receipt",
-    "post": "model.post.Post",
-    "preview": "cli.commands.preview.PreviewAnswer",
-    "status": "model.status.InstallationStatus",
-    "incidents": "cli.commands.status.IncidentsAnswer",
-    "draft": "model.draft.Draft",
-    "drain": "cli.commands.delivery.DrainAnswer",
-    "doctor": "model.diagnosis.Diagnosis",
-    "campaign-calendar": "cli.commands.campaign.CalendarAnswer",
-    "campaign-run": "campaigns.runner.RunResult",
+_ANSWERS: dict[str, type] = {
+    "publication": Publication,
+    "receipt": Receipt,
+    "post": Post,
+    "preview": PreviewAnswer,
+    "status": InstallationStatus,
+    "draft": Draft,
+    "doctor": Diagnosis,
 }
 
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
-    "message": _message,
+    "message": Message.model_json_schema,
     "settings": _settings,
-    "language": _language,
-    **{name: partial(_answer, of) for name, of in _ANSWERS.items()},
+    "language": locale_schema,
+    **{name: partial(_answer, model) for name, model in _ANSWERS.items()},
 }
-"""Functions that make the schemas, by name. Each imports its model when called."""
+"""Functions that make the schemas, by name."""
 
 
 @click.command("schema", epilog=exit_codes("1 not printed"))
@@ -148,13 +85,12 @@ def schema(call: CliContext, name: str) -> Exit:
     \b
     Names:
       message      a message file, as publish and preview read it
-      settings     policenotify.toml, with the options of every network
+      settings     policenotify.toml, with any option in a channel
       language     a file of [languages]: the fixed phrases of a language
       publication  a publication, as --json shows it
       receipt      its receipt on one channel
       post         the wording on one channel, as preview --json shows it
-      preview, status, incidents, draft, drain, doctor,
-      campaign-calendar, campaign-run
+      preview, status, draft, doctor
                    the --json answer of that command
 
     \b

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
 
 import click
 
-from policenotify.cli import bar, completion, output
-from policenotify.cli.context import CliContext, common, pass_context
+from policenotify.cli import completion, output
+from policenotify.cli.context import CliContext, common, note, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.lookup import find_publication
-from policenotify.cli.options import Seconds
 from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError
 from policenotify.journal.journal import Journal
 from policenotify.model.decision import Steered
 from policenotify.model.history import Outcome
-from policenotify.model.progress import Progress
-from policenotify.model.receipt import Publication, local_time
+from policenotify.model.progress import DeliveryProgress, Progress, pace
+from policenotify.model.receipt import Publication, counted, local_time
+from policenotify.publishing.alarms import duration
 from policenotify.publishing.operations import Operations
 from policenotify.settings import Settings
 from policenotify.translation import AnyText, Text
 
 _SHOWN = 12  # characters of a key; `resolve` takes them
-_LINE_EVERY = 10.0  # seconds between two lines that no terminal shows
+_LINE_EVERY = 10.0  # seconds between two lines
+_WINDOW = timedelta(seconds=30)  # over which a rate is measured
 _EXITS = exit_codes("1 never published; 6 no journal")
 _NAME = click.argument("which", metavar="INCIDENT|PUBLICATION|KEY")
 _CHANNEL = click.option("--channel", metavar="NAME", shell_complete=completion.channels, help="Only this channel.")
@@ -57,14 +59,13 @@ def sending() -> None:
 )
 @click.argument("which", required=False, metavar="[INCIDENT|PUBLICATION|KEY]")
 @click.option("--once", is_flag=True, help="Show it once and exit.")
-@click.option("--every", type=Seconds(min=0.1), metavar="SECONDS", help="Interval between two looks.")
 @common
 @pass_context
-def progress(call: CliContext, which: str | None, *, once: bool, every: float | None) -> Exit:
+def progress(call: CliContext, which: str | None, *, once: bool) -> Exit:
     """Show how far a sending to many people is, until it is settled: counts, rate, time left, and reasons.
 
     It shows what any process sends, and sends nothing itself. Without a name it shows the newest publication that is
-    not finished. On a terminal it draws bars; elsewhere it prints lines. With --json it answers once.
+    not finished. Every ten seconds it prints a line for each list. With --json it answers once.
 
     \b
     Examples:
@@ -79,7 +80,7 @@ def progress(call: CliContext, which: str | None, *, once: bool, every: float | 
             return Exit.OK
         found = journal.sendings.progress(publication.id)
         if found is not None and found.bulk and not (once or call.json):
-            found = _followed(call, journal, found, every)
+            found = _followed(call, journal, found)
         zone = settings.zone
     assert found is not None  # noqa: S101 - a publication has deliveries, and none is ever removed
     head = [
@@ -179,7 +180,7 @@ def _answered(call: CliContext, done: Steered, text: AnyText) -> Exit:
 
 
 @click.command("resolve", epilog=exit_codes("3 something is held, or a list cannot be read; 6 no journal"))
-@click.argument("delivery", type=int, required=False, shell_complete=completion.held_deliveries)
+@click.argument("delivery", type=int, required=False)
 @click.option("--posted/--not-posted", default=None, help="It is published; or it is not: send it again.")
 @click.option(
     "--recipient", "recipients", multiple=True, metavar="ADDRESS|KEY", help="Only this person; may be given again."
@@ -281,50 +282,54 @@ def _publication(journal: Journal, which: str | None, settings: Settings) -> Pub
     return next(iter(journal.publications.latest(1)), None)
 
 
-def _followed(call: CliContext, journal: Journal, found: Progress, every: float | None) -> Progress:
-    """Show the progress until it is settled. Return the last one."""
-    drawn = sys.stderr.isatty()
-    seconds = every or (1.0 if drawn else _LINE_EVERY)
-    samples = bar.Samples()
-    with bar.live() if drawn else nullcontext() as place:
-        while True:
-            samples.add(found)
-            if place is not None:
-                place.update(bar.drawn(samples, call.say), refresh=True)
-            elif not found.is_settled:
-                for _, line in samples.lines():
-                    click.echo(output.plain(call.say(line)), err=True)
-            if found.is_settled:
-                return found
-            journal.clock.sleep(seconds)
-            found = journal.sendings.progress(found.publication) or found
+def _followed(call: CliContext, journal: Journal, found: Progress) -> Progress:
+    """Print the progress as lines until it is settled. Return the last one."""
+    samples = [found]
+    while not found.is_settled:
+        for delivery in found.bulk:
+            note(output.plain(call.say(progress_line(delivery, samples))))
+        journal.clock.sleep(_LINE_EVERY)
+        found = journal.sendings.progress(found.publication) or found
+        samples = [*(sample for sample in samples if sample.at >= found.at - _WINDOW), found]
+    return found
+
+
+def progress_line(found: DeliveryProgress, samples: Sequence[Progress] = ()) -> Text:
+    """Return the counts of a delivery, its rate over the samples, and how long it still takes."""
+    shown = {
+        Outcome.POSTED: found.count(Outcome.POSTED),
+        Outcome.REFUSED: found.count(Outcome.REFUSED),
+        Outcome.UNCONFIRMED: found.count(Outcome.UNCONFIRMED, Outcome.HELD),
+        Outcome.SUPPRESSED: found.count(Outcome.SUPPRESSED),
+        Outcome.SUPERSEDED: found.count(Outcome.SUPERSEDED),
+        Outcome.WAITING: found.count(Outcome.WAITING, Outcome.SENDING),
+    }
+    people = Text.join(", ", [counted(outcome, count) for outcome, count in shown.items() if count])
+    people = people or Text("nobody yet")
+    more: list[AnyText] = [
+        Text("{channel} ({language}): {people}", channel=found.channel, language=found.language, people=people)
+    ]
+    if found.halt:
+        more.append(Text("paused") if found.halt == "paused" else Text("aborted"))
+    elif not found.outcome.is_final:
+        now = pace(samples, found.delivery)
+        more.append(Text("{rate:.1f} per second", rate=now.rate) if now.rate else "")
+        if not found.expanded:
+            more.append(Text("the list is still being read"))
+        elif now.left:
+            more.append(Text("time left: {duration}", duration=duration(now.left)))
+    return Text.join("; ", more)
 
 
 def _summary(found: Progress) -> Iterator[Part]:
     """Yield the deliveries with recipients, each with its most frequent reasons."""
-    samples = bar.Samples()
-    samples.add(found)
-    for delivery, line in samples.lines():
-        yield output.line(line)
+    for delivery in found.bulk:
+        yield output.line(progress_line(delivery))
         if delivery.reason and not delivery.reasons:
             yield output.paragraph(delivery.reason)
         for reason in delivery.reasons[: output.TOP]:
             yield output.paragraph(output.reason_line(reason))
-        if (more := len(delivery.reasons) - output.TOP) > 0:
-            yield output.paragraph(
-                Text.counted("… and {count} more reason: --json", "… and {count} more reasons: --json", count=more)
-            )
-        if delivery.wrong_rows:
-            yield output.paragraph(
-                Text.counted(
-                    "{count} row of the list names nobody.",
-                    "{count} rows of the list name nobody.",
-                    count=delivery.wrong_rows,
-                )
-            )
         if delivery.people.get(Outcome.HELD):
-            yield output.paragraph(
-                Text("Who is held: policenotify resolve {delivery}", delivery=delivery.delivery), "→ "
-            )
+            yield output.paragraph(Text("Who is held: policenotify resolve {delivery}", delivery=delivery.delivery))
     if not found.bulk:
         yield output.prose(Text("It is sent to no list of people."))

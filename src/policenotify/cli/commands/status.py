@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 
 import click
 
@@ -17,7 +17,7 @@ from policenotify.cli.usage import UsageError
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.receipt import Publication, counted, local_time
-from policenotify.model.status import IncidentLine, InstallationStatus
+from policenotify.model.status import InstallationStatus
 from policenotify.publishing.status import by_urgency
 from policenotify.translation import Text
 
@@ -25,35 +25,10 @@ _EXITS = exit_codes(
     "1 never published, or settings wrong; 3 a channel needs attention; 4 overdue; 5 no worker; 6 no journal"
 )
 _LIMIT = 3  # incidents, and publications that are not finished, unless all are asked for
-_SCREEN = 36  # lines: a publication that does not fit is shown in short
-_SHORT = 2  # lines
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublicationsAnswer:
-    """The answer of `status` for an incident, a publication or a key.
-
-    Attributes:
-        no_worker: Something of it waits, and no worker has run for 2 minutes.
-    """
-
-    no_worker: bool
-    publications: tuple[Publication, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IncidentsAnswer:
-    """The answer of `incidents`, the most urgent incident first."""
-
-    at: datetime
-    overdue: int
-    incidents: tuple[IncidentLine, ...]
 
 
 @click.command("status", epilog=_EXITS)
-@click.argument(
-    "which", required=False, metavar="[INCIDENT|PUBLICATION|KEY]", shell_complete=completion.ended_incidents
-)
+@click.argument("which", required=False, metavar="[INCIDENT|PUBLICATION|KEY]", shell_complete=completion.incidents)
 @click.option("--last", type=click.IntRange(1, 100), default=5, show_default=True, help="How many publications.")
 @click.option("--all", "everything", is_flag=True, help="All open incidents, and all that is not finished, in full.")
 @common
@@ -62,7 +37,7 @@ def status(call: CliContext, /, which: str | None, last: int, *, everything: boo
     """Show open incidents (overdue ones first), each channel, the last publications, and their outcomes.
 
     Older publications that still wait, are held or in doubt are counted, and the most pressing ones shown. With --all
-    everything is shown.
+    everything is shown, in full.
 
     With an incident, a publication or a key: only that; it exits with 1 if it was never published.
 
@@ -79,9 +54,9 @@ def status(call: CliContext, /, which: str | None, last: int, *, everything: boo
     with call.operations() as operations:
         zone = operations.zone
         answer = operations.status(last=last, limit=None if everything else _LIMIT)
+    full = sys.maxsize if everything else 1
     top = [*status_lines(answer, zone), *_channels(answer, zone), output.prose()]
-    rows = None if everything else _SCREEN - len(top)
-    call.emit(answer, *top, *_last(answer, zone, rows))
+    call.emit(answer, *top, *_last(answer, zone, full))
     return exit_of(alarm.kind for alarm in answer.alarms)
 
 
@@ -91,9 +66,9 @@ def _status_of(call: CliContext, name: str) -> Exit:
         publications = operations.publications(name)
         quiet = operations.status(last=0, limit=0).no_worker
     waits = any(not receipt.outcome.is_final for publication in publications for receipt in publication)
-    answer = PublicationsAnswer(no_worker=quiet and waits, publications=publications)
-    call.emit(answer, *_publications(publications, zone, None))
-    if answer.no_worker:
+    document = {"no_worker": quiet and waits, "publications": publications}
+    call.emit(document, *_publications(publications, zone, len(publications)))
+    if quiet and waits:
         return Exit.NO_WORKER
     return Exit.OK if all(publication.ok for publication in publications) else Exit.ATTENTION
 
@@ -120,39 +95,29 @@ def counts(outcomes: Mapping[Outcome, int]) -> Text:
     return Text.join(", ", [counted(outcome, count) for outcome, count in pressing])
 
 
-def _last(status: InstallationStatus, zone: tzinfo, rows: int | None) -> Iterator[Part]:
+def _last(status: InstallationStatus, zone: tzinfo, full: int) -> Iterator[Part]:
     latest, older = status.publications, status.unfinished
     yield output.prose(Text("Last publications:") if latest else Text("Nothing was published yet."), style="bold")
-    newest = list(_publications(latest, zone, None if rows is None else rows - _SHORT * len(older)))
-    yield from newest
+    yield from _publications(latest, zone, full)
     if older:
         yield output.prose(Text("\nOlder, and not finished yet:"), style="bold")
-        yield from _publications(older, zone, None if rows is None else rows - len(newest))
-    if status.unfinished_count > len(older):
-        yield output.line(
-            Text(
-                "  … and {unfinished_count:,} more: policenotify status --all",
-                unfinished_count=status.unfinished_count - len(older),
-            )
-        )
+        yield from _publications(older, zone, full - len(latest))
+    if (more := status.unfinished_count - len(older)) > 0:
+        yield output.line(Text("  … and {unfinished_count:,} more: policenotify status --all", unfinished_count=more))
 
 
-def _publications(publications: Sequence[Publication], zone: tzinfo, rows: int | None) -> Iterator[Part]:
-    """Yield each in full while it and the others in short fit into *rows* lines."""
-    for number, publication in enumerate(publications, 1):
-        block = [
-            output.heading(publication, zone),
-            output.line(
-                Text("  {id} · key {key} · by {actor}", id=publication.id, key=publication.key, actor=publication.actor)
-            ),
-            *output.receipts(publication, zone),
-        ]
-        if rows is not None:
-            if len(block) + _SHORT * (len(publications) - number) > rows:
-                short = Text("  {id} · {outcomes}", id=publication.id, outcomes=output.in_short(publication))
-                block = [output.heading(publication, zone), output.line(short)]
-            rows -= len(block)
-        yield from block
+def _publications(publications: Sequence[Publication], zone: tzinfo, full: int) -> Iterator[Part]:
+    """Yield the first ones, so many, and those that need a person in full, and the others in two lines."""
+    for number, publication in enumerate(publications):
+        yield output.heading(publication, zone)
+        acts = any(not receipt.ok and receipt.outcome.is_final for receipt in publication)
+        if number >= full and not acts:
+            short = Text("  {id} · {outcomes}", id=publication.id, outcomes=output.in_short(publication))
+            yield output.line(short)
+            continue
+        names = {"id": publication.id, "key": publication.key, "actor": publication.actor}
+        yield output.line(Text("  {id} · key {key} · by {actor}", **names))
+        yield from output.receipts(publication, zone)
 
 
 @click.command("incidents", epilog=exit_codes("4 with --overdue, if any is overdue; 6 no journal"))
@@ -179,21 +144,14 @@ def incidents(call: CliContext, /, *, overdue: bool, everything: bool) -> Exit:
         zone = settings.zone
     late = [incident for incident in known if incident.overdue]
     shown = late if overdue else known
-    none = Text("No incident is open.")
-    if overdue or everything:
-        none = Text("No incident is overdue.") if overdue else Text("There was no incident yet.")
     open_now = sum(incident.status is IncidentStatus.OPEN for incident in known)
-    count = (
-        Text.counted(
-            "{count} of {open_now} open incidents is overdue:",
-            "{count} of {open_now} open incidents are overdue:",
-            count=len(late),
-            open_now=open_now,
-        )
-        if late
-        else Text.counted("{count} open, none overdue:", "{count} open, none overdue:", count=open_now)
+    head = Text.counted(
+        "{count} open incident, {overdue} overdue.",
+        "{count} open incidents, {overdue} overdue.",
+        count=open_now,
+        overdue=len(late),
     )
     lines = (part for incident in shown for part in incident_lines(incident, zone))
-    answer = IncidentsAnswer(at=now, overdue=len(late), incidents=tuple(shown))
-    call.emit(answer, output.prose(count if shown else none, style="bold"), *lines)
+    document = {"at": now, "overdue": len(late), "incidents": shown}
+    call.emit(document, output.prose(head if known else Text("No incident is open."), style="bold"), *lines)
     return Exit.OVERDUE if overdue and late else Exit.OK

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from policenotify.channel import ChannelConfig
-from policenotify.cli.report.cards import STAGES, Device, Tone, tone
-from policenotify.cli.report.networks import ORDER, Look, look_of
+from policenotify.cli.report.cards import ORDER, Device, Look, Tone, look_of, tone
 from policenotify.cli.report.source import ReaderPost, ReportEntry
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Stage
@@ -18,14 +17,6 @@ from policenotify.publishing.publisher import Publisher
 from policenotify.render.locales import best_match, profile_of
 from policenotify.render.places import place_of
 from policenotify.translation import AnyText, Text
-
-
-class Concern(NamedTuple):
-    """What a person should look at: its id on the page, its label and its reason."""
-
-    id: str
-    label: AnyText
-    reason: AnyText
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,79 +93,37 @@ class Report:
         return sorted(looks.values(), key=_rank)
 
     @property
-    def figures(self) -> Iterator[tuple[str, AnyText]]:
+    def figures(self) -> Iterator[tuple[int, Text]]:
         """Numbers, and what each counts."""
         incidents = [section for section in self.sections if section.incident]
         over = sum(section.tone == "clear" for section in incidents)
         devices = [device for section in self.sections for device in section.devices]
-        posts = sum(card.is_published for device in devices for card in device.cards)
-        channels = len({device.channel.name for device in devices})
-        yield (
-            str(len(self.entries)),
-            Text("message, published once") if len(self.entries) == 1 else Text("messages, each published once"),
-        )
-        if incidents:
-            counted = Text("incidents") if len(incidents) > 1 else Text("incident")
-            yield (
-                str(len(incidents)),
-                Text("{counted}, {over} over", counted=counted, over=over)
-                if over
-                else Text("{counted}, none over", counted=counted),
-            )
+        count = len(self.entries)
+        yield count, Text.counted("message, published once", "messages, each published once", count=count)
+        if count := len(incidents):
+            yield count, Text.counted("incident, {over} over", "incidents, {over} over", count=count, over=over)
         if any(entry.publication for entry in self.entries):
-            published = Text("post published") if posts == 1 else Text("posts published")
-            yield (
-                str(posts),
-                Text("{published}, on {channels} channel", published=published, channels=channels)
-                if channels == 1
-                else Text("{published}, on {channels} channels", published=published, channels=channels),
-            )
+            count = sum(card.is_published for device in devices for card in device.cards)
+            yield count, Text.counted("post published", "posts published", count=count)
         else:
-            yield (
-                str(channels),
-                Text("channel that would publish it") if channels == 1 else Text("channels that would publish it"),
-            )
+            count = len({device.channel.name for device in devices})
+            yield count, Text.counted("channel that would publish it", "channels that would publish it", count=count)
 
     @property
-    def concerns(self) -> list[Concern]:
-        """What a person should look at. The same trouble of one channel is named once."""
-        concerns = [
-            Concern(
-                f"{section.id}-m{number}",
-                Text(
-                    "{stage} of {at}: {code}",
-                    stage=STAGES[entry.message.stage],
-                    at=f"{entry.at:%H:%M}",
-                    code=finding.code,
-                ),
-                finding.reason,
-            )
-            for section in self.sections
-            for number, entry in enumerate(section.entries, 1)
-            for finding in entry.findings
-            if finding.blocks
-        ]
-        alike: dict[tuple[str, AnyText, AnyText], list[str]] = {}
-        for card in (card for section in self.sections for device in section.devices for card in device.cards):
-            if card.receipt and card.verdict and card.verdict.state in {"bad", "wait"}:
-                reason = card.receipt.reason or card.verdict.meaning
-                alike.setdefault((card.device.channel.name, card.verdict.label, reason), []).append(card.id)
-        for (channel, label, reason), ids in alike.items():
-            about = Text("{channel}: {label}", channel=channel, label=Text.word(str(label).lower()))
-            if len(ids) > 1:
-                about = Text.join(", ", (about, Text.counted("{count} post", "{count} posts", count=len(ids))))
-            concerns.append(Concern(ids[0], about, reason))
-        return concerns
+    def needs_person(self) -> bool:
+        """Whether a check forbids a message, or a post is refused, held, in doubt or waits."""
+        cards = (card for section in self.sections for device in section.devices for card in device.cards)
+        return any(finding.blocks for entry in self.entries for finding in entry.findings) or any(
+            card.state in {"bad", "wait"} for card in cards
+        )
 
     @property
     def closing(self) -> AnyText:
         """What holds for the whole report, in a sentence."""
         if all(entry.publication for entry in self.entries):
-            return (
-                Text("A person needs to act; see below.")
-                if self.concerns
-                else Text("Everything is right: there is nothing to do.")
-            )
+            if self.needs_person:
+                return Text("A person needs to act; see below.")
+            return Text("Everything is right: there is nothing to do.")
         if all(entry.preview.allowed for entry in self.entries):
             return Text("Nothing was sent: this is how it would read.")
         return Text("It may not be published as it is; see below. Nothing was sent.")

@@ -10,8 +10,8 @@ from datetime import tzinfo
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
-from policenotify.channel import Capabilities, ChannelConfig, Operation, Post, Span
-from policenotify.cli.report.networks import Look
+from policenotify.channel import ChannelConfig, Operation, Post, Span
+from policenotify.cli.output import UNVERIFIED
 from policenotify.cli.report.source import ReaderPost, ReportEntry
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome, RenderedPost
@@ -42,51 +42,58 @@ _OPERATIONS: Final = {
     Operation.EDIT: Text("Changes the earlier post"),
     Operation.DELETE: Text("Deletes an earlier post"),
 }
-_SMALL_WORDS = frozenset({"de", "du", "des", "la", "le", "les", "l", "d", "et", "of", "the", "and"})
 
 
-class Verdict(NamedTuple):
-    """An outcome for a person who was not there."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How a network looks to its readers.
 
-    state: State
-    label: AnyText
-    meaning: AnyText
+    Attributes:
+        unit: The unit of its count.
+    """
+
+    network: str
+    name: str
+    form: Literal["timeline", "mailbox", "phone", "plain"]
+    unit: AnyText = "characters"
 
 
-_VERDICTS: Final = {
-    Outcome.WAITING: Verdict("wait", Text("Waiting"), Text("It is not published yet; it will be tried again.")),
-    Outcome.SENDING: Verdict("wait", Text("Being sent"), Text("It is being sent at this moment.")),
-    Outcome.POSTED: Verdict("good", Text("Published"), Text("Readers have it.")),
-    Outcome.REFUSED: Verdict("bad", Text("Refused"), Text("The network does not take it. Readers do not have it.")),
-    Outcome.UNCONFIRMED: Verdict("wait", Text("In doubt"), Text("It may be published or not; that is being checked.")),
-    Outcome.HELD: Verdict("bad", Text("Held"), Text("It may be published or not; a person must look on the network.")),
-    Outcome.SUPERSEDED: Verdict(
-        "none", Text("Superseded"), Text("The incident had ended before it could be sent: better silent than stale.")
-    ),
-    Outcome.SKIPPED: Verdict("none", Text("Skipped"), Text("It is not for this channel, by a setting.")),
-    Outcome.DELETED: Verdict("none", Text("Deleted"), Text("It was published, and is deleted.")),
-    Outcome.SUPPRESSED: Verdict("none", Text("Suppressed"), Text("This recipient must not be written to.")),
+def _timeline(network: str, name: str) -> Look:
+    return Look(network=network, name=name, form="timeline", unit=Text("characters as {name} counts", name=name))
+
+
+_LOOKS: Final = {
+    look.network: look
+    for look in (
+        _timeline("x", "X"),
+        _timeline("mastodon", "Mastodon"),
+        _timeline("bluesky", "Bluesky"),
+        Look(network="sms", name="SMS", form="phone", unit="units"),
+        Look(network="email", name="E-mail", form="mailbox"),
+    )
 }
-_ACCEPTED: Final = Verdict("none", Text("Accepted"), Text("The gateway accepted it."))
-_PARTLY: Final = Verdict("bad", Text("Published, not to everybody"), Text("Some people do not have it."))
-_DONE: Final = {
-    Operation.EDIT: Verdict("good", Text("Edited"), Text("Readers have the new text.")),
-    Operation.DELETE: Verdict("good", Text("Deleted"), Text("Readers no longer have it.")),
-}
+ORDER: Final = tuple(_LOOKS)
+"""The networks in the order of the page. Any other one comes after them."""
 
 
-def verdict_of(receipt: Receipt, capabilities: Capabilities) -> Verdict:
-    """Return the verdict of a receipt, given what the success of its channel means."""
-    if receipt.outcome is not Outcome.POSTED:
-        return _VERDICTS[receipt.outcome]
+def look_of(network: str) -> Look:
+    """Return how a network looks. An unknown one is a plain card under its own name."""
+    return _LOOKS.get(network) or Look(network="other", name=network, form="plain")
+
+
+def state_of(receipt: Receipt) -> State:
+    """Return the look of a receipt."""
+    if receipt.outcome in {Outcome.WAITING, Outcome.SENDING, Outcome.UNCONFIRMED}:
+        return "wait"
     if not receipt.ok:
-        return _PARTLY
-    verified = capabilities.acceptance == "verified"
-    return _DONE.get(receipt.operation, _VERDICTS[Outcome.POSTED] if verified else _ACCEPTED)
+        return "bad"
+    return "good" if receipt.outcome is Outcome.POSTED else "none"
 
 
 def notes_of(receipt: Receipt, device: Device) -> Iterator[AnyText]:
     """Yield what else there is to know of a receipt."""
+    if receipt.outcome is Outcome.POSTED and device.channel.capabilities.acceptance == "unverified":
+        yield Text("What is posted here is {unverified}.", unverified=UNVERIFIED)
     if receipt.standalone and receipt.ref and device.channel.capabilities.replies:
         yield Text("It stands alone: there was nothing to answer, or it could not be answered.")
     if receipt.retry_at and not receipt.outcome.is_final:
@@ -113,7 +120,7 @@ class Piece(NamedTuple):
 
 
 class LinkCard(NamedTuple):
-    """The card that a network makes of a link. Without a title it takes the page's."""
+    """The card that a network makes of a link."""
 
     href: str
     host: str
@@ -151,13 +158,6 @@ def data_url(image: bytes) -> str:
     """Return a JPEG or PNG image as a `data:` URL."""
     kind = "png" if image.startswith(b"\x89PNG") else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
-
-
-def initials(name: str) -> str:
-    """Return one or two letters for a name: `PN` for Police nationale de l'Hérault."""
-    words = [word for word in re.split(r"[\W_]+", name) if word]
-    main = [word for word in words if word.casefold() not in _SMALL_WORDS] or words
-    return "".join(word[0].upper() for word in main[:2]) or "?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -246,25 +246,17 @@ class Card:
 
     @property
     def link(self) -> LinkCard | None:
-        """The link card. A post with pictures has none."""
+        """The link card. Before it is published only its link is known, and a post with pictures has none."""
         if self.reader_post and self.reader_post.card:
             return link_card(*self.reader_post.card)
-        if not self.post or not self.post.link or self.post.pictures:
+        if self.device.look.form != "timeline" or not self.post or not self.post.link or self.post.pictures:
             return None
-        if self.device.look.card == "page":
-            return link_card(self.post.link)
-        own = self.device.look.card == "post" and self.reader_post is None
-        return link_card(self.post.link, self.post.title) if own else None
+        return link_card(self.post.link)
 
     @property
-    def verdict(self) -> Verdict | None:
-        """The verdict of its receipt."""
-        return verdict_of(self.receipt, self.device.channel.capabilities) if self.receipt else None
-
-    @property
-    def needs_attention(self) -> bool:
-        """Whether a person should see it before the rest."""
-        return bool(self.omitted) or (self.verdict is not None and self.verdict.state in {"bad", "wait"})
+    def state(self) -> State | None:
+        """The look of its receipt."""
+        return state_of(self.receipt) if self.receipt else None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -281,8 +273,11 @@ class Device:
 
     @property
     def handle(self) -> str:
-        """The account as readers know it; empty: they do not see one."""
-        return self.look.handle(self.channel.account)
+        """The account as readers know it. Empty where they see none, as it may be a number or a key."""
+        account = self.channel.account
+        if self.look.form == "timeline":
+            return f"@{account.removeprefix('@').partition('@')[0]}"
+        return account.partition(" ")[0] if self.look.form == "mailbox" else ""
 
     def add(self, entry: ReportEntry, rendered: RenderedPost, shown: ReaderPost | None) -> None:
         """Add the post that was published, or each of its two wordings."""
