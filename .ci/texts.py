@@ -120,8 +120,8 @@ def merged(language: str, texts: Catalog) -> Catalog:
     found = Catalog(locale=language, project="policenotify", header_comment=texts.header_comment)
     for message in texts:
         if message.id:
-            old = known.get(message.id) or (known.get(message.id[0]) if isinstance(message.id, tuple) else None)
-            found.add(message.id, old.string if old else "")
+            old = known.get(message.id[0] if message.pluralizable else message.id)
+            found.add(message.id, old.string if old and old.pluralizable == message.pluralizable else "")
     return found
 
 
