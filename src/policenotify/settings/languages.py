@@ -29,7 +29,7 @@ def _read_languages(settings: Settings) -> dict[str, LoadedLocale]:
     for tag, name in settings.languages.items():
         try:
             file = settings.place.parent / name
-            table = read_table(file)
+            table = read_table(file, composed=True)
             base = _base(tag, table)
             languages[tag] = read_locale(
                 tag, table, base=shipped.get(base), categories=settings.categories, file=str(file)
