@@ -190,7 +190,7 @@ def test_a_reminder_waits_for_an_unusable_duty_channel_despite_the_others(
 
 def test_the_public_never_reaches_the_duty_channel(installation: Installation) -> None:
     publisher = installation.publisher(reminders=DUTY)
-    with pytest.raises(SettingsError, match="'duty' does not take this message"):
+    with pytest.raises(SettingsError, match="channel 'duty' is retired"):
         publisher.publish(accident(), key="k", actor="desk", to=["duty"])
     publisher.publish(accident(), key="k", actor="desk", to=["all"])
     update = publisher.operations.incident(INCIDENT).update("Une voie rouverte")
