@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import select
 
 from policenotify.errors import SettingsError
+from policenotify.events import Event, EventKind
 from policenotify.journal import open_journal
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
@@ -114,6 +115,16 @@ def test_each_level_is_raised_once_by_the_first_process(
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 5
     [line] = one.operations.incidents()
     assert (line.status, line.reminders) == (IncidentStatus.OPEN, 5)  # and it is not over
+
+
+def test_a_program_learns_of_an_owed_end_by_an_event_that_names_the_publication(installation: Installation) -> None:
+    events: list[Event] = []
+    publisher = installation.publisher(on_event={"radio-log": events.append})
+    _open(publisher)
+    installation.after(HOUR, publisher)
+    until(lambda: any(event.kind is EventKind.OVERDUE for event in events))
+    [event] = [event for event in events if event.kind is EventKind.OVERDUE]
+    assert (event.publication, event.details) == (publisher.operations.incident(INCIDENT).id, {"level": 1})
 
 
 def test_a_reminder_that_fell_due_without_a_worker_is_raised_once(installation: Installation) -> None:
