@@ -200,9 +200,9 @@ def _is_near(alert: Message, campaign: Campaign) -> bool:
 
 
 def _past(publication: Publication) -> PastPublication | None:
-    """Return a publication by its key, if that is one of a campaign."""
+    """Return a publication by its key, if that is one of a campaign. An older key names the message, too."""
     try:
-        name, day = publication.key.removeprefix(KEY_PREFIX).split(" ")
+        name, day, *_ = publication.key.removeprefix(KEY_PREFIX).split(" ")
         return PastPublication(
             campaign=name,
             day=date.fromisoformat(day),
@@ -216,7 +216,12 @@ def _past(publication: Publication) -> PastPublication | None:
 def _publish(publisher: Publisher, campaign: Campaign, decision: Decision, actor: str) -> tuple[str, ...]:
     """Publish a variant, and return the id of the publication, if any."""
     variant, to = campaign.variant(decision.variant), campaign.to or None
-    findings = publisher.preview(variant.message, to=to).findings
+    preview = publisher.preview(variant.message, to=to)
+    findings = preview.findings
+    if not preview.posts:  # it would be settled, and no one would get it
+        raise SettingsError(
+            Text("No route takes message {name!r}. Add one, or name its channels in 'to'.", name=variant.name)
+        )
     needs_approval = any(finding.code == APPROVAL_MISSING for finding in findings)
     draft = find_draft(publisher, campaign, variant) if needs_approval else None
     if needs_approval and not is_approved(draft):

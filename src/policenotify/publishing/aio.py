@@ -60,7 +60,7 @@ class AsyncPublisher:
         self, message: Message, *, to: Sequence[str] | None = None, count_people: bool = False
     ) -> Preview:
         """See `Publisher.preview`."""
-        return await asyncio.to_thread(lambda: self._publisher.preview(message, to=to, count_people=count_people))
+        return await _in_thread(lambda: self._publisher.preview(message, to=to, count_people=count_people))
 
     async def publish(
         self,
@@ -97,7 +97,7 @@ class AsyncPublisher:
             )
 
         if connection is None:
-            return await asyncio.to_thread(publish)
+            return await _in_thread(publish)
         return await (await _opened(connection)).run_sync(publish)
 
     async def call(self, step: Callable[[Publisher], _Result]) -> _Result:
@@ -106,7 +106,7 @@ class AsyncPublisher:
         So every method of `Publisher` can be awaited (`await publisher.call(Publisher.wake)`), and every method of its
         `operations`, `drafts`, `people` and `monitor`.
         """
-        return await asyncio.to_thread(lambda: step(self._publisher))
+        return await _in_thread(lambda: step(self._publisher))
 
     def worker(self) -> Worker:
         """See `Publisher.worker`. The worker's `stop` may block for some seconds."""
@@ -114,7 +114,7 @@ class AsyncPublisher:
 
     async def close(self) -> None:
         """See `Publisher.close`."""
-        await asyncio.to_thread(self._publisher.close)
+        await _in_thread(self._publisher.close)
 
 
 async def _opened(connection: AsyncConnection | AsyncSession) -> AsyncConnection:
@@ -127,3 +127,7 @@ async def _opened(connection: AsyncConnection | AsyncSession) -> AsyncConnection
             "AsyncConnection or AsyncSession of SQLAlchemy, or call Publisher.publish in the thread of your connection."
         )
     return connection
+
+
+async def _in_thread(function: Callable[[], _Result]) -> _Result:
+    return await asyncio.shield(asyncio.to_thread(function))  # cancelled before a thread is free, it is done still

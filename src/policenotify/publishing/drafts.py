@@ -214,7 +214,7 @@ class Drafts:
             needed=NeededApproval(readers=rule.readers, authenticated=rule.authenticated, reasons=blocked),
         )
         if known.state is DraftState.APPROVED and publish and not known.for_keys:
-            self.publish(known.id, actor=known.submitted_by, wait=wait)
+            self._publish_read(known, actor=known.submitted_by, wait=wait)  # these very words, or nothing
             known = self.get(known.id)
         return known
 
@@ -267,7 +267,17 @@ class Drafts:
         Raises:
             ApprovalMissing: Too few others have approved it, and no reason is given to publish it urgently.
         """
-        known = self.get(draft)
+        return self._publish_read(self.get(draft), actor=actor, urgent=urgent, wait=wait, connection=connection)
+
+    def _publish_read(
+        self,
+        known: Draft,
+        *,
+        actor: str,
+        urgent: str = "",
+        wait: timedelta | float | None = None,
+        connection: Connection | None = None,
+    ) -> Publication:
         if known.key is None:
             raise DraftConflict(
                 known.id, Text("it is published already as {publication}.", publication=known.publication)

@@ -93,7 +93,7 @@ def read_picture(path: str | PathLike) -> bytes:
         InvalidImage: It cannot be used. The reason is the same for each, so that it names no file that exists.
     """
     try:
-        with os.fdopen(os.open(path, _FLAGS), "rb") as file:
+        with open(path, "rb", opener=lambda name, _flags: os.open(name, _FLAGS)) as file:
             if stat.S_ISREG(os.fstat(file.fileno()).st_mode) and len(data := file.read(MAX_INPUT + 1)) <= MAX_INPUT:
                 return data
     except (OSError, ValueError):  # ValueError: a NUL in it

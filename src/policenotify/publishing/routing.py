@@ -186,15 +186,14 @@ def _refuse_unknown(names: Iterable[str], channels: Sequence[ChannelConfig], fie
 def _refuse_unfit(to: Iterable[str], channels: Iterable[ChannelConfig], message: Message) -> None:
     """Refuse a named channel that is not for this message. A tag means only those that are."""
     for channel in channels:
-        retired = channel.retired and message.stage in _BEGINNINGS
-        if channel.name in to and (retired or channel.exercise != message.exercise):
-            raise SettingsError(
-                Text(
-                    "Nothing was sent. to: {name!r} does not take this message: it is retired, or is for exercises "
-                    "and this is none, or is not for them and this is one.",
-                    name=channel.name,
-                )
-            )
+        if channel.exercise != message.exercise:
+            why = Text("is for exercises only") if channel.exercise else Text("is not for exercises, and this is one")
+        elif channel.retired and message.stage in _BEGINNINGS:
+            why = Text("is retired; nothing begins on it")
+        else:
+            continue
+        if channel.name in to:
+            raise SettingsError(Text("Nothing was sent. to: channel {name!r} {why}.", name=channel.name, why=why))
 
 
 def _refuse_silence(message: Message, to: Sequence[str] | None) -> None:

@@ -82,15 +82,16 @@ def imported(target: str, at: str) -> Any:  # noqa: ANN401 - a function of the i
         raise SettingsError(at_place(at, reason)) from error
 
 
-def read_table(file: Path, forbidden: int | None = READABLE) -> dict[str, Any]:
-    """Read a TOML file that others may not change, if permissions are *forbidden*.
+def read_table(file: Path, forbidden: int | None = READABLE, *, composed: bool = False) -> dict[str, Any]:
+    """Read a TOML file that others may not change, if permissions are *forbidden*, its characters *composed* (NFC).
 
     Raises:
         SettingsError: Others may, or it cannot be read.
     """
     try:
         content = file.read_bytes() if forbidden is None else read_closed(file, forbidden)
-        return tomllib.loads(unicodedata.normalize("NFC", content.decode("utf-8-sig")))
+        text = content.decode("utf-8-sig")
+        return tomllib.loads(unicodedata.normalize("NFC", text) if composed else text)
     except SettingsError:
         raise
     except OSError as error:

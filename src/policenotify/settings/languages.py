@@ -27,7 +27,7 @@ def _read_languages(settings: Settings) -> dict[str, Locale]:
     languages, errors = dict(LOCALES), list[AnyText]()
     for tag, name in settings.languages.items():
         try:
-            table = read_table(settings.place.parent / name)
+            table = read_table(settings.place.parent / name, composed=True)
             base = LOCALES.get(_base(tag, table))
             languages[tag] = read_locale(tag, table, base=base, categories=settings.categories)
         except SettingsError as error:

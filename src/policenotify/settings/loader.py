@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -64,14 +65,16 @@ def read_settings(
         UnsupportedVersion: They were written for a newer policenotify.
     """
     place = Path(path or environ.get(FILE_VARIABLE) or FILE_NAME).absolute()
-    if not place.exists():
-        raise SettingsError(
-            Text(
-                "There are no settings at {place}. Make some (policenotify init), or name the file in {file_variable}.",
-                place=place,
-                file_variable=FILE_VARIABLE,
+    with suppress(OSError):  # of a folder that is closed to this user; see below
+        if not place.exists():
+            raise SettingsError(
+                Text(
+                    "There are no settings at {place}. Make some (policenotify init), or name the file in "
+                    "{file_variable}.",
+                    place=place,
+                    file_variable=FILE_VARIABLE,
+                )
             )
-        )
     table = read_table(place, READABLE if secrets else None)
     if secrets and _PASSWORD.search(str(table.get("journal"))):
         read_table(place, PRIVATE)

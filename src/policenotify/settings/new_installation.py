@@ -89,13 +89,14 @@ def write_settings(
         if not secrets_folder.exists():
             secrets_folder.mkdir(mode=0o700)
             written.append(secrets_folder)
-        if not ignored.exists():
-            ignored.write_text(IGNORED, "utf-8")
-            written.append(ignored)
         settings.touch(mode=0o600, exist_ok=False)  # from here on, another `init` refuses
         with ExitStack() as undo:
             undo.callback(settings.unlink, missing_ok=True)
             settings.write_text(settings_template(language, django=django), "utf-8")
+            if not ignored.exists():
+                undo.callback(ignored.unlink, missing_ok=True)  # half a one would let the secrets into a repository
+                ignored.write_text(IGNORED, "utf-8")
+                written.append(ignored)
             keys.save(keys_file)
             for path in (keys_file, *(Path(f"{path}{end}") for path in journals for end in _ENDS)):
                 undo.callback(path.unlink, missing_ok=True)

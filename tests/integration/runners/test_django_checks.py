@@ -79,6 +79,7 @@ def _found(**project: Any) -> list[tuple[str, str]]:
 @pytest.mark.usefixtures("folder")
 def test_a_right_project_has_no_finding() -> None:
     assert _found() == []
+    assert _found(RUNNER="") == []  # of an environment variable that is not set
 
 
 @pytest.mark.usefixtures("folder")

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
+from itertools import product
 from pathlib import Path
 from threading import Barrier
 from typing import Any
 
 import pytest
 
-from policenotify.campaigns import Action, run, submit
+from policenotify.campaigns import Action, Decision, decide, run, submit
 from policenotify.campaigns.runner import EVENT_KIND, upcoming
 from policenotify.cli.commands.demo import StoryClock
 from policenotify.errors import ApprovalMissing, DraftConflict, PublishingStopped
 from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.publisher import Publisher
+from policenotify.publishing.routing import Route
 from tests.support.campaigns import campaign, tip, utc
 from tests.support.installation import Desk, accident, open_desk
 
@@ -124,6 +126,54 @@ def test_two_machines_at_the_same_moment_with_two_versions_of_the_file(desk: Des
     with ThreadPoolExecutor(2) as machines:
         assert sorted(machines.map(run_once, range(2))) == [0, 1]
     assert len(keys(publishers[0])) == 1
+
+
+def test_a_machine_that_was_halted_publishes_no_second_message_of_the_day(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = desk.publisher(), desk.publisher()
+
+    def halted(*given: Any, **named: Any) -> tuple[Decision, ...]:
+        monkeypatch.undo()
+        made = decide(*given, **named)
+        at(desk, "2026-01-01T17:02")  # its lock has ended
+        assert len(run(second, [campaign(messages=[tip("z")])], actor="prévention", wait=NOW).published) == 1
+        return made
+
+    monkeypatch.setattr("policenotify.campaigns.runner.decide", halted)
+    done = run(first, [campaign()], actor="prévention", wait=NOW)
+    assert (done.published, done.problems) == ((), {})
+    assert [
+        str(one.message.headline)
+        for one in first.journal.publications.by_key_prefix("campaign ", utc("2026-01-01T00:00"))
+    ] == ["Conseil z"]
+
+
+def test_a_restart_in_the_middle_of_a_day_and_another_zone_publish_it_once(desk: Desk) -> None:
+    versions = [
+        campaign(at=at_, zone=zone) for at_ in ("18:00", "19:30") for zone in ("Europe/Paris", "Indian/Reunion")
+    ]
+    for hours, version in product(range(3), versions):
+        at(desk, f"2026-01-01T{17 + hours}:00")
+        run(desk.publisher(), [version], actor="prévention", wait=NOW)
+    assert keys(desk.publisher()) == ["campaign ete 2026-01-01"]
+
+
+def test_what_an_earlier_release_published_by_the_key_of_a_message_is_not_published_again(desk: Desk) -> None:
+    publisher = desk.publisher()
+    publisher.publish(campaign().messages[0].message, key="campaign ete 2026-01-01 a", actor="prévention", wait=NOW)
+    assert run(publisher, [campaign()], actor="prévention", wait=NOW).published == ()
+    at(desk, "2026-01-02T17:00")
+    [second] = run(publisher, [campaign()], actor="prévention", wait=NOW).published
+    assert (second.key, second.message.headline) == ("campaign ete 2026-01-02", "Conseil b")
+
+
+def test_a_message_that_no_route_takes_is_a_problem_and_stays_due(desk: Desk) -> None:
+    publisher = desk.publisher(routes=(Route(categories=frozenset({"fire"}), to=("bluesky",)),))
+    done = run(publisher, [campaign()], actor="prévention", wait=NOW)
+    assert (done.published, keys(publisher)) == ((), [])
+    assert "No route takes message 'a'" in str(done.problems["ete"])
+    assert len(run(desk.publisher(), [campaign()], actor="prévention", wait=NOW).published) == 1
 
 
 # --- messages that other people read first

@@ -195,6 +195,24 @@ def test_who_approves_what_is_blocked_writes_why(desk: Desk) -> None:
     assert desk.journal.audit.verify() == 0
 
 
+def test_what_is_revised_after_the_last_approval_is_not_published_by_it(
+    publisher: Publisher, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = submitted(publisher)
+    review = desk.journal.drafts.review
+
+    def reviewed(*given: Any, **named: Any) -> Draft:
+        approved = review(*given, **named)
+        harmless = appeal("Autre texte", category="scam_cyber")
+        publisher.drafts.revise(draft.id, harmless, actor="claire")  # which needs no reader
+        return approved
+
+    monkeypatch.setattr(desk.journal.drafts, "review", reviewed)
+    with pytest.raises(DraftConflict):
+        publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")
+    assert published(publisher, draft) is None
+
+
 # --- what an incident adds
 
 

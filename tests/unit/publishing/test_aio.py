@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -137,3 +138,22 @@ def test_cancelling_stops_the_waiting_and_not_the_post(publisher: Publisher, sky
     told = publisher.operations.publication("open")
     assert told is not None
     assert told.on("sky").outcome is Outcome.POSTED
+
+
+def test_what_is_cancelled_before_a_thread_is_free_is_published_still(publisher: Publisher, sky: Scripted) -> None:
+    async def desk() -> None:
+        free = threading.Event()
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        busy = asyncio.create_task(AsyncPublisher(publisher).call(lambda _desk: free.wait(PATIENCE)))
+        await asyncio.sleep(0)
+        publishing = asyncio.create_task(AsyncPublisher(publisher).publish(MESSAGE, key="open", actor="desk"))
+        await asyncio.sleep(0)
+        publishing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await publishing
+        free.set()
+        assert await busy
+        await AsyncPublisher(publisher).call(lambda desk: desk.drain(timedelta(seconds=10)))
+
+    asyncio.run(desk())
+    assert len(sky.said) == 1

@@ -42,6 +42,14 @@ def test_a_path_from_python_that_is_no_usable_file_has_the_same(folder: Path, pa
         read_picture(str(folder / path))
 
 
+def test_no_file_stays_open(folder: Path) -> None:
+    before = len([*Path("/proc/self/fd").iterdir()])
+    for path in ("today", "pipe.png", "sparse.png"):
+        with pytest.raises(InvalidImage):
+            read_picture(folder / path)
+    assert len([*Path("/proc/self/fd").iterdir()]) == before
+
+
 def test_files_are_read_outside_the_journal_s_transactions(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A slow disk must not keep a transaction open."""
     with recording_publisher() as desk:

@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import select
 
 from policenotify.errors import SettingsError
+from policenotify.events import Event, EventKind
 from policenotify.journal import open_journal
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
@@ -116,6 +117,16 @@ def test_each_level_is_raised_once_by_the_first_process(
     assert (line.status, line.reminders) == (IncidentStatus.OPEN, 5)  # and it is not over
 
 
+def test_a_program_learns_of_an_owed_end_by_an_event_that_names_the_publication(installation: Installation) -> None:
+    events: list[Event] = []
+    publisher = installation.publisher(on_event={"radio-log": events.append})
+    _open(publisher)
+    installation.after(HOUR, publisher)
+    until(lambda: any(event.kind is EventKind.OVERDUE for event in events))
+    [event] = [event for event in events if event.kind is EventKind.OVERDUE]
+    assert (event.publication, event.details) == (publisher.operations.incident(INCIDENT).id, {"level": 1})
+
+
 def test_a_reminder_that_fell_due_without_a_worker_is_raised_once(installation: Installation) -> None:
     publisher = installation.publisher()
     _open(publisher)
@@ -190,7 +201,7 @@ def test_a_reminder_waits_for_an_unusable_duty_channel_despite_the_others(
 
 def test_the_public_never_reaches_the_duty_channel(installation: Installation) -> None:
     publisher = installation.publisher(reminders=DUTY)
-    with pytest.raises(SettingsError, match="'duty' does not take this message"):
+    with pytest.raises(SettingsError, match="channel 'duty' is retired"):
         publisher.publish(accident(), key="k", actor="desk", to=["duty"])
     publisher.publish(accident(), key="k", actor="desk", to=["all"])
     update = publisher.operations.incident(INCIDENT).update("Une voie rouverte")

@@ -156,8 +156,8 @@ def test_the_caller_names_channels_instead_of_the_routes() -> None:
     ("more", "text"),
     [
         ({"to": ["blusky"]}, "to: no channel has the name or tag 'blusky'. Did you mean 'bluesky'?"),
-        ({"to": ["drill"]}, "to: 'drill' does not take this message: it is retired, or is for exercises"),
-        ({"to": ["old"]}, "to: 'old' does not take this message"),
+        ({"to": ["drill"]}, "to: channel 'drill' is for exercises only."),
+        ({"to": ["old"]}, "to: channel 'old' is retired; nothing begins on it."),
         ({"to": []}, "no channel takes this traffic_accident message of severity Moderate."),
     ],
 )
@@ -182,7 +182,7 @@ def test_an_exercise_goes_to_channels_for_exercises_despite_the_routes() -> None
     assert _names(_plan(exercise, to=["drill"])) == ["drill"]
     with pytest.raises(SettingsError, match="an exercise goes to those with exercise = true"):
         _plan(exercise, History(), (BLUESKY, MAIL))
-    with pytest.raises(SettingsError, match="'mail' does not take this message"):
+    with pytest.raises(SettingsError, match="'mail' is not for exercises, and this is one"):
         _plan(exercise, to=["mail"])
     with pytest.raises(SettingsError, match="no channel takes this"):
         _plan(exercise, to=["public"])

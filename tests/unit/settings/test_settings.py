@@ -330,8 +330,8 @@ def test_an_attempt_that_fails_half_way_leaves_nothing_that_the_next_one_refuses
     (tmp_path / "policenotify.db-of-may").write_text("precious")
     with pytest.raises((SettingsError, KeyboardInterrupt)):
         write_settings(tmp_path, entropy=entropy)
-    assert {path.name for path in tmp_path.iterdir()} == {"policenotify.db-of-may", "secrets", ".gitignore"}
-    assert len(write_settings(tmp_path)) == 3
+    assert {path.name for path in tmp_path.iterdir()} == {"policenotify.db-of-may", "secrets"}
+    assert len(write_settings(tmp_path)) == 4
 
 
 def test_an_attempt_that_is_killed_is_finished_as_the_next_one_names_it(tmp_path: Path) -> None:
@@ -446,3 +446,16 @@ def test_contacts_and_sources_come_from_the_settings(write: Write) -> None:
     assert profiles["weather_relay"].source_in("en") == "prefecture"
     assert profiles["weather_relay"].source_in("de") == "préfecture"
     assert profiles["fire"].contact_in("fr") == ""
+
+
+def test_settings_that_cannot_be_looked_at_are_not_called_missing() -> None:
+    with pytest.raises(SettingsError, match="cannot be read"):
+        read_settings("x" * 300)
+
+
+def test_values_keep_their_own_bytes(write: Write) -> None:
+    decomposed = "e\u0301cole"
+    settings = read_settings(
+        write(BASIC.replace("schema_version = 1", f'schema_version = 1\nkeys = "{decomposed}"')), secrets=False
+    )
+    assert str(settings.keys) == decomposed

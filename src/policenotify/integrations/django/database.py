@@ -34,7 +34,7 @@ def configured(name: str, default: str | None = None) -> Any:  # noqa: ANN401 - 
 
 def runner() -> Any:  # noqa: ANN401 - a ProcessPublisher, a Recording or the like
     """Return the runner of the project, if there is one: RUNNER names it by its path, or is it."""
-    given = configured("RUNNER")
+    given = configured("RUNNER") or None
     return import_string(given) if isinstance(given, str) else given
 
 
