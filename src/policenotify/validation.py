@@ -42,7 +42,7 @@ _KINDS = {
     "url": Text("write a URL, with its scheme"),
 }  # fmt: skip
 
-FORMS = {
+_FORMS = {
     "category": Text("write a code such as traffic_accident"),
     "language": Text("write a language such as fr, oc or pt-BR"),
     "location.commune": Text("write a name, or a code of INSEE such as 34172"),
@@ -51,7 +51,7 @@ FORMS = {
     "lifecycle.incident": Text("write 1 to 64 letters, digits and . _ -, beginning with a letter or digit"),
     "lifecycle.follows": Text("write 1 to 64 letters, digits and . _ -, beginning with a letter or digit"),
 }
-"""How to write the fields of a message whose form pydantic would describe by a regular expression."""
+# How to write the fields of a message whose form pydantic would describe by a regular expression.
 
 _MIN_SECRET = 3  # characters: a shorter secret is part of ordinary words
 _MIN_PART = 8  # characters of a part of a secret: a shorter part is a word of the language, such as `token`
@@ -254,6 +254,8 @@ def _text(detail: ErrorDetails, model: type[BaseModel], also: Iterable[str], sec
     context = detail.get("ctx", {})
     if detail["type"] == "value_error":
         return redact(text_of(context["error"]), secrets, trusted=isinstance(context["error"], SettingsError))
+    if detail["type"] == "string_pattern_mismatch" and (form := _FORMS.get(path(*detail["loc"]))):
+        return form
     worded = _TEXTS.get(detail["type"]) or _KINDS.get(detail["type"].partition("_")[0])
     return redact(Text(worded.template, **context) if worded else detail["msg"], secrets)
 

@@ -41,7 +41,7 @@ from policenotify.publishing.arguments import check_names
 from policenotify.publishing.reach import Preview
 from policenotify.render.locales import PROFILES
 from policenotify.translation import Text, text_of
-from policenotify.validation import FORMS, sentence, validation_errors
+from policenotify.validation import sentence, validation_errors
 
 __all__ = ["FollowUpForm", "MessageForm", "PublishingForm"]
 
@@ -184,8 +184,7 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
                 self.preview = current.preview(self._message, to=self.to)
         except ValidationError as error:
             for place, text in validation_errors(error, Message):
-                form = FORMS.get(place) if str(text).startswith("String should match") else None
-                self.add_error(self._field(place), say(form or text))
+                self.add_error(self._field(place), say(text))
         except PolicenotifyError as error:
             self.add_error(None, say(error))
         else:
