@@ -28,7 +28,7 @@ from policenotify.errors import (
 from policenotify.findings import Finding
 from policenotify.model.message import Message
 from policenotify.translation import AnyText, Text, text_of
-from policenotify.validation import FORMS, WrongValue, named_field, validation_errors
+from policenotify.validation import WrongValue, named_field, validation_errors
 
 PUBLISHING = frozenset({"publish", "update", "end", "correct", "cancel"})
 """The commands that publish."""
@@ -154,12 +154,11 @@ def _explained(problem: WrongValue, command: str) -> AnyText:
         place, text = named_field(text)
     if not place:
         return text
-    form = FORMS.get(place) if str(text).startswith("String should match") else None
     option = option_of(place)
     if option == "--headline" and command in PUBLISHING - {"publish"}:
         option = "HEADLINE"
     field = Text("{field} ({option})", field=Text.word(place), option=option) if option else Text.word(place)
-    return Text("{place}: {text}", place=field, text=form or text)
+    return Text("{place}: {text}", place=field, text=text)
 
 
 def _details(error: BaseException) -> dict[str, object]:
