@@ -30,7 +30,6 @@ OURS = {name: service for name, service in SERVICES.items() if service["image"].
 PAGE = ROOT / "docs" / "howto" / "run-in-a-container.md"
 _PARSER = DockerfileParser(fileobj=BytesIO((FOLDER / "Containerfile").read_bytes()))
 IMAGE = [(each["instruction"], each["value"]) for each in _PARSER.structure if each["instruction"] != "COMMENT"]
-LAST = {instruction: value for instruction, value in IMAGE if instruction != "RUN"}
 SCHEMA = json.loads((Path(__file__).parent / "container" / "compose-spec.json").read_text("utf-8"))
 
 
@@ -43,11 +42,6 @@ def _parse(arguments: list[str]) -> click.Context:
     context = command.make_context(name, rest, parent=group)
     context.ensure_object(CliContext).log_handler.close()  # which `--log` has begun
     return context
-
-
-def _words(array: str) -> list[str]:
-    words: list[str] = json.loads(array)
-    return words
 
 
 def _secrets(service: Mapping[str, Any]) -> list[str]:
@@ -145,6 +139,11 @@ def test_the_image_is_built_with_the_uv_that_builds_the_wheel() -> None:
     installs = [step for step in steps if "pip install" in step and "dist/*.whl" not in step]
     assert len(installs) == 2
     assert all("--require-hashes" in step for step in installs)
+
+
+@pytest.mark.parametrize("name", ["migrate", "worker"])
+def test_the_command_of_a_service_is_understood(name: str) -> None:
+    assert _parse(SERVICES[name]["command"])
 
 
 def test_prometheus_reads_the_monitor_and_the_shipped_rules() -> None:

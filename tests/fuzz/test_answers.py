@@ -219,7 +219,7 @@ def replies(draw: st.DrawFn, genuine: Answer) -> Reply:
     )
     if draw(st.integers(0, 9)):
         return answer
-    return Disconnect(draw(st.sampled_from(("nothing", "headers", "half"))), reset=draw(st.booleans()), of=answer)
+    return Disconnect(draw(st.sampled_from(("nothing", "half"))), reset=draw(st.booleans()), of=answer)
 
 
 @settings(max_examples=FEW, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

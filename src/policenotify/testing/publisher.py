@@ -15,7 +15,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -25,12 +25,12 @@ from policenotify.audiences.function import FunctionAudience
 from policenotify.channel import Capabilities, Channel, ChannelConfig, ChannelSettings, Clock, StateStore
 from policenotify.checks import Vocabulary
 from policenotify.delivery.event_reader import OnEvent
-from policenotify.errors import ChannelError, SettingsError, Unconfirmed
+from policenotify.errors import ChannelError, MissingExtra, SettingsError, Unconfirmed
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
 from policenotify.model.locale import Locale
-from policenotify.networks.registry import default_capabilities, inspect_channel, network
+from policenotify.networks.registry import configure_channel, default_capabilities, inspect_channel, network
 from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.settings import Settings, locales_of, profiles_of, read_settings
@@ -106,7 +106,7 @@ class Recording:
             raise ValueError("published: only after an Unconfirmed a post may be published")
         has_recipients = self.publisher.installation.channel_configs[channel].capabilities.recipients
         if recipient and not (has_recipients and type(error) in OUTCOMES):
-            raise ValueError("recipient: on a channel with recipients, with Refused, Unavailable or Unconfirmed")
+            raise ValueError("recipient: only on a channel with recipients, with Refused, Unavailable or Unconfirmed")
         fault = ScriptedFault(error=error, published=published, recipient=recipient)
         self._recorder.faults[channel] += [fault] * times
 
@@ -128,7 +128,7 @@ class Recording:
 
     def open_publisher(
         self,
-        path: str | os.PathLike[str] | None = None,  # noqa: ARG002 - as of `policenotify.open_publisher`
+        path: str | os.PathLike[str] | None = None,  # noqa: ARG002 - the signature of `policenotify.open_publisher`
         *,
         journal: str | None = None,  # noqa: ARG002 - see path
         clock: Clock | None = None,  # noqa: ARG002 - see path
@@ -267,6 +267,8 @@ _PLACEHOLDERS: Final = {
 
 def _channels_from(channels: Iterable[str | ChannelConfig] | Mapping[str, Capabilities]) -> list[ChannelConfig]:
     """Return the channels that a test names."""
+    if isinstance(channels, str):
+        channels = (channels,)
     if isinstance(channels, Mapping):
         return [_channel(name, name, capabilities) for name, capabilities in channels.items()]
     return [
@@ -303,6 +305,10 @@ def _of_settings(name: str, channel: ChannelTable, locales: Mapping[str, Locale]
         option: _PLACEHOLDERS.get((channel.network, option), value) if value == WITHHELD else value
         for option, value in channel.options.items()
     }
+    if WITHHELD not in channel.options.values():  # else a setting may be wrong only for want of its secret
+        recipients = None if channel.recipients is None else tuple
+        with suppress(MissingExtra):
+            configure_channel(name, channel.network, options, recipients=recipients, locales=locales, **common)
     kind: Any = network(channel.network).load()
     if getattr(kind, "discovers_capabilities", False):  # it claims less before it has asked its server
         capabilities = default_capabilities(kind)

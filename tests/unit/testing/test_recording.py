@@ -280,6 +280,8 @@ def test_any_channels() -> None:
     assert [post.channel for post in desk.posts] == ["radio", "intranet"]
     assert all(len(post.text) <= 250 for post in desk.posts)
     assert desk.on("intranet")[0].title
+    with recording_publisher("mastodon") as desk:
+        assert list(desk.publisher.installation.channel_configs) == ["mastodon"]
     with pytest.raises(UnknownNetwork, match="mastodon"), recording_publisher(["mastodont"]):
         pass
     with (
@@ -373,8 +375,10 @@ def test_an_installation_without_its_secrets(tmp_path: Path, monkeypatch: pytest
 
 def test_wrong_settings_are_reported(tmp_path: Path) -> None:
     with (
-        pytest.raises(SettingsError, match="at_least"),
-        recording_publisher(settings=_written(tmp_path, lambda text: text.replace("Moderate", "Modrate"))),
+        pytest.raises(SettingsError, match="segmants"),
+        recording_publisher(
+            settings=_written(tmp_path, lambda text: text.replace("segments", "segmants").replace("url = {", "#"))
+        ),
     ):
         pass
     with (

@@ -205,7 +205,7 @@ class FakeServer(LoopbackServer):
             self._faults += [_Rule(method, path, fault, effect=effect)] * times
 
     def always(self, fault: Reply) -> None:
-        """Answer everything with `fault` until `recover()`."""
+        """Answer each request without another fault with `fault` until `recover()`. It replaces `disturb()`."""
         self.disturb(lambda _: (fault, False))
 
     def disturb(self, choose: Callable[[RecordedRequest], tuple[Reply, bool] | None]) -> None:

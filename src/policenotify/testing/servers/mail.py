@@ -115,13 +115,19 @@ class FakeMailServer(LoopbackServer):
     def threads(self, address: str) -> list[list[Mail]]:
         """Return the mails of one recipient by conversation, as a mail reader shows them.
 
-        The first id in `References` names the conversation (RFC 5322, section 3.6.4). Equal subjects join nothing.
+        A mail joins the first conversation with an id that it names (RFC 5322, section 3.6.4). Equal subjects join
+        nothing.
         """
-        threads: dict[str, list[Mail]] = {}
+        threads: list[tuple[set[str], list[Mail]]] = []
         for mail in self.mailbox(address):
-            ids = " ".join(str(mail.message[name] or "") for name in ("References", "Message-ID")).split()
-            threads.setdefault(ids[0], []).append(mail)
-        return list(threads.values())
+            headers = (mail.message[name] for name in ("Message-ID", "In-Reply-To", "References"))
+            ids = set(" ".join(str(each or "") for each in headers).split())
+            known = next((each for each in threads if each[0] & ids), None)
+            if known is None:
+                threads.append(known := (set(), []))
+            known[0].update(ids)
+            known[1].append(mail)
+        return [mails for _, mails in threads]
 
     def refuse(
         self, pattern: str, code: int = 550, text: str = "5.1.1 no such user", *, times: int | None = None

@@ -70,7 +70,11 @@ def test_threads_are_those_a_mail_reader_shows(mail: FakeMailServer, client: smt
         ("B opens", {"Message_ID": "<b1@p.example>"}),
         ("A goes on", {"Message_ID": "<a2@p.example>", "References": "<a1@p.example>"}),
         ("A opens", {"Message_ID": "<c1@p.example>"}),
-        ("A ends", {"Message_ID": "<a3@p.example>", "References": "<a1@p.example> <a2@p.example>"}),
+        ("B ends", {"Message_ID": "<b2@p.example>", "In_Reply_To": "<b1@p.example>"}),
+        ("A ends", {"Message_ID": "<a3@p.example>", "References": "<a2@p.example>"}),
+        ("D follows what was never seen", {"Message_ID": "<d2@p.example>", "References": "<d1@p.example>"}),
+        ("D ends", {"Message_ID": "<d3@p.example>", "References": f"<{'d' * 60}@p.example> <d1@p.example>"}),
+        ("no id at all", {}),
     ]:
         client.send_message(letter(subject=subject, **headers))
     client.send_message(letter("bo@b.example", "A opens", Message_ID="<a1@p.example>"))
@@ -78,7 +82,13 @@ def test_threads_are_those_a_mail_reader_shows(mail: FakeMailServer, client: smt
     def subjects(address: str) -> list[list[str]]:
         return [[str(each.message["Subject"]) for each in thread] for thread in mail.threads(address)]
 
-    assert subjects("ana@a.example") == [["A opens", "A goes on", "A ends"], ["B opens"], ["A opens"]]
+    assert subjects("ana@a.example") == [
+        ["A opens", "A goes on", "A ends"],
+        ["B opens", "B ends"],
+        ["A opens"],
+        ["D follows what was never seen", "D ends"],
+        ["no id at all"],
+    ]
     assert subjects("bo@b.example") == [["A opens"]]
     assert subjects("nobody@b.example") == []
 
