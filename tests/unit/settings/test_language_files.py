@@ -246,6 +246,8 @@ def test_every_error_in_a_file_is_reported_at_once_with_its_place(install: Insta
         'fire = "Brand"': 'fyre = "Brand"',
         '["AmtlicheInfo"]': '["Amtliche-Info"]',
         'mail_link = "Mehr dazu"': 'mail_link = "Mehr\\u0007 dazu"',
+        'arrest = "Festnahme"': 'arrest = "Fest\\u0007nahme"',
+        'dash = " – "': 'dash = " –\\n"',
         'mail_action = "Was Sie tun sollen"': "mail_action = 1",
     }
     broken = GERMAN
@@ -264,6 +266,8 @@ def test_every_error_in_a_file_is_reported_at_once_with_its_place(install: Insta
         "feed.end: must not be empty.",
         "hashtags.fact_check[0]: 'Amtliche-Info' is not a hashtag; write 'AmtlicheInfo'",
         "mail_link: character 5 is U+0007, which nobody can read: remove it",
+        "labels.arrest: character 5 is U+0007, which nobody can read: remove it",
+        "dash: write a text of the form '^.+$'",
         "mail_action: write a text",
     ]
     for begin in begins:
