@@ -20,7 +20,7 @@ from policenotify.model.diagnosis import Diagnosis, DiagnosisLine, note, right, 
 from policenotify.model.status import Alarm
 from policenotify.networks.registry import check_networks
 from policenotify.settings.factory import audience_of, channels_of, configured_channels, may_of
-from policenotify.settings.languages import locales_of, missing_labels, profiles_of
+from policenotify.settings.languages import lent_phrases, locales_of, missing_labels, profiles_of
 from policenotify.settings.loader import read_settings
 from policenotify.settings.model import Settings
 from policenotify.translation import AnyText, Text
@@ -211,6 +211,10 @@ def _languages(settings: Settings) -> Iterator[DiagnosisLine]:
             origin = str(settings.languages[tag]) if tag in settings.languages else Text("as shipped")
             detail = Text("{origin}, version {version}", origin=origin, version=locale.version)
             yield right(Text("language {tag}", tag=tag), detail)
+    for tag, base, lent in lent_phrases(settings):
+        if lent:
+            text = Text("lacks what {base} lends: {lent}", base=base, lent=", ".join(lent))
+            yield note(Text("language {tag}", tag=tag), text)
     if missing := list(missing_labels(profiles_of(settings), settings)):
         yield note(
             "categories",
