@@ -224,8 +224,9 @@ def _spans(context: RenderContext, text: str) -> tuple[Span, ...]:
     return tuple(Span(**span._asdict()) for span in find_links(text, context.mentions))
 
 
+@lru_cache(maxsize=8)  # pydantic reads it once, and not again for each network
 def _blank(context: RenderContext, *, structured: bool) -> Post:
-    """Return what all posts of a channel share."""
+    """Return what all posts of a message share."""
     message = context.message
     return Post(
         key=_NO_KEY,
