@@ -47,8 +47,13 @@ def _hashtag(value: str) -> str:
 _Emojis = Annotated[
     Mapping[Stage, str], BeforeValidator(lambda value: {**EMOJIS, **value} if isinstance(value, Mapping) else value)
 ]
-_Weekdays = tuple[str, str, str, str, str, str, str]
-_Months = tuple[str, str, str, str, str, str, str, str, str, str, str, str]
+Words = Annotated[str, StringConstraints(min_length=1), ONE_LINE, PRINTABLE]
+"""A phrase in one line."""
+
+_Separator = Annotated[str, StringConstraints(pattern=r"^.+$"), PRINTABLE]  # may begin and end with a space
+
+_Weekdays = tuple[Words, Words, Words, Words, Words, Words, Words]
+_Months = tuple[Words, Words, Words, Words, Words, Words, Words, Words, Words, Words, Words, Words]
 _Texts = Annotated[tuple[str, ...], Field(min_length=1)]
 _Hashtag = Annotated[str, AfterValidator(_hashtag)]
 _Hashtags = Annotated[
@@ -57,9 +62,6 @@ _Hashtags = Annotated[
         lambda value: [value] if isinstance(value, str) else value, json_schema_input_type=str | tuple[str, ...]
     ),
 ]
-Words = Annotated[str, StringConstraints(min_length=1), ONE_LINE, PRINTABLE]
-"""A phrase in one line."""
-
 _Version = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.+-]{1,40}$")] | StrictInt
 _CONFIG: Final = ConfigDict(
     extra="forbid", frozen=True, hide_input_in_errors=True, protected_namespaces=(), defer_build=True
@@ -155,8 +157,8 @@ class Locale(BaseModel):
     emojis: _Emojis = Field(default_factory=EMOJIS.copy)
     exercise: Words
     exercise_notice: Words
-    colon: str
-    dash: str
+    colon: _Separator
+    dash: _Separator
     direction: Words
     direction_between: Words
     direction_word: Words
@@ -220,11 +222,11 @@ class Locale(BaseModel):
     feed: FeedPhrases
     sets_spaces: bool = False
     plain_words: Mapping[str, str] = Field(default_factory=dict)
-    labels: Mapping[CategoryCode, str] = Field(default_factory=dict)
+    labels: Mapping[CategoryCode, Words] = Field(default_factory=dict)
     hashtags: Mapping[CategoryCode, _Hashtags] = Field(default_factory=dict)
-    severity_labels: Mapping[CategoryCode, Mapping[Severity, str]] = Field(default_factory=dict)
+    severity_labels: Mapping[CategoryCode, Mapping[Severity, Words]] = Field(default_factory=dict)
     severity_hashtags: Mapping[CategoryCode, Mapping[Severity, _Hashtag]] = Field(default_factory=dict)
-    stage_marks: Mapping[CategoryCode, Mapping[Stage, str]] = Field(default_factory=dict)
+    stage_marks: Mapping[CategoryCode, Mapping[Stage, Words]] = Field(default_factory=dict)
 
     def typeset(self, text: str) -> str:
         """Return a finished text with the spaces of the language."""

@@ -8,6 +8,7 @@ success criterion 1.4.3 (AA: 4.5 to 1). No colour carries information that the t
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
@@ -38,7 +39,7 @@ _COLUMN: Final = (
 )
 _PAGE: Final = """\
 <!DOCTYPE html>
-<html lang="{language}" dir="auto">
+<html lang="{language}" dir="{direction}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -46,7 +47,7 @@ _PAGE: Final = """\
 <title>{title}</title>
 </head>
 <body style="margin:0;padding:16px;font-family:system-ui,sans-serif;font-size:16px;line-height:1.5">
-<div role="article" lang="{language}" dir="auto" style="{column}">
+<div role="article" lang="{language}" dir="{direction}" style="{column}">
 {blocks}
 </div>
 </body>
@@ -159,6 +160,7 @@ def render_mail(parts: MailParts) -> tuple[str, str]:
     text = "\n\n".join(block for block in _text(parts) if block) + "\n"
     html = _PAGE.format(
         language=escape(parts.language),
+        direction=_direction(parts),
         column=_COLUMN,
         title=escape(f"{parts.banner} – {parts.headline}"),
         blocks="\n".join(_blocks(parts)),
@@ -214,9 +216,10 @@ def _facts(parts: MailParts) -> str:
 def _action(parts: MailParts) -> str:
     if not parts.instruction:
         return ""
+    side = "right" if _direction(parts) == "rtl" else "left"
     label = f'<h2 style="font-size:16px;margin:0">{escape(parts.instruction_label)}</h2>'
     return (
-        f'<div style="border-left:4px solid {_COLOURS[parts.tone][0]};padding:4px 12px;margin:16px 0">'
+        f'<div style="border-{side}:4px solid {_COLOURS[parts.tone][0]};padding:4px 12px;margin:16px 0">'
         f"{label if parts.instruction_label else ''}{_paragraph(parts.instruction)}</div>"
     )
 
@@ -242,3 +245,9 @@ def _anchor(link: str, label: str) -> str:
         host = f" ({escape(host_of(link))})" if label else ""  # readers see where it leads before they follow it
         return f'<a href="{escape(link)}" style="{style}">{escape(label or link)}</a>{host}'
     return escape(f"{label} {link}".strip())  # no other scheme may be clicked
+
+
+def _direction(parts: MailParts) -> str:
+    """Return the direction of the first letter: Outlook knows no `dir="auto"`, and no program infers it from `lang`."""
+    kinds = map(unicodedata.bidirectional, f"{parts.headline}{parts.banner}")
+    return "ltr" if next((kind for kind in kinds if kind in {"L", "R", "AL"}), "L") == "L" else "rtl"

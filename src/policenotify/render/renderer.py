@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from policenotify.channel import ChannelConfig, Picture, Post, Span
@@ -48,6 +49,7 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
     context = replace(context, mentions=channel.mentions) if channel.mentions != context.mentions else context
     pictures = _described_pictures(context)[: capabilities.images]
     notes = list(_notes(context, capabilities.budget, len(context.pictures) - len(pictures)))
+    blank = _blank(context, structured=capabilities.structured)
 
     def posts(*, standalone: bool) -> tuple[list[Post], tuple[AnyText, ...]]:
         if capabilities.html:
@@ -55,7 +57,6 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
         else:
             form = _Short(context, channel).form(standalone=standalone)
         shared = {"key": key, "account": target.account, "pictures": pictures, "title": form.title, "html": form.html}
-        blank = _blank(context, structured=capabilities.structured)
         return [blank.model_copy(update=shared | each) for each in _texts(context, form)], form.omitted
 
     (standalone, *continuations), omitted = posts(standalone=True)
@@ -94,6 +95,9 @@ def _mail(context: RenderContext, channel: ChannelConfig, pictures: tuple[Pictur
     return _Form((text,), (), subject(context), html)
 
 
+_wording = lru_cache(maxsize=8)(Wording)  # networks with the same capabilities share the words of a message
+
+
 class _Short:
     """A message on one network of short posts."""
 
@@ -101,7 +105,7 @@ class _Short:
         self._context, self._channel, capabilities = context, channel, channel.capabilities
         bracketed = capabilities.hashtags and capabilities.bracketed_hashtags and channel.hashtags == "inline"
         signed = capabilities.recipients and _is_first(context, channel)
-        self._wording = Wording(context, capabilities.hashtags, bracketed, capabilities.recipients, signed)
+        self._wording = _wording(context, capabilities.hashtags, bracketed, capabilities.recipients, signed)
         self._identifier = "" if capabilities.replies else context.incident_name
 
     def form(self, *, standalone: bool) -> _Form:
@@ -155,7 +159,7 @@ class _Short:
         budget = self._channel.capabilities.budget
         if budget.transliterate is None:
             return self._fit(parts, budget)
-        spell = budget.transliterate
+        spell = lru_cache(maxsize=None)(budget.transliterate)  # the same texts are measured, priced and spelled
         spelled = replace(budget, measure=lambda text: budget.measure(spell(text)))
 
         def fitted(parts: Sequence[Part]) -> FitResult:
@@ -220,8 +224,9 @@ def _spans(context: RenderContext, text: str) -> tuple[Span, ...]:
     return tuple(Span(**span._asdict()) for span in find_links(text, context.mentions))
 
 
+@lru_cache(maxsize=8)  # pydantic reads it once, and not again for each network
 def _blank(context: RenderContext, *, structured: bool) -> Post:
-    """Return what all posts of a channel share."""
+    """Return what all posts of a message share."""
     message = context.message
     return Post(
         key=_NO_KEY,

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from policenotify.translation import AnyText
 
 if TYPE_CHECKING:
     import regex
+
+_FORM: Final = "\ufe0f"  # the emoji form of the sign before it: the only joining sign of most posts
+_SIGNS: Final = (  # each is a grapheme beside any neighbour: Grapheme_Cluster_Break=Other, or a line feed
+    "[\n -~\xa0-\xac\xae-\u02ff\u0370-\u037f\u0391-\u03ff\u1e00-\u1eff\u2010-\u2027\u202f-\u205e\u20a0-\u20bf"
+    "\u2190-\u27bf\U0001f300-\U0001f3fa\U0001f400-\U0001f6ff\U0001f900-\U0001f9ff]"
+)
+_ALONE: Final = re.compile(rf"{_SIGNS}*+(?:(?<=[^\n]){_FORM}{_SIGNS}*+)*+")
 
 
 def graphemes(text: str) -> int:
@@ -19,8 +27,8 @@ def graphemes(text: str) -> int:
     As in *Unicode Standard Annex #29*, section 3.1.1. Bluesky counts in them (`maxGraphemes` of the lexicon
     `app.bsky.feed.post`).
     """
-    if text.isascii():
-        return len(text) - text.count("\r\n")
+    if _ALONE.fullmatch(text):
+        return len(text) - text.count(_FORM)
     return len(unicode_pattern(r"\X").findall(text))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -14,6 +15,7 @@ _BETWEEN: Final = 6  # words between two words of a phrase: `n'est pas encore to
 _CLAUSE: Final = re.compile(r"[.,;:!?…()\n]|\s[–—-]\s")
 
 
+@lru_cache(maxsize=64)  # the networks of a message ask for the same words
 def fold(text: str) -> str:
     """Return the words of a text in plain small letters, with single spaces."""
     return " ".join(_WORD.findall(strip_accents(text.casefold())))

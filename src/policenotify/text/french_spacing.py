@@ -8,6 +8,7 @@ show it as a box.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 NO_BREAK: Final = "\N{NO-BREAK SPACE}"
@@ -32,6 +33,7 @@ _NUMBERS: Final = re.compile(rf"(?<![\w.,+])\+?[0-9]++(?:[ {NO_BREAK}][0-9]++)++
 _THOUSANDS: Final = re.compile(rf"(?!116.)[1-9][0-9]{{0,2}}(?:[ {NO_BREAK}][0-9]{{3}})+")
 
 
+@lru_cache(maxsize=64)  # the networks of a message have the same parts
 def set_no_break_spaces(text: str) -> str:
     """Replace the spaces of a French text that must not break with no-break spaces.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -49,27 +49,27 @@ class SmsText:
 
 _ALL_GSM: Final = re.compile(f"[{re.escape(ALPHABET + EXTENSION)}]*")
 _KNOWN: Final = frozenset(ALPHABET + EXTENSION)
+_COUNTS: Final[Mapping[str, Callable[[str], int]]] = {
+    "GSM-7": lambda text: len(text) + sum(map(text.count, EXTENSION)),
+    "UCS-2": lambda text: len(text.encode("utf-16-le", "surrogatepass")) // 2,
+}
 
 
 def sms(text: str) -> SmsText:
     """Return the encoding and the segments of a text."""
     encoding: Literal["GSM-7", "UCS-2"] = "GSM-7" if _ALL_GSM.fullmatch(text) else "UCS-2"
-    double = set(EXTENSION) if encoding == "GSM-7" else {sign for sign in text if sign > "\uffff"}
-    sizes = [1 + (sign in double) for sign in text]
-    units = sum(sizes)
-    parts = (text,) if 0 < units <= SINGLE[encoding] else tuple(_parts(text, sizes, SEVERAL[encoding]))
+    count = _COUNTS[encoding]
+    units = count(text)
+    parts = (text,) if 0 < units <= SINGLE[encoding] else tuple(_parts(text, count, SEVERAL[encoding]))
     return SmsText(encoding, units, len(parts), parts)
 
 
-def _parts(text: str, sizes: list[int], limit: int) -> Iterator[str]:
-    start = used = 0
-    for at, size in enumerate(sizes):
-        if used + size > limit:
-            yield text[start:at]
-            start, used = at, 0
-        used += size
-    if text:
-        yield text[start:]
+def _parts(text: str, count: Callable[[str], int], limit: int) -> Iterator[str]:
+    while part := text[:limit]:
+        while (above := count(part) - limit) > 0:
+            part = part[: -((above + 1) // 2)]  # a sign has two units at most
+        yield part
+        text = text[len(part) :]
 
 
 # The signs of French typography and police messages. For all others, Unicode's compatibility decomposition decides:
@@ -100,6 +100,7 @@ _REWORDED: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], st
     (re.compile(rf"(?<=\d){_SPACE}?°"), " deg"),
     (re.compile(r"(?<=\d)(?=[¼½¾⅐-⅞])"), " "),
 )
+_MAY_BE_REWORDED: Final = re.compile(f"[{_SMALL_ONLY}Œ«‹»›°¼½¾⅐-⅞]")
 _POWER: Final = re.compile("(?<=[0-9])[⁰¹²³⁴-⁹₀-₉]+")
 _FOREIGN: Final = re.compile(rf"[^\W{re.escape(ALPHABET)}]")  # letters and digits outside the alphabet
 _INVISIBLE: Final = frozenset({"Mn", "Mc", "Me", "Cf", "Cc"})  # accents outside the alphabet, joiners, controls
@@ -160,7 +161,7 @@ def find_losses(text: str) -> tuple[str, ...]:
 def _reworded(text: str) -> str:
     """Return the text composed, with other words for signs that go with the signs beside them."""
     text = unicodedata.normalize("NFC", text).replace(_LOST, "")
-    for pattern, replacement in _REWORDED:
+    for pattern, replacement in _REWORDED if _MAY_BE_REWORDED.search(text) else ():
         text = pattern.sub(replacement, text)
     return text
 

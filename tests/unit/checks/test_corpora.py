@@ -62,7 +62,7 @@ def test_advice_is_given_where_it_is_due_and_nowhere_else() -> None:
     # The messages of two files name hours, and have no field that they could agree with.
     remarked = [codes for codes in clean if {code for code in codes if code.startswith("PN4")} - {"PN417"}]
     _report(f"advice missed: {_rate(len(missed), len(due))}, not due: {_rate(len(remarked), len(clean))}")
-    assert len(missed) <= 0.07 * len(due), missed
+    assert len(missed) <= 0.06 * len(due), missed
     assert remarked == []
 
 

@@ -63,7 +63,7 @@ def test_the_html_has_the_same_text_and_loads_nothing_from_outside() -> None:
     assert page.open == []
     for said in ("EXERCICE", "FIN", "circulation rétablie", "Lieu", "17h40", "Maintenant", "Vous êtes inscrit"):
         assert said in page.said
-    assert page.all("html") == [{"lang": "fr", "dir": "auto"}]
+    assert page.all("html") == [{"lang": "fr", "dir": "ltr"}]
     link, *_ = page.all("a")
     assert link["href"] == "https://police.example/info?a=1&b=2"
     assert "[Plan du quartier]" in page.said
@@ -164,7 +164,15 @@ def squeezed(text: str) -> str:
     return re.sub(r"\s|[\x00-\x1f\x7f]", "", text)
 
 
-def test_a_text_is_laid_out_in_its_own_direction() -> None:
-    _, html = render_mail(replace(ACCIDENT, headline="حادث مرور"))
+@pytest.mark.parametrize(
+    ("headline", "way", "edge"),
+    [
+        ("حادث مرور", "rtl", "right"),
+        ("🚗 A9 – 17: תאונה", "ltr", "left"),
+    ],
+)
+def test_a_text_that_is_written_from_the_right_is_laid_out_so(headline: str, way: str, edge: str) -> None:
+    _, html = render_mail(replace(ACCIDENT, headline=headline))
     page = Page(html)
-    assert page.all("html")[0].get("dir") == page.all("div")[0].get("dir") == "auto"
+    assert page.all("html")[0].get("dir") == page.all("div")[0].get("dir") == way
+    assert f"border-{edge}:4px" in html

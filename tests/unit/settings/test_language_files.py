@@ -30,6 +30,7 @@ from policenotify.settings import (
     profiles_of,
     read_settings,
 )
+from policenotify.settings.languages import lent_phrases
 from tests.support.five_networks import AheadClock
 from tests.support.installation import Desk, accident, open_desk
 from tests.support.patience import LONG
@@ -246,6 +247,8 @@ def test_every_error_in_a_file_is_reported_at_once_with_its_place(install: Insta
         'fire = "Brand"': 'fyre = "Brand"',
         '["AmtlicheInfo"]': '["Amtliche-Info"]',
         'mail_link = "Mehr dazu"': 'mail_link = "Mehr\\u0007 dazu"',
+        'arrest = "Festnahme"': 'arrest = "Fest\\u0007nahme"',
+        'dash = " – "': 'dash = " –\\n"',
         'mail_action = "Was Sie tun sollen"': "mail_action = 1",
     }
     broken = GERMAN
@@ -264,6 +267,8 @@ def test_every_error_in_a_file_is_reported_at_once_with_its_place(install: Insta
         "feed.end: must not be empty.",
         "hashtags.fact_check[0]: 'Amtliche-Info' is not a hashtag; write 'AmtlicheInfo'",
         "mail_link: character 5 is U+0007, which nobody can read: remove it",
+        "labels.arrest: character 5 is U+0007, which nobody can read: remove it",
+        "dash: write a text of the form '^.+$'",
         "mail_action: write a text",
     ]
     for begin in begins:
@@ -363,6 +368,9 @@ def test_a_base_language_lends_missing_texts(install: Install) -> None:
     german, profiles = locales_of(settings)["de"], profiles_of(settings)
     assert (german.since, german.marks[Stage.END]) == (EN.since, "OVER")
     assert (profiles["fire"].label("de"), profiles["fire"].hashtag("de")) == ("Fire", "Fire")
+    assert [*lent_phrases(settings)] == [("de", "en", ["since", "marks.end", "labels.fire"])]
+    assert [*lent_phrases(read(install(de='base = "en"\n' + GERMAN)))] == [("de", "en", [])]
+    assert [*lent_phrases(read(install(de=GERMAN)))] == []
 
 
 def test_a_region_changes_the_shipped_language_alone(install: Install) -> None:

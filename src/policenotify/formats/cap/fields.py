@@ -86,15 +86,17 @@ def imported(content: bytes, *, codes: Mapping[str, Sequence[str]], language: st
         first = language if language in by_language else next(iter(by_language))
         own = by_language.pop(first)
         place, is_known = _place(own.parts("area"))
+        link = next(filter(None, (each.text("web") for each in (own, *infos))), "")
         fields = {
-            **_fields(own, sender=reference.sender),
+            **_fields(own, link, sender=reference.sender),
             "category": category or _category(own, codes),
             "language": first,
             "translations": [{"language": tag, **_words(info)} for tag, info in by_language.items()],
             "location": place,
         }
-        lacking += [name for name in ("web", "expires", "description", "area") if not own.texts(name)]
-        left_out += [*_cut(own, fields), *(() if is_known else ["area"])]
+        lacking += [] if link else ["web"]
+        lacking += [name for name in ("expires", "description", "area") if not own.texts(name)]
+        left_out += [*_cut(own, link, fields), *(() if is_known else ["area"])]
         left_out += ["info"] if len(by_language) + 1 < len(infos) else []
         ends = fields["urgency"] is Urgency.PAST or ResponseType.ALL_CLEAR in own.many(ResponseType, "responseType")
     return Imported(
@@ -116,9 +118,9 @@ def _by_language(infos: Sequence[AlertPart]) -> dict[str, AlertPart]:
     return first
 
 
-def _fields(info: AlertPart, *, sender: str) -> dict[str, Any]:
+def _fields(info: AlertPart, link: str, *, sender: str) -> dict[str, Any]:
     """Return the fields of a message in one language, but for its place."""
-    start, end, link = info.time("onset") or info.time("effective"), info.time("expires"), info.text("web")
+    start, end = info.time("onset") or info.time("effective"), info.time("expires")
     return {
         "severity": info.one(Severity, "severity"),
         "urgency": info.one(Urgency, "urgency"),
@@ -131,9 +133,9 @@ def _fields(info: AlertPart, *, sender: str) -> dict[str, Any]:
     }
 
 
-def _cut(info: AlertPart, fields: Mapping[str, Any]) -> Iterator[str]:
+def _cut(info: AlertPart, link: str, fields: Mapping[str, Any]) -> Iterator[str]:
     """Yield the elements that the fields of a message do not hold, or not whole."""
-    if info.text("web") and not fields["link"]:
+    if link and not fields["link"]:
         yield "web"
     if (info.text("onset") or info.text("effective")) and not fields["starts_at"]:  # it expires before it begins
         yield "effective"

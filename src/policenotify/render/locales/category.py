@@ -12,6 +12,7 @@ from policenotify.errors import SettingsError
 from policenotify.model.cap import CapCategory, Certainty, Precision, ResponseType, Severity, Urgency
 from policenotify.model.languages import tags_for
 from policenotify.model.lifecycle import Stage
+from policenotify.model.locale import Words
 from policenotify.translation import Text
 from policenotify.validation import did_you_mean
 
@@ -68,12 +69,12 @@ class CategoryProfile(BaseModel):
     )
 
     code: str
-    labels: Mapping[str, str]
+    labels: Mapping[str, Words]
     hashtags: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     emoji: str = ""
-    severity_labels: Mapping[str, Mapping[Severity, str]] = Field(default_factory=dict)
+    severity_labels: Mapping[str, Mapping[Severity, Words]] = Field(default_factory=dict)
     severity_hashtags: Mapping[str, Mapping[Severity, str]] = Field(default_factory=dict)
-    stage_marks: Mapping[str, Mapping[Stage, str]] = Field(default_factory=dict)
+    stage_marks: Mapping[str, Mapping[Stage, Words]] = Field(default_factory=dict)
     severity_emojis: Mapping[Severity, str] = Field(default_factory=dict)
     cap_categories: tuple[CapCategory, ...] = (CapCategory.OTHER,)
     event_code: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -124,6 +125,14 @@ def test_words_fit_a_message() -> None:
 def test_a_link_that_may_not_be_published_is_left_out() -> None:
     done = take(with_info(web="javascript:alert(1)"))
     assert (done.fields["link"], codes(done)) == (None, ["PN702"])
+
+
+def test_the_link_of_one_language_is_that_of_the_message() -> None:
+    web = re.search(r"\s*<web>.*?</web>", TEXT)
+    assert web
+    done = take(TEXT.replace(web[0], "", 1))
+    assert (done.fields["link"], codes(done)) == ("http://vigilance.meteofrance.com/", [])
+    assert lacking(TEXT.replace(web[0], "")) == ["web"]
 
 
 def test_an_alert_that_expires_before_it_begins_has_no_beginning() -> None:
