@@ -152,6 +152,13 @@ class Publications:
         about = fields("refused_by_check", publication=new.id, outcome="refused")
         _log.info("Publication %s: refused by the checks [%s]", new.id, codes, extra=about)
 
+    def refused_at(self, name: str) -> datetime | None:
+        """Return when the checks refused the message of this id. None if they did not."""
+        query = select(_table.c.created_at).where(_table.c.id == name, _table.c.state == "refused_by_check")
+        with self._journal.read() as connection:
+            at = connection.execute(query).scalar()
+        return None if at is None else moment(at)
+
     def find_repeated(self, key: str, digest: str) -> str | None:
         """Return the publication that the key already names.
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from policenotify.errors import NotErasable
 from policenotify.journal import audit
 from policenotify.journal.database import schema
-from policenotify.journal.database.engine import truncate_log
+from policenotify.journal.database.engine import ERASING, truncate_log
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.drafts.rows import drafts_to_erase, erase_drafts, old_drafts, remove_drafts
 from policenotify.journal.keys import Keys
@@ -130,7 +130,10 @@ class Retention:
         with journal.read() as connection:
             found = connection.execute(_old(at, category)).all()
             drafts = connection.execute(old_drafts(at, category)).scalars().all()
-        if dry_run or not (_whole(found) or drafts):
+        if dry_run:
+            return _report(found, drafts)
+        if not (_whole(found) or drafts):
+            self._clear_log(ERASING)  # an earlier purge may have been killed before it did
             return _report(found, drafts)
         journal.authorize(actor, "purge")
         body: dict[str, object] = {"before": before.astimezone(UTC).isoformat(), "category": category}
@@ -149,7 +152,7 @@ class Retention:
         purged = _report(done, drafts)
         with journal.write() as connection:
             audit.record(connection, journal.now(), actor, "purged", {**body, **asdict(purged)})
-        self._clear_log()
+        self._clear_log(ERASING)
         return purged
 
     def erase(self, name: str, actor: str, reason: str) -> Purged:
@@ -186,11 +189,11 @@ class Retention:
             _erase_content(connection, journal.keys, ids, now)
             erased = _report(rows, drafts)
             audit.record(connection, now, actor, "erased", {"of": sorted(ids), "reason": reason, **asdict(erased)})
-        self._clear_log()
+        self._clear_log(ERASING)
         return erased
 
-    def _clear_log(self) -> None:
-        self._log_holds_erased = not truncate_log(self._engine)
+    def _clear_log(self, patience: int = 0) -> None:
+        self._log_holds_erased = not truncate_log(self._engine, patience=patience)
 
 
 # --- what is old

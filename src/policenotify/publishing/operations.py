@@ -14,7 +14,7 @@ from policenotify.model.decision import HeldDelivery, HeldPeople, Resolved, Resu
 from policenotify.model.diagnosis import Diagnosis
 from policenotify.model.history import History, Outcome
 from policenotify.model.progress import Progress
-from policenotify.model.receipt import Publication, Receipt
+from policenotify.model.receipt import Publication, Receipt, local_time
 from policenotify.model.status import ChannelStatus, InstallationStatus, Problem
 from policenotify.publishing.alarms import alarms
 from policenotify.publishing.arguments import check_channel, check_flags
@@ -348,7 +348,12 @@ def held_deliveries(journal: Journal) -> tuple[HeldDelivery, ...]:
 
 
 def not_found(journal: Journal, name: str, zone: tzinfo) -> IncidentNotFound:
-    """Return the error for an unknown name, with the nearest and the open incidents."""
+    """Return the error for an unknown name, with the nearest and the open incidents, or for a refused message."""
+    if at := journal.publications.refused_at(name):
+        text = Text(
+            "{name}: the checks refused this message at {at}. It was not sent.", name=name, at=local_time(at, zone)
+        )
+        return IncidentNotFound(text, name=name)
     open_now = journal.incidents.list(limit=_NEAR)
     nearest = next(iter(get_close_matches(name, [incident.id for incident in open_now], n=1)), None)
     hint = Text(" Did you mean {nearest!r}?", nearest=nearest) if nearest else ""

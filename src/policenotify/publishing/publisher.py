@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from policenotify.journal.workers import Runner
 
 _log = logging.getLogger("policenotify")
-_TIDY_INTERVAL = 15.0  # seconds between two looks of a drain for reminders, drafts that expire and addresses to erase
+_TIDY_INTERVAL = 15.0  # seconds between two looks of a drain for reminders and addresses to erase
 _INTERVAL = 60.0  # seconds, at least, between two reads of the settings of a blocked channel
 _ATTEMPTS = 5  # to store a publication while other processes change its incident
 

@@ -80,8 +80,8 @@ def write_settings(
             )
             done = Text.join(" ", (done, more))
         raise SettingsError(done)
-    if exposed := [str(exposure) for exposure in exposures(settings)]:
-        raise SettingsError(Text("Nothing was written. {exposed}", exposed=". ".join(exposed)))
+    if exposed := [*exposures(settings)]:
+        raise SettingsError(Text("Nothing was written. {exposed}", exposed=Text.join(". ", exposed)))
     written = [keys_file, settings, *journals]
     keys = Keys.create(entropy)
     try:

@@ -289,6 +289,27 @@ def test_a_message_that_another_person_must_read_is_submitted_and_approved(desk:
     assert PublicationRow.objects.get(pk=row.publication_id).actor == author.agent
 
 
+@pytest.mark.usefixtures("desk")
+def test_a_draft_whose_time_is_over_is_shown_as_expired_and_offers_no_decision(incident: str) -> None:
+    reader = officer("view", "approve")
+    form = MessageForm(fields(category="police_operation", incident=incident), as_draft=True)
+    assert form.is_valid()
+    draft = form.submit(actor="claire")
+    assert draft is not None
+    lists = {state: f"{ADMIN}/draftrow/?state={state}" for state in ("submitted", "expired")}
+    change = f"{ADMIN}/draftrow/{draft.id}/change/"
+    assert f"/draftrow/{draft.id}/approve/" in reader.get(change).content.decode()
+    assert draft.id in reader.get(lists["submitted"]).content.decode()
+    with connections[journal_alias()].cursor() as cursor:
+        cursor.execute("UPDATE pn_draft SET expires_at = changed_at - 1")
+    assert f"/draftrow/{draft.id}/approve/" not in reader.get(change).content.decode()
+    assert draft.id not in reader.get(lists["submitted"]).content.decode()
+    shown = reader.get(lists["expired"]).content.decode()
+    assert draft.id in shown
+    assert 'field-shown_state">expired<' in shown
+    assert str(DraftRow.objects.get()).startswith("expired ")
+
+
 def test_the_pages_remain_while_the_settings_are_wrong(project: Path, incident: str) -> None:
     agent = officer("view", "publish", "resolve", "manage")
     with override_settings(POLICENOTIFY={**settings.POLICENOTIFY, "SETTINGS": project / "nowhere.toml"}):

@@ -169,6 +169,16 @@ def test_a_preview_shows_level_words_reason_and_remedy(run: Run, monkeypatch: py
 
 
 @pytest.mark.usefixtures("desk")
+def test_the_status_of_a_refused_message_is_that_it_was_refused(run: Run) -> None:
+    refused = run("publish", *ARREST, "Jean Dupont interpellé à Sète", "--basis", "prosecutor", "--wait", "0")
+    words = refused.err.split()
+    name = words[words.index("recorded") + 2].rstrip(".")
+    shown = run("status", name)
+    assert shown.code == 1
+    assert f"{name}: the checks refused this message at 20" in shown.err
+
+
+@pytest.mark.usefixtures("desk")
 def test_a_missing_agreement_is_given_by_an_option_or_owed_by_an_urgent_reason(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,6 +99,27 @@ def test_a_draft_expires_when_its_time_is_over(publisher: Publisher, desk: Desk)
         publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")
 
 
+@pytest.mark.parametrize("approved", [False, True])
+def test_at_the_instant_of_its_end_a_draft_is_neither_approved_nor_published(
+    publisher: Publisher, desk: Desk, *, approved: bool
+) -> None:
+    soon = desk.clock.now() + timedelta(minutes=20)
+    draft = submitted(publisher, appeal(next_update_at=soon))
+    desk.clock.pass_by(1199.999_999)
+    assert publisher.drafts.get(draft.id).state is DraftState.SUBMITTED
+    if approved:
+        publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo", publish=False)
+    desk.clock.pass_by(0.000_001)
+    assert desk.clock.now() == soon
+    with pytest.raises(DraftConflict, match="is expired"):
+        publisher.drafts.approve(draft.id, digest=draft.digest, actor="ines")
+    with pytest.raises(DraftConflict, match="is expired"):
+        publisher.publish(draft.message, key="k", actor="claire", draft=draft.id, urgent=REASON)
+    assert "published" not in kinds(desk)
+    assert publisher.drafts.list() == ()
+    assert [each.state for each in publisher.drafts.list(only_open=False)] == [DraftState.EXPIRED]
+
+
 def test_a_key_names_one_draft(publisher: Publisher) -> None:
     first = publisher.drafts.create(appeal(), actor="claire", key="k")
     assert publisher.drafts.create(appeal(), actor="claire", key="k").id == first.id == publisher.drafts.get("k").id

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -10,6 +14,7 @@ from sqlalchemy import event
 
 from policenotify.channel import Picture
 from policenotify.errors import DraftConflict, InvalidTransition, NotAllowed, NotErasable
+from policenotify.journal import retention
 from policenotify.journal.retention import Purged
 from policenotify.model.draft import DraftState
 from policenotify.model.history import Outcome
@@ -161,3 +166,101 @@ def test_old_drafts_are_purged_and_pictures_of_open_ones_stay(desk: Desk) -> Non
         publisher.drafts.publish(old.id, actor="claire")
     assert journal.retention.purge(desk.clock.now(), "adm") == Purged()  # somebody may still approve it
     assert publisher.drafts.approve(waits.id, digest=waits.digest, actor="hugo").state is DraftState.PUBLISHED
+
+
+# --- the bytes of the files
+
+
+class Traces:
+    """What the files of a journal hold of some incidents: texts, images, addresses, and the names of people."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._of: dict[str, list[bytes]] = {}
+
+    def publish(self, incident: str, size: int = 7) -> None:
+        """Publish an incident of some size, deliver and end it."""
+        image = hashlib.shake_256(incident.encode()).digest(300 * size**2)
+        digest = hashlib.sha256(image).hexdigest()
+        picture = Picture(
+            digest=digest, media_type="image/jpeg", width=1, height=1, alt=f"{NAME} {incident}", data=image
+        )
+        people = [f"{incident}.{number}@x.example" for number in range(3 * size)]
+        words = [f"{NAME} {incident}", *(f"mot{incident}x{number}" for number in range(7 * size % 60))]
+        self._desk.publish(
+            incident=incident,
+            channels=("sky", "mail"),
+            people={"mail": people},
+            headline=words[0],
+            description=" ".join(words),
+            pictures=(picture,),
+            images=(Image(digest=digest, alt=words[0]),),
+        )
+        self._desk.deliver()
+        self._desk.mail()
+        self._desk.publish(Stage.END, incident, headline=f"Fin, {words[0]}", channels=("sky",))
+        self._desk.deliver()
+        with closing(sqlite3.connect(self._desk.path)) as database:
+            sealed = dict(database.execute("SELECT key, sealed FROM pn_person WHERE sealed IS NOT NULL"))
+        keys = [self._desk.person_key(person) for person in people]
+        texts = [word.encode() for word in words]
+        slices = [image[start : start + 16] for start in range(0, len(image) - 16, 64)]
+        self._of[incident] = [*texts, *slices, *(key.encode() for key in keys), *(sealed[key][:32] for key in keys)]
+
+    def left(self, *incidents: str) -> int:
+        """Return how many of these traces are in the files."""
+        content = b"".join(file.read_bytes() for file in sorted(self._desk.path.parent.glob("journal.db*")))
+        return sum(trace in content for incident in incidents for trace in self._of[incident])
+
+
+@pytest.fixture
+def traces(desk: Desk) -> Iterator[Traces]:
+    with closing(sqlite3.connect(desk.path)) as other:  # of a process that has the files open, as a worker
+        other.execute("SELECT count(*) FROM pn_event").fetchone()
+        yield Traces(desk)
+
+
+def test_no_byte_of_what_was_erased_or_purged_is_left_in_the_files(desk: Desk, traces: Traces) -> None:
+    incidents = [f"I{number:02d}" for number in range(16)]
+    for number, incident in enumerate(incidents):
+        traces.publish(incident, 1 + 5 * number % 13)
+    assert traces.left("I01") > 10
+    incidents = incidents[1::2] + incidents[::2]
+    for number, incident in enumerate(incidents[:6], start=1):
+        desk.journal.retention.erase(incident, "dpo", WHY)
+        assert traces.left(*incidents[:number]) == 0
+    traces.publish("J1")  # space is used again
+    desk.clock.pass_by(366 * 86400)
+    desk.journal.retention.purge(desk.clock.now() - timedelta(days=300), "archives")
+    assert traces.left(*incidents, "J1") == 0
+    assert desk.path.with_name("journal.db-wal").stat().st_size == 0
+    assert desk.journal.audit.verify() == 0
+
+
+def test_no_byte_of_a_draft_or_a_person_is_left_in_the_files(desk: Desk, traces: Traces) -> None:
+    traces.publish("I1")
+    publisher = reading_publisher(desk.journal)
+    draft = publisher.drafts.create(appeal("Gerücht Überfall"), actor="claire")
+    desk.journal.retention.erase(draft.id, "dpo", WHY)
+    desk.journal.people.erase("I1.0@x.example", "dpo")
+    content = b"".join(file.read_bytes() for file in desk.path.parent.glob("journal.db*"))
+    assert "Überfall".encode() not in content
+    assert desk.person_key("I1.0@x.example").encode() not in content
+    assert traces.left("I1") > 10  # the others are still known
+
+
+def test_an_erasure_waits_for_who_reads_the_log_and_reports_one_who_does_not_end(
+    desk: Desk, traces: Traces, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    traces.publish("I1")
+    monkeypatch.setattr(retention, "ERASING", 50)
+    with closing(sqlite3.connect(desk.path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM pn_event").fetchone()
+        desk.journal.retention.erase("I1", "dpo", WHY)
+        assert traces.left("I1") > 0
+        assert "the file that ends in -wal may still hold what was erased" in caplog.text
+        reader.execute("COMMIT")
+    # As of another process, after one that was killed: it has nothing to purge.
+    desk.journal.retention.purge(desk.clock.now() - timedelta(days=300), "archives")
+    assert traces.left("I1") == 0

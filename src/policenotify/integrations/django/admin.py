@@ -13,6 +13,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
@@ -42,6 +43,7 @@ from policenotify.integrations.django.models import (
     IncidentRow,
     PublicationRow,
 )
+from policenotify.model.draft import DraftState
 from policenotify.translation import Text
 
 
@@ -58,10 +60,10 @@ def _may_never(_admin: object, _request: HttpRequest, _row: object = None) -> bo
     return False
 
 
-def _in_words(field: str, label: str) -> object:
+def _in_words(field: str, label: str, *, ordering: str = "") -> object:
     """Return a column that shows a text of the journal, or a state, in the user's language."""
 
-    @admin.display(description=say_later(label), ordering=field)  # type: ignore[untyped-decorator]  # Django has no types
+    @admin.display(description=say_later(label), ordering=ordering or field)  # type: ignore[untyped-decorator]  # Django has no types
     def column(_admin: object, row: Any) -> str:  # noqa: ANN401 - a row of any table
         return say(getattr(row, field))
 
@@ -256,16 +258,36 @@ class DeliveryAdmin(JournalAdmin):
     readonly_fields = ("shown_state", "shown_reason", "shown_remedy")
 
 
+class DraftStateFilter(admin.SimpleListFilter):  # type: ignore[misc]  # Django has no types
+    """Drafts in a state. One whose time is over is expired."""
+
+    title = say_later("State")
+    parameter_name = "state"
+
+    def lookups(self, _request: HttpRequest, _model_admin: object) -> tuple[tuple[str, str], ...]:
+        """Return the choices."""
+        return tuple((state.value, say(state.value)) for state in DraftState)
+
+    def queryset(self, _request: HttpRequest, queryset: Any) -> Any:  # noqa: ANN401 - Django has no types
+        """Return the rows of the choice."""
+        if self.value() is None:
+            return queryset
+        if self.value() == DraftState.EXPIRED:
+            return queryset.filter(DraftRow.is_late() | Q(state=DraftState.EXPIRED))
+        return queryset.filter(state=self.value()).exclude(DraftRow.is_late())
+
+
 @admin.register(DraftRow)
 class DraftAdmin(JournalAdmin):
     """Drafts with their posts and reviews. Another person than the author reads them."""
 
     list_display = ("changed_at", "shown_state", "category", "submitted_by", "expires_at", "due_at", "publication")
-    list_filter = ("state", "category", "exercise")
+    list_filter = (DraftStateFilter, "category", "exercise")
     search_fields = ("=id", "key", "submitted_by")
     fields = ("id", "key", "shown_state", "category", "exercise", "submitted_by", "created_at", "changed_at",
               "expires_at", "publication", "due_at", "words")  # fmt: skip
     readonly_fields = ("shown_state", "words")
+    shown_state = _in_words("state_now", "State", ordering="state")
 
     @admin.display(description=say_later(Text("message and reviews")))  # type: ignore[untyped-decorator]  # Django has no types
     def words(self, row: DraftRow) -> str:

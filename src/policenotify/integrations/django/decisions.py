@@ -202,7 +202,7 @@ def _is_held(row: DeliveryRow) -> bool:
 
 
 def _is_submitted(row: DraftRow) -> bool:
-    return bool(row.state == DraftState.SUBMITTED)
+    return row.state_now == DraftState.SUBMITTED
 
 
 def _is_owed(row: DraftRow) -> bool:

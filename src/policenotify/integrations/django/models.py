@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from policenotify.integrations.django.database import alias
 from policenotify.integrations.django.language import say_later
+from policenotify.model.draft import DraftState
 from policenotify.translation import AnyText, Text, read_text
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -226,7 +227,19 @@ class DraftRow(JournalModel):
     Meta = _table("pn_draft", say_later("draft"), say_later("drafts"), "-changed_at")
 
     def __str__(self) -> str:
-        return f"{self.state} {self.key or self.id}"
+        return f"{self.state_now} {self.key or self.id}"
+
+    @staticmethod
+    def is_late() -> models.Q:
+        """Return the condition that the time of a draft is over which readers have not finished with."""
+        read = [state for state in DraftState if state.is_read]
+        return models.Q(state__in=read, expires_at__lte=datetime.now(UTC))
+
+    @property
+    def state_now(self) -> str:
+        """Its state. It is expired once its time is over, whatever is stored."""
+        late = self.expires_at is not None and self.expires_at <= datetime.now(UTC)
+        return DraftState.EXPIRED if late and DraftState(self.state).is_read else self.state
 
 
 class ChannelRow(JournalModel):

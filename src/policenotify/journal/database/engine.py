@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from pathlib import Path
@@ -26,6 +27,10 @@ _SETTINGS = (
     "secure_delete=ON",  # erased data is overwritten
 )
 
+ERASING = 2_000
+"""Milliseconds for which an erasure that a person asked for waits for readers of the write-ahead log."""
+
+_log = logging.getLogger("policenotify")
 _LEVEL = "policenotify_synchronous"  # under which a connection notes the setting that it has
 LOG = "policenotify_log"
 """Under which a connection notes which write-ahead log it has open. SQLite deletes none that is in use."""
@@ -145,11 +150,10 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
 
 def _refuse_exposed(path: Path) -> None:
     """Refuse files that others may read: a reader's lock on the log's index is enough to stop every writer."""
-    found = dict.fromkeys(
-        str(exposure) for suffix in _SUFFIXES for exposure in exposures(Path(f"{path}{suffix}"), SHARED)
-    )
+    found = dict.fromkeys(exposure for suffix in _SUFFIXES for exposure in exposures(Path(f"{path}{suffix}"), SHARED))
     if found:
-        raise JournalError(Text("The journal is not opened, and nothing was sent. {found}", found=". ".join(found)))
+        reasons = Text.join(". ", found)
+        raise JournalError(Text("The journal is not opened, and nothing was sent. {found}", found=reasons))
 
 
 def _create_file(path: Path) -> None:
@@ -259,23 +263,33 @@ def _execute(connection: Connection, statement: str) -> None:
         raise DBAPIError.instance(statement, None, error, sqlite3.Error) from error
 
 
-def truncate_log(engine: Engine) -> bool:
-    """Remove erased data from the write-ahead log of a file. Return False if another process is reading it."""
+def truncate_log(engine: Engine, *, patience: int = 0) -> bool:
+    """Remove erased data from the write-ahead log of a file. Return False if another process is reading it.
+
+    Args:
+        engine: The file.
+        patience: Milliseconds to wait for that process, while others wait to write.
+    """
     if engine.dialect.name != "sqlite":
         return True
     pooled = engine.raw_connection()
     try:
         cursor = pooled.cursor()
-        [patience] = cursor.execute("PRAGMA busy_timeout").fetchone()
-        cursor.execute("PRAGMA busy_timeout = 0")  # nobody waits for this: the next erasure tries again
+        [usual] = cursor.execute("PRAGMA busy_timeout").fetchone()
+        cursor.execute(f"PRAGMA busy_timeout = {patience}")
         try:
             [busy, *_] = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         finally:
-            cursor.execute(f"PRAGMA busy_timeout = {int(patience)}")
+            cursor.execute(f"PRAGMA busy_timeout = {int(usual)}")
     except engine.dialect.loaded_dbapi.Error:
-        return False
+        busy = True
     finally:
         pooled.close()
+    if busy and patience:
+        _log.warning(
+            "Erased, but another process is reading the journal: the file that ends in -wal may still hold what was "
+            "erased, until the next erasure or until no process uses the journal."
+        )
     return not busy
 
 

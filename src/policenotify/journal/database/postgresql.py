@@ -67,7 +67,10 @@ _MEANINGS = {
     "57014": Text("its server took too long. Check the server, then try again"),
     "57": Text("its server is just starting or stopping. Try again in a moment"),
     "58": Text("the disk of its server fails. Check the server"),
-    "XX": Text("its data or an index are damaged. Rebuild the indexes (REINDEX DATABASE), or restore a copy"),
+    **dict.fromkeys(  # not all of class XX: XX000 is an error of the server itself
+        ("XX001", "XX002"),
+        Text("its data or an index are damaged. Rebuild the indexes (REINDEX DATABASE), or restore a copy"),
+    ),
 }
 
 

@@ -12,7 +12,7 @@ from policenotify.errors import NotErasable
 from policenotify.journal.audit import record
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
-from policenotify.journal.database.engine import truncate_log
+from policenotify.journal.database.engine import ERASING, truncate_log
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.lists.recipients import recipient_key
 from policenotify.journal.persons.suppressions import release, suppression_of
@@ -84,7 +84,7 @@ class StoredPeople:
             erased = ErasedPerson(address=stored, deliveries=unlinked, ended=ended, kept=kept)
             body = {"deliveries": unlinked, "ended": ended, "kept": len(kept)}
             record(connection, journal.now(), actor, "person_erased", body)
-        truncate_log(self._engine)
+        truncate_log(self._engine, patience=ERASING)
         return erased
 
 
