@@ -111,9 +111,9 @@ def test_before_it_knows_its_server_it_claims_what_is_safe(channel: Mastodon) ->
         ({"server": "http://social.example"}, "server:"),
         ({"server": "https://social.example/api"}, "server:"),
         ({"token": SecretStr("two words")}, "token:"),
-        ({"sensitive": ("Missing person",)}, r"sensitive\[0\]: 'Missing person' is not a category"),
-        ({"content_warnings": {"Missing person": "Image"}}, r"content_warnings\.Missing person: .* is not a category"),
-        ({"content_warnings": {"missing": "x" * 101}}, r"content_warnings\.missing: the text has 101"),
+        ({"sensitive": ("Missing person",)}, r"sensitive\[0\]: .* pattern"),
+        ({"content_warnings": {"Missing person": "Image"}}, r"content_warnings\.Missing person: .* pattern"),
+        ({"content_warnings": {"missing": "x" * 101}}, r"content_warnings\.missing: .* at most 100"),
     ],
 )
 def test_options_that_cannot_be_right_are_named(opened: Open, options: dict[str, Any], field: str) -> None:
@@ -155,7 +155,7 @@ def test_the_audience_of_a_post_depends_on_its_stage(
 
 
 def test_a_content_warning_precedes_its_category_and_counts(opened: Open, server: FakeMastodonServer) -> None:
-    channel = opened(content_warnings={"disaster": " Images\nchoquantes ", "x": "Courte"})
+    channel = opened(content_warnings={"disaster": " Images choquantes ", "x": "Courte"})
     assert channel.capabilities.budget.limit == 500 - len("Images choquantes")
     send_post(channel, a_post("x" * 500))
     send_post(channel, a_post("x" * 483, category="disaster"))
@@ -405,15 +405,6 @@ def test_a_proxy_page_is_not_a_deleted_parent(opened: Open, software: str) -> No
         assert type(error_of(lambda: channel.prepare(a_post("Fin"), (opening,)))) is Unavailable
 
 
-@pytest.mark.parametrize("software", SOFTWARE)
-def test_a_token_that_may_not_read_posts_because_the_server_looks_itself(opened: Open, software: str) -> None:
-    with server_of(opened, software) as (channel, server):
-        opening = send_post(channel, a_post("Route barrée"))
-        server.scopes.remove("read:statuses")
-        send_post(channel, a_post("Fin"), opening)
-        assert server.posts[1].parent == opening.id
-
-
 # --- parents that are there, or cannot be asked for ---
 
 
@@ -552,24 +543,6 @@ def test_an_upload_that_was_lost(channel: Mastodon, server: FakeMastodonServer) 
     assert server.posts[0].images[0].data == JPEG
 
 
-@pytest.mark.parametrize(
-    ("trouble", "kind"),
-    [
-        (Answer.json({"id": "1", "url": None}, 206), Unavailable),
-        (Answer.json({"id": "1"}), Refused),
-    ],
-)
-def test_a_post_refused_for_another_reason_than_its_pictures(
-    channel: Mastodon, server: FakeMastodonServer, trouble: Answer | Disconnect, kind: type[ChannelError]
-) -> None:
-    request = channel.prepare(a_post(pictures=(a_picture(),)), ())
-    server.fail_next("POST", POST, refusal(422, "Cannot attach files that have not finished processing."))
-    server.fail_next("GET", MEDIA, trouble)
-    error = error_of(lambda: channel.send(request))
-    assert type(error) is kind
-    assert getattr(error, "fallback", None) is None
-
-
 # --- editing, taking back ---
 
 
@@ -597,6 +570,18 @@ def test_a_post_of_another_account_is_neither_edited_nor_deleted(channel: Mastod
         assert type(error_of(lambda: channel.edit(foreign, request))) is Refused  # noqa: B023 - called at once
         assert type(error_of(lambda: channel.delete(foreign))) is Refused  # noqa: B023 - called at once
     assert [post.text for post in server.posts] == ["Faux"]
+
+
+@pytest.mark.parametrize("answer", [refusal(404), Answer.html("<h1>404 Not Found</h1>", 404)])
+def test_a_server_that_does_not_delete_says_so(channel: Mastodon, server: FakeMastodonServer, answer: Answer) -> None:
+    ref = send_post(channel, a_post())
+    server.fail_next("DELETE", ONE, answer)
+    error = error_of(lambda: channel.delete(ref))
+    assert type(error) is Refused
+    assert "still there" in str(error)
+    channel.delete(ref)
+    channel.delete(ref)  # it is not there any more
+    assert server.posts == ()
 
 
 def test_a_deleted_post_cannot_be_edited(channel: Mastodon, server: FakeMastodonServer) -> None:

@@ -213,25 +213,6 @@ def _doubt_is_kept(channel: Mastodon, server: FakeMastodonServer, trouble: Answe
     assert found(channel, request) == server.posts[0].id
 
 
-def test_a_text_that_cannot_be_read_keeps_the_doubt(channel: Mastodon, server: FakeMastodonServer) -> None:
-    request = lost(channel, server, a_post())
-    server.fail_next("GET", SOURCE, Answer.json({"error": "oh"}, 422))
-    with pytest.raises(Unavailable):
-        channel.find(request, since=NOW)
-
-
-def test_a_token_that_may_not_read_stops_no_posting(channel: Mastodon, server: FakeMastodonServer) -> None:
-    request = channel.prepare(a_post(), ())
-    server.scopes = {"write"}
-    with pytest.raises(Unavailable, match="read:accounts"):
-        channel.find(request, since=NOW)
-    server.scopes = {"write", "read:accounts"}
-    with pytest.raises(Unavailable, match="read:statuses"):
-        channel.find(request, since=NOW)
-    channel.send(request)
-    assert len(server.posts) == 1
-
-
 def test_a_token_of_another_account_or_of_none(
     channel: Mastodon, server: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore
 ) -> None:
