@@ -276,10 +276,10 @@ def _read_options(model: type[BaseModel], options: Mapping[str, object], at: str
 def _check_claims(channel: object, capabilities: object, account: object, subject: AnyText) -> None:
     """Refuse a channel that claims a capability without its method."""
     if not isinstance(capabilities, Capabilities) or not isinstance(account, str) or not account.strip():
-        missing = ["capabilities, account"]
-    else:
-        missing = missing_methods(channel, capabilities)
-    if missing:
+        raise SettingsError(
+            Text("{subject} states no Capabilities, or its account is not a text. Update its package.", subject=subject)
+        )
+    if missing := missing_methods(channel, capabilities):
         raise SettingsError(
             Text(
                 "{subject} claims what it cannot do ({missing}). Update its package.",

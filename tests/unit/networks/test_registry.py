@@ -200,7 +200,7 @@ def test_a_broken_network_is_named_and_stops_no_other(shelf: Shelf, source: str,
 )
 def test_a_channel_without_capabilities_is_refused(shelf: Shelf, ours: str, theirs: str) -> None:
     shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy", NTFY.replace(ours, theirs))
-    with pytest.raises(SettingsError, match=r"'ntfy' claims what it cannot do \(capabilities, account\)"):
+    with pytest.raises(SettingsError, match=r"'ntfy' states no Capabilities, or its account is not a text"):
         configure_channel("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"})
 
 
