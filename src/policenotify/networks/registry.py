@@ -124,7 +124,7 @@ class Network:
 def networks() -> tuple[Network, ...]:
     """Return all networks that were installed when the process asked first. Imports none of them.
 
-    Those of other packages that have the name of one of ours are left out.
+    A network of another package that has the name of a built-in one is left out.
     """
     offered = [
         Network(entry.name, _normalize(entry.dist.name), entry.value)

@@ -72,7 +72,7 @@ _PERSONAL: Final[Mapping[str, tuple[AnswerRule, ...]]] = {
         AnswerRule(Refused, _REFUSED, phrases=("server_error=",)),
     ),
 }
-"""What answers say about one person, as the plugins of apprise 2.3.0 log them."""
+"""What answers mean for one person, as the plugins of apprise 2.3.0 log them."""
 
 
 def _country_code(code: str) -> str:
