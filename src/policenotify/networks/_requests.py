@@ -86,16 +86,16 @@ class PostSession(requests.Session):
         """Make a call, and read its answer up to a size. A redirect is not followed."""
         self.answer = None
         kwargs |= {"timeout": self._timeout, "allow_redirects": False, "stream": True}
-        body = b""
+        body = bytearray()
         with super().request(method, self._rewrite(str(url)), *args, **kwargs) as response:
             for piece in response.iter_content(_PIECE):
                 body += piece
                 if len(body) > _LONGEST:
-                    body = b""
+                    body.clear()
                     break
-        response._content = body  # noqa: SLF001 - no public name sets what was read
+        response._content = bytes(body)  # noqa: SLF001 - no public name sets what was read
         headers = {name.lower(): value for name, value in response.headers.items()}
-        self.answer = RawAnswer(response.status_code, headers, body)
+        self.answer = RawAnswer(response.status_code, headers, response.content)
         return response
 
 
