@@ -22,7 +22,7 @@ from policenotify.model.message import Message
 from policenotify.testing import strategies
 from policenotify.testing.contract.texts import picture
 from policenotify.testing.samples import SAMPLES
-from tests.support.feed_items import make_feed, make_item, sample_items
+from tests.support.feed_items import SITE, make_feed, make_item, sample_items
 
 pytestmark = pytest.mark.oracle
 
@@ -33,7 +33,7 @@ MESSAGES = 100
 
 @cache
 def _feeds() -> tuple[Feed, ...]:
-    """Return feeds of all kinds: of each sample, with pictures, withdrawn entries and deleted ones."""
+    """Return feeds of all kinds: of each sample, with pictures, hubs, withdrawn entries and deleted ones."""
     return tuple(_shipped()) + tuple(_generated())
 
 
@@ -42,6 +42,7 @@ def _shipped() -> Iterator[Feed]:
     items = sample_items(*(sample.id for sample in SAMPLES))
     everything = make_feed(*items)
     yield everything
+    yield replace(everything, site=replace(SITE, hubs=("https://hub.example/",)))
     yield replace(everything, now=everything.now + KEPT)
     yield make_feed(*(item.withdrawn(everything.now) for item in items))
     yield make_feed(*sample_items("accident/opening", "accident/end", pictures=[picture(1)]))

@@ -47,11 +47,11 @@ TABLE: Final[dict[str, tuple[Cell, ...]]] = {
     "HTML":              ((DOUBT, 1),    (DOUBT, 1),    (DOUBT, 1),    (WAITS, 3),    (SAID, 2)),
     "redirect":          ((DOUBT, 1),    (DOUBT, 1),    (DOUBT, 1),    (SAID, 2),     (HELD, 2)),
     "clock ahead":       ((BLOCKED, 0),  (DOUBT, 1),    (DOUBT, 1),    (HELD, 3),     (HELD, 3)),
-    "clock behind":      ((BLOCKED, 0),  (WAITS, 1),    (WAITS, 1),    (WAITS, 3),    (WAITS, 3)),
+    "clock behind":      ((WAITS, 1),    (WAITS, 1),    (WAITS, 1),    (WAITS, 3),    (WAITS, 3)),
     "clock set back":    ((DOUBT, 1),    (DOUBT, 1),    (DOUBT, 1),    (HELD, 3),     (HELD, 3)),
     "clock set on":      ((DOUBT, 1),    (DOUBT, 1),    (DOUBT, 1),    (HELD, 3),     (HELD, 3)),
-    "expired":           (None,          None,          (SAID, 1),     None,          None),
-    "ended":             (None,          None,          (SAID, 1),     None,          None),
+    "expired":           ((SAID, 1),     None,          (SAID, 1),     None,          None),
+    "ended":             ((BLOCKED, 0),  None,          (SAID, 1),     None,          None),
     "revoked":           ((BLOCKED, 0),  (BLOCKED, 0),  (BLOCKED, 0),  (BLOCKED, 0),  (BLOCKED, 0)),
 }  # fmt: skip
 CELLS: Final = [
@@ -191,8 +191,9 @@ def worst(receipt: Receipt) -> Outcome:
 
 
 def _failing(five: Five, network: str, way: str) -> Publisher:
+    tokens = network == "x" and way in {"clock behind", "expired", "ended"}
     led = {"no such name": five.lost, "not trusted": five.untrusted, "no TLS": five.without_tls}.get(way, five.options)
-    options = led(network)
+    options = five.renewable() if tokens else led(network)
     if way.startswith("silent"):
         options["timeout"] = short(1.0)
     five.clock.ahead = _HOURS if way == "clock set back" else timedelta(0)
@@ -254,13 +255,16 @@ def _set_right(five: Five, publisher: Publisher, network: str, way: str, accepte
     told = publisher.operations.publication("open")
     assert told is not None
     receipt, server = told.on(network), _server(five, network)
-    if way in {"clock ahead", "clock behind"}:
+    if way == "clock ahead":
         five.theirs.ahead = five.clock.ahead
     elif way == "revoked":
         setattr(server, _REVOKED[network][0], accepted)
-    if way == "no TLS":
+    elif way == "ended" and network == "x":
+        five.x.refresh_token = five.x.authorise()
+    if way in {"no TLS", "ended"}:
         publisher.close()
-        publisher = five.publisher(lost=network, astray=five.options, backoff=later)
+        right = five.renewable if way == "ended" and network == "x" else lambda: five.options(network)
+        publisher = five.publisher(lost=network, astray=lambda _network: right(), backoff=later)
     if receipt.outcome is HELD or worst(receipt) is HELD:
         whole = len(five.read(network)) == len(PEOPLE.get(network, "1"))
         publisher.journal.sendings.resolve(receipt.delivery, "desk", posted=whole)

@@ -82,6 +82,15 @@ class Five:
         }
         return {"timeout": self.timeout, **made[network]()}
 
+    def renewable(self) -> dict[str, Any]:
+        """Our channel on X, by tokens that are renewed (OAuth 2)."""
+        signing = {"consumer_key", "consumer_secret", "access_token", "access_token_secret"}
+        return {name: value for name, value in self.options("x").items() if name not in signing} | {
+            "client_id": self.x.client[0],
+            "client_secret": self.x.client[1],
+            "refresh_token": self.x.refresh_token,
+        }
+
     def lost(self, network: str) -> dict[str, Any]:
         """Return the options with an address that does not exist."""
         there: Mapping[str, dict[str, Any]] = {

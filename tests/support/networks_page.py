@@ -13,8 +13,7 @@ from policenotify.render.locales import LOCALES
 
 BEGIN: Final = "<!-- what follows is written by: bash .ci/run regenerate -->\n"
 OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
-    "x": {"handle": "police34"}
-    | dict.fromkeys(("consumer_key", "consumer_secret", "access_token", "access_token_secret"), "x"),
+    "x": {"handle": "police34", "client_id": "x", "refresh_token": "x"},
     "mastodon": {"server": "https://social.example", "handle": "police", "token": "x"},
     "bluesky": {"handle": "police.example", "password": "x"},
     "email": {"url": "mailtos://police.example?from=alertes@police.example"},

@@ -25,6 +25,8 @@ def atom(feed: Feed) -> bytes:
     add(add(top, "author"), "name", site.publisher)
     add(top, "link", rel="self", type="application/atom+xml", href=site.file_url("atom"))
     add(top, "link", rel="alternate", type="text/html", href=site.url)
+    for hub in site.hubs:
+        add(top, "link", rel="hub", href=hub)
     with_alerts = frozenset().union(*(alert_ids(site, thread) for thread in feed.current))
     urns = {item.id: item.urn for item in feed.items}
     for entry in feed.entries:

@@ -54,6 +54,7 @@ class Site:
         language: BCP 47.
         zone: The readers' time zone.
         locales: The fixed phrases of the installation, by BCP 47 tag. Never empty.
+        hubs: WebSub hubs to notify of each change.
         formats: The formats that are drawn, for the links among them.
         cap_sender: The sender of CAP alerts. Without one there are none.
     """
@@ -64,6 +65,7 @@ class Site:
     language: str
     zone: tzinfo
     locales: Mapping[str, Locale]
+    hubs: tuple[str, ...] = ()
     formats: frozenset[str] = frozenset()
     cap_sender: str = ""
 

@@ -21,6 +21,8 @@ def json_feed(feed: Feed) -> bytes:
         "language": site.language,
         "authors": [{"name": site.publisher}],
     }
+    if site.hubs:
+        document["hubs"] = [{"type": "WebSub", "url": hub} for hub in site.hubs]
     document["items"] = [_item(entry, feed) for entry in feed.entries]
     return json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
 

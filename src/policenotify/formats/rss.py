@@ -25,6 +25,8 @@ def rss(feed: Feed) -> bytes:
     add(channel, "lastBuildDate", _date(feed.updated_at))
     add(channel, "ttl", _TTL)
     add(channel, "atom:link", rel="self", type="application/rss+xml", href=site.file_url("rss"))
+    for hub in site.hubs:
+        add(channel, "atom:link", rel="hub", href=hub)
     for entry in feed.entries:
         item, into = entry.item, add(channel, "item")
         add(into, "title", entry.title)

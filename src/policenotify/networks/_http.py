@@ -1,23 +1,24 @@
 """The part that X, Mastodon and Bluesky share.
 
-HTTP answers and their meaning, the owner of credentials, and chains of replies.
+HTTP answers and their meaning, secrets that expire, the owner of credentials, and chains of replies.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Literal, TypeVar
 
 from policenotify import transport
 from policenotify.channel import PostRef, StateStore
-from policenotify.errors import ChannelError, JournalError, Refused, Unavailable, Unconfirmed
+from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable, Unconfirmed
 from policenotify.networks import load
 from policenotify.translation import AnyText, Text
 from policenotify.transport import error_for_status, quoted
@@ -207,6 +208,124 @@ def parse_json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
         return json.loads(content)
     except (ValueError, RecursionError):
         return None
+
+
+# --- secrets that expire
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSecret:
+    """A secret, as it is stored.
+
+    Attributes:
+        owner: The channel's account, and what else it depends on. A secret with another owner is replaced.
+    """
+
+    owner: str
+
+
+SecretT = TypeVar("SecretT", bound=StoredSecret)
+AnswerT = TypeVar("AnswerT", bound=HttpAnswer)
+
+
+class RotatingSecret(ABC, Generic[SecretT, AnswerT]):
+    """A secret that expires, shared by all processes of the installation.
+
+    A renewal may use the stored secret up, and networks ration logins. So only the holder of the lease renews it, and
+    the new secret is stored before it is used.
+
+    Args:
+        kind: The secret's dataclass, with fields of text.
+        owner: The present owner.
+        store: The place of the secret.
+        lease: Seconds that another process may take to renew it.
+    """
+
+    name: ClassVar[str]
+    """The secret's name in the store."""
+    label: ClassVar[AnyText]
+    """The secret's name in errors, at the beginning of a sentence."""
+
+    def __init__(self, kind: type[SecretT], *, owner: str, store: StateStore, lease: float) -> None:
+        self._kind = kind
+        self._owner = owner
+        self._store = store
+        self._lease = lease
+        self._unsaved: SecretT | None = None
+
+    @abstractmethod
+    def _renewed(self, known: SecretT | None) -> SecretT:
+        """Get a new secret from the network, by means of the stored one if there is one."""
+
+    @abstractmethod
+    def _is_expired(self, answer: AnswerT) -> bool:
+        """Return True if the network did not accept the secret of a call."""
+
+    def current(self) -> SecretT:
+        """Return the stored secret, or a new one.
+
+        Raises:
+            Blocked: The network does not accept the credentials.
+            Unavailable: The network could not be asked, or the secret not be stored.
+        """
+        try:
+            secret, _ = self._load()
+        except JournalError:
+            raise self._not_renewed() from None
+        return secret or self._renew(None)
+
+    def ask(self, call: Callable[[SecretT], AnswerT]) -> AnswerT:
+        """Make a call with the secret. If it has expired, renew it and repeat, once.
+
+        Raises:
+            ChannelError: See `current`, and the call itself.
+        """
+        secret = self.current()
+        answer = call(secret)
+        return call(self._renew(secret)) if self._is_expired(answer) else answer
+
+    def _load(self) -> tuple[SecretT | None, int | None]:
+        stored = self._store.load(self.name)
+        if stored is None:
+            return None, None
+        try:
+            secret = self._kind(**json.loads(stored.value))
+        except (ValueError, TypeError):  # stored by another release
+            return None, stored.version
+        return (secret if secret.owner == self._owner else None), stored.version
+
+    def _renew(self, stale: SecretT | None) -> SecretT:
+        try:
+            with self._store.lease(self.name, seconds=self._lease):
+                stored, version = self._load()
+                if stored is not None and stored != stale:  # another process renewed it first
+                    return stored
+                return self._replace(stored, version)
+        except JournalError:
+            raise self._not_renewed() from None
+
+    def _replace(self, stored: SecretT | None, version: int | None) -> SecretT:
+        try:
+            fresh = self._unsaved or self._renewed(stored)
+        except Blocked:
+            other, _ = self._load()  # our lease ran out, and another process used the old secret up
+            if other is None or other == stored:
+                raise
+            return other
+        self._unsaved = fresh  # if the store fails now, the next call stores it: the old secret is used up
+        saved = self._store.compare_and_swap(self.name, json.dumps(asdict(fresh)), version=version)
+        self._unsaved = None
+        return fresh if saved else self._load()[0] or fresh
+
+    def _not_renewed(self) -> Unavailable:
+        return Unavailable(
+            Text(
+                "{label} was not renewed: another process holds it for too long, or it cannot be stored. "
+                "Nothing was posted.",
+                label=self.label,
+            ),
+            remedy=Text("It will be tried again."),
+        )
 
 
 # --- owners

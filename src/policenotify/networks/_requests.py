@@ -6,16 +6,19 @@ Importing this module loads requests.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import requests
 
 from policenotify.translation import AnyText
 from policenotify.transport import error_for_exception
 
+_LONGEST: Final = 5_000_000  # bytes of an answer: a page of a timeline with all that a server adds to each post
+_PIECE: Final = 16_384  # bytes read at once
+
 
 class RawAnswer(NamedTuple):
-    """An answer as it came: status, headers by names in lower case, and body."""
+    """An answer as it came: status, headers by names in lower case, and body, which is empty if it is too long."""
 
     status: int
     headers: dict[str, str]
@@ -80,10 +83,17 @@ class PostSession(requests.Session):
         return self.answer
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - the parent's
-        """Make a call. A redirect is not followed."""
+        """Make a call, and read its answer up to a size. A redirect is not followed."""
         self.answer = None
-        kwargs |= {"timeout": self._timeout, "allow_redirects": False}
-        response = super().request(method, self._rewrite(str(url)), *args, **kwargs)
+        kwargs |= {"timeout": self._timeout, "allow_redirects": False, "stream": True}
+        body = bytearray()
+        with super().request(method, self._rewrite(str(url)), *args, **kwargs) as response:
+            for piece in response.iter_content(_PIECE):
+                body += piece
+                if len(body) > _LONGEST:
+                    body.clear()
+                    break
+        response._content = bytes(body)  # noqa: SLF001 - no public name sets what was read
         headers = {name.lower(): value for name, value in response.headers.items()}
         self.answer = RawAnswer(response.status_code, headers, response.content)
         return response

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, entry_points, metadata
 from types import MappingProxyType
 from typing import Any
 
@@ -69,12 +69,17 @@ class Network:
 
         Raises:
             SettingsError: The target cannot be imported, or is not a network.
+            MissingExtra: Its library is not installed, and its package has an extra of the network's name.
         """
         try:
             target = EntryPoint(self.name, self.target, ENTRY_POINT_GROUP).load()
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # another author's module may fail in any way: it exits, its Rust part panics
+            if self._lacks_extra(error):
+                raise MissingExtra(
+                    Text("The network {name!r}", name=self.name), self.name, package=self.package
+                ) from error
             raise self._unusable(
                 Text("cannot be loaded ({name}: {error})", name=type(error).__name__, error=error)
             ) from error
@@ -98,6 +103,13 @@ class Network:
             )
         return target
 
+    def _lacks_extra(self, error: BaseException) -> bool:
+        """Return True if a library is missing for which the package has an extra."""
+        own = self.target.partition(":")[0].partition(".")[0]
+        if not isinstance(error, ModuleNotFoundError) or (error.name or own).partition(".")[0] in {own, OWN_PACKAGE}:
+            return False
+        return self.name in map(_normalize, metadata(self.package).get_all("Provides-Extra", []))
+
     def _unusable(self, reason: AnyText) -> SettingsError:
         return SettingsError(
             Text(
@@ -114,7 +126,7 @@ class Network:
 def networks() -> tuple[Network, ...]:
     """Return all networks that were installed when the process asked first. Imports none of them.
 
-    Those of other packages that have the name of one of ours are left out.
+    A network of another package that has the name of a built-in one is left out.
     """
     offered = [
         Network(entry.name, _normalize(entry.dist.name), entry.value)
@@ -280,10 +292,10 @@ def _read_options(model: type[BaseModel], options: Mapping[str, object], at: str
 def _check_claims(channel: object, capabilities: object, account: object, subject: AnyText) -> None:
     """Refuse a channel that claims a capability without its method."""
     if not isinstance(capabilities, Capabilities) or not isinstance(account, str) or not account.strip():
-        missing = ["capabilities, account"]
-    else:
-        missing = missing_methods(channel, capabilities)
-    if missing:
+        raise SettingsError(
+            Text("{subject} states no Capabilities, or its account is not a text. Update its package.", subject=subject)
+        )
+    if missing := missing_methods(channel, capabilities):
         raise SettingsError(
             Text(
                 "{subject} claims what it cannot do ({missing}). Update its package.",

@@ -213,13 +213,13 @@ def test_a_feed_holds_its_newest_hundred_entries() -> None:
 
 
 def test_rss_has_the_ids_of_atom_its_own_address_and_a_short_life() -> None:
-    feed = make_feed(*ENDED)
+    feed = make_feed(*ENDED, site=replace(SITE, hubs=("https://hub.example/",)))
     channel = tree(rss(feed))[0]
 
     guids = [(guid.text, guid.get("isPermaLink")) for guid in channel.iter("guid")]
     assert guids == [(entry.findtext(f"{A}id"), "false") for entry in entries(feed)]
     links = {link.get("rel"): link.get("href") for link in channel.iterfind(f"{A}link")}
-    assert links == {"self": SITE.file_url("rss")}
+    assert links == {"self": SITE.file_url("rss"), "hub": "https://hub.example/"}
     assert channel.findtext("ttl") == "1"
 
 
@@ -237,7 +237,7 @@ def test_place_pictures_links_and_sender_are_in_all_three() -> None:
         ),
         pictures=(Picture(digest="a" * 64, media_type="image/jpeg", width=4, height=3, alt='Une "rue"'),),
     )
-    feed = make_feed(whole)
+    feed = make_feed(whole, site=replace(SITE, hubs=("https://hub.example/",)))
 
     [entry] = feed.entries
     html = feed.content(entry)
@@ -246,6 +246,7 @@ def test_place_pictures_links_and_sender_are_in_all_three() -> None:
     assert f'<img src="{SITE.url}media/{"a" * 64}.jpg" alt="Une &quot;rue&quot;" width="4" height="3">' in html
     assert tree(atom(feed)).findtext(f".//{POINT}") == tree(rss(feed)).findtext(f".//{POINT}") == "43.61 3.87"
     shown = json.loads(json_feed(feed))
+    assert shown["hubs"] == [{"type": "WebSub", "url": "https://hub.example/"}]
     assert (shown["items"][0]["content_html"], shown["items"][0]["content_text"]) == (html, text)
     assert shown["items"][0]["image"].endswith(".jpg")
     nobody = make_feed(OPENING.model_copy(update={"sender": ""}))

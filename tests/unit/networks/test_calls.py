@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from policenotify.errors import ChannelError
 from policenotify.networks._redact import redact
 from policenotify.testing.servers.http import Answer, FakeServer
-from tests.support.hostile_server import CALLS
+from tests.support.hostile_server import CALLS, HEAD, hostile_server, repeated
 from tests.support.patience import ANSWERED
 
 
@@ -34,6 +34,13 @@ def test_no_proxy_of_the_environment_carries_plain_http_off_this_machine(
             CALLS[network](int(server.url.rpartition(":")[2]), ANSWERED)
         assert bool(server.requests) or network in {"apprise", "sms"}  # which ask for a NO_PROXY
         assert proxy.requests == []
+
+
+@pytest.mark.parametrize("network", ["x", "mastodon", "webhook"])
+def test_an_answer_without_an_end_ends_the_call(network: str) -> None:
+    answer = repeated(HEAD + b"\r\n", piece=b"x" * 65_536, pause=False)
+    with hostile_server(answer) as port, suppress(ChannelError):
+        CALLS[network](port, ANSWERED)
 
 
 # --- the parts

@@ -120,6 +120,11 @@ def test_a_channel_loads_its_library_on_first_use_and_of_apprise_one_plugin() ->
         ("sms", "phonenumbers", {"url": "forms://gateway.example/?:to={recipient}"}),
         ("apprise", "apprise", {"url": "ntfys://ntfy.example/alertes"}),
         ("webhook", "requests", {"url": "https://police.example/", "secret": "whsec_" + "A" * 32}),
+        (
+            "feed",
+            "requests",
+            {"url": "https://police.example/", "folder": "/f", "publisher": "P", "hubs": ["https://h.example/"]},
+        ),
     ],
 )
 def test_a_missing_library_is_named_by_its_extra_when_the_settings_are_read(
@@ -127,5 +132,6 @@ def test_a_missing_library_is_named_by_its_extra_when_the_settings_are_read(
 ) -> None:
     monkeypatch.setitem(sys.modules, library, None)
     people = list if name in {"email", "sms"} else None
-    with pytest.raises(MissingExtra, match=rf"pip install 'policenotify\[{name}\]'"):
+    extra = "webhook" if name == "feed" else name
+    with pytest.raises(MissingExtra, match=rf"pip install 'policenotify\[{extra}\]'"):
         configure_channel("one", name, options, recipients=people)

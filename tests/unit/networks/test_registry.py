@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError, model_validator
 
 from policenotify.channel import Services
-from policenotify.errors import SettingsError, UnknownNetwork
+from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork
 from policenotify.journal.clock import SystemClock
 from policenotify.networks.options import ChannelOptions, SecureUrl
 from policenotify.networks.registry import check_networks, configure_channel, inspect_channel, network, networks
@@ -200,7 +200,7 @@ def test_a_broken_network_is_named_and_stops_no_other(shelf: Shelf, source: str,
 )
 def test_a_channel_without_capabilities_is_refused(shelf: Shelf, ours: str, theirs: str) -> None:
     shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy", NTFY.replace(ours, theirs))
-    with pytest.raises(SettingsError, match=r"'ntfy' claims what it cannot do \(capabilities, account\)"):
+    with pytest.raises(SettingsError, match=r"'ntfy' states no Capabilities, or its account is not a text"):
         configure_channel("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"})
 
 
@@ -307,6 +307,17 @@ def test_no_network_waits_longer_than_its_lease(name: str, seconds: float) -> No
     with pytest.raises(ValidationError) as raised:
         network(name).load().Options.model_validate({"timeout": seconds})
     assert ("timeout",) in [each["loc"] for each in raised.value.errors(include_input=False)]
+
+
+def test_a_missing_library_of_a_third_party_network_names_the_extra_of_its_package(shelf: Shelf) -> None:
+    shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy", "import no_such_sdk.client")
+    info = shelf.folder / "policenotify_ntfy-1.0.dist-info" / "METADATA"
+    info.write_text(info.read_text() + "Provides-Extra: ntfy\n")
+    with pytest.raises(MissingExtra, match=r"pip install 'policenotify-ntfy\[ntfy\]'"):
+        network("ntfy").load()
+    (shelf.folder / "police_ntfy.py").write_text("import police_ntfy.parts")  # its own, which no extra brings
+    with pytest.raises(SettingsError, match="Update the package"):
+        network("ntfy").load()
 
 
 def test_a_constructor_that_ends_the_process_is_refused(shelf: Shelf) -> None:

@@ -14,6 +14,7 @@ import re
 import socket
 import sys
 import warnings
+from base64 import b64encode
 from functools import cache
 from html import escape
 from http import HTTPStatus
@@ -282,7 +283,8 @@ def _private(service: Service, *content: str) -> list[str]:
         if key not in _FIELDS
     ]
     tokens = [part for part in str(service.fullpath or "").split("/") if _TOKEN.search(unquote(part))]
-    return [value for value in (service.user, service.password, *content, *values, *tokens) if value]
+    login = b64encode(f"{service.user}:{service.password or ''}".encode()).decode() if service.user else ""  # RFC 7617
+    return [value for value in (service.user, service.password, login, *content, *values, *tokens) if value]
 
 
 def reach(service: Service, *, timeout: float, where: AnyText) -> None:

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from policenotify.channel import StateStore
-from policenotify.errors import Blocked, ChannelError, JournalError, Unavailable
+from policenotify.errors import Blocked, ChannelError, Unavailable
 from policenotify.networks import load
-from policenotify.networks._http import HttpAnswer, fingerprint
+from policenotify.networks._http import HttpAnswer, RotatingSecret, StoredSecret, fingerprint
 from policenotify.networks.bluesky.api import RULES, Xrpc, without_side_effects
-from policenotify.translation import Text
+from policenotify.translation import AnyText, Text
 from policenotify.transport import is_secure_url
 
-_NAME = "session"  # in the store
 _EXPIRED = frozenset({"ExpiredToken", "InvalidToken"})  # com.atproto.server.refreshSession; a bad JWT is a 400
 _REMEDY = Text(
     "Check that the handle in the channel's settings is still the account's own. If it is, make a new "
@@ -31,34 +31,27 @@ _REMEDY = Text(
 
 
 @dataclass(frozen=True, slots=True)
-class BlueskySession:
+class BlueskySession(StoredSecret):
     """A session, as it is stored.
 
     Attributes:
-        owner: The channel's account and a fingerprint of its password. The session of another owner is replaced.
         did: The account's unchanging id.
         host: The server that holds the account (its PDS).
         access: The token of each call. It lives about two hours.
         refresh: The token that renews both, once. It lives about 90 days.
     """
 
-    owner: str
     did: str
     host: str
     access: str = field(repr=False)
     refresh: str = field(repr=False)
 
 
-class SessionStore:
-    """The session of one account, shared by all processes of the installation.
+class SessionStore(RotatingSecret[BlueskySession, HttpAnswer]):
+    """The session of one account. *service* is the server of the login."""
 
-    A refresh uses the stored session up. So only the holder of the lease renews it, and the new session is stored
-    before it is used.
-
-    Args:
-        service: The server of the login.
-        lease: Seconds that another process may take to renew the session.
-    """
+    name: ClassVar[str] = "session"
+    label: ClassVar[AnyText] = Text("The Bluesky session")
 
     def __init__(
         self,
@@ -71,69 +64,26 @@ class SessionStore:
         store: StateStore,
         lease: float,
     ) -> None:
-        self._owner = f"{account} {fingerprint(password.get_secret_value())}"  # a new password is tried
+        owner = f"{account} {fingerprint(password.get_secret_value())}"  # a new password is tried, not the old session
+        super().__init__(BlueskySession, owner=owner, store=store, lease=lease)
         self._handle = handle
         self._password = password
         self._service = service
         self._xrpc = xrpc
-        self._store = store
-        self._lease = lease
-        self._unsaved: BlueskySession | None = None
 
-    def current(self) -> BlueskySession:
-        """Return the stored session, or a new one.
-
-        Raises:
-            Blocked: Bluesky does not accept the credentials.
-            Unavailable: Bluesky could not be asked, or the session not be stored.
-        """
-        try:
-            session, _ = self._load()
-        except JournalError:
-            raise _not_renewed() from None
-        return session or self._renew(None)
+    def _is_expired(self, answer: HttpAnswer) -> bool:
+        return answer.error in _EXPIRED
 
     def ask(self, call: Callable[[BlueskySession], HttpAnswer]) -> HttpAnswer:
-        """Make a call with the session. If it has expired, renew it and repeat, once.
+        """Make a call with the session. See `RotatingSecret.ask`.
 
         Raises:
-            ChannelError: See `current`, and the call itself.
             Unavailable: The server does not accept a new session either.
         """
-        session = self.current()
-        answer = call(session)
-        if answer.error in _EXPIRED:
-            answer = call(self._renew(session))
-        if answer.error in _EXPIRED:
+        answer = super().ask(call)
+        if self._is_expired(answer):
             raise Unavailable(Text("Bluesky does not accept the session that it has just given us."), code=answer.error)
         return answer
-
-    def _load(self) -> tuple[BlueskySession | None, int | None]:
-        stored = self._store.load(_NAME)
-        if stored is None:
-            return None, None
-        try:
-            session = BlueskySession(**json.loads(stored.value))
-        except (ValueError, TypeError):  # stored by another release
-            return None, stored.version
-        return (session if session.owner == self._owner else None), stored.version
-
-    def _renew(self, stale: BlueskySession | None) -> BlueskySession:
-        try:
-            with self._store.lease(_NAME, seconds=self._lease):
-                stored, version = self._load()
-                if stored is not None and stored != stale:  # another process renewed it first
-                    return stored
-                return self._replace(stored, version)
-        except JournalError:
-            raise _not_renewed() from None
-
-    def _replace(self, stored: BlueskySession | None, version: int | None) -> BlueskySession:
-        fresh = self._unsaved or self._renewed(stored)
-        self._unsaved = fresh  # if the store fails now, the next call stores it: the old session is used up
-        saved = self._store.compare_and_swap(_NAME, json.dumps(asdict(fresh)), version=version)
-        self._unsaved = None
-        return fresh if saved else self._load()[0] or fresh
 
     def _renewed(self, known: BlueskySession | None) -> BlueskySession:
         """Refresh the session, or log in, each once."""
@@ -179,16 +129,6 @@ class SessionStore:
             )
         host = account_host(self._service, answer.object.get("didDoc"))
         return BlueskySession(self._owner, did, host, access, refresh)
-
-
-def _not_renewed() -> Unavailable:
-    return Unavailable(
-        Text(
-            "The Bluesky session was not renewed: another process holds it for too long, or it cannot be stored. "
-            "Nothing was posted."
-        ),
-        remedy=Text("It will be tried again."),
-    )
 
 
 def _is_closed(answer: HttpAnswer) -> bool:

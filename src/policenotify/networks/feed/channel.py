@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, ClassVar, Final
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ from policenotify.errors import (
     Blocked,
     ChannelError,
     JournalError,
+    MissingExtra,
     Refused,
     SettingsError,
     Unavailable,
@@ -33,12 +35,14 @@ from policenotify.formats.roads import TRAFFIC_FORMATS
 from policenotify.model.languages import best_match
 from policenotify.networks.feed.folder import Folder
 from policenotify.networks.feed.store import Store
+from policenotify.networks.feed.websub import notify_hubs
 from policenotify.networks.options import CallSeconds, ChannelOptions, PublicUrl
 from policenotify.text import Budget
 from policenotify.translation import AnyText, Text
 from policenotify.validation import did_you_mean
 
 _PUT_BACK: Final = Text("Put it back from a copy. Then: policenotify feed rebuild")
+_TOPICS: Final = ("atom", "rss", "json")  # the files that name the hubs
 _ID: Final = re.compile(r"[0-9a-f]{16}")
 _LANGUAGE: Final = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$"
 
@@ -53,6 +57,7 @@ class PublicFeed:
     48 hours after the end. Their pages stay for ever. A deleted post becomes an entry without words.
 
     Raises:
+        MissingExtra: It has hubs, and the extra `webhook` is not installed.
         SettingsError: The installation has no phrases for its language.
     """
 
@@ -85,6 +90,8 @@ class PublicFeed:
         """The language of its title and first page, BCP 47. Each entry is in its own."""
         zone: str = "Europe/Paris"
         """The readers' time zone."""
+        hubs: tuple[PublicUrl, ...] = ()
+        """WebSub hubs to notify of each change. They need the extra `webhook`."""
         cap_sender: Annotated[str, Field(pattern=r"^[^\s,&<]*$")] = ""
         """The sender of CAP alerts, such as `alerte@police34.example`. Without one there are none."""
         timeout: CallSeconds = 10.0
@@ -123,6 +130,8 @@ class PublicFeed:
             return zone
 
     def __init__(self, options: Options, services: Services) -> None:
+        if options.hubs and find_spec("requests") is None:
+            raise MissingExtra(Text("The notification of hubs"), "webhook")
         if best_match(options.language, services.locales) is None:
             raise SettingsError(
                 Text(
@@ -141,6 +150,7 @@ class PublicFeed:
             language=options.language,
             zone=ZoneInfo(options.zone),
             locales=services.locales,
+            hubs=options.hubs,
             formats=frozenset(options.formats),
             cap_sender=options.cap_sender,
         )
@@ -189,6 +199,7 @@ class PublicFeed:
         with self._exclusive(exercise=item.message.exercise):
             self._folder.add(item)
             self._draw_certainly_written()
+        self._notify_hubs()
         return self._ref(item)
 
     def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:  # noqa: ARG002 - a key belongs to one post
@@ -210,6 +221,7 @@ class PublicFeed:
         with self._exclusive():
             if self._folder.withdraw(ref.id):
                 self._draw_certainly_written()
+        self._notify_hubs()
 
     def whoami(self) -> Account:
         """Prove that the folder can be written, and draw an empty feed in an empty one. See `Channel.whoami`."""
@@ -236,12 +248,17 @@ class PublicFeed:
         with self._exclusive():
             written = self._folder.draw(everything=True)
             damaged = self._folder.damaged(everything=True)
+        if written:
+            self._notify_hubs()
         if damaged:
             raise Blocked(_damage(damaged), remedy=_PUT_BACK)
         return written
 
     def close(self) -> None:
         """No file stays open."""
+
+    def _notify_hubs(self) -> None:
+        notify_hubs(self._site.hubs, [self._site.file_url(name) for name in _TOPICS if name in self._site.formats])
 
     def _item(self, request: Request) -> Item:
         try:

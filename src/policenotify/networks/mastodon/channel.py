@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
-from typing import ClassVar, Final
+from typing import Annotated, ClassVar, Final
 from urllib.parse import urlsplit
 
-from pydantic import field_validator
+from pydantic import StringConstraints, field_validator
 
 from policenotify.channel import Account, Capabilities, Post, PostRef, Request, Services
 from policenotify.errors import (
@@ -34,7 +35,10 @@ from policenotify.networks.options import CallSeconds, ChannelOptions, Handle, S
 from policenotify.translation import Text
 
 _HANDLE: Final = re.compile(r"@?([a-z0-9_]+(?:[.-]+[a-z0-9_]+)*)(?:@[^@\s]+)?", re.IGNORECASE)
-_ARGUMENTS = {"in_reply_to_id", "visibility", "language", "idempotency_key"}
+_ARGUMENTS = {"in_reply_to_id", "visibility", "spoiler_text", "language", "idempotency_key"}
+
+Category = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+ContentWarning = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
 
 class Mastodon:
@@ -64,6 +68,11 @@ class Mastodon:
         visibility: dict[Stage, Visibility] = {}  # noqa: RUF012 - pydantic copies it
         """Who sees a post, by stage: `public`, `unlisted` (not on the server's public timeline, and not found by its
         hashtags) or `private` (followers only). By default updates are unlisted, and all others public."""
+        content_warnings: dict[Category, ContentWarning] = {}  # noqa: RUF012 - pydantic copies it
+        """By category: a line that stands above the post and folds it away until readers click. For what may shock,
+        never for a warning that people must see."""
+        sensitive: tuple[Category, ...] = ()
+        """Categories whose pictures are shown on a click only."""
         timeout: CallSeconds = 20.0
         """Seconds to wait for the answer. For a connection, 5 at the most."""
 
@@ -87,6 +96,7 @@ class Mastodon:
         self._host = urlsplit(options.server).netloc.lower()
         self._handle = options.handle
         self._visibility = {**VISIBILITY, **options.visibility}
+        self._warnings, self._sensitive = options.content_warnings, options.sensitive
         self._api = Api(options.server, options.token, options.timeout, services.clock)
         self._seal = fingerprint(self.account, options.token.get_secret_value())
         self._instances = InstanceCache(self._api, services.store)
@@ -104,7 +114,8 @@ class Mastodon:
     @property
     def capabilities(self) -> Capabilities:
         """The known ones. At first 500 characters with whole addresses, four pictures, and no key."""
-        return self._instances.known().capabilities
+        known, longest = self._instances.known().capabilities, max(map(len, self._warnings.values()), default=0)
+        return replace(known, budget=replace(known.budget, limit=known.budget.limit - longest))
 
     @property
     def account(self) -> str:
@@ -124,7 +135,8 @@ class Mastodon:
             Refused: The post is outside the server's limits. With `fallback="standalone"`: all that it could reply to
                 has been deleted.
         """
-        check(post, self._instances.current())
+        warning = self._warnings.get(post.category, "")
+        check(post, self._instances.current(), warning)
         self._timeline.check_owner(self._seal)
         thread = [ref for ref in reply_to if ref.account == self.account and is_id(ref.id)]
         with without_side_effects(Text("looking for the post to answer")):
@@ -132,6 +144,8 @@ class Mastodon:
         status = StatusBody.of(
             post,
             visibility=self._visibility[post.stage],
+            warning=warning,
+            sensitive=post.category in self._sensitive,
             parent=parent,
             media=[upload(picture, self._api) for picture in post.pictures],
         )
@@ -150,12 +164,19 @@ class Mastodon:
             "status_post",
             status.status,
             media_ids=[each.id for each in status.media] or None,
-            sensitive=None,  # as the account is set; the library's default would overrule it
+            sensitive=status.sensitive,  # None: as the account is set; the library's default would overrule it
             **status.model_dump(mode="json", include=_ARGUMENTS, exclude_defaults=True),
         )
         if not answer.ok:
             raise self._refusal(status, answer)
-        return self._ref(answer)
+        ref = self._ref(answer)
+        if self._is_hidden(ref):
+            raise Unconfirmed(
+                Text("The server accepted the post, but does not show it. A spam filter drops posts silently."),
+                code="200",
+                remedy=Text("If it is not found later, ask the server's administrators."),
+            )
+        return ref
 
     def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
         """Look the post up on our own timeline. See `SupportsLookup.find`."""
@@ -176,6 +197,7 @@ class Mastodon:
             ref.id,
             status.status,
             media_attributes=[each.model_dump() for each in status.media] or None,
+            **status.model_dump(include={"spoiler_text", "sensitive"}, exclude_defaults=True),
         )
         if answer.missing:
             raise Refused(Text("The post is no longer there; nothing was edited."), code=answer.code)
@@ -187,10 +209,20 @@ class Mastodon:
         """Delete the post and its pictures. See `SupportsDelete.delete`.
 
         Copies on other servers may stay.
+
+        Raises:
+            Refused: The server shows the post, and does not know how to delete it.
         """
         self._check_ours(ref, Text("The post is not one of {account}; nothing was deleted.", account=self.account))
         answer = self._api.ask("status_delete", ref.id, delete_media=True)
-        if not answer.ok and not answer.missing:
+        if answer.status in {404, 410}:
+            if not self._timeline.is_deleted(ref.id):
+                raise Refused(
+                    Text("The server does not delete posts for programs; the post is still there."),
+                    remedy=Text("Delete it on the server's website."),
+                    code=answer.code,
+                )
+        elif not answer.ok:
             raise self._api.error(answer, whole_channel=False)
 
     def whoami(self) -> Account:
@@ -227,6 +259,13 @@ class Mastodon:
         if not connected:
             raise deleted_parent("404")
 
+    def _is_hidden(self, ref: PostRef) -> bool:
+        """Return True if Mastodon does not show a post: its spam filter invents statuses, and a copy may be late."""
+        try:
+            return bool(self._instances.known().major) and self._timeline.is_deleted(ref.id)
+        except ChannelError:  # that it cannot be read now proves nothing: the answer was good
+            return False
+
     def _refusal(self, status: StatusBody, answer: HttpAnswer) -> ChannelError:
         """Return the error of a post that was not accepted."""
         if answer.refused and answer.status in {400, 404, 410, 422} and status.in_reply_to_id is not None:
@@ -238,5 +277,5 @@ class Mastodon:
             return Refused(Text("It was published before, and has been deleted on Mastodon since."), code=answer.code)
         error = self._api.error(answer)
         if isinstance(error, Refused) and status.media:  # it may be about the pictures alone
-            error.fallback, error.remedy = "prepare", Text("It will be prepared again.")
+            error.fallback = "prepare"
         return error

@@ -43,6 +43,7 @@ class Instance(BaseModel):
 
     Attributes:
         major: First number of Mastodon's version. 0: it is another software.
+        deletes: It deletes posts. snac answers that there is no such call.
         url_length: Characters that each URL counts.
     """
 
@@ -50,6 +51,7 @@ class Instance(BaseModel):
 
     read_at: AwareDatetime | None = None
     major: int = 0
+    deletes: bool = True
     max_characters: int = 500
     max_media: int = 4
     url_length: int = 23
@@ -65,9 +67,11 @@ class Instance(BaseModel):
         }
         usable = {name: limit for name, limit in limits.items() if type(limit) is int and limit > 0}
         # Others write their own name into the version, count from 0, or name their own source.
-        plain = _MAINLINE.fullmatch(str(answer.get("version", "")))
+        version = str(answer.get("version", ""))
+        plain = _MAINLINE.fullmatch(version)
         mastodon = "mastodon" in str(answer.get("source_url") or "mastodon").lower()
-        return cls(read_at=at, major=int(plain[1]) if plain and mastodon else 0, **usable)
+        major = int(plain[1]) if plain and mastodon else 0
+        return cls(read_at=at, major=major, deletes="snac" not in version, **usable)
 
     @property
     def count(self) -> Count:
@@ -84,7 +88,7 @@ class Instance(BaseModel):
             idempotency_window=_IDEMPOTENCY_WINDOW if self.major else timedelta(0),
             lookup_delay=_LOOKUP_DELAY,
             edits=self.major >= _EDITS,  # elsewhere an edit may reset the language (GoToSocial)
-            deletes=True,
+            deletes=self.deletes,
             bracketed_hashtags=False,  # since 4.6 a space must stand before one
         )
 

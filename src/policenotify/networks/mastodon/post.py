@@ -37,9 +37,9 @@ _AT_WORK: Final = frozenset({202, 206})  # docs.joinmastodon.org/methods/media, 
 _TOO_EARLY = Text("Mastodon has not finished with a picture yet; nothing was posted.")
 
 
-def check(post: Post, instance: Instance) -> None:
+def check(post: Post, instance: Instance, warning: str) -> None:
     """Refuse a text that the server would refuse, before anything is uploaded."""
-    if (used := instance.count(post.text)) > instance.max_characters:
+    if (used := instance.count(post.text) + len(warning)) > instance.max_characters:
         raise Refused(
             Text(
                 "The text has {used} characters; this server takes {max_characters}. Nothing was posted.",
@@ -75,6 +75,8 @@ class StatusBody(BaseModel):
 
     Attributes:
         language: Its primary language. The server knows no regions, and drops an unknown tag.
+        spoiler_text: The content warning above the text, which is then folded away.
+        sensitive: Its pictures are shown on a click only. `None`: as the account is set.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
@@ -85,6 +87,8 @@ class StatusBody(BaseModel):
     visibility: Visibility
     language: str
     idempotency_key: str
+    spoiler_text: str = ""
+    sensitive: bool | None = None
     in_reply_to_id: str | None = None
     media: tuple[UploadedPicture, ...] = ()
 
@@ -94,6 +98,8 @@ class StatusBody(BaseModel):
         post: Post,
         *,
         visibility: Visibility,
+        warning: str,
+        sensitive: bool,
         parent: PostRef | None,
         media: Sequence[str],
     ) -> Self:
@@ -104,6 +110,9 @@ class StatusBody(BaseModel):
             visibility=visibility,
             language=post.language.partition("-")[0].lower(),
             idempotency_key=hashlib.sha256(f"{post.key}:{post.variant}".encode()).hexdigest(),
+            spoiler_text=warning,
+            # The server forces it with a warning. An edit that leaves it out would undo that.
+            sensitive=True if sensitive or warning else None,
             in_reply_to_id=parent.id if parent else None,
             media=tuple(UploadedPicture(id=each, description=picture.alt) for each, picture in pictures),
         )
@@ -113,8 +122,12 @@ class StatusBody(BaseModel):
         """The body of a request."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
-    def may_be(self, shown: Mapping[str, Any]) -> bool | None:
+    def may_be(self, shown: Mapping[str, Any], *, ids_stay: bool) -> bool | None:
         """Compare pictures and parent with those of a status on our timeline.
+
+        Args:
+            shown: The status as the server shows it.
+            ids_stay: A picture certainly has the same id in the status as after its upload.
 
         Returns:
             `True` if it shows the same uploads, `False` if it is another post, `None` if the text must be compared.
@@ -122,15 +135,16 @@ class StatusBody(BaseModel):
         ours = {each.id for each in self.media}
         listed = shown.get("media_attachments")
         theirs = [str(each.get("id")) for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
-        if ours:
+        if ours and (ids_stay or ours.intersection(theirs)):
             return bool(ours.intersection(theirs))
         parent = shown.get("in_reply_to_id")
-        same = not theirs and parent in {None, self.in_reply_to_id}  # some drop a deleted parent
+        same = len(ours) == len(theirs) and parent in {None, self.in_reply_to_id}  # some drop a deleted parent
         return None if same else False
 
     def reads_as(self, shown: Mapping[str, Any]) -> bool:
-        """Return True if a shown status has this text, and no content warning."""
-        return not shown.get("spoiler_text") and plain_html(str(shown.get("content", ""))) == plain(self.status)
+        """Return True if a shown status has this text and content warning."""
+        text, warning = plain_html(str(shown.get("content", ""))), plain(str(shown.get("spoiler_text") or ""))
+        return (text, warning) == (plain(self.status), plain(self.spoiler_text))
 
 
 def plain(text: str) -> str:

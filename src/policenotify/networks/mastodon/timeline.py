@@ -139,8 +139,18 @@ class Timeline:
         )
 
     def _is(self, status: StatusBody, shown: Mapping[str, Any]) -> bool:
-        certain = status.may_be(shown)
-        return status.reads_as(shown) if certain is None else certain
+        certain = status.may_be(shown, ids_stay=bool(self._instances.known().major))
+        if certain is not None:
+            return certain
+        return status.reads_as(self._first_version(shown) if shown.get("edited_at") else shown)
+
+    def _first_version(self, shown: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a status as it was before a person edited it."""
+        answer = self._api.ask("status_history", shown["id"])
+        if not (answer.ok or answer.missing):
+            raise self._reading_error(answer)
+        versions = answer.body
+        return versions[0] if isinstance(versions, list) and versions and isinstance(versions[0], dict) else shown
 
     def _reading_error(self, answer: HttpAnswer) -> ChannelError:
         """Return the error for a failed reading. What is refused here is not the post."""

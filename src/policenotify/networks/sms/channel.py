@@ -72,7 +72,7 @@ _PERSONAL: Final[Mapping[str, tuple[AnswerRule, ...]]] = {
         AnswerRule(Refused, _REFUSED, phrases=("server_error=",)),
     ),
 }
-"""What answers say about one person, as the plugins of apprise 2.3.0 log them."""
+"""What answers mean for one person, as the plugins of apprise 2.3.0 log them."""
 
 
 def _country_code(code: str) -> str:
@@ -185,7 +185,7 @@ class Sms:
         """The address for delivery receipts, with `{token}` in place of what names person and post:
         `https://alerte.police.example/dlr/sms/{token}`. For a URL that spells the call itself."""
         receipt_format: GatewayName | None = None
-        """The gateway whose receipts those are: `kannel` or `jasmin`."""
+        """The gateway whose receipts those are."""
         unencrypted: bool = False
         """Allow calls without encryption, in a network of your own."""
         timeout: CallSeconds = 10.0
@@ -292,7 +292,7 @@ class Sms:
         outcome: Literal["refused", "unconfirmed"] = "refused" if isinstance(error, Refused) else "unconfirmed"
         return RecipientOutcome(key=person.key, outcome=outcome, code=error.code, reason=error.reason)
 
-    def read_receipt(self, content_type: str, body: bytes, query: str) -> ReadReceipt:  # noqa: ARG002 - all are forms
+    def read_receipt(self, content_type: str, body: bytes, query: str) -> ReadReceipt:  # noqa: ARG002 - the body shows it
         """Read a delivery receipt of the gateway. See `SupportsReceipts`."""
         if self._receipt_format is None:
             raise UnreadableReceipt(Text("The channel asks for no receipts."))

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import parse_qsl
 
 from policenotify.channel import ReadReceipt
 from policenotify.model.person import Delivered, Reported
+from policenotify.networks._http import parse_json
 from policenotify.translation import Text
 
 MAX_RECEIPT: Final = 65_536
@@ -28,7 +29,7 @@ _State = Delivered | Reported | None
 """What a state means; `None`: not final, unknown, or a failure for a reason that is not the person's."""
 
 
-GatewayName = Literal["kannel", "jasmin"]
+GatewayName = Literal["kannel", "jasmin", "twilio", "vonage", "46elks", "smsapi"]
 """Gateways that take the address of receipts with each message, and whose receipts are read."""
 
 
@@ -65,6 +66,10 @@ _STAT: Final = _states(
 )
 
 _GATEWAYS: Final[Mapping[GatewayName, _Gateway]] = {
+    # 46elks.se/docs/sms-delivery-reports
+    "46elks": _Gateway(
+        request={"whendelivered": _ADDRESS}, state="status", states=_states("sent", "failed", delivered=_DELIVERED)
+    ),
     # docs.jasminsms.com, "HTTP API", "Receiving DLR": at level 1 from the operator, at 2 and 3 from the telephone.
     # ESME_RINVDSTADR: SMPP 3.4, section 5.1.3, invalid destination address.
     "jasmin": _Gateway(
@@ -85,7 +90,40 @@ _GATEWAYS: Final[Mapping[GatewayName, _Gateway]] = {
         form=re.compile(r"\bstat:([A-Z]{7})\b|\bNACK/(0x[0-9a-fA-F]{8})"),
         details={"expired": _UNREACHED, "0x0000000b": _GONE},
     ),
-}
+    # SMSAPI, "Callback reports": not found, expired, sent, delivered, undelivered, failed, rejected, unknown, queued,
+    # accepted. Up to five come in one call, separated by commas, if they have one address.
+    "smsapi": _Gateway(
+        request={"notify_url": _ADDRESS},
+        state="status",
+        states={"404": _DELIVERED, "402": _UNREACHED, **_states("401", "403", *map(str, range(405, 411)))},
+        confirmation="OK",
+    ),
+    # twilio.com/docs/messaging/guides/track-outbound-message-status, twilio.com/docs/api/errors: unreachable handset;
+    # unknown handset; landline; the person has sent STOP.
+    "twilio": _Gateway(
+        request={"StatusCallback": _ADDRESS},
+        state="MessageStatus",
+        states=_states(
+            "accepted", "scheduled", "queued", "sending", "sent", "undelivered", "failed", "canceled",
+            delivered=_DELIVERED, read=_DELIVERED,
+        ),
+        detail="ErrorCode",
+        form=re.compile(r"\A(\d{5})\Z"),
+        details={"30003": _UNREACHED, "30005": _GONE, "30006": _GONE, "21610": _GONE},
+    ),
+    # developer.vonage.com/messaging/sms, "Delivery receipts"; api.support.vonage.com, "SMS Delivery Error Codes":
+    # absent for now, absent for good, barred by the user, handset busy, network error, the user has opted out.
+    "vonage": _Gateway(
+        request={"callback": _ADDRESS},
+        state="status",
+        states=_states(
+            "accepted", "buffered", "failed", "rejected", "unknown", delivered=_DELIVERED, expired=_UNREACHED
+        ),
+        detail="err-code",
+        form=re.compile(r"\A([1-9]\d{0,2})\Z"),
+        details={"2": _UNREACHED, "3": _GONE, "4": _GONE, "7": _UNREACHED, "8": _UNREACHED, "9": _GONE},
+    ),
+}  # fmt: skip
 
 
 class UnreadableReceipt(ValueError):
@@ -107,7 +145,7 @@ def read_receipt(gateway: GatewayName, body: bytes, query: str) -> ReadReceipt:
 
     Args:
         gateway: The gateway's name.
-        body: The call's body.
+        body: The call's body: a form, or JSON (vonage, as its account is set).
         query: The query of the called address, without `?`.
 
     Raises:
@@ -116,7 +154,8 @@ def read_receipt(gateway: GatewayName, body: bytes, query: str) -> ReadReceipt:
     known = _GATEWAYS[gateway]
     if len(body) > MAX_RECEIPT or len(query) > MAX_RECEIPT:
         raise UnreadableReceipt(Text("The call is too long for a receipt."))
-    call = _form(query) | _form(body.decode("utf-8", "replace"))
+    document = parse_json(body)
+    call = _form(query) | (document if isinstance(document, dict) else _form(body.decode("utf-8", "replace")))
     word, detail = (str(call.get(name, "")).strip() for name in (known.state, known.detail))
     state = next((each for each in (f"{word} {detail}".lower(), word.lower()) if each in known.states), "")
     if not state and not (gateway == "jasmin" and re.fullmatch("ESME_[A-Z_]{1,40}", word)):
@@ -126,7 +165,7 @@ def read_receipt(gateway: GatewayName, body: bytes, query: str) -> ReadReceipt:
     return ReadReceipt(known.states.get(state) or known.details.get(code.lower()), code, known.confirmation)
 
 
-def _form(text: str) -> dict[str, str]:
+def _form(text: str) -> dict[str, Any]:
     try:
         return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS))
     except ValueError:

@@ -9,10 +9,10 @@ is never all that is known.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, partial
+from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from policenotify.channel import Account, Clock, StateStore
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.networks import load
 from policenotify.networks._http import open_session, verify_owner
+from policenotify.networks.x.auth import Credentials, TokenStore
 from policenotify.networks.x.rules import (
     CLOCK,
     PERMISSIONS,
@@ -61,16 +62,16 @@ hush: Callable[[], AbstractContextManager[None]] = mute_loggers(*map(logging.get
 
 
 class Client:
-    """X's API with the keys of one account, and that account as X shows it.
+    """X's API with the credentials of one account, and that account as X shows it.
 
     Args:
         handle: The account's handle.
-        owner: The channel's account and a fingerprint of the keys.
+        owner: The channel's account and a fingerprint of the credentials.
         service: The address of X.
         timeout: Seconds to wait for a connection, and again for the answer.
-        keys: Consumer key, its secret, access token, its secret (OAuth 1.0a). They sign each call.
+        credentials: Keys that sign each call, or the beginning of a chain of tokens.
         clock: Time, for answers that give a delay.
-        store: The place of the account's number.
+        store: The place of the tokens, and of the account's number.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class Client:
         owner: str,
         service: str,
         timeout: float,
-        keys: Sequence[str],
+        credentials: Credentials,
         clock: Clock,
         store: StateStore,
     ) -> None:
@@ -91,11 +92,21 @@ class Client:
         self._number = ""
         self._service = service
         self._timeout = timeout
-        self._keys = keys
+        self._credentials = credentials
         self._skew: timedelta | None = None
+        self._tokens: TokenStore | None = None
+        if not credentials.keys:
+            self._tokens = TokenStore(
+                owner=owner,
+                credentials=credentials,
+                post=self._post_form,
+                clock=clock,
+                store=store,
+                lease=4 * timeout,  # another process may wait for a renewal, to connect and to answer, twice
+            )
 
     def ask(self, method: str, *args: object, **kwargs: object) -> XAnswer:
-        """Make one call.
+        """Make one call, with a renewed token if X does not accept the present one.
 
         Args:
             method: A method of `tweepy.Client`. Its `request` is for calls that have no method.
@@ -103,19 +114,24 @@ class Client:
             kwargs: Its keyword arguments.
 
         Raises:
-            Unavailable: The call never reached X.
+            Unavailable: The call never reached X, or there is no token for it.
             Unconfirmed: No answer came, or only a part of one.
+            Blocked: X does not accept the refresh token.
         """
-        call = partial(getattr(self._tweepy, method), *args, user_auth=True, **kwargs)
-        with hush():
-            answer = read(*self._session.ask(call, where=WHERE), self._keys)
+
+        def call(token: str) -> XAnswer:
+            self._tweepy.bearer_token = token or None
+            bound = getattr(self._tweepy, method)
+            return self._answer(lambda: bound(*args, user_auth=not token, **kwargs), token)
+
+        answer = self._tokens.ask(lambda pair: call(pair.access)) if self._tokens else call("")
         self._skew = answer.clock_skew(self.clock.now())
         return answer
 
     def error(self, answer: XAnswer, *, all_posts: bool = False) -> ChannelError:
         """Return what an answer other than a success means now. See `judge`."""
         now = self.clock.now()
-        if answer.status == HTTPStatus.UNAUTHORIZED and abs(answer.clock_skew(now)) > _CLOCK_APART:
+        if not self._tokens and answer.status == HTTPStatus.UNAUTHORIZED and abs(answer.clock_skew(now)) > _CLOCK_APART:
             return CLOCK.judgement(answer, now=now)  # X need not name the reason
         return judge(answer, now=now, all_posts=all_posts)
 
@@ -215,7 +231,15 @@ class Client:
 
     @cached_property
     def _tweepy(self) -> Any:  # noqa: ANN401 - tweepy is not typed
-        client = load("tweepy").Client(None, *self._keys, return_type=load("requests").Response)
+        client = load("tweepy").Client(None, *self._credentials.keys, return_type=load("requests").Response)
         client.session.close()
         client.session = self._session
         return client
+
+    def _post_form(self, form: dict[str, str], login: tuple[str, str] | None) -> XAnswer:
+        return self._answer(lambda: self._session.post("/2/oauth2/token", data=form, auth=login), *form.values())
+
+    def _answer(self, call: Callable[[], object], *secrets: str) -> XAnswer:
+        with hush():
+            answer = self._session.ask(call, where=WHERE)
+        return read(*answer, (*secrets, *self._credentials.secrets))

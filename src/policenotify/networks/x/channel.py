@@ -6,10 +6,10 @@ import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from importlib.util import find_spec
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from policenotify.channel import Account, Capabilities, Post, PostRef, Request, Services
 from policenotify.errors import (
@@ -20,9 +20,9 @@ from policenotify.errors import (
     Unavailable,
     Unconfirmed,
 )
-from policenotify.networks._http import fingerprint
 from policenotify.networks.options import CallSeconds, ChannelOptions, Handle, Secret, SecureUrl
 from policenotify.networks.x.api import Client
+from policenotify.networks.x.auth import Credentials
 from policenotify.networks.x.post import IMAGES, LONGEST, SHORT, ShownPost, TweetBody, upload
 from policenotify.networks.x.rules import (
     DUPLICATE,
@@ -54,6 +54,10 @@ class X:
     incident. Such a post is sent once more, with the incident's reference and the hour.
     Posts are never edited: readers have seen the first wording, and each edit makes another post.
 
+    Give *either* the four strings of OAuth 1.0a (`consumer_key`, `consumer_secret`, `access_token`,
+    `access_token_secret`), which never expire and are the simplest for one account, *or* those of OAuth 2
+    (`client_id`, `refresh_token`, and `client_secret` for an app that has one), whose tokens are renewed and stored.
+
     Raises:
         MissingExtra: tweepy is not installed.
     """
@@ -73,14 +77,21 @@ class X:
         handle: Handle
         """The account's handle, such as `police34`. `@` before it is ignored. It is compared with the owner of the
         credentials before anything is posted."""
-        consumer_key: Secret
+        consumer_key: Secret | None = None
         """The app's API key (OAuth 1.0a)."""
-        consumer_secret: Secret
+        consumer_secret: Secret | None = None
         """Its secret."""
-        access_token: Secret
+        access_token: Secret | None = None
         """The account's access token for that app, made after the app was given "Read and write"."""
-        access_token_secret: Secret
+        access_token_secret: Secret | None = None
         """Its secret."""
+        client_id: str | None = None
+        """The app's client id (OAuth 2)."""
+        client_secret: Secret | None = None
+        """Its secret, for a confidential client."""
+        refresh_token: Secret | None = None
+        """The account's first refresh token, with the scopes `tweet.read tweet.write users.read media.write
+        offline.access`. X replaces it at each renewal. Give a new one here only if that one is lost."""
         link_mode: Literal["reply", "standalone"] = "reply"
         """`reply`: updates and ends are replies to the opening. `standalone`: X does not allow it replies."""
         limit: Annotated[int, Field(gt=0, le=LONGEST)] = SHORT
@@ -97,6 +108,24 @@ class X:
                 raise SettingsError(Text("an X handle has 1 to 15 letters, digits and _, such as 'police34'"))
             return handle
 
+        @model_validator(mode="after")
+        def _has_credentials(self) -> Self:
+            _ = self.credentials
+            return self
+
+        @property
+        def credentials(self) -> Credentials:
+            """The credentials of one of the two kinds."""
+            return Credentials.of(
+                consumer_key=self.consumer_key,
+                consumer_secret=self.consumer_secret,
+                access_token=self.access_token,
+                access_token_secret=self.access_token_secret,
+                client_id=SecretStr(self.client_id) if self.client_id else None,
+                refresh_token=self.refresh_token,
+                client_secret=self.client_secret,
+            )
+
     def __init__(self, options: Options, services: Services) -> None:
         if not all(map(find_spec, _SDKS)):
             raise MissingExtra(Text("The network 'x'"), "x")
@@ -105,19 +134,13 @@ class X:
         budget, replies = Budget(options.limit, x_weight), options.link_mode == "reply"
         self._capabilities = replace(self.default_capabilities, budget=budget, replies=replies)
         self._clock = services.clock
-        secrets = (
-            options.consumer_key,
-            options.consumer_secret,
-            options.access_token,
-            options.access_token_secret,
-        )
-        keys = tuple(secret.get_secret_value() for secret in secrets)
+        credentials = options.credentials
         self._client = Client(
             handle=self._handle,
-            owner=f"{self.account} {fingerprint(*keys)}",
+            owner=f"{self.account} {credentials.fingerprint}",
             service=self._service,
             timeout=options.timeout,
-            keys=keys,
+            credentials=credentials,
             clock=services.clock,
             store=services.store,
         )

@@ -27,6 +27,7 @@ without_side_effects: Callable[[AnyText], AbstractContextManager[None]] = partia
 
 _DOCTOR = Text("then: policenotify doctor")
 _NO_RESET = timedelta(seconds=900)  # docs.x.com, "Rate limits": windows of 15 minutes; the headers may be missing
+_LIMITS = ("x-rate-limit", "x-app-limit-24hour", "x-user-limit-24hour")  # docs.x.com, "Rate limits"
 _ID = re.compile(r"[0-9]{1,19}")  # OpenAPI: PostId
 _EPOCH = datetime(2010, 11, 4, 1, 42, 54, 657000, tzinfo=UTC)  # of X's ids ("snowflakes"): 1288834974657 ms
 _ERROR_NAME = re.compile(r"[\w -]{1,40}")
@@ -209,6 +210,17 @@ class XAnswer(HttpAnswer):
         """The `data` of a success, or an empty object."""
         data = self.object.get("data")
         return data if self.ok and isinstance(data, dict) else {}
+
+    def retry_at(self, now: datetime) -> datetime | None:
+        """Return when the last of the exhausted limits is lifted, if the answer names it."""
+        headers = self.headers
+        resets = [headers.get(f"{limit}-reset") for limit in _LIMITS if headers.get(f"{limit}-remaining") == "0"]
+        dated = {"date": headers["date"]} if "date" in headers else {}
+        limits: list[Mapping[str, str]] = [{"x-rate-limit-reset": reset} | dated for reset in resets if reset]
+        if after := headers.get("retry-after"):
+            limits.append({"retry-after": after} | dated)
+        ends = [at for each in limits or [headers] if (at := transport.retry_at(each, now=now)) is not None]
+        return max(ends, default=None)
 
 
 def read(status: int, headers: Mapping[str, str], content: bytes, secrets: Sequence[str]) -> XAnswer:

@@ -22,6 +22,7 @@ from policenotify.testing.servers._x_rules import (
     MISSING,
     NOT_PERMITTED,
     UNAUTHORIZED,
+    OAuth2Tokens,
     has_invalid_characters,
     invalid,
     problem,
@@ -52,16 +53,20 @@ class _Media:
 class FakeXServer(FakeServer):
     """A fake X server with one account.
 
-    It accepts calls signed with `consumer` and `access`.
+    It accepts calls signed with `consumer` and `access`, and bearer tokens, the first of which comes from
+    `refresh_token`.
 
     Args:
         handle: The account's handle.
+        client_secret: The app's secret for OAuth 2. Empty: a public client.
         now: The server's time.
 
     Attributes:
         number: The account's id.
         consumer: The app's key and secret (OAuth 1.0a).
         access: The account's token and secret (OAuth 1.0a).
+        client: The app's id and secret (OAuth 2).
+        refresh_token: The first refresh token.
         limit: The longest post.
         duplicate_window: How long an equal text is rejected. Minutes, an hour and a day were observed.
         posts_left: Posts left in this window before a 429.
@@ -79,6 +84,7 @@ class FakeXServer(FakeServer):
         self,
         handle: str = "police34",
         *,
+        client_secret: str = "client-secret-of-the-server",  # noqa: S107 - not a secret
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         super().__init__(now=now)
@@ -86,6 +92,7 @@ class FakeXServer(FakeServer):
         self.number = "1234567890"
         self.consumer: tuple[str, str] = ("consumer-key-of-the-server", "consumer-secret-of-the-server")
         self.access: tuple[str, str] = (f"{self.number}-access-token-of-the-server", "access-secret-of-the-server")
+        self.client: tuple[str, str] = ("client-id-of-the-server", client_secret)
         self.limit = 280
         self.duplicate_window: timedelta = timedelta(days=1)
         self.posts_left: int = _CREATES
@@ -100,6 +107,9 @@ class FakeXServer(FakeServer):
         self._posts: dict[str, VisibleXPost] = {}
         self._media: dict[str, _Media] = {}
         self._signatures: set[tuple[datetime, str]] = set()
+        self._tokens = OAuth2Tokens(self.client, now)
+        self.refresh_token: str = self._tokens.authorise()
+        self.on("POST", "/2/oauth2/token", self._tokens.renew)
         for method, path, answer in (
             ("GET", "/2/users/me", self._me),
             ("GET", f"/2/users/{self.number}/tweets", self._timeline),
@@ -122,15 +132,32 @@ class FakeXServer(FakeServer):
         return thread_of(self.posts, post_id)
 
     @property
+    def renewals(self) -> int:
+        """Number of token renewals."""
+        return self._tokens.renewals
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """Keys and tokens, which must appear nowhere."""
         with self._lock:
-            return (*self.consumer, *self.access)
+            return (*self.consumer, *self.access, *filter(None, self.client[1:]), *self._tokens.issued)
 
     def write(self, text: str, *, parent: str | None = None, at: datetime | None = None) -> str:
         """Publish a post as if by hand, without checks, and return its id."""
         with self._lock:
             return self._put(text, parent, (), at or self._now()).id
+
+    def expire_access(self) -> None:
+        """Expire every access token, as after two hours."""
+        self._tokens.access.clear()
+
+    def revoke_refresh(self) -> None:
+        """Revoke every refresh token."""
+        self._tokens.refresh.clear()
+
+    def authorise(self) -> str:
+        """Return a new refresh token, as when a person authorises the app again."""
+        return self._tokens.authorise()
 
     def forget_media(self) -> None:
         """Delete the pictures that no post shows, as after a day."""
@@ -144,8 +171,11 @@ class FakeXServer(FakeServer):
         return guarded
 
     def _is_authorised(self, request: RecordedRequest) -> bool:
-        if not (request.headers["Authorization"] or "").startswith("OAuth "):
+        scheme, _, token = (request.headers["Authorization"] or "").partition(" ")
+        if scheme not in {"OAuth", "Bearer"}:
             return False
+        if scheme == "Bearer":
+            return self._tokens.accepts(token)
         signature = signed_at(request, self.url, self.consumer, self.access)
         if signature is None or signature in self._signatures:  # each is accepted once
             return False

@@ -226,6 +226,14 @@ def test_the_words_of_a_generic_call_decide_and_are_quoted(  # what no plugin kn
     assert str(caught.value.reason).endswith(said)
 
 
+def test_no_form_of_a_login_is_quoted(server: FakeServer) -> None:
+    by = open_apprise(f"form://desk:pa55@{at(server)}/send")
+    server.on("POST", "/send", lambda request: Answer(400, f"Not known: {request.headers['Authorization']}".encode()))
+    with pytest.raises(Refused) as caught:
+        send(by)
+    assert "Not known: Basic …" in str(caught.value)
+
+
 MATRIX = "matrix://desk:s3cret@{at}/!room:police.example?v=3"
 
 

@@ -111,6 +111,9 @@ def test_before_it_knows_its_server_it_claims_what_is_safe(channel: Mastodon) ->
         ({"server": "http://social.example"}, "server:"),
         ({"server": "https://social.example/api"}, "server:"),
         ({"token": SecretStr("two words")}, "token:"),
+        ({"sensitive": ("Missing person",)}, r"sensitive\[0\]: .* pattern"),
+        ({"content_warnings": {"Missing person": "Image"}}, r"content_warnings\.Missing person: .* pattern"),
+        ({"content_warnings": {"missing": "x" * 101}}, r"content_warnings\.missing: .* at most 100"),
     ],
 )
 def test_options_that_cannot_be_right_are_named(opened: Open, options: dict[str, Any], field: str) -> None:
@@ -132,10 +135,10 @@ def test_a_post_as_a_reader_sees_it(channel: Mastodon, server: FakeMastodonServe
     assert ref.account == channel.account == f"police34@{server.url.removeprefix('http://')}"
 
 
-def test_a_first_post_with_a_picture_is_four_calls(channel: Mastodon, server: FakeMastodonServer) -> None:
-    """No hidden question for the version; whose the token is; the upload that may take its time."""
-    send_post(channel, a_post(pictures=(a_picture(),)))
-    assert paths(server) == [f"GET {V2}", f"GET {WHO}", f"POST {UPLOAD}", f"POST {POST}"]
+def test_a_first_post_with_a_picture_is_five_calls(channel: Mastodon, server: FakeMastodonServer) -> None:
+    """No hidden question for the version; whose the token is; the upload that may take its time; a look at the post."""
+    ref = send_post(channel, a_post(pictures=(a_picture(),)))
+    assert paths(server) == [f"GET {V2}", f"GET {WHO}", f"POST {UPLOAD}", f"POST {POST}", f"GET {POST}/{ref.id}"]
     assert server.posts[0].images == (VisibleImage("La route sous l’eau", JPEG, "image/jpeg"),)
 
 
@@ -149,6 +152,17 @@ def test_the_audience_of_a_post_depends_on_its_stage(
     for stage in (Stage.OPENING, Stage.UPDATE, Stage.STANDALONE):
         send_post(set_otherwise, a_post(f"Again {stage}", stage=stage))
     assert [post.visibility for post in server.posts[-3:]] == ["public", "public", "private"]
+
+
+def test_a_content_warning_precedes_its_category_and_counts(opened: Open, server: FakeMastodonServer) -> None:
+    channel = opened(content_warnings={"disaster": " Images choquantes ", "x": "Courte"})
+    assert channel.capabilities.budget.limit == 500 - len("Images choquantes")
+    send_post(channel, a_post("x" * 500))
+    send_post(channel, a_post("x" * 483, category="disaster"))
+    assert [(str(post.warning), post.sensitive) for post in server.posts] == [("", False), ("Images choquantes", True)]
+    error = error_of(lambda: channel.prepare(a_post("x" * 484, category="disaster"), ()))
+    assert type(error) is Refused
+    assert "501" in str(error)
 
 
 # --- the library's traps ---
@@ -445,6 +459,23 @@ def test_the_meaning_of_an_answer_to_a_post(
     assert len(server.posts) == 1
 
 
+def test_a_post_that_is_not_shown_is_in_doubt(channel: Mastodon, server: FakeMastodonServer, clock: FakeClock) -> None:
+    server.drops_posts = True
+    error = error_of(lambda: send_post(channel, a_post()))
+    assert type(error) is Unconfirmed
+    assert "spam filter" in str(error)
+    assert clock.slept == [2.0]
+
+
+@pytest.mark.parametrize("troubles", [[refusal(404)], [Disconnect()], [refusal(404), Disconnect()]])
+def test_a_post_that_is_only_late_is_not_swallowed(
+    channel: Mastodon, server: FakeMastodonServer, troubles: list[Answer | Disconnect]
+) -> None:
+    for trouble in troubles:
+        server.fail_next("GET", ONE, trouble)
+    assert send_post(channel, a_post()).id == server.posts[0].id
+
+
 def test_a_text_that_is_too_long_is_refused_before_anything_is_uploaded(
     channel: Mastodon, server: FakeMastodonServer
 ) -> None:
@@ -516,7 +547,7 @@ def test_an_upload_that_was_lost(channel: Mastodon, server: FakeMastodonServer) 
 
 
 def test_an_edit_repeats_everything(opened: Open, server: FakeMastodonServer, clock: FakeClock) -> None:
-    channel = opened()
+    channel = opened(content_warnings={"traffic": "Accident"})
     wrong = a_post("A12, sortie 13", pictures=(a_picture(), a_picture(JPEG + b"2", alt="Plan")), stage=Stage.UPDATE)
     ref = send_post(channel, wrong)
     clock.pass_by(60)
@@ -525,10 +556,10 @@ def test_an_edit_repeats_everything(opened: Open, server: FakeMastodonServer, cl
     assert channel.edit(ref, request) == ref
     assert channel.edit(ref, request) == ref  # sent again, it changes nothing
     (seen,) = server.posts
-    assert seen.text == "A12, sortie 14"
+    assert (seen.text, str(seen.warning), seen.sensitive) == ("A12, sortie 14", "Accident", True)
     assert [(image.alt, image.data) for image in seen.images] == [("La route", JPEG), ("Le plan", JPEG + b"2")]
     assert (seen.visibility, seen.language) == ("unlisted", "fr")
-    assert seen.history == (PostVersion("A12, sortie 13", "", NOW),)
+    assert seen.history == (PostVersion("A12, sortie 13", "Accident", NOW),)
     assert seen.edited_at == NOW + timedelta(seconds=60)
 
 
@@ -539,6 +570,18 @@ def test_a_post_of_another_account_is_neither_edited_nor_deleted(channel: Mastod
         assert type(error_of(lambda: channel.edit(foreign, request))) is Refused  # noqa: B023 - called at once
         assert type(error_of(lambda: channel.delete(foreign))) is Refused  # noqa: B023 - called at once
     assert [post.text for post in server.posts] == ["Faux"]
+
+
+@pytest.mark.parametrize("answer", [refusal(404), Answer.html("<h1>404 Not Found</h1>", 404)])
+def test_a_server_that_does_not_delete_says_so(channel: Mastodon, server: FakeMastodonServer, answer: Answer) -> None:
+    ref = send_post(channel, a_post())
+    server.fail_next("DELETE", ONE, answer)
+    error = error_of(lambda: channel.delete(ref))
+    assert type(error) is Refused
+    assert "still there" in str(error)
+    channel.delete(ref)
+    channel.delete(ref)  # it is not there any more
+    assert server.posts == ()
 
 
 def test_a_deleted_post_cannot_be_edited(channel: Mastodon, server: FakeMastodonServer) -> None:

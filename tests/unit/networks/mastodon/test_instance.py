@@ -37,6 +37,7 @@ def test_a_server_is_known_by_its_version_and_source(version: str, source: str, 
     assert found.major == major
     assert bool(found.capabilities.idempotency_window) is bool(major)
     assert found.capabilities.edits is (major == 4)
+    assert found.capabilities.deletes is ("snac" not in version)
 
 
 def test_limits_are_read_and_nonsense_is_not() -> None:

@@ -87,11 +87,39 @@ def test_the_servers_own_name_goes_out_of_mentions(channel: Mastodon, server: Fa
     assert found(channel, request) == server.posts[0].id
 
 
+def test_a_content_warning_is_compared_too(
+    server: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore
+) -> None:
+    channel = opened(server, clock, store, content_warnings={"traffic": "Accident"})
+    request = lost(channel, server, a_post())
+    server.write(TEXT)
+    assert found(channel, request) == server.posts[0].id
+    channel.close()
+
+
 def test_pictures_identify_a_post_better_than_its_text(channel: Mastodon, server: FakeMastodonServer) -> None:
     one, two = (lost(channel, server, a_post(key=key * 64, pictures=(a_picture(),))) for key in "ab")
     plain_one = channel.prepare(a_post(key="c" * 64), ())
+    asked = len(server.requests)
     assert (found(channel, one), found(channel, two)) == (server.posts[0].id, server.posts[1].id)
+    assert [seen for seen in server.requests[asked:] if seen.path.endswith("/source")] == []
     assert found(channel, plain_one) is None
+
+
+def test_a_post_that_was_edited_by_hand_meanwhile(channel: Mastodon, server: FakeMastodonServer) -> None:
+    request = lost(channel, server, a_post())
+    server.rewrite(server.posts[0].id, "Route barrée à Évian (D21).")
+    assert found(channel, request) == server.posts[0].id
+
+
+@pytest.mark.parametrize("history", [Answer.json({"error": "no"}, 404), Answer.json([1])])
+def test_an_edited_post_whose_versions_are_not_published(
+    channel: Mastodon, server: FakeMastodonServer, history: Answer
+) -> None:
+    server.write("Une")
+    server.rewrite(server.posts[0].id, "Deux")
+    server.fail_next("GET", HISTORY, history)
+    assert found(channel, channel.prepare(a_post("Deux"), ())) == server.posts[0].id
 
 
 def test_it_looks_back_through_many_pages(channel: Mastodon, server: FakeMastodonServer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import suppress
 from typing import Any, get_args
@@ -31,6 +32,16 @@ NUMBER = "33639980001"
 DLR = "id:{id} sub:001 dlvrd:001 submit date:2601010000 done date:2601010000 stat:{stat} err:000 text:"
 
 
+TWILIO = {"MessageSid": "SM00000000000000000000000000000001", "To": f"+{NUMBER}", "From": "38123"}
+VONAGE = {
+    "msisdn": NUMBER,
+    "to": "POLICE34",
+    "messageId": "0A0000001234567B",
+    "price": "0.03330000",
+    "scts": "2001011400",
+}
+
+
 def jasmin(status: str, level: int = 2) -> dict[str, Any]:
     call = {"id": "16fd2706-8baf-433b-82eb-8c7fada847da", "message_status": status, "level": str(level)}
     return call if level == 1 else call | {"id_smsc": "2567", "err": "000", "text": "Route barree, evitez"}
@@ -51,6 +62,17 @@ QUERIES: list[tuple[GatewayName, dict[str, Any], str | None, str]] = [
     ("jasmin", jasmin("ESME_RINVDSTADR", 1), G, "ESME_RINVDSTADR"),
     ("jasmin", jasmin("ESME_ROK"), D, "ESME_ROK"),
     ("jasmin", jasmin("DELIVRD"), D, "DELIVRD"),
+    ("twilio", TWILIO | {"MessageStatus": "sent"}, P, "sent"),
+    ("twilio", TWILIO | {"MessageStatus": "delivered"}, D, "delivered"),
+    ("twilio", TWILIO | {"MessageStatus": "undelivered", "ErrorCode": "30005"}, G, "30005"),
+    ("twilio", TWILIO | {"MessageStatus": "failed", "ErrorCode": "21610"}, G, "21610"),
+    ("vonage", VONAGE | {"status": "delivered", "err-code": "0"}, D, "delivered"),
+    ("vonage", VONAGE | {"status": "expired", "err-code": "1"}, U, "1"),
+    ("vonage", VONAGE | {"status": "failed", "err-code": "3"}, G, "3"),
+    ("vonage", VONAGE | {"status": "unknown", "err-code": "1"}, X, "1"),
+    ("46elks", {"id": "s17a6dafb12d6b1cabc053d57dac2b9d8", "status": "delivered"}, D, "delivered"),
+    ("smsapi", {"MsgId": "5F8DA0AE3139A0", "status": "404", "to": NUMBER, "donedate": "1604488305"}, D, "404"),
+    ("smsapi", {"MsgId": "5F8DA0AE3139A0", "status": "402", "to": NUMBER}, U, "402"),
 ]  # fmt: skip
 
 
@@ -64,10 +86,20 @@ def test_a_form_is_read_from_the_address_and_from_the_body(
     assert (by_address.kind, by_address.code) == (status, code)
 
 
+def test_a_document_is_read_from_the_body() -> None:
+    call = VONAGE | {"status": "delivered", "err-code": "0"}
+    got = read_receipt("vonage", json.dumps(call).encode(), "")
+    assert (got.kind, got.code) == (D, "delivered")
+
+
 @pytest.mark.parametrize(
     ("gateway", "body", "query"),
     [
         ("kannel", b"", "status=%d"),
+        ("smsapi", b"", "MsgId=a,b&status=404,405"),
+        ("vonage", b"[" * 60_000, ""),
+        ("vonage", b"[]", ""),
+        ("vonage", b"{", ""),
         ("kannel", b"x" * (MAX_RECEIPT + 1), ""),
         ("jasmin", "&".join(f"a{number}=" for number in range(101)).encode(), ""),
     ],
@@ -85,11 +117,11 @@ def test_a_code_never_carries_a_telephone_number_or_markup() -> None:
             read_receipt("jasmin", b"", urlencode(call))
 
 
-@pytest.mark.parametrize(("gateway", "answer"), [("jasmin", "ACK/Jasmin"), ("kannel", "ok")])
+@pytest.mark.parametrize(("gateway", "answer"), [("jasmin", "ACK/Jasmin"), ("smsapi", "OK"), ("kannel", "ok")])
 def test_a_gateway_gets_the_answer_without_which_it_calls_again(gateway: str, answer: str) -> None:
     with FakeSmsServer() as server:
         by = kannel(server, receipt_url=ADDRESS, receipt_format=gateway)
-        query = {"jasmin": "message_status=DELIVRD&level=2", "kannel": "status=1"}[gateway]
+        query = {"jasmin": "message_status=DELIVRD&level=2", "smsapi": "status=404", "kannel": "status=1"}[gateway]
         assert by.read_receipt("", b"", query) == ("delivered", ANY, answer)
 
 
@@ -126,6 +158,7 @@ def kannel(server: FakeSmsServer, **options: Any) -> Sms:
                 "dlr-url": "https://alerte.police.example/dlr/sms/t0ken-for-receipt?status=%d&id=%F&reply=%A",
             },
         ),
+        ("twilio", {"StatusCallback": "https://alerte.police.example/dlr/sms/t0ken-for-receipt"}),
         (
             "jasmin",
             {

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
+from pathlib import Path
+from threading import Barrier, Thread
 from typing import Any
 
 import pytest
@@ -19,6 +22,7 @@ from policenotify.channel import (
 from policenotify.errors import (
     Blocked,
     ChannelError,
+    JournalError,
     Refused,
     SettingsError,
     Unavailable,
@@ -37,6 +41,8 @@ UPLOAD = ("POST", "/2/media/upload")
 STATUS = ("GET", "/2/media/upload")
 ALT = ("POST", "/2/media/metadata")
 ME = ("GET", "/2/users/me")
+TOKEN = ("POST", "/2/oauth2/token")
+
 Open = Callable[..., X]
 
 
@@ -69,9 +75,27 @@ def channel(opened: Open) -> X:
     return opened()
 
 
+@pytest.fixture
+def rotating(opened: Open, server: FakeXServer) -> Open:
+    """Open channels that use OAuth 2."""
+
+    def make(**other: Any) -> X:
+        return opened(**dict.fromkeys(signing(server), None) | tokens(server) | other)
+
+    return make
+
+
 def signing(server: FakeXServer) -> dict[str, SecretStr]:
     names = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
     return dict(zip(names, map(SecretStr, (*server.consumer, *server.access)), strict=True))
+
+
+def tokens(server: FakeXServer) -> dict[str, Any]:
+    return {
+        "client_id": server.client[0],
+        "client_secret": SecretStr(server.client[1]),
+        "refresh_token": SecretStr(server.refresh_token),
+    }
 
 
 def calls(server: FakeXServer, route: tuple[str, str]) -> list[Any]:
@@ -109,13 +133,27 @@ MISSING = problem(403, "You attempted to reply to a Tweet that is deleted or not
     [
         ({"handle": "police.example"}, "handle:"),
         ({"limit": 0}, "limit:"),
+        ({"access_token_secret": None}, "access_token_secret: is missing"),
         ({"consumer_key": SecretStr("")}, "consumer_key: must not be empty"),
-        ({"client_id": "app"}, "client_id"),
+        ({"client_id": "app"}, "client_id: .* not both"),
     ],
 )
 def test_options_that_cannot_be_right_are_named(opened: Open, options: dict[str, Any], field: str) -> None:
     with pytest.raises(SettingsError, match=field):
         opened(**options)
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({}, "consumer_key: is missing"),
+        ({"client_id": "app"}, "refresh_token: is missing"),
+        ({"consumer_key": SecretStr("k")}, "consumer_secret: is missing"),
+    ],
+)
+def test_credentials_that_are_not_all_there_are_named(given: dict[str, Any], field: str) -> None:
+    with pytest.raises(SettingsError, match=field):
+        open_channel(X, handle="police34", clock=FakeClock(), store=InMemoryStateStore(), **given)
 
 
 # --- what readers see ---
@@ -206,6 +244,20 @@ def test_other_credentials_start_a_new_session(opened: Open, server: FakeXServer
     assert "police35" in str(error)
     assert "police34" in str(error)
     assert server.posts == ()
+
+
+def test_a_failing_state_store_does_not_put_the_post_in_doubt(
+    opened: Open, server: FakeXServer, rotating: Open
+) -> None:
+    class Broken(InMemoryStateStore):
+        def load(self, name: str) -> Any:
+            raise JournalError(name)
+
+    request = opened().prepare(a_post(), ())
+    assert type(error_of(lambda: rotating(store=Broken()).send(request))) is Unavailable
+    assert server.posts == ()
+    opened(store=Broken()).send(request)  # the account is only asked for each time
+    assert len(server.posts) == 1
 
 
 # --- once, and never twice ---
@@ -476,7 +528,19 @@ RESET = int(NOW.timestamp())
     [
         ({}, None),
         ({"Retry-After": "290"}, 290),
-        ({"x-rate-limit-remaining": "0", "x-rate-limit-reset": str(RESET + 42)}, 42),
+        ({"x-rate-limit-remaining": "0", "x-rate-limit-reset": str(RESET + 42), "Retry-After": "7"}, 42),
+        (
+            {
+                "x-rate-limit-remaining": "99",
+                "x-rate-limit-reset": str(RESET + 42),
+                "x-app-limit-24hour-remaining": "0",
+                "x-app-limit-24hour-reset": str(RESET + 7200),
+                "x-user-limit-24hour-remaining": "0",
+                "x-user-limit-24hour-reset": str(RESET + 3600),
+            },
+            7200,
+        ),
+        ({"x-user-limit-24hour-remaining": "0", "x-user-limit-24hour-reset": str(RESET + 10**6)}, 86_400),
     ],
 )
 def test_a_rate_limit_holds_for_the_account(
@@ -500,6 +564,177 @@ def test_a_quota_of_a_day_comes_back_by_itself(channel: X, server: FakeXServer) 
     assert (error.whole_channel, error.retry_at) == (True, NOW + timedelta(seconds=900))
 
 
+# --- signatures and tokens ---
+
+
+def test_a_netrc_does_not_replace_our_token(
+    rotating: Open, server: FakeXServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert rotating(client_secret=SecretStr(server.client[1])).whoami().id == server.number
+
+
+def test_an_app_without_a_secret_names_itself_in_the_form(clock: FakeClock, store: InMemoryStateStore) -> None:
+    with FakeXServer(client_secret="", now=clock.now) as server:
+        channel = open_channel(
+            X,
+            handle="police34",
+            client_id=server.client[0],
+            refresh_token=SecretStr(server.refresh_token),
+            service=server.url,
+            clock=clock,
+            store=store,
+        )
+        assert channel.whoami().id == server.number
+        channel.close()
+        assert calls(server, TOKEN)[0].headers["Authorization"] is None
+
+
+def test_a_new_pair_is_stored_before_it_is_used(rotating: Open, server: FakeXServer) -> None:
+    used: list[int] = []
+
+    class Watched(InMemoryStateStore):
+        def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
+            if name == "tokens":
+                used.append(len(calls(server, ME)))
+            return super().compare_and_swap(name, value, version=version)
+
+    rotating(store=Watched()).whoami()
+    assert used == [0]
+
+
+def test_a_lost_answer_to_a_renewal_is_reported_as_such(rotating: Open, server: FakeXServer) -> None:
+    channel = rotating()
+    server.fail_next(*TOKEN, Disconnect(), effect=True)
+    assert type(error_of(channel.whoami)) is Unavailable
+    error = error_of(channel.whoami)
+    assert type(error) is Blocked
+    assert "successor got lost" in str(error)
+
+
+def test_many_find_the_token_expired_and_one_renews_it(rotating: Open, server: FakeXServer) -> None:
+    channels = [rotating() for _ in range(8)]
+    channels[0].whoami()
+    server.expire_access()
+    start = Barrier(8)
+    seen: list[str] = []
+
+    def run(channel: X) -> None:
+        start.wait()
+        seen.append(channel.whoami().id)
+
+    threads = [Thread(target=run, args=(channel,)) for channel in channels]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(seen), server.renewals) == (8, 2)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "says"),
+    [
+        (Answer.json({"error": "invalid_grant"}, 400), Blocked, "Authorise the app"),
+        (Answer.json({"error": "unauthorized_client"}, 401), Blocked, "client_id"),
+        (problem(429, "Too Many Requests"), Unavailable, "wait"),
+        (Answer.html("<h1>Portal</h1>", 403), Unavailable, "proxy"),
+        (Answer.json({"access_token": "a", "refresh_token": None}), Unavailable, "cannot be read"),
+    ],
+)
+def test_a_renewal_is_tried_once_and_reported_plainly(
+    rotating: Open, server: FakeXServer, answer: Answer | Disconnect, kind: type[ChannelError], says: str
+) -> None:
+    server.fail_next(*TOKEN, answer, times=9)
+    error = error_of(lambda: rotating().prepare(a_post(), ()))
+    assert type(error) is kind
+    assert says in str(error)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("kept", ["no json", None])
+def test_kept_tokens_that_are_not_ours_are_replaced(
+    rotating: Open, server: FakeXServer, store: InMemoryStateStore, kept: str | None
+) -> None:
+    other = {"owner": "other", "access": "a", "refresh": "r"}
+    store.compare_and_swap("tokens", kept or json.dumps(other), version=None)
+    assert rotating().whoami().id == server.number
+
+
+def test_a_renewal_by_another_process_that_takes_too_long(rotating: Open, store: InMemoryStateStore) -> None:
+    channel = rotating(timeout=0.02)
+    with store.lease("tokens", seconds=1):
+        error = error_of(channel.whoami)
+    assert type(error) is Unavailable
+    assert "another process" in str(error)
+
+
+def test_a_pair_that_could_not_be_stored_is_stored_by_the_next_call(rotating: Open, server: FakeXServer) -> None:
+    class Stumbling(InMemoryStateStore):
+        stumbles = 1
+
+        def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
+            if self.stumbles:
+                self.stumbles -= 1
+                raise JournalError("the disk is full")
+            return super().compare_and_swap(name, value, version=version)
+
+    store = Stumbling()
+    channel = rotating(store=store)
+    error = error_of(channel.whoami)
+    assert type(error) is Unavailable
+    assert "stored" in str(error)
+    assert store.load("tokens") is None
+    assert channel.whoami().id == server.number  # a second renewal would find the refresh token used up
+    assert server.renewals == 1
+    assert store.load("tokens") is not None
+
+
+def test_a_lease_that_ran_out_does_not_undo_the_others_tokens(rotating: Open, server: FakeXServer) -> None:
+    class Overtaken(InMemoryStateStore):
+        def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
+            if name == "tokens" and version is None:
+                super().compare_and_swap(name, value, version=None)  # the other one's, which is kept
+                return False
+            return super().compare_and_swap(name, value, version=version)
+
+    store = Overtaken()
+    assert rotating(store=store).whoami().id == server.number
+    kept = store.load("tokens")
+    assert kept is not None
+    assert kept.version == 1
+
+
+def test_a_refresh_token_that_another_process_has_just_used(rotating: Open, server: FakeXServer) -> None:
+    class Late(InMemoryStateStore):
+        """While we ask, another process, whose lease we took for dead, stores what it got."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.waiting: list[str] = []
+
+        def supersede_partial_sends(self, _: object) -> Answer:
+            kept = self.load("tokens")
+            self.compare_and_swap("tokens", self.waiting.pop(), version=kept.version if kept else None)
+            return Answer.json({"error": "invalid_request"}, 400)
+
+    store = Late()
+    channel = rotating(store=store)
+    channel.whoami()
+    kept = store.load("tokens")
+    assert kept is not None
+    fresh = json.loads(kept.value) | {"access": "theirs"}
+    store.waiting.append(json.dumps(fresh))
+    server.expire_access()
+    server.on(*TOKEN, store.supersede_partial_sends)
+    server.fail_next(*ME, problem(401, "Unauthorized"))
+    server.fail_next(*ME, Answer.json({"data": {"id": "7", "username": "police34"}}))
+    assert channel.whoami().id == "7"
+    assert calls(server, ME)[-1].headers["Authorization"] == "Bearer theirs"
+
+
 # --- taking back, closing ---
 
 
@@ -513,19 +748,27 @@ def test_a_post_of_another_account_is_not_deleted(channel: X, server: FakeXServe
 # --- secrets ---
 
 
-def test_a_server_that_quotes_a_secret_does_not_spread_it(opened: Open, server: FakeXServer) -> None:
+def test_a_server_that_quotes_a_secret_does_not_spread_it(
+    opened: Open, rotating: Open, server: FakeXServer, store: InMemoryStateStore
+) -> None:
     said = []
-    channel = opened()
-    request = channel.prepare(a_post(), ())
-    leaky = " ".join(("Bad desk@police.example", *server.consumer, *server.access, "eyJhbGciOiJIUzI1NiJ9" * 3))
-    for trouble in (
-        problem(400, leaky),
-        problem(403, leaky, PROBLEM + leaky, leaky),
-        Answer.json({"errors": [{"message": leaky, "code": 1}]}, 400),
-        Answer.json({"data": {"id": leaky}}, 201),
-    ):
-        server.fail_next(*CREATE, trouble)
-        said += traceback.format_exception(error_of(lambda: channel.send(request)))
+    for make, own in ((opened, (*server.consumer, *server.access)), (rotating, (server.client[1],))):
+        channel = make()
+        request = channel.prepare(a_post(), ())
+        kept = store.load("tokens")
+        pair = json.loads(kept.value).values() if kept else ()
+        leaky = " ".join(("Bad desk@police.example", *own, *pair, "eyJhbGciOiJIUzI1NiJ9" * 3))
+        for route, trouble in (
+            (CREATE, problem(400, leaky)),
+            (CREATE, problem(403, leaky, PROBLEM + leaky, leaky)),
+            (CREATE, Answer.json({"errors": [{"message": leaky, "code": 1}]}, 400)),
+            (CREATE, Answer.json({"data": {"id": leaky}}, 201)),
+            *([(TOKEN, Answer.json({"error": leaky, "error_description": leaky}, 400))] if kept else []),
+        ):
+            if route == TOKEN:
+                server.expire_access()
+            server.fail_next(*route, trouble)
+            said += traceback.format_exception(error_of(lambda: channel.send(request)))  # noqa: B023 - called at once
     seen = "".join(said)
     assert [secret for secret in server.secrets if secret in seen] == []
     assert "desk@police.example" not in seen

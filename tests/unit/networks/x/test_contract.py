@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from policenotify.channel import Channel
 from policenotify.networks.x.channel import X
 from policenotify.testing import ChannelContract, FakeXServer, HttpFixture, VisiblePost
+from policenotify.testing.contract.core import CoreContract
 from policenotify.testing.servers._x_rules import UNAUTHORIZED
 from tests.support.channels import open_channel
 from tests.support.patience import short
@@ -62,6 +63,24 @@ class TestX(ChannelContract):
             consumer_secret=SecretStr(consumer[1]),
             access_token=SecretStr(access[0]),
             access_token_secret=SecretStr(access[1]),
+            service=network.url,
+            timeout=short(0.6),
+            clock=network.clock,
+            store=network.state_store,
+        )
+
+
+class TestXWithTokens(CoreContract):
+    def make_network(self) -> XFixture:
+        return XFixture()
+
+    def open(self, network: XFixture) -> Channel:
+        return open_channel(
+            X,
+            handle=network.server.handle,
+            client_id=network.server.client[0],
+            client_secret=SecretStr(network.server.client[1]),
+            refresh_token=SecretStr(network.server.refresh_token),
             service=network.url,
             timeout=short(0.6),
             clock=network.clock,

@@ -51,6 +51,12 @@ class Caller:
     def timeline(self, **query: str) -> dict[str, Any]:
         return self.call("GET", f"/2/users/{self.server.number}/tweets", **query)
 
+    def renew(self, refresh: str, *, login: bool = True, **more: str) -> dict[str, Any]:
+        form = {"grant_type": "refresh_token", "refresh_token": refresh, "client_id": self.server.client[0]} | more
+        auth = self.server.client if login else None
+        got = self.http.post(f"{self.server.url}/2/oauth2/token", data=form, auth=auth, timeout=ANSWERED)
+        return {"status": got.status_code, **got.json()}
+
 
 @pytest.fixture
 def clock() -> FakeClock:
@@ -179,3 +185,35 @@ def test_a_signature_is_good_once_and_for_one_address(caller: Caller, server: Fa
     other = caller.http.prepare_request(requests.Request("GET", "https://api.x.example/2/users/me", auth=caller.auth))
     prepared.headers = other.headers
     assert caller.http.send(prepared, timeout=ANSWERED).status_code == 401
+
+
+class Bearer(requests.auth.AuthBase):
+    def __init__(self, token: str) -> None:
+        self.token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self.token}"
+        return request
+
+
+def test_tokens_replace_one_another(caller: Caller, server: FakeXServer, clock: FakeClock) -> None:
+    first = caller.renew(server.refresh_token)
+    assert (first["status"], first["expires_in"], first["token_type"]) == (200, 7200, "bearer")
+    spent = caller.renew(server.refresh_token)
+    assert (spent["status"], spent["error"]) == (400, "invalid_request")
+    assert spent["error_description"] == "Value passed for the token was invalid."
+    assert caller.renew(first["access_token"])["status"] == 400
+    caller.auth = Bearer(first["access_token"])
+    assert caller.call("GET", "/2/users/me")["json"]["data"]["username"] == "police34"
+    clock.pass_by(7200)
+    assert caller.call("GET", "/2/users/me")["status"] == 401
+    second = caller.renew(first["refresh_token"])
+    caller.auth = Bearer(second["access_token"])
+    assert caller.create()["status"] == 201
+    server.expire_access()
+    assert caller.create("Deux")["status"] == 401
+    server.revoke_refresh()
+    assert caller.renew(second["refresh_token"])["status"] == 400
+    assert caller.renew(server.authorise())["status"] == 200
+    assert server.renewals == 3
+    assert {first["access_token"], second["refresh_token"], *server.consumer, *server.access} < set(server.secrets)
