@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 from collections.abc import Iterator
 from html import unescape
@@ -267,6 +269,24 @@ def test_a_page_is_for_its_owner(preview: Report, tmp_path: Path) -> None:
     assert GENERATOR in text[:2048]
     assert text.rstrip().endswith("</html>")
     assert path.stat().st_mode & 0o777 == 0o600  # a preview shows drafts
+
+
+def test_a_page_that_cannot_be_written_leaves_the_earlier_one_whole(
+    preview: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = page_path(str(tmp_path / "page.html"))
+    write_page(path, preview)
+    before = path.read_bytes()
+
+    def fill_the_disk(self: Path, text: str, **_how: object) -> int:
+        self.write_bytes(text.encode()[:2_000])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", fill_the_disk)
+    with pytest.raises(click.BadParameter, match="No space left on device"):
+        write_page(path, preview)
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["page.html"]
 
 
 def test_an_earlier_page_is_written_over_and_nothing_else_is(preview: Report, tmp_path: Path) -> None:
