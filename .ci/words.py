@@ -176,6 +176,8 @@ WORDS = (
     Text("min"),
     Text("Usage:"),
     Text("Options"),
+    Text("Options:"),
+    Text("required"),
     Text("Commands"),
     Text("Exit codes:"),
     Text("January"),
@@ -216,6 +218,6 @@ WORDS = (
     Text("Read-only file system"),
     Text("Choose from:"),
     Text("Commands:"),
-    Text("policenotify.toml, with the options of every network"),
+    Text("policenotify.toml, with any option in a channel"),
     Text("(the next drain sends it again)"),
 )
