@@ -98,6 +98,8 @@ WORDS = (
     Text("published, not to everybody"),
     Text("Accepted by the gateway, not verified"),
     Text("bytes"),
+    Text("characters"),
+    Text("units"),
     Text("pixels"),
     Text("the mail server"),
     Text("The mail server"),

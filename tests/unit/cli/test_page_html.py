@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import click
 import pytest
 
+from policenotify.channel import Operation
 from policenotify.cli.output import plain
 from policenotify.cli.report.builder import Report, draw
 from policenotify.cli.report.cards import ORDER, Card, Device
@@ -113,6 +115,15 @@ def test_what_needs_a_person_is_shown(page: Report, texts: dict[str, str]) -> No
     figures = [(count, str(what)) for count, what in page.figures]
     assert (9, "messages, each published once") in figures
     assert (3, "incidents, 3 over") in figures
+
+
+def test_an_edit_and_a_deletion_are_named_as_such(page: Report) -> None:
+    card = next(card for device in devices(page, 0).values() for card in device.cards if card.is_published)
+    assert card.receipt
+    assert card.outcome == "posted"
+    for operation, outcome in (("edit", "edited"), ("delete", "deleted")):
+        receipt = card.receipt.model_copy(update={"operation": Operation(operation)})
+        assert str(replace(card, receipt=receipt).outcome) == outcome
 
 
 def test_a_preview_shows_both_wordings_and_what_gave_way(tmp_path: Path) -> None:
