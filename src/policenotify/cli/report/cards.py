@@ -253,7 +253,7 @@ class Card:
 
     @property
     def outcome(self) -> AnyText:
-        """The outcome of its receipt: an edit or a deletion that was taken is no new post."""
+        """The outcome of its receipt. An edit or a deletion that was taken is named so."""
         done = _DONE.get(self.receipt.operation) if self.receipt and self.is_published else None
         return done or (self.receipt.outcome if self.receipt else "")
 
