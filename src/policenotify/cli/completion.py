@@ -1,4 +1,4 @@
-"""Values for completion in a shell: categories, channels, open incidents. A failure gives none, and no message."""
+"""Values for completion in a shell: categories, channels, open incidents, what is held. A failure gives none."""
 
 from __future__ import annotations
 
@@ -63,3 +63,13 @@ def incidents(call: CliContext) -> Iterator[tuple[str, str]]:
     with call.journal(patience=_SERVER_TIMEOUT) as (_, journal):
         for incident in journal.incidents.list():
             yield incident.id, ", ".join(filter(None, (incident.category, incident.place, incident.headline)))
+
+
+@_values
+def held(call: CliContext) -> Iterator[tuple[str, str]]:
+    """Yield the deliveries that a person must resolve."""
+    from policenotify.publishing.operations import held_deliveries
+
+    with call.journal(patience=_SERVER_TIMEOUT) as (_, journal):
+        for each in held_deliveries(journal):
+            yield str(each.delivery), f"{each.channel}, {each.headline}"

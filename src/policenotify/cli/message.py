@@ -76,7 +76,7 @@ class MessageFile:
             raise UnsupportedVersion("message", version, SCHEMA_VERSION)
         if "lifecycle" in self.fields:
             raise UsageError(Text("{name}: leave out lifecycle: the command decides it.", name=self.name))
-        for name in self.fields.keys() - Message.model_fields.keys():
+        for name in [name for name in self.fields if name not in Message.model_fields]:
             hint = did_you_mean(name, Message.model_fields)
             text = Text("Nothing was sent. {file}: {name}: is not known. {hint}", file=self.name, name=name, hint=hint)
             raise InvalidMessage(text)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from policenotify.render.locales import LOCALES
 from policenotify.text.comparison import strip_accents
@@ -47,6 +47,8 @@ _FAR = timedelta(hours=18)  # an hour that is farther away means the night in be
 
 TIMES = {"starts_at": "starts", "expires_at": "expires", "next_update_at": "next_update"}
 """The parameter of each time of the message."""
+
+_NEAR: Final[Mapping[int, Literal["yesterday", "today", "tomorrow"]]] = {-1: "yesterday", 0: "today", 1: "tomorrow"}
 
 TIME_FORMS: Final = Text("18h30, +30min, demain 18h30, 26/11 18:30, 2026-11-24T18:30")
 """The forms of a time, for a help text."""
@@ -181,11 +183,12 @@ def _local(day: date, clock: time, zone: tzinfo, typed: str) -> list[datetime]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypedTime:
-    """A typed time, its moment, and what to check if it is an hour of another day than today."""
+    """A typed time, its moment, the name of a near day, and what to check of an hour of another day."""
 
     field: str
     typed: str
     at: datetime
+    day: Literal["yesterday", "today", "tomorrow", ""]
     warning: AnyText
 
 
@@ -200,8 +203,9 @@ def typed_times(typed: Mapping[str, Any], message: Message, *, now: datetime, zo
         moment: datetime | None = getattr(message, field)
         if typed[option] and moment is not None:
             text, at = typed[option].strip(), moment.astimezone(zone)
-            elsewhen = _clock(_folded(text)) and at.date() != now.astimezone(zone).date()
-            times.append(TypedTime(field=field, typed=text, at=at, warning=warning if elsewhen else ""))
+            days = (at.date() - now.astimezone(zone).date()).days
+            check = warning if days and _clock(_folded(text)) else ""
+            times.append(TypedTime(field=field, typed=text, at=at, day=_NEAR.get(days, ""), warning=check))
     return tuple(times)
 
 
@@ -214,6 +218,8 @@ def time_lines(times: Sequence[TypedTime]) -> Iterator[Part]:
         option = f"--{TIMES[each.field].replace('_', '-')}"
         weekday = Text.word(LOCALES["en"].weekdays[each.at.weekday()])
         moment = Text("{weekday} {at}", weekday=weekday, at=local_time(each.at, each.at.tzinfo))
+        if each.day:
+            moment = Text("{moment} ({day})", moment=moment, day=Text.word(each.day))
         text = Text("Time: {option} {typed}: {moment}", option=option, typed=each.typed, moment=moment)
         yield output.line(text, "bold" if each.warning else "")
         if each.warning:

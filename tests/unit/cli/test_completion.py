@@ -7,6 +7,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -74,7 +75,9 @@ def test_values_of_the_settings(complete: Offered, desk: Desk) -> None:
 
 
 @pytest.mark.slow
-def test_open_incidents_of_the_journal(complete: Offered, desk: Desk, run: Run) -> None:
+def test_open_incidents_and_held_deliveries_of_the_journal(
+    complete: Offered, desk: Desk, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     desk.database.unlink()
     assert complete("end ") == {}
     assert not desk.database.exists()
@@ -86,6 +89,10 @@ def test_open_incidents_of_the_journal(complete: Offered, desk: Desk, run: Run) 
     assert complete("end 2027") == {}
     run("end", "2026-4711", "Fin", "--description", "Rouvert.")
     assert complete("update ") == {}
+    assert complete("resolve ") == {}
+    held = (SimpleNamespace(delivery=42, channel="presse", headline="Accident"),)
+    monkeypatch.setattr("policenotify.publishing.operations.held_deliveries", lambda _journal: held)
+    assert complete("resolve 4") == {"42": "presse, Accident"}
 
 
 def test_any_error_gives_no_suggestion_and_no_output(complete: Offered, desk: Desk) -> None:

@@ -106,6 +106,17 @@ def _raw(desk: Desk) -> str:
     return "".join(file.read_bytes().decode("utf-8", errors="replace") for file in files)
 
 
+def test_a_category_that_the_settings_had_once_is_purged(run: Run, desk: Desk) -> None:
+    table = '\n[categories.lost_dog]\nlabels = { fr = "Chien perdu" }\n'
+    desk.add_settings(table)
+    place, urgent = ("--commune", "34172"), ("--urgent", "Nobody else is on duty.")
+    words = ("--incident", "9", "--headline", "Chien perdu", "--wait", "0")
+    assert run("publish", "--category", "lost_dog", *place, *urgent, *words).code not in {1, 2}
+    desk.change_settings(table, "")
+    assert run("journal", "purge", "--older-than", "1y", "--category", "lost_dog", "--dry-run").code == 0
+    assert run("journal", "purge", "--older-than", "1y", "--category", "lost_cat", "--dry-run").code == 2
+
+
 def test_only_a_category_is_purged_and_a_misspelt_one_is_refused(run: Run, old: Desk) -> None:
     assert old.database.exists()
     assert run("journal", "purge", "--older-than", "3y", "--category", "fire", "--json").document["publications"] == 0

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,6 +15,7 @@ from pathlib import Path
 import click
 import pytest
 
+from policenotify.channel import Operation
 from policenotify.cli.output import plain
 from policenotify.cli.report.builder import Report, draw
 from policenotify.cli.report.cards import ORDER, Card, Device
@@ -111,6 +115,15 @@ def test_what_needs_a_person_is_shown(page: Report, texts: dict[str, str]) -> No
     figures = [(count, str(what)) for count, what in page.figures]
     assert (9, "messages, each published once") in figures
     assert (3, "incidents, 3 over") in figures
+
+
+def test_an_edit_and_a_deletion_are_named_as_such(page: Report) -> None:
+    card = next(card for device in devices(page, 0).values() for card in device.cards if card.is_published)
+    assert card.receipt
+    assert card.outcome == "posted"
+    for operation, outcome in (("edit", "edited"), ("delete", "deleted")):
+        receipt = card.receipt.model_copy(update={"operation": Operation(operation)})
+        assert str(replace(card, receipt=receipt).outcome) == outcome
 
 
 def test_a_preview_shows_both_wordings_and_what_gave_way(tmp_path: Path) -> None:
@@ -267,6 +280,24 @@ def test_a_page_is_for_its_owner(preview: Report, tmp_path: Path) -> None:
     assert GENERATOR in text[:2048]
     assert text.rstrip().endswith("</html>")
     assert path.stat().st_mode & 0o777 == 0o600  # a preview shows drafts
+
+
+def test_a_page_that_cannot_be_written_leaves_the_earlier_one_whole(
+    preview: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = page_path(str(tmp_path / "page.html"))
+    write_page(path, preview)
+    before = path.read_bytes()
+
+    def fill_the_disk(self: Path, text: str, **_how: object) -> int:
+        self.write_bytes(text.encode()[:2_000])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", fill_the_disk)
+    with pytest.raises(click.BadParameter, match="No space left on device"):
+        write_page(path, preview)
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["page.html"]
 
 
 def test_an_earlier_page_is_written_over_and_nothing_else_is(preview: Report, tmp_path: Path) -> None:

@@ -157,7 +157,7 @@ def test_a_person_is_asked_before_an_hour_of_tomorrow_is_published(
     monkeypatch.setattr("policenotify.cli.context.is_terminal", lambda: True)
     monkeypatch.setattr("click.termui.visible_prompt_func", lambda _prompt: answer)
     ran = run("publish", *with_other("--next-update", "18h30"), "--wait", "10")
-    assert "Time: --next-update 18h30: Wednesday 2026-11-25 18:30\n    ! No day was given." in ran.err
+    assert "Time: --next-update 18h30: Wednesday 2026-11-25 18:30 (tomorrow)\n    ! No day was given." in ran.err
     assert ran.code == code
     if code is Exit.USAGE:
         assert "Nothing was done: the answer was not yes." in ran.err
@@ -175,7 +175,7 @@ def test_a_promise_that_is_taken_as_tomorrows_is_remarked_for_programs_too(
     said = run("publish", *promised, "--wait", "0", "--json").document
     for times, findings in ((seen["times"], seen["findings"]), (said["times"], said["publication"]["findings"])):
         [time] = times
-        assert time["at"] == "2026-11-25T18:30:00+01:00"
+        assert (time["at"], time["day"]) == ("2026-11-25T18:30:00+01:00", "tomorrow")
         assert time["warning"].startswith("No day was given.")
         [remark] = [finding for finding in findings if finding["code"] == "PN109"]
         assert remark["level"] == "advise"

@@ -6,10 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from policenotify.cli.commands.status import _publications
 from policenotify.cli.documents import json_fields
+from policenotify.cli.output import printed
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.leases import host_of, this_machine
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.receipt import Receipt
 from policenotify.publishing.alarms import duration
 from policenotify.settings import open_publisher
 from tests.support.installation import Desk, accident
@@ -80,6 +84,26 @@ def test_a_backlog_is_counted_and_the_most_pressing_of_it_shown(run: Run, desk: 
     assert short.document["unfinished_count"] == 20
     assert full.document["unfinished"][:3] == short.document["unfinished"]
     assert full.document["incidents"][0]["id"] == short.document["incidents"][0]["id"] == "I000"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "people", "full"),
+    [
+        ("waiting", {}, False), ("waiting", {"posted": 2, "waiting": 1}, False), ("posted", {"posted": 3}, False),
+        ("waiting", {"held": 1, "waiting": 2}, True), ("posted", {"posted": 2, "refused": 1}, True),
+        ("held", {}, True), ("refused", {}, True),
+    ],
+)  # fmt: skip
+def test_an_older_publication_is_in_full_where_waiting_does_not_help(
+    desk: Desk, outcome: str, people: dict[str, int], *, full: bool
+) -> None:
+    with open_publisher(desk.write_settings()) as publisher:
+        publication = publisher.publish(accident(), key="k", actor="desk", wait=0)
+    counts = {Outcome(each): count for each, count in people.items()}
+    receipt = Receipt(channel="presse", language="fr", outcome=Outcome(outcome), delivery=1, recipients=counts)
+    older = publication.model_copy(update={"receipts": (receipt,)})
+    page = printed(_publications([older], UTC, full=0))
+    assert (" · key k · by desk" in page) is full
 
 
 def test_the_command_line_prints_what_python_returns(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,8 +73,10 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
             before = parse_age(older_than, opened.now().astimezone(UTC))
         except ValueError as error:
             raise BadParameter(Text("{text}.", text=text_of(error)), param_hint="--older-than") from None
-        if category is not None:  # a typo must not look like a successful purge
-            category = code_of(category, category_words(profiles_of(settings)), param_hint="--category")
+        if category is not None:  # a typo must not look like a successful purge; the settings may have had it once
+            words: dict[str, list[str]] = {each.category: [] for each in opened.incidents.list(only_open=False)}
+            words |= category_words(profiles_of(settings))
+            category = code_of(category, words, param_hint="--category")
         done = opened.retention.purge(before, actor, category=category, dry_run=dry_run)
         zone = settings.zone
     document = {"before": before.isoformat(), "category": category, "dry_run": dry_run, **asdict(done), "actor": actor}

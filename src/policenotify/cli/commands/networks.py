@@ -283,7 +283,7 @@ def networks(call: CliContext, name: str | None, *, new: bool) -> Exit:
       policenotify networks radio --new
     """
     if name is None and new:
-        raise UsageError(Text("Which network? policenotify networks NAME"))
+        raise UsageError(Text("Which network? policenotify networks NAME --new"))
     if name is not None and new:
         return _create(call, name)
     if name is None:

@@ -10,10 +10,10 @@ import click
 
 from policenotify.cli import completion, output
 from policenotify.cli.context import CliContext, common, pass_context
-from policenotify.cli.documents import json_text
 from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError, typed_reason
-from policenotify.model.person import Suppression
+from policenotify.model.person import PersonRecord, Suppression
 from policenotify.model.receipt import local_time
 from policenotify.publishing.people import People
 from policenotify.settings import Settings, channels_of
@@ -150,7 +150,7 @@ def release(call: CliContext, address: str | None, channel: str | None, *, every
 @common
 @pass_context
 def export(call: CliContext, address: str) -> Exit:
-    """Print everything that the journal holds about the person of an ADDRESS, as JSON, for a request for access.
+    """Show everything that the journal holds about the person of an ADDRESS, for a request for access (article 15).
 
     The list that names the person is yours, and is not searched.
 
@@ -158,10 +158,26 @@ def export(call: CliContext, address: str) -> Exit:
     Examples:
       policenotify people export ana@journal.example
     """
-    with _opened(call) as (_, people):
+    with _opened(call) as (settings, people):
         record = people.export(address, actor=call.actor)
-    call.answer(record, json_text(record) + "\n")
+    call.emit(record, *_record_lines(record, settings.zone))
     return Exit.OK
+
+
+def _record_lines(record: PersonRecord, zone: tzinfo) -> Iterator[Part]:
+    if record.is_empty:
+        yield output.prose(Text("The journal holds nothing about this person."))
+    if record.address_stored_at:
+        stored = local_time(record.address_stored_at, zone)
+        yield output.prose(Text("The address is stored, encrypted, as of {stored}.", stored=stored))
+    for each in record.deliveries:
+        when, what = local_time(each.published_at, zone), each.headline or each.category
+        yield output.line(Text.join("  ", (when, each.channel, each.outcome, what, each.publication, each.reason)))
+    for report in record.reports:
+        when = local_time(report.at, zone)
+        yield output.line(Text.join("  ", (when, report.channel, report.kind, report.status, report.publication)))
+    for suppression in record.suppressions:
+        yield output.line(Text("No longer written to: {line}", line=_line(suppression, zone)))
 
 
 @people.command(

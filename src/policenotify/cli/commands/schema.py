@@ -90,8 +90,7 @@ def schema(call: CliContext, name: str) -> Exit:
       publication  a publication, as --json shows it
       receipt      its receipt on one channel
       post         the wording on one channel, as preview --json shows it
-      preview, status, draft, doctor
-                   the --json answer of that command
+      preview, status, draft, doctor  the --json answer of that command
 
     \b
     Examples:

@@ -180,7 +180,7 @@ def _answered(call: CliContext, done: Steered, text: AnyText) -> Exit:
 
 
 @click.command("resolve", epilog=exit_codes("3 something is held, or a list cannot be read; 6 no journal"))
-@click.argument("delivery", type=int, required=False)
+@click.argument("delivery", type=int, required=False, shell_complete=completion.held)
 @click.option("--posted/--not-posted", default=None, help="It is published; or it is not: send it again.")
 @click.option(
     "--recipient", "recipients", multiple=True, metavar="ADDRESS|KEY", help="Only this person; may be given again."

@@ -16,7 +16,7 @@ from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus
-from policenotify.model.receipt import Publication, counted, local_time
+from policenotify.model.receipt import Publication, Receipt, counted, local_time
 from policenotify.model.status import InstallationStatus
 from policenotify.publishing.status import by_urgency
 from policenotify.translation import Text
@@ -110,14 +110,19 @@ def _publications(publications: Sequence[Publication], zone: tzinfo, full: int) 
     """Yield the first ones, so many, and those that need a person in full, and the others in two lines."""
     for number, publication in enumerate(publications):
         yield output.heading(publication, zone)
-        acts = any(not receipt.ok and receipt.outcome.is_final for receipt in publication)
-        if number >= full and not acts:
+        if number >= full and not any(map(_needs_person, publication)):
             short = Text("  {id} · {outcomes}", id=publication.id, outcomes=output.in_short(publication))
             yield output.line(short)
             continue
         names = {"id": publication.id, "key": publication.key, "actor": publication.actor}
         yield output.line(Text("  {id} · key {key} · by {actor}", **names))
         yield from output.receipts(publication, zone)
+
+
+def _needs_person(receipt: Receipt) -> bool:
+    """Return True if waiting does not help, for the post or for some people of a list."""
+    lost = any(count and each.is_final and not each.ok for each, count in (receipt.recipients or {}).items())
+    return not receipt.ok and (receipt.outcome.is_final or lost)
 
 
 @click.command("incidents", epilog=exit_codes("4 with --overdue, if any is overdue; 6 no journal"))

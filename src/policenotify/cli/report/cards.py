@@ -11,7 +11,6 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 from policenotify.channel import ChannelConfig, Operation, Post, Span
-from policenotify.cli.output import UNVERIFIED
 from policenotify.cli.report.source import ReaderPost, ReportEntry
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome, RenderedPost
@@ -42,6 +41,7 @@ _OPERATIONS: Final = {
     Operation.EDIT: Text("Changes the earlier post"),
     Operation.DELETE: Text("Deletes an earlier post"),
 }
+_DONE: Final = {Operation.EDIT: Text("edited"), Operation.DELETE: Text("deleted")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +92,6 @@ def state_of(receipt: Receipt) -> State:
 
 def notes_of(receipt: Receipt, device: Device) -> Iterator[AnyText]:
     """Yield what else there is to know of a receipt."""
-    if receipt.outcome is Outcome.POSTED and device.channel.capabilities.acceptance == "unverified":
-        yield Text("What is posted here is {unverified}.", unverified=UNVERIFIED)
     if receipt.standalone and receipt.ref and device.channel.capabilities.replies:
         yield Text("It stands alone: there was nothing to answer, or it could not be answered.")
     if receipt.retry_at and not receipt.outcome.is_final:
@@ -252,6 +250,12 @@ class Card:
         if self.device.look.form != "timeline" or not self.post or not self.post.link or self.post.pictures:
             return None
         return link_card(self.post.link)
+
+    @property
+    def outcome(self) -> AnyText:
+        """The outcome of its receipt. An edit or a deletion that was taken is named so."""
+        done = _DONE.get(self.receipt.operation) if self.receipt and self.is_published else None
+        return done or (self.receipt.outcome if self.receipt else "")
 
     @property
     def state(self) -> State | None:

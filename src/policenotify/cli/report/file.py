@@ -69,9 +69,14 @@ def page_path(typed: str) -> Path:
 def write_page(path: Path, report: Report, language: str = "en") -> Text:
     """Write a report, readable by its owner alone as it may show drafts, and return where it is."""
     text = html(report, language)
+    draft = path.with_name(f".{path.name[:100]}.{os.getpid()}")  # no half page is ever seen
     try:
-        path.touch(mode=0o600)
-        path.write_text(text, encoding="utf-8", errors="replace")
+        try:
+            draft.touch(mode=0o600)
+            draft.write_text(text, encoding="utf-8", errors="replace")
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
     except OSError as error:
         raise _not_written(path, error.strerror) from None
     return Text("The page: {path}", path=path)
