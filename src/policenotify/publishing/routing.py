@@ -399,8 +399,8 @@ def shared_accounts(channels: Iterable[ChannelConfig]) -> AnyText:
         if not channel.blocked and (first := names.setdefault(channel.readers, channel.name)) != channel.name:
             return Text(
                 "channels.{first} and channels.{name}: are the same account of {network!r}, so everything would be "
-                "posted twice. Join them (a channel may have several tags), or give one another account, or on a "
-                "network that writes to people other audiences.",
+                "posted twice. Join them (a channel may have several tags), or give one another account or (apprise) "
+                "another label, or on a network that writes to people other audiences.",
                 first=first,
                 name=channel.name,
                 network=channel.network,
