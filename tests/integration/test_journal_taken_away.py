@@ -167,15 +167,11 @@ def _about(number: int) -> Message:
 @pytest.mark.parametrize("way", [_deleted, _another])
 def test_the_worker_ends_at_once(desk: Desk, way: Way, caplog: pytest.LogCaptureFixture) -> None:
     publisher = desk.publisher()
-    ended = threading.Event()
-    worker = publisher.worker()
-    worker.on_failure = ended.set
-    with worker:
+    with publisher.worker() as worker:
         publisher.publish(accident(), key="open", actor="desk", wait=LONG)
         assert worker.failure is None
         way(desk)
-        assert ended.wait(PATIENCE)
-        assert not worker.running
+        until(lambda: not worker.running)
         assert isinstance(worker.failure, JournalTakenAway)
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert len(desk.bluesky.posts) == 1
