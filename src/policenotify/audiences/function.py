@@ -23,7 +23,8 @@ class FunctionAudience:
     from a position itself. Its mappings then have a `position`, rising.
 
     A function with an attribute `revision`, itself a function, states when the list has changed. Without one, new
-    people must come behind the others. Of up to 1,000 people the order does not matter: they are read at once.
+    people must come behind the others, and who leaves makes it read from the beginning again. Of up to 1,000 people
+    the order does not matter: they are read at once.
 
     Attributes:
         name: The installation's name for it.
