@@ -45,7 +45,7 @@ class _ListFile:
         """See `Audience.revision`."""
         try:
             state = self.path.stat()
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a name with a NUL is a `ValueError`
             raise self._unreadable(error) from None
         return f"{state.st_ino:x}-{state.st_size:x}-{state.st_mtime_ns:x}"
 
@@ -58,7 +58,7 @@ class _ListFile:
         """
         try:
             file = self.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise self._unreadable(error) from None
         with file:
             if file.read(2) in _UTF_16:
@@ -66,8 +66,8 @@ class _ListFile:
             file.seek(0)
             yield file
 
-    def _unreadable(self, error: OSError) -> SettingsError:
-        return self._wrong(Text("cannot be read ({strerror}).", strerror=error.strerror))
+    def _unreadable(self, error: OSError | ValueError) -> SettingsError:
+        return self._wrong(Text("cannot be read ({strerror}).", strerror=getattr(error, "strerror", str(error))))
 
     def _wrong(self, what: AnyText) -> SettingsError:
         at = self.at or f"audiences.{self.name}"

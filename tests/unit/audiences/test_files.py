@@ -162,6 +162,9 @@ def test_files_that_cannot_be_read(tmp_path: Path, kind: str) -> None:
         assert str(error.value) == f"{at}: the file {missing} cannot be read (No such file or directory)."
     with pytest.raises(SettingsError, match="Is a directory"):
         list(audience(tmp_path).rows())
+    for call in (audience(Path("a\0b")).revision, lambda: list(audience(Path("a\0b")).rows())):
+        with pytest.raises(SettingsError, match="embedded null byte"):
+            call()
 
 
 def test_the_revision_changes_with_the_file(file: Path) -> None:
