@@ -35,6 +35,7 @@ LOOK_INTERVAL = 1.0
 _UPKEEP = 30.0  # seconds between two heartbeats, and two looks for claims of processes that exited
 _KEEP_OPEN = 1.5  # seconds an idle connection stays open; common servers close theirs after two or more (gunicorn: 2)
 _PATIENCE = timedelta(seconds=3)  # of a call that publishes, with a network that fails: the first two tries again
+_LAST_RECIPIENT = 2.0  # seconds a drain whose budget is used up waits for a bulk send to end
 
 
 class _Lane(threading.Thread):
@@ -121,7 +122,8 @@ class Dispatcher:
     ) -> datetime | None:
         """Deliver until nothing is due, the budget is used up, or it is stopped.
 
-        A single post that is under way then is completed in its thread. A bulk send ends between two recipients.
+        A single post that is under way then is completed in its thread. A bulk send ends between two recipients, and
+        the last of them is waited for.
 
         Args:
             budget: How long to deliver at most. `None` makes it a worker: it waits for what is due later until it is
@@ -145,6 +147,7 @@ class Dispatcher:
         try:
             while not stop() and not self._closing and self._deliver(deadline, publication, duties):
                 pass
+            self._wait_for_lists()
         finally:
             with self._changed:
                 self._draining -= 1
@@ -263,6 +266,16 @@ class Dispatcher:
             pending = self.journal.publications.pending(publication, patience=_PATIENCE)
             due = self._due() if pending else {}
             return due, any(at is None or (name in due and max(at, due[name]) <= soon) for name, at in pending.items())
+
+    def _wait_for_lists(self) -> None:
+        """Wait a moment for the bulk sends whose time is up, so that receipts do not state that they go on."""
+
+        def ended() -> bool:
+            lists = any(lane.claimed is not None and lane.claimed.has_recipients for lane in self._living())
+            return not lists or self.clock.monotonic() < self._lists_until
+
+        with self._changed:
+            self._changed.wait_for(ended, timeout=_LAST_RECIPIENT)
 
     # --- threads
 
