@@ -204,9 +204,13 @@ def test_a_list_that_cannot_be_read_is_an_alarm_and_is_tried_again(
     assert (_receipt(desk, said).outcome, str(_receipt(desk, said).reason)) == (Outcome.POSTED, "")
 
 
+@pytest.mark.parametrize("wrong", [False, True])
 @pytest.mark.parametrize("gone", [[A], [B], [A, C], [E], list(ALL[:4])])
-def test_who_leaves_a_function_while_it_is_read_costs_no_other_person_the_message(desk: Desk, gone: list[str]) -> None:
+def test_who_leaves_a_function_while_it_is_read_costs_no_other_person_the_message(
+    desk: Desk, gone: list[str], *, wrong: bool
+) -> None:
     people, behind = list(ALL), "z@x.example"
+    people[3] = "" if wrong else D  # the last one that is read before
     maker = _maker(desk, FunctionAudience(name="app", function=lambda: people))
     desk.publish(channels=("mail",), people={"mail": ()})
     written: list[str] = []
@@ -214,8 +218,8 @@ def test_who_leaves_a_function_while_it_is_read_costs_no_other_person_the_messag
         claimed = _claim(desk, maker)
         assert claimed is not None
         written += _send(desk, claimed)
-    people[:] = [each for each in people if each not in gone] + [behind]
-    assert sorted(written + _all_of(desk, maker)) == sorted({*written, *people})
+    people[:] = [each for each in people if each not in gone] + ([] if wrong else [behind])
+    assert sorted(written + _all_of(desk, maker)) == sorted({*written, *filter(None, people)})
 
 
 @pytest.mark.parametrize("retired", [True, False])

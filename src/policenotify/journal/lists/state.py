@@ -53,8 +53,10 @@ class StoredCursor:
 
 
 def mark(row: Row | None) -> str:
-    """Return a mark of a row, so short that it does not identify a telephone number."""
-    address = "" if row is None or isinstance(row, WrongRow) else row.address
+    """Return a mark of a row, so short that it does not identify a telephone number. Without a row, it is empty."""
+    if row is None:
+        return ""
+    address = "" if isinstance(row, WrongRow) else row.address
     return f"{crc32(address.encode()) & 0xFFFF:04x}"
 
 
