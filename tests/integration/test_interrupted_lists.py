@@ -77,7 +77,8 @@ def case(tmp_path: Path) -> Iterator[ContractCase]:
 def by_the_wait(case: ContractCase) -> None:
     publisher = case.open()
     with _time_passes(case):
-        publisher.publish(accident(), key="list", actor="desk", wait=LONG)
+        cut = publisher.publish(accident(), key="list", actor="desk", wait=LONG).on("list")
+    assert cut.outcome is Outcome.WAITING  # nothing goes on
 
 
 @contextmanager

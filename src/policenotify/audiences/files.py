@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -20,6 +20,9 @@ from policenotify.validation import did_you_mean
 
 _COMMENT: Final = re.compile(r"(?:^|\s)#")
 _DELIMITERS: Final = ";,\t"
+_UTF_16: Final = ("\udcff\udcfe", "\udcfe\udcff")  # the first two bytes of such a file
+_MOST_LINES: Final = 20  # of one cell: more are a quotation mark that is not closed
+_NOT_CLOSED: Final = Text("a quotation mark is not closed in its line. Write each person in one line.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,22 +45,29 @@ class _ListFile:
         """See `Audience.revision`."""
         try:
             state = self.path.stat()
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a name with a NUL is a `ValueError`
             raise self._unreadable(error) from None
         return f"{state.st_ino:x}-{state.st_size:x}-{state.st_mtime_ns:x}"
 
     @contextmanager
     def _opened(self) -> Iterator[TextIO]:
-        """Open the file. What is not UTF-8 is read as surrogates."""
+        """Open the file. What is not UTF-8 is read as surrogates.
+
+        Raises:
+            SettingsError: It cannot be read, or is UTF-16: then no row of it would be right.
+        """
         try:
             file = self.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise self._unreadable(error) from None
         with file:
+            if file.read(2) in _UTF_16:
+                raise self._wrong(NOT_UTF8)
+            file.seek(0)
             yield file
 
-    def _unreadable(self, error: OSError) -> SettingsError:
-        return self._wrong(Text("cannot be read ({strerror}).", strerror=error.strerror))
+    def _unreadable(self, error: OSError | ValueError) -> SettingsError:
+        return self._wrong(Text("cannot be read ({strerror}).", strerror=getattr(error, "strerror", str(error))))
 
     def _wrong(self, what: AnyText) -> SettingsError:
         at = self.at or f"audiences.{self.name}"
@@ -81,7 +91,8 @@ class CsvFile(_ListFile):
     """A table of subscribers with a line of names above it, in UTF-8, separated by `,`, `;` or tabs.
 
     The columns are those of [`COLUMNS`][policenotify.audiences.reader.COLUMNS]. Others are ignored. Each line is a
-    row, so that a quotation mark that is not closed takes no other person's line with it. A cell has no line ends.
+    row: all lines of a cell with line ends in it are wrong rows, even one that looks like a person. A quotation mark
+    that nothing closes takes no other person's line with it.
 
     Attributes:
         columns: The file's own names of some columns: `{"address": "Adresse électronique"}`.
@@ -92,14 +103,16 @@ class CsvFile(_ListFile):
     def rows(self, *, start: int = 0) -> Iterator[Row]:
         """See `Audience.rows`."""
         with self._opened() as file:
+            broken = _broken_lines(file)
+            file.seek(0)
             head = file.readline()
             delimiter = max(_DELIMITERS, key=head.count)
             if UNDECODED.search(head):
                 raise self._wrong(NOT_UTF8)
             fields = self._fields([name.strip() for name in _cells(head, delimiter)])
             for position, line in islice(enumerate(file, 1), max(0, start - 1), None):
-                if line.count('"') % 2:
-                    yield WrongRow(position=position, reason=Text("a quotation mark is not closed."))
+                if position in broken:
+                    yield WrongRow(position=position, reason=_NOT_CLOSED)
                 elif any(cells := _cells(line, delimiter)):
                     yield self._row(fields, cells, position)
 
@@ -137,6 +150,17 @@ class CsvFile(_ListFile):
                     )
                 )
         return fields
+
+
+def _broken_lines(lines: Iterable[str]) -> set[int]:
+    """Return the numbers, from 0, of lines with an open quotation mark, and of those up to the one that closes it."""
+    opened = [number for number, line in enumerate(lines) if line.count('"') % 2]
+    broken, closed = set(opened), -1
+    for first, last in pairwise(opened):
+        if closed < first and last - first <= _MOST_LINES:
+            broken.update(range(first, last))
+            closed = last
+    return broken
 
 
 def _cells(line: str, delimiter: str) -> list[str]:

@@ -23,7 +23,8 @@ class FunctionAudience:
     from a position itself. Its mappings then have a `position`, rising.
 
     A function with an attribute `revision`, itself a function, states when the list has changed. Without one, new
-    people must come behind the others. Of up to 1,000 people the order does not matter: they are read at once.
+    people must come behind the others, and who leaves makes it read from the beginning again. Of up to 1,000 people
+    the order does not matter: they are read at once.
 
     Attributes:
         name: The installation's name for it.
@@ -37,19 +38,20 @@ class FunctionAudience:
 
     def revision(self) -> str:
         """See `Audience.revision`."""
-        return str(getattr(self.function, "revision", lambda: "always")())
+        try:
+            return str(getattr(self.function, "revision", lambda: "always")())
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail in any way
+            raise self._failed(error) from None
 
     def rows(self, *, start: int = 0) -> Iterator[Row]:
         """See `Audience.rows`."""
         try:
-            seeks = "start" in inspect.signature(self.function).parameters
+            seeks = _takes_start(self.function)
             values = self.function(start=start) if seeks else islice(self.function(), start, None)
             for number, value in enumerate(values, start=start):
                 yield self._row(value, number, seeks=seeks)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail in any way
-            why = error.text if isinstance(error, PolicenotifyError) else f"{type(error).__name__}."
-            reason = Text("audiences.{name}: the function failed: {why}", name=self.name, why=why)
-            raise SettingsError(reason) from None
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the same
+            raise self._failed(error) from None
 
     def _row(self, value: object, number: int, *, seeks: bool) -> Row:
         if isinstance(value, Subscriber | WrongRow):
@@ -60,3 +62,15 @@ class FunctionAudience:
             return self.reader.mapping(value, position=value["position"] if seeks else number)
         reason = Text("is neither an address nor a mapping, but {name}.", name=type(value).__name__)
         return WrongRow(position=number, reason=reason)
+
+    def _failed(self, error: BaseException) -> SettingsError:
+        """Return the error of a function that failed. It quotes none of its texts, which may hold an address."""
+        why = error.text if isinstance(error, PolicenotifyError) else f"{type(error).__name__}."
+        return SettingsError(Text("audiences.{name}: the function failed: {why}", name=self.name, why=why))
+
+
+def _takes_start(function: Callable[..., object]) -> bool:
+    try:
+        return "start" in inspect.signature(function).parameters
+    except ValueError:  # one in C, such as partial(tuple, addresses), that names none
+        return False

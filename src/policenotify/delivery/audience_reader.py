@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -13,7 +13,7 @@ from policenotify.channel import ChannelConfig
 from policenotify.delivery.sender import Sender
 from policenotify.delivery.telemetry import span
 from policenotify.errors import JournalError, SettingsError, Unavailable
-from policenotify.journal.lists.state import BATCH, UNREADABLE, ListState, StoredCursor
+from policenotify.journal.lists.state import BATCH, UNREADABLE, ListState, StoredCursor, mark
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.log import fields
 from policenotify.model.history import Outcome
@@ -57,20 +57,33 @@ def read_rows(
 ) -> tuple[list[Row], StoredCursor, bool]:
     """Return the next rows behind the cursor, the cursor behind them, and whether no row follows.
 
-    If the audiences were changed since the cursor was stored, they are read from the beginning again.
+    If the audiences were changed since the cursor was stored, they are read from the beginning again. Without a
+    revision that states it, it is seen by the last row: people before it have left if it has moved.
 
     Raises:
         Exception: Whatever an audience raises.
     """
     revision, cursor = _revision_of(audiences), known.cursor
-    if cursor.revision != revision and cursor.restarts <= _RESTARTS:
+    chosen = _selected(audiences, known, cursor)
+    if cursor.restarts <= _RESTARTS and (cursor.revision != revision or _has_moved(chosen, cursor)):
         cursor = StoredCursor(revision=revision, restarts=cursor.restarts + 1)
-    start = cursor.audience, cursor.position
-    chosen = select(audiences, known.message, language=known.language, main=known.main, start=start)
-    rows = [(number, usable(row)) for number, row in islice(chosen, count)]
+        chosen = _selected(audiences, known, cursor)
+    rows = list(islice(chosen, count))
     ends = next(chosen, None) is None
     changed = cursor.restarts <= _RESTARTS and _revision_of(audiences) != revision  # while they were read
     return [row for _, row in rows], cursor.behind(rows), ends and not changed
+
+
+def _selected(audiences: Sequence[Audience], known: ListState, cursor: StoredCursor) -> Iterator[tuple[int, Row]]:
+    """Return the rows from the last one on that was read."""
+    start = cursor.audience, cursor.position - bool(cursor.last)
+    chosen = select(audiences, known.message, language=known.language, main=known.main, start=start)
+    return ((number, usable(row)) for number, row in chosen)
+
+
+def _has_moved(chosen: Iterator[tuple[int, Row]], cursor: StoredCursor) -> bool:
+    """Return whether the last row that was read is not in its place any more. It is taken from the others."""
+    return bool(cursor.last) and mark(next(chosen, (0, None))[1]) != cursor.last
 
 
 def _revision_of(audiences: Sequence[Audience]) -> str:

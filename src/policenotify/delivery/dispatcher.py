@@ -35,6 +35,7 @@ LOOK_INTERVAL = 1.0
 _UPKEEP = 30.0  # seconds between two heartbeats, and two looks for claims of processes that exited
 _KEEP_OPEN = 1.5  # seconds an idle connection stays open; common servers close theirs after two or more (gunicorn: 2)
 _PATIENCE = timedelta(seconds=3)  # of a call that publishes, with a network that fails: the first two tries again
+_LAST_RECIPIENT = 2.0  # seconds a drain whose budget is used up waits for a bulk send to end
 
 
 class _Lane(threading.Thread):
@@ -121,11 +122,12 @@ class Dispatcher:
     ) -> datetime | None:
         """Deliver until nothing is due, the budget is used up, or it is stopped.
 
-        A single post that is under way then is completed in its thread. A bulk send ends between two recipients.
+        A single post that is under way then is completed in its thread. A bulk send ends between two recipients, and
+        the last of them is waited for.
 
         Args:
-            budget: How long to deliver at most. `None` makes it a worker: it waits for what is due later until it is
-                stopped. Then call `finish`.
+            budget: How long to deliver at most. `None` makes it a worker: it waits for what is due later, and for
+                lists that cannot be read yet, until it is stopped. Then call `finish`.
             publication: Return as soon as nothing more can happen to this publication within the budget.
             stop: Return as soon as this returns True.
             duties: What else is done at each look. It returns whether there is more to deliver.
@@ -145,6 +147,7 @@ class Dispatcher:
         try:
             while not stop() and not self._closing and self._deliver(deadline, publication, duties):
                 pass
+            self._wait_for_lists()
         finally:
             with self._changed:
                 self._draining -= 1
@@ -239,11 +242,11 @@ class Dispatcher:
                 _log.error("Channel %s is blocked here, and its messages wait: %s", name, why, extra=about)
             self._logged = blocked
 
-    def _due(self) -> dict[str, datetime]:
+    def _due(self, *, postponed: bool = True) -> dict[str, datetime]:
         """Return the next due time of each channel, honouring rests; see `Deliveries.due`."""
         now, monotonic = self.journal.now(), self.clock.monotonic()
         rates = {name: config.rate for name, config in self.channels.items() if not config.blocked}
-        due = self.journal.deliveries.due(rates, rates=rates)
+        due = self.journal.deliveries.due(rates, rates=rates, postponed=postponed)
         with self._changed:
             rested = {name: now + timedelta(seconds=until - monotonic) for name, until in self._resting.items()}
         return {name: max(at, rested.get(name, at)) for name, at in due.items()}
@@ -257,11 +260,21 @@ class Dispatcher:
         with self.journal.read():
             soon = self.journal.now() + timedelta(seconds=max(0.0, deadline - self.clock.monotonic()))
             if publication is None:
-                due = self._due()
+                due = self._due(postponed=False)
                 return due, works or any(at <= soon for at in due.values())
             pending = self.journal.publications.pending(publication, patience=_PATIENCE)
-            due = self._due() if pending else {}
+            due = self._due(postponed=False) if pending else {}
             return due, any(at is None or (name in due and max(at, due[name]) <= soon) for name, at in pending.items())
+
+    def _wait_for_lists(self) -> None:
+        """Wait a moment for the bulk sends whose time is up, so that receipts do not state that they go on."""
+
+        def ended() -> bool:
+            lists = any(lane.claimed is not None and lane.claimed.has_recipients for lane in self._living())
+            return not lists or self.clock.monotonic() < self._lists_until
+
+        with self._changed:
+            self._changed.wait_for(ended, timeout=_LAST_RECIPIENT)
 
     # --- threads
 

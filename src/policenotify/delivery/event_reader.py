@@ -23,7 +23,8 @@ CATCH_UP = 2.0
 """Seconds that a publisher waits for callbacks when it is closed."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
-_POLL = 1.0  # seconds between two looks for events, and after a failure
+_POLL = 1.0  # seconds between two looks for events, and after a failure, doubled each time
+_LONGEST_WAIT = 60.0  # seconds after many failures
 _log = logging.getLogger("policenotify")
 
 
@@ -54,8 +55,8 @@ class EventReader:
     at a time, in their order. Each event is handed over once as a rule, and at least once in any case: an event whose
     cursor could not be stored, as after a kill, is handed over again.
 
-    A callback that raises is called again with the same event each second. It keeps back its own further events only,
-    like one that does not return.
+    A callback that raises is called again with the same event, after one second, then two, and so on up to a minute.
+    It keeps back its own further events only, like one that does not return.
     """
 
     journal: Journal
@@ -132,20 +133,23 @@ class EventReader:
     # --- in the thread
 
     def _run(self, subscription: _Subscription) -> None:
+        wait = 0.0  # after failures
         while not self._closed:
             subscription.woken.clear()
             closing = self._closing.is_set()  # before the look
             try:
                 more = self._hand_over_next(subscription)
-                subscription.trouble = ""
+                subscription.trouble, wait = "", 0.0
             except JournalTakenAway:  # the journal has raised the alarm
                 return
             except Exception as error:  # noqa: BLE001 - else the thread would end with a trace
                 subscription.report(error)
-                more = False
+                more, wait = False, min(2 * wait or _POLL, _LONGEST_WAIT)
             if closing and not more:
                 return
-            if not more:
+            if wait:  # what else happens does not hurry it
+                self._closing.wait(wait)
+            elif not more:
                 subscription.woken.wait(_POLL)
 
     def _hand_over_next(self, subscription: _Subscription) -> bool:

@@ -37,6 +37,7 @@ from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.keys import Keys
 from policenotify.journal.lists.control import log_held
 from policenotify.journal.lists.recipients import people_of
+from policenotify.journal.lists.state import UNREADABLE
 from policenotify.journal.order import (
     EXPIRED,
     cancel_pending,
@@ -70,6 +71,9 @@ _CLOSING = (Stage.END, Stage.CANCELLATION)
 _table, _publication = schema.delivery, schema.publication
 _before = _table.alias("before")
 
+POSTPONED = and_(_table.c.has_recipients, _table.c.not_before > bindparam("now"), _table.c.code == UNREADABLE)
+"""The condition that a delivery waits until its list is tried again. Its value is `now`."""
+
 # --- what is due
 
 _NEXT_UP = and_(  # waiting, not halted, and nothing before it under its key is still to come
@@ -100,6 +104,7 @@ _NEXT_LEASE = _earliest(
     _table.c.state == Outcome.SENDING,
 )
 _NEXT_DUE = _earliest(_table.c.not_before, _NEXT_UP).union_all(_NEXT_LEASE)
+_NEXT_READABLE = _earliest(_table.c.not_before, _NEXT_UP, ~POSTPONED).union_all(_NEXT_LEASE)
 _SOON = 1_000_000  # microseconds
 _WITH_INCIDENT = select(_table, _publication.c.incident).join(_publication, _publication.c.id == _table.c.publication)
 _READY = (
@@ -149,10 +154,13 @@ class Queue:
 
     _journal: Transactions
 
-    def due(self, channels: Iterable[str], *, rates: Mapping[str, Rate | None] | None = None) -> dict[str, datetime]:
+    def due(
+        self, channels: Iterable[str], *, rates: Mapping[str, Rate | None] | None = None, postponed: bool = True
+    ) -> dict[str, datetime]:
         """Return the next due time of each channel, honouring its rate. Empty while everything is stopped.
 
-        A delivery that is being sent is due when its lease expires. Channels with nothing to do are left out.
+        A delivery that is being sent is due when its lease expires. Channels with nothing to do are left out, and
+        without *postponed*, deliveries that wait until their list is tried again.
         """
         limits = {name: (rates or {}).get(name) for name in channels}
         with self._journal.read() as connection:
@@ -162,7 +170,7 @@ class Queue:
             opens = {name: at for name, at in opens_at(connection, limits, now).items() if at is not None}
             earliest: dict[str, int] = {}
             values = {"channels": list(opens), "now": now, "soon": now + _SOON}
-            for name, at in connection.execute(_NEXT_DUE, values):
+            for name, at in connection.execute(_NEXT_DUE if postponed else _NEXT_READABLE, values):
                 earliest[name] = min(at, earliest.get(name, at))
         return {name: moment(max(at, opens[name])) for name, at in earliest.items()}
 

@@ -46,6 +46,7 @@ def test_a_text_file(file: Path) -> None:
     ]
 
 
+NOT_CLOSED = "a quotation mark is not closed in its line. Write each person in one line."
 CSV = (
     "\ufeffaddress;language;areas;nom;consent_at\r\n"
     "a@example.org;fr;commune:34172 commune:34270;Anne;14/03/2026\r\n"
@@ -67,8 +68,8 @@ def test_a_table_of_a_spreadsheet(file: Path) -> None:
     rows = list(audience.rows())
     assert addresses(rows) == [
         "a@example.org",
-        "4: a quotation mark is not closed.",
-        "5: a quotation mark is not closed.",
+        f"4: {NOT_CLOSED}",
+        f"5: {NOT_CLOSED}",
         "7: address: is missing.",
         "d@example.org",
         "9: has 6 cells, and the first line names 5 columns.",
@@ -118,7 +119,7 @@ def test_wrong_tables(file: Path, content: bytes, columns: dict[str, str], reaso
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ('"b@example.org', "3: a quotation mark is not closed."),
+        ('"b@example.org', f"3: {NOT_CLOSED}"),
         ('"b@example.org" x,', "3: address: is not a mail address."),
     ],
 )
@@ -127,6 +128,23 @@ def test_a_wrong_quotation_mark_costs_one_line(file: Path, line: str, reason: st
     others = [f"{n}@example.org" for n in range(after)]
     audience = table(file, "\n".join(["address,key", "a@example.org", line, *others]))
     assert addresses(list(audience.rows())) == ["a@example.org", reason, *others]
+
+
+def test_no_line_of_a_cell_with_line_ends_is_a_person(file: Path) -> None:
+    note = '"moved\nold@example.org;\nuntil ""2024"""'
+    audience = table(file, f"address;nom\na@example.org;{note}\nb@example.org;Bob\n")
+    rows = list(audience.rows())
+    assert addresses(rows) == [f"{line}: {NOT_CLOSED}" for line in (2, 3, 4)] + ["b@example.org"]
+    assert list(audience.rows(start=2)) == rows[1:]
+
+
+@pytest.mark.parametrize("kind", ["text", "csv"])
+@pytest.mark.parametrize("coding", ["utf-16-le", "utf-16-be"])
+def test_a_file_in_utf_16_is_no_list_of_wrong_rows(file: Path, kind: str, coding: str) -> None:
+    audience = TextFile(name="press", path=file) if kind == "text" else CsvFile(name="press", path=file)
+    file.write_bytes("\ufeffaddress\r\na@example.org\r\n".encode(coding))
+    with pytest.raises(SettingsError, match="is not UTF-8"):
+        list(audience.rows())
 
 
 @pytest.mark.parametrize("kind", ["text", "csv"])
@@ -144,6 +162,9 @@ def test_files_that_cannot_be_read(tmp_path: Path, kind: str) -> None:
         assert str(error.value) == f"{at}: the file {missing} cannot be read (No such file or directory)."
     with pytest.raises(SettingsError, match="Is a directory"):
         list(audience(tmp_path).rows())
+    for call in (audience(Path("a\0b")).revision, lambda: list(audience(Path("a\0b")).rows())):
+        with pytest.raises(SettingsError, match="embedded null byte"):
+            call()
 
 
 def test_the_revision_changes_with_the_file(file: Path) -> None:

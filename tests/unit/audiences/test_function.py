@@ -1,4 +1,5 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -73,8 +74,18 @@ def test_a_function_that_fails(error: BaseException, reason: str) -> None:
         yield "a@example.org"
         raise error
 
+    def revision() -> str:
+        raise error
+
+    function.revision = revision  # type: ignore[attr-defined]
     rows = audience(function).rows()
     assert next(rows)
-    with pytest.raises(SettingsError) as caught:
-        next(rows)
-    assert str(caught.value) == f"audiences.app: the function failed: {reason}"
+    for call in (lambda: next(rows), audience(function).revision):
+        with pytest.raises(SettingsError) as caught:
+            call()
+        assert str(caught.value) == f"audiences.app: the function failed: {reason}"
+
+
+@pytest.mark.parametrize("function", [partial(tuple, ["a@example.org"]), partial({"x": ["a@example.org"]}.get, "x")])
+def test_a_function_in_c_that_names_no_parameters(function: Callable[[], Any]) -> None:
+    assert list(audience(function).rows()) == [Subscriber(position=0, address="a@example.org")]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import update
 
-from policenotify.audiences.model import Row, Subscriber, WrongRow
+from policenotify.audiences.function import FunctionAudience
+from policenotify.audiences.model import Audience, Row, Subscriber, WrongRow
 from policenotify.channel import Capabilities, ChannelConfig, RecipientOutcome
 from policenotify.delivery.audience_reader import BatchMaker
 from policenotify.errors import LostLease, SettingsError
@@ -137,7 +138,7 @@ class Broken(ListedPeople):
             yield row
 
 
-def _maker(desk: Desk, audience: ListedPeople, *, size: int = 2, retired: bool = False, **more: Any) -> BatchMaker:
+def _maker(desk: Desk, audience: Audience, *, size: int = 2, retired: bool = False, **more: Any) -> BatchMaker:
     config = ChannelConfig(
         name="mail",
         network="email",
@@ -201,6 +202,24 @@ def test_a_list_that_cannot_be_read_is_an_alarm_and_is_tried_again(
     audience.error = None
     assert sorted(_all_of(desk, maker)) == list(ALL)
     assert (_receipt(desk, said).outcome, str(_receipt(desk, said).reason)) == (Outcome.POSTED, "")
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+@pytest.mark.parametrize("gone", [[A], [B], [A, C], [E], list(ALL[:4])])
+def test_who_leaves_a_function_while_it_is_read_costs_no_other_person_the_message(
+    desk: Desk, gone: list[str], *, wrong: bool
+) -> None:
+    people, behind = list(ALL), "z@x.example"
+    people[3] = "" if wrong else D  # the last one that is read before
+    maker = _maker(desk, FunctionAudience(name="app", function=lambda: people))
+    desk.publish(channels=("mail",), people={"mail": ()})
+    written: list[str] = []
+    for _ in range(2):
+        claimed = _claim(desk, maker)
+        assert claimed is not None
+        written += _send(desk, claimed)
+    people[:] = [each for each in people if each not in gone] + ([] if wrong else [behind])
+    assert sorted(written + _all_of(desk, maker)) == sorted({*written, *filter(None, people)})
 
 
 @pytest.mark.parametrize("retired", [True, False])

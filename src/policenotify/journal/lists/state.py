@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Final
+from zlib import crc32
 
 from policenotify.audiences.model import Row, WrongRow
 from policenotify.model.message import Message
@@ -27,6 +28,7 @@ class StoredCursor:
         position: The next position in it, or the number of batches of earlier deliveries that were read.
         revision: What the audiences' revisions were then.
         restarts: How often they are read from the start, because they were changed.
+        last: A mark of the row before the position. If another is found there, rows before it have left.
         wrong: Rows that name no person.
     """
 
@@ -35,6 +37,7 @@ class StoredCursor:
     position: int = 0
     revision: str = ""
     restarts: int = 0
+    last: str = ""
     wrong: int = 0
 
     def behind(self, rows: Sequence[tuple[int, Row]]) -> StoredCursor:
@@ -42,11 +45,19 @@ class StoredCursor:
         if not rows:
             return self
         (audience, last), wrong = rows[-1], sum(isinstance(row, WrongRow) for _, row in rows)
-        return replace(self, audience=audience, position=last.position + 1, wrong=self.wrong + wrong)
+        return replace(self, audience=audience, position=last.position + 1, last=mark(last), wrong=self.wrong + wrong)
 
     def to_text(self) -> str:
         """Return it as it is stored."""
         return json.dumps(asdict(self), ensure_ascii=False)
+
+
+def mark(row: Row | None) -> str:
+    """Return a mark of a row, so short that it does not identify a telephone number. Without a row, it is empty."""
+    if row is None:
+        return ""
+    address = "" if isinstance(row, WrongRow) else row.address
+    return f"{crc32(address.encode()) & 0xFFFF:04x}"
 
 
 def read_cursor(text: str | None) -> StoredCursor:
