@@ -52,7 +52,7 @@ def _words(path: Path) -> Iterator[str]:
         module = path.with_suffix("").parts[1:]
         yield ".".join(module).removesuffix(".__init__")
         yield f"tests/unit/{'/'.join(module[1:-1])}/" if len(module) > 2 else f"tests/unit/test_{module[-1]}.py"  # noqa: PLR2004 - the package and a module
-    elif path.parts[0] in {"examples", "tests"}:
+    elif path.parts[0] in {"examples", "tests"} and not path.name.startswith("test_"):
         yield path.stem if path.suffix == ".py" else path.name
 
 

@@ -146,7 +146,8 @@ def test_no_block_passes_unseen() -> None:
 
 
 def test_the_recipes_name_files_that_exist() -> None:
-    text = (_ROOT / "docs" / "contributing" / "how-to-change.md").read_text(encoding="utf-8")
+    pages = (_ROOT / "docs" / "contributing" / "how-to-change.md", _ROOT / ".github" / "CONTRIBUTING.md")
+    text = "".join(page.read_text(encoding="utf-8") for page in pages)
     named = re.findall(r"`((?:src|tests|docs|examples|\.ci)/[\w./-]+)`", text)
     places = {path: _ROOT / path for path in named if not re.search(r"NAME|NETWORK", path)}
     installed = Path(policenotify.__file__).parents[1]  # without the sources, as from a wheel
