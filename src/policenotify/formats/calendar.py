@@ -49,10 +49,9 @@ def _event(feed: Feed, thread: Thread) -> dict[str, Any]:
     # What ends before it begins does not take place, and keeps the end that it would have had.
     takes_place = thread.status is not IncidentStatus.CANCELLED and (over is None or over > period.stated)
     end = over if over and takes_place else period.ends_at
-    changed = max(item.withdrawn_at or item.published_at for item in thread.items)
     return {
         "UID": thread.items[0].urn.removeprefix("urn:uuid:"),  # RFC 7986, section 5.3
-        "DTSTAMP": changed.astimezone(UTC),
+        "DTSTAMP": thread.changed_at.astimezone(UTC),
         # It rises with each message, and with each one that is withdrawn.
         "SEQUENCE": 2 * len(thread.items) - len(shown) - 1,
         "DTSTART": period.stated.astimezone(UTC),

@@ -121,6 +121,11 @@ class Thread:
         """Its last item that is not withdrawn, or its last."""
         return next((item for item in reversed(self.items) if not item.withdrawn_at), self.items[-1])
 
+    @property
+    def changed_at(self) -> datetime:
+        """When its last item was published or withdrawn."""
+        return max(item.withdrawn_at or item.published_at for item in self.items)
+
     @cached_property
     def final(self) -> Item | None:
         """The item that ended or cancelled it, unless a correction took that back.
@@ -165,7 +170,7 @@ class Thread:
 
         A standalone message without one leaves 48 hours after its beginning. An open incident without one stays.
         """
-        last = max(item.withdrawn_at or item.published_at for item in self.items)
+        last = self.changed_at
         if self.final is None and self.period is not None:
             if self.status is IncidentStatus.OPEN and self.period.ends_at is None:
                 return None

@@ -81,8 +81,7 @@ def _message_page(feed: Feed, thread: Thread, entry: Entry) -> bytes:
 def _incident_page(feed: Feed, thread: Thread, entries: Sequence[Entry]) -> bytes:
     shown = [entry for entry in entries if not entry.item.withdrawn_at]
     if not shown:
-        at = max(item.withdrawn_at or item.published_at for item in thread.items)
-        return _withdrawn_page(feed, entries[-1].item.language, at)
+        return _withdrawn_page(feed, entries[-1].item.language, thread.changed_at)
     first, newest = shown[0], shown[-1]
     return _page(
         "incident",

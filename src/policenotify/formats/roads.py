@@ -155,7 +155,7 @@ def _road(thread: Thread, *, points: bool) -> Road | None:
         place=place,
         newest=items[-1],
         created_at=stated[0].published_at,
-        changed_at=max(item.withdrawn_at or item.published_at for item in thread.items),
+        changed_at=thread.changed_at,
         version=2 * len(thread.items) - len(items),
         starts_at=min(period.starts_at, end) if end else period.starts_at,  # it may be called off before it began
         ends_at=end,

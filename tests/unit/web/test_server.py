@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import time
 from dataclasses import replace
 from email.utils import formatdate
@@ -19,6 +20,7 @@ from policenotify.web import app, server
 from tests.support.feed_items import SITE, make_feed, sample_items
 from tests.support.patience import PATIENCE
 
+_SHIPPED = Path(__file__).parents[3] / "docs" / "operations" / "share" / "policenotify" / "web"
 _LONG_AGO = 1_780_000_000
 WITH_ALERTS = replace(SITE, cap_sender="alerte@police34.example")
 
@@ -221,3 +223,11 @@ def test_the_time_of_a_file_counts_once_it_tells_versions_apart(client: Client, 
 
     assert answer.status_code == 200
     assert "last-modified" not in answer.headers
+
+
+@pytest.mark.parametrize("file", ["nginx.conf", "Caddyfile"])
+def test_the_shipped_web_servers_serve_the_same_kinds_of_files(file: str) -> None:
+    text = (_SHIPPED / file).read_text(encoding="utf-8")
+    [served] = re.findall(r"\(\?:(atom[|a-z]+)\)", text)
+    assert served.split("|") == sorted(kind[1:] for kind in server.MEDIA_TYPES if kind.startswith("."))
+    assert [kind for kind in server.MEDIA_TYPES.values() if kind.partition(";")[0] not in text] == []
