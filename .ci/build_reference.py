@@ -101,8 +101,7 @@ handle = "police34"
 token = { file = "secrets/mastodon" }
 """),
     Table("`[audiences.NAME]`", AudienceSettings, about=
-        "Lists of subscribers, which channels name in `audiences`: see [Audiences](../howto/audiences.md).\n"
-        "Each is one of `addresses`, `file`, `csv` and `function`.", example="""
+        "Lists of subscribers, which channels name in `audiences`: see [Audiences](../howto/audiences.md).", example="""
 [channels.presse]
 network = "email"
 audiences = ["press", "residents"]

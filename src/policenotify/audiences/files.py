@@ -26,7 +26,7 @@ _NOT_CLOSED: Final = Text("a quotation mark is not closed in its line. Write eac
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _ListFile:
+class ListFile:
     """A list in a file. A row's position is the number of its line.
 
     Attributes:
@@ -75,7 +75,7 @@ class _ListFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TextFile(_ListFile):
+class TextFile(ListFile):
     """A text file with one address a line, where `#` begins a comment."""
 
     def rows(self, *, start: int = 0) -> Iterator[Row]:
@@ -87,7 +87,7 @@ class TextFile(_ListFile):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CsvFile(_ListFile):
+class CsvFile(ListFile):
     """A table of subscribers with a line of names above it, in UTF-8, separated by `,`, `;` or tabs.
 
     The columns are those of [`COLUMNS`][policenotify.audiences.reader.COLUMNS]. Others are ignored. Each line is a

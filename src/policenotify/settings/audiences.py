@@ -112,6 +112,12 @@ class AudienceSettings(SettingsTable):
             )
         return self
 
+    @property
+    def path(self) -> Path | None:
+        """The file that it is read from, if any."""
+        values = (getattr(self, kind) for kind in KINDS)
+        return next((value for value in values if isinstance(value, Path)), None)
+
     def audience(self, name: str, directory: Path, categories: Collection[str]) -> Audience:
         """Return the audience of this name. Nothing of it is read.
 
