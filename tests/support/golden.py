@@ -28,4 +28,4 @@ def check_names(folder: Path, names: Collection[str]) -> None:
         for file in folder.iterdir():
             if file.stem not in names:
                 file.unlink()
-    assert sorted(file.stem for file in folder.iterdir()) == sorted(names)
+    assert sorted(file.stem for file in folder.iterdir()) == sorted(names), "`bash .ci/run regenerate` writes them"

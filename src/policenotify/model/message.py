@@ -355,15 +355,9 @@ class Message(FrozenModel):
     @property
     def wordings(self) -> tuple[Translation, ...]:
         """The words in each language, its own first."""
-        own = Translation.model_construct(  # validated with the message
-            language=self.language,
-            headline=self.headline,
-            description=self.description,
-            instruction=self.instruction,
-            known=self.known,
-            alts=tuple(image.alt for image in self.images),
-        )
-        return (own, *self.translations)
+        words = {name: getattr(self, name) for name in Translation.model_fields if name in Message.model_fields}
+        alts = tuple(image.alt for image in self.images)
+        return (Translation.model_construct(**words, alts=alts), *self.translations)  # validated with the message
 
     def digest(self) -> str:
         """Return the SHA-256 of the content, equal for equal moments in different zones.

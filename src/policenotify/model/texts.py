@@ -44,9 +44,6 @@ class TextField(NamedTuple):
         return self.kind is TextKind.DESCRIPTION or self.name.endswith("headline")
 
 
-PROSE: Final = ("headline", "description", "instruction")
-"""The texts of an event, in each language."""
-
 _IN_EACH_LANGUAGE: Final = {
     "headline": TextKind.LINE,
     "description": TextKind.PROSE,
@@ -54,6 +51,8 @@ _IN_EACH_LANGUAGE: Final = {
     "known.confirmed": TextKind.LINE,
     "known.unconfirmed": TextKind.LINE,
 }
+PROSE: Final = tuple(name for name in _IN_EACH_LANGUAGE if "." not in name)
+"""The texts of an event, in each language."""
 _ONCE: Final = {
     "source": TextKind.NAME,
     "sender": TextKind.NAME,

@@ -69,6 +69,19 @@ def test_a_deferred_message_is_not_skipped() -> None:
     assert actions(machine.run([mine], utc("2026-01-02T07:00"))) == [(1, SAY, "a")]
 
 
+def test_what_is_late_is_not_said_on_an_excluded_day() -> None:
+    [waits] = Machine().run([campaign(late_for="20h", excluded=["2026-01-02"])], utc("2026-01-02T08:00"))
+    assert (waits.action, str(waits.reason), waits.until) == (WAIT, "today is excluded", utc("2026-01-02T23:00"))
+
+
+def test_a_message_is_not_said_again_soon() -> None:
+    machine, mine = Machine(), campaign(messages=[tip("a")], pacing={"spacing": "0m", "repeat_after": "3d"})
+    assert actions(machine.run([mine], utc("2026-01-01T17:00"))) == [(1, SAY, "a")]
+    [waits] = machine.run([mine], utc("2026-01-02T17:00"))
+    assert (waits.action, str(waits.reason)) == (WAIT, "all its messages were published lately")
+    assert waits.until == utc("2026-01-04T17:00")
+
+
 def alert(severity: str, **place: Any) -> Message:
     return Message.model_validate(
         {

@@ -18,6 +18,7 @@ from policenotify.model.cap import Certainty, Precision, Severity, Urgency
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Area, Location, Point, Polyline, RoadRef
 from policenotify.model.message import SCHEMA_VERSION, Basis, Category, Image, Known, Message, Translation, read
+from policenotify.model.texts import reworded, text_fields
 from policenotify.testing.strategies import messages
 from tests.support import golden
 
@@ -127,6 +128,18 @@ def test_a_message_of_an_earlier_release_keeps_its_digest(line: str) -> None:
 def test_the_json_schema_is_the_public_one() -> None:
     schema = json.dumps(Message.model_json_schema(), ensure_ascii=False, indent=2)
     golden.check(GOLDEN / "message_schema.json", f"{schema}\n")
+
+
+def test_the_message_of_everything_has_every_field() -> None:
+    assert Message.model_fields.keys() - EVERYTHING.model_fields_set == {"schema_version"}, "add it to EVERYTHING"
+
+
+def test_every_text_is_reworded_in_each_language() -> None:
+    """Else a house number or an invisible sign stays in it."""
+    fields = [field for field in text_fields(EVERYTHING) if field.kind in {"line", "prose", "description"}]
+    assert {field.name for field in fields} > {"headline", "translations.oc.headline", "images.0.alt"}
+    texts = {field.name: field.text for field in text_fields(reworded(EVERYTHING, lambda _: "new"))}
+    assert [field.name for field in fields if texts[field.name] != "new"] == []
 
 
 # --- in and out ----------------------------------------------------------------------------------------------------

@@ -82,6 +82,7 @@ def test_what_is_not_an_alert_is_refused(content: bytes, why: str) -> None:
         ("<urgency>Future", "<urgency>Soon", "urgency is none of"),
         ("<sender>", "<sender>a,b", "sender holds a space, a comma"),
         ("2022-08-10T16:12:20+02:00", "yesterday", "sent is not a time"),
+        ("2022-08-10T16:12:20+02:00", "2022-08-10T16:12:20", "sent is not a time with its offset"),
         ("2022-08-10T16:12:20+02:00", "0001-01-01T00:00:00+23:59", "sent is not a time"),
         ("<info>", "<references>a,b</references><info>", "references are not triplets"),
     ],
