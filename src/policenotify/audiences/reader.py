@@ -195,7 +195,7 @@ def _severity(text: str) -> Severity | None:
 
 
 def _point(longitude: object, latitude: object) -> tuple[float, float] | None:
-    if longitude in {None, ""} and latitude in {None, ""}:
+    if all(value is None or value == "" for value in (longitude, latitude)):  # one may be a list, which has no hash
         return None
     east, north = _degrees(longitude, 180, "longitude"), _degrees(latitude, 90, "latitude")
     return east, north
@@ -205,7 +205,7 @@ def _degrees(value: object, limit: int, name: str) -> float:
     text = value.strip().replace(",", ".") if isinstance(value, str) else value
     try:
         degrees = float(text)  # type: ignore[arg-type]  # a TypeError is an answer, too
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         degrees = float("nan")
     if not -limit <= degrees <= limit:
         raise ValueError(Text("{name}: is not a number of degrees from -{limit} to {limit}.", name=name, limit=limit))

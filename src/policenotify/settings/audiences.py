@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -55,7 +55,7 @@ class RecipientSettings(SettingsTable):
 
 
 class AudienceSettings(SettingsTable):
-    """A list of subscribers. It is one of `addresses`, `file`, `csv` and `function`.
+    """A list of subscribers from one source: addresses, a file or a function.
 
     See [`Subscriber`][policenotify.audiences.model.Subscriber].
 
@@ -146,4 +146,5 @@ class AudienceSettings(SettingsTable):
             return FunctionAudience(
                 name=name, function=imported(self.function, f"audiences.{name}.function"), reader=reader
             )
-        return FunctionAudience(name=name, function=lambda: self.addresses or (), reader=reader)
+        addresses: Any = self.addresses  # the one source that is left
+        return FunctionAudience(name=name, function=lambda: addresses, reader=reader)

@@ -137,6 +137,8 @@ def test_dates_of_consent(written: object, moment: datetime) -> None:
          "Write 2026-03-14, 2026-03-14T10:30+01:00 or 14/03/2026.")),
         ("latitude", "43.6", "longitude: is not a number of degrees from -180 to 180."),
         ("longitude", "200", "longitude: is not a number of degrees from -180 to 180."),
+        ("longitude", [3.88], "longitude: is not a number of degrees from -180 to 180."),
+        ("longitude", 10**400, "longitude: is not a number of degrees from -180 to 180."),
         ("severity", 1.5, "a cell is neither a text nor a whole number."),
     ],
 )  # fmt: skip
