@@ -87,7 +87,6 @@ class FakeMastodonServer(FakeServer):
             ("GET", "/api/v1/media/*", self._uploaded, "write:media", "all"),
             ("POST", "/api/v1/statuses", self._post, "write:statuses", "all"),
             ("GET", status_path, self._shown, "read:statuses", "all"),
-            ("GET", f"{status_path}/source", self._source, "read:statuses", "all"),
             ("GET", f"{status_path}/history", self._history, "read:statuses", "all"),
             ("PUT", status_path, self._edit, "write:statuses", "all"),
             ("DELETE", status_path, self._delete, "write:statuses", "deletes"),
@@ -213,10 +212,6 @@ class FakeMastodonServer(FakeServer):
 
     def _shown(self, request: RecordedRequest) -> Answer:
         return Answer.json(self._entity(self._found(request)))
-
-    def _source(self, request: RecordedRequest) -> Answer:
-        post = self._found(request)
-        return Answer.json({"id": post.id, "text": post.text, "spoiler_text": post.warning})
 
     def _history(self, request: RecordedRequest) -> Answer:
         post = self._found(request)
