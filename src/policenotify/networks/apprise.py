@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from importlib.util import find_spec
 from typing import Any
 
 from pydantic import SecretStr
 
 from policenotify.channel import Account, Capabilities, Post, PostRef, Request, Services
-from policenotify.errors import Blocked, MissingExtra, Refused, SettingsError
+from policenotify.errors import Blocked, Refused, SettingsError
+from policenotify.networks import require
 from policenotify.networks._apprise import load_service
 from policenotify.networks._apprise.answers import judge
 from policenotify.networks._apprise.url import SCHEMES as SMS_SCHEMES
@@ -68,8 +68,7 @@ class Apprise:
         (MQTT, SMPP, XMPP) have the limits of their plugin."""
 
     def __init__(self, options: Options, services: Services) -> None:
-        if find_spec("apprise") is None or find_spec("requests") is None:
-            raise MissingExtra(Text("The network 'apprise'"), "apprise")
+        require("apprise", "apprise", "requests")
         parts = read(options.url.get_secret_value(), example=_EXAMPLE)
         if other := _OTHER_NETWORKS.get(parts.scheme):
             raise SettingsError(
@@ -79,7 +78,7 @@ class Apprise:
                     other=other,
                 )
             )
-        self._account = options.label.strip() or parts.scheme
+        self.account = options.label.strip() or parts.scheme
         self._scheme = parts.scheme
         self._url = options.url
         self._unencrypted = options.unencrypted
@@ -87,9 +86,6 @@ class Apprise:
         self._clock = services.clock
         self._service: Any = None
         self._capabilities: Capabilities | None = None
-
-    def __repr__(self) -> str:
-        return f"Apprise({getattr(self, 'account', 'not opened')})"
 
     @property
     def capabilities(self) -> Capabilities:
@@ -104,11 +100,6 @@ class Apprise:
             except Blocked as error:
                 raise SettingsError(at_place("url", Text.join(" ", (error.reason, error.remedy)))) from None
         return self._capabilities
-
-    @property
-    def account(self) -> str:
-        """The label, or the URL's scheme."""
-        return self._account
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:  # noqa: ARG002 - there are no replies
         """Check the lengths of text and title.

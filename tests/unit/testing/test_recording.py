@@ -366,7 +366,7 @@ def test_an_installation_without_its_secrets(tmp_path: Path, monkeypatch: pytest
         assert desk.publisher.installation.channel_configs["x"].capabilities == default_capabilities(
             network("x").load()
         )
-    monkeypatch.setattr("policenotify.networks.x.channel.find_spec", lambda _name: None)
+    monkeypatch.setattr("policenotify.networks.find_spec", lambda _name: None)
     with recording_publisher(settings=_written(tmp_path)) as desk:  # without its library
         assert desk.publisher.installation.channel_configs["x"].capabilities == default_capabilities(
             network("x").load()

@@ -142,7 +142,7 @@ class PublicFeed:
                 )
             )
         parts = urlsplit(options.url)
-        self._account = (parts.netloc.lower() + parts.path).rstrip("/")
+        self.account = (parts.netloc.lower() + parts.path).rstrip("/")
         self._site = Site(
             url=options.url.rstrip("/") + "/",
             title=options.title or options.publisher,
@@ -154,23 +154,11 @@ class PublicFeed:
             formats=frozenset(options.formats),
             cap_sender=options.cap_sender,
         )
+        self.capabilities = replace(self.default_capabilities, traffic=self._site.formats & TRAFFIC_FORMATS)
         self._state, self._wait = services.store, options.timeout
         self._clock = services.clock
         self._files = Store(options.folder, wait=options.timeout, clock=services.clock)
-        self._folder = Folder(self._files, self._site, account=self._account, clock=services.clock)
-
-    def __repr__(self) -> str:
-        return f"PublicFeed({getattr(self, '_account', 'not opened')})"
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Those of files that we draw ourselves. There are no edits: each stage is an entry of its own."""
-        return replace(self.default_capabilities, traffic=self._site.formats & TRAFFIC_FORMATS)
-
-    @property
-    def account(self) -> str:
-        """The address without its scheme."""
-        return self._account
+        self._folder = Folder(self._files, self._site, account=self.account, clock=services.clock)
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Write the pictures, to which nothing leads yet, and freeze the item. See `Channel.prepare`.
@@ -178,13 +166,13 @@ class PublicFeed:
         Raises:
             Refused: The folder is for exercises and the post is none, or the other way round.
         """
-        item = Item.of(post, reply_to, account=self._account)
+        item = Item.of(post, reply_to, account=self.account)
         self._folder.check_owner(exercise=post.exercise)
         if post.pictures:
             with self._exclusive():
                 for picture in post.pictures:
                     self._files.replace(picture_path(picture), picture.data)
-        return Request(account=self._account, key=post.key, body={"item": item.model_dump(mode="json")})
+        return Request(account=self.account, key=post.key, body={"item": item.model_dump(mode="json")})
 
     def send(self, request: Request) -> PostRef:
         """Write the item, and draw all that changes. See `SupportsSend.send`.
@@ -216,8 +204,8 @@ class PublicFeed:
 
     def delete(self, ref: PostRef) -> None:
         """Leave an item without words in place of the post, and remove its pictures. See `SupportsDelete.delete`."""
-        if ref.account != self._account or not _ID.fullmatch(ref.id):
-            raise Refused(Text("The post is not one of {account}; nothing was deleted.", account=self._account))
+        if ref.account != self.account or not _ID.fullmatch(ref.id):
+            raise Refused(Text("The post is not one of {account}; nothing was deleted.", account=self.account))
         with self._exclusive():
             if self._folder.withdraw(ref.id):
                 self._draw_certainly_written()
@@ -237,7 +225,7 @@ class PublicFeed:
             notes.append(Text("Any user of this machine may write into its folder. Take that right away: chmod o-w"))
         if damaged := self._folder.damaged():
             notes.append(Text.join(" ", (_damage(damaged), _PUT_BACK)))
-        return Account(id=self._account, name=self._site.title, url=self._site.url, note=Text.join(" ", notes))
+        return Account(id=self.account, name=self._site.title, url=self._site.url, note=Text.join(" ", notes))
 
     def rebuild(self) -> tuple[str, ...]:
         """Draw everything again from the items alone. Return the paths of the files that changed.
@@ -268,7 +256,7 @@ class PublicFeed:
 
     def _ref(self, item: Item) -> PostRef:
         return PostRef(
-            account=self._account, id=item.id, url=self._site.message_url(item.id), extra={"thread": item.thread}
+            account=self.account, id=item.id, url=self._site.message_url(item.id), extra={"thread": item.thread}
         )
 
     def _draw_certainly_written(self) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
-from importlib.util import find_spec
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, SecretStr
@@ -26,13 +25,13 @@ from policenotify.channel import (
 from policenotify.errors import (
     Blocked,
     ChannelError,
-    MissingExtra,
     Refused,
     SettingsError,
     Unavailable,
     Unconfirmed,
 )
 from policenotify.model.channel_settings import BySeverity, by_severity
+from policenotify.networks import require
 from policenotify.networks._apprise import load_service
 from policenotify.networks._apprise.answers import ServiceAnswer, judge
 from policenotify.networks._apprise.url import GENERIC, MOST_SEGMENTS, VERIFIED, NumberFormat, gateway, passes_coding
@@ -199,8 +198,7 @@ class Sms:
             return DEFAULT_ACCENTS if passes_coding(self.url.get_secret_value()) else _ALL_FOLDED
 
     def __init__(self, options: Options, services: Services) -> None:
-        if not all(map(find_spec, ("apprise", "phonenumbers", "requests"))):
-            raise MissingExtra(Text("The network 'sms'"), "sms")
+        require("sms", "apprise", "phonenumbers", "requests")
         country_code, segments, parallel = options.country_code, options.segments, options.parallel
         chosen = options.kept_accents
         self._keeps = "keep" in {chosen.severe, chosen.minor}
@@ -211,6 +209,7 @@ class Sms:
             number_format=options.number_format,
             keeps_accents=self._keeps,
         )
+        self.account = self._gateway.account
         self._receipt_url = options.receipt_url
         self._receipt_format = options.receipt_format
         _check_receipts(
@@ -223,7 +222,7 @@ class Sms:
         self._unencrypted = options.unencrypted
         self._timeout = options.timeout
         self._clock = services.clock
-        self._capabilities = replace(
+        self.capabilities = replace(
             self.default_capabilities,
             budget=_budget(segments, chosen.minor),
             severe_budget=None if chosen.severe == chosen.minor else _budget(segments, chosen.severe),
@@ -231,19 +230,6 @@ class Sms:
             people_per_chunk=max(parallel, _FEWEST_MARKED),
             acceptance="verified" if self._gateway.scheme in VERIFIED else "unverified",
         )
-
-    def __repr__(self) -> str:
-        return f"Sms({getattr(self, 'account', 'not opened')})"
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """The capabilities of SMS, which has no replies."""
-        return self._capabilities
-
-    @property
-    def account(self) -> str:
-        """The gateway's scheme, its host if known, and the sender's name."""
-        return self._gateway.account
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:  # noqa: ARG002 - SMS has no replies
         """Write the text in the alphabet to be sent.
