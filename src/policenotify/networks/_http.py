@@ -340,15 +340,8 @@ def verify_owner(store: StateStore, seal: str, ask: Callable[[], str]) -> str:
     """Return the account's id, once the network has confirmed the owner.
 
     A post under the wrong account cannot be taken back from those who have read it. The answer is stored under a seal,
-    so that the network is asked only once, and again when the credentials change.
-
-    Args:
-        store: The place of the answer.
-        seal: A fingerprint of account and credentials.
-        ask: Ask the network, and return the id.
-
-    Raises:
-        ChannelError: See *ask*.
+    so that the network is asked only once, and again when the credentials change. The seal is a fingerprint of account
+    and credentials. *ask* asks the network for the id, and its errors are raised.
     """
     stored = None
     with suppress(JournalError):  # without the store it is only asked each time

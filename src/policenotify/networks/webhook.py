@@ -223,10 +223,7 @@ def _read(document: str) -> Item:
 
 
 def read_secret(secret: str) -> bytes:
-    """Return the key of a secret.
-
-    Args:
-        secret: `whsec_` and a key in Base64.
+    """Return the key of a secret, which is `whsec_` and the key in Base64.
 
     Raises:
         SettingsError: It has another form, or another length.

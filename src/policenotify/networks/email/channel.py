@@ -110,11 +110,12 @@ class Email:
     def __init__(self, options: Options, services: Services) -> None:
         require("email", "apprise", "email_validator")
         sender, url_options = _read(options.url.get_secret_value())
-        bounces, domain = options.bounces, options.domain or sender.address.rpartition("@")[2]
+        domain = options.domain or sender.address.rpartition("@")[2]
         self._url = options.url
         self._allow_plain = url_options.get("mode", "").lower() == "insecure"
         self._unsubscribe = options.unsubscribe
-        self._bounces = mime.ReturnPath.of(_mailbox("bounces", bounces).address) if bounces else None
+        self._bounces = _mailbox("bounces", options.bounces).address if options.bounces else ""
+        mime.check_return_path(self._bounces)
         self._timeout = options.timeout
         self.capabilities = replace(self.default_capabilities, calls_at_once=options.sessions)
         self._headers = mime.SenderHeaders(
@@ -174,7 +175,7 @@ class Email:
             address = mime.ascii_address(person.address)
         except mime.BadAddress as error:
             return RecipientOutcome(key=person.key, outcome="refused", reason=text_of(error), personal=True)
-        sender = self._bounces.address(person) if self._bounces else self._headers.sender.address
+        sender = mime.return_path(self._bounces, person) if self._bounces else self._headers.sender.address
         mail, lost = head.of(person, address) + content, 0
         while True:
             session = self._alive()

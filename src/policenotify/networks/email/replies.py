@@ -158,11 +158,7 @@ class SessionLost(Exception):
 
 
 def judge(reply: Reply | None, key: str) -> RecipientOutcome:
-    """Return the outcome of a recipient.
-
-    Args:
-        reply: The deciding reply, or `None` if none came after the mail was sent.
-        key: The recipient's key.
+    """Return the outcome of a recipient by the deciding reply, which is `None` if none came after the mail was sent.
 
     Raises:
         ChannelError: The reply concerns all recipients.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, ClassVar, Final
@@ -33,9 +35,9 @@ from policenotify.formats.feed import FILES, Site, picture_path
 from policenotify.formats.item import Item
 from policenotify.formats.roads import TRAFFIC_FORMATS
 from policenotify.model.languages import best_match
+from policenotify.networks._http import open_session
 from policenotify.networks.feed.folder import Folder
 from policenotify.networks.feed.store import Store
-from policenotify.networks.feed.websub import notify_hubs
 from policenotify.networks.options import CallSeconds, ChannelOptions, PublicUrl
 from policenotify.text import Budget
 from policenotify.translation import AnyText, Text
@@ -43,7 +45,9 @@ from policenotify.validation import did_you_mean
 
 _PUT_BACK: Final = Text("Put it back from a copy. Then: policenotify feed rebuild")
 _TOPICS: Final = ("atom", "rss", "json")  # the files that name the hubs
+_HUB_SECONDS: Final = 2.0  # to connect, and again to answer: the post is out already, and its receipt waits
 _ID: Final = re.compile(r"[0-9a-f]{16}")
+_log = logging.getLogger("policenotify")
 _LANGUAGE: Final = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$"
 
 
@@ -246,7 +250,21 @@ class PublicFeed:
         """No file stays open."""
 
     def _notify_hubs(self) -> None:
-        notify_hubs(self._site.hubs, [self._site.file_url(name) for name in _TOPICS if name in self._site.formats])
+        """Let each hub know which files have changed (W3C Recommendation *WebSub*; PubSubHubbub 0.3, section 7.1).
+
+        A failure is only logged, because readers also poll.
+        """
+        topics = [self._site.file_url(name) for name in _TOPICS if name in self._site.formats]
+        form = {"hub.mode": "publish", "hub.url": topics}
+        for hub in self._site.hubs if topics else ():
+            try:
+                with open_session(_HUB_SECONDS, plain=hub.startswith("http:")) as session:
+                    result = str(session.ask(partial(session.post, hub, data=form), where="the hub").status)
+            except ChannelError as error:
+                result = error.code
+            if not result.startswith("2"):
+                host = urlsplit(hub).hostname
+                _log.warning("The WebSub hub %s was not notified (%s). Readers poll as well.", host, result)
 
     def _item(self, request: Request) -> Item:
         try:

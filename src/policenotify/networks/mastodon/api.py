@@ -79,9 +79,7 @@ class Api:
     def error(self, answer: HttpAnswer, *, whole_channel: bool = True) -> ChannelError:
         """Return what an answer other than a success means for every call.
 
-        Args:
-            answer: The answer.
-            whole_channel: A rate limit on this call holds for all posts.
+        With *whole_channel* a rate limit on this call holds for all posts.
         """
         now = self.clock.now()
         return judge(answer, (*RULES, *ANY_HTTP), now=now, where=WHERE, whole_channel=whole_channel)

@@ -108,10 +108,7 @@ class Client:
     def ask(self, method: str, *args: object, **kwargs: object) -> XAnswer:
         """Make one call, with a renewed token if X does not accept the present one.
 
-        Args:
-            method: A method of `tweepy.Client`. Its `request` is for calls that have no method.
-            args: Its arguments.
-            kwargs: Its keyword arguments.
+        The method is one of `tweepy.Client`, whose `request` is for calls that have none of their own.
 
         Raises:
             Unavailable: The call never reached X, or there is no token for it.

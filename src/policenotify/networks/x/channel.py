@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from policenotify.channel import Account, Capabilities, Post, PostRef, Request, Services
 from policenotify.errors import (
@@ -114,15 +114,7 @@ class X:
         @property
         def credentials(self) -> Credentials:
             """The credentials of one of the two kinds."""
-            return Credentials.of(
-                consumer_key=self.consumer_key,
-                consumer_secret=self.consumer_secret,
-                access_token=self.access_token,
-                access_token_secret=self.access_token_secret,
-                client_id=SecretStr(self.client_id) if self.client_id else None,
-                refresh_token=self.refresh_token,
-                client_secret=self.client_secret,
-            )
+            return Credentials.of(self)
 
     def __init__(self, options: Options, services: Services) -> None:
         require("x", "tweepy", "requests_oauthlib")

@@ -342,13 +342,7 @@ def with_short_links(post: VisibleXPost, handle: str) -> tuple[str, list[dict[st
 
 
 def post_entity(post: VisibleXPost, handle: str, fields: frozenset[str]) -> Mapping[str, Any]:
-    """Return a post as `GET /2/users/{id}/tweets` returns it.
-
-    Args:
-        post: The post.
-        handle: The account's handle.
-        fields: The requested fields.
-    """
+    """Return a post as `GET /2/users/{id}/tweets` returns it, with the requested fields."""
     text, urls = with_short_links(post, handle)
     entity: dict[str, Any] = {"id": post.id, "text": text, "edit_history_tweet_ids": [post.id]}
     more: dict[str, Any] = {
