@@ -8,12 +8,10 @@ import hmac
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cached_property
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
@@ -35,9 +33,6 @@ from policenotify.networks.options import CallSeconds, ChannelOptions, SecretUrl
 from policenotify.text import Budget
 from policenotify.translation import AnyText, Text
 from policenotify.transport import mute_loggers, without_side_effects
-
-if TYPE_CHECKING:
-    from policenotify.networks._requests import PostSession
 
 WHERE: Final = Text("The webhook's receiver")
 _ASK: Final = Text("Ask the newsroom for its present url, then: policenotify doctor")
@@ -173,8 +168,7 @@ class Webhook:
         return Account(id=self.account, name=self.account, note=note)
 
     def close(self) -> None:
-        """Release the session. May be called twice."""
-        self.__dict__.pop("_session", None)
+        """Nothing stays open."""
 
     def _deliver(self, name: str, body: bytes) -> None:
         """Make a call that publishes.
@@ -200,7 +194,8 @@ class Webhook:
         if body:
             headers["Content-Type"] = "application/json"
         url = self._url.get_secret_value()
-        with _quiet(), closing(self._session) as session:
+        timeout = (min(self._timeout, _CONNECT), self._timeout)
+        with _quiet(), open_session(timeout, plain=url.startswith("http:")) as session:
             raw = session.ask(lambda: session.request(method, url, data=body, headers=headers), where=WHERE)
         page = "html" in raw.headers.get("content-type", "") and _PAGE.match(raw.content)
         words = words_of(raw.content, [secret.get_secret_value() for secret in self._secrets])
@@ -208,11 +203,6 @@ class Webhook:
 
     def _error(self, answer: HttpAnswer) -> ChannelError:
         return judge(answer, RULES, now=self._clock.now(), where=WHERE)
-
-    @cached_property
-    def _session(self) -> PostSession:
-        plain = self._url.get_secret_value().startswith("http:")
-        return open_session((min(self._timeout, _CONNECT), self._timeout), plain=plain)
 
 
 def _read(document: str) -> Item:
