@@ -174,12 +174,7 @@ def judge(
 ) -> ChannelError:
     """Return what an answer means by the first rule that fits it, else by its status.
 
-    Args:
-        answer: The answer.
-        rules: In the order in which they are tried.
-        now: The time, for answers that give a delay.
-        where: The server's name in an officer's words.
-        whole_channel: A rate limit on this call holds for all posts, not only for this kind of call.
+    With *whole_channel* a rate limit on this call holds for all posts, not only for this kind of call.
     """
     rule = next((each for each in rules if each.fits(answer)), None)
     error = (

@@ -64,14 +64,8 @@ hush: Callable[[], AbstractContextManager[None]] = mute_loggers(*map(logging.get
 class Client:
     """X's API with the credentials of one account, and that account as X shows it.
 
-    Args:
-        handle: The account's handle.
-        owner: The channel's account and a fingerprint of the credentials.
-        service: The address of X.
-        timeout: Seconds to wait for a connection, and again for the answer.
-        credentials: Keys that sign each call, or the beginning of a chain of tokens.
-        clock: Time, for answers that give a delay.
-        store: The place of the tokens, and of the account's number.
+    The owner is the channel's account and a fingerprint of the credentials: tokens and the account's number are stored
+    under it. The timeout is in seconds, for a connection, and again for the answer.
     """
 
     def __init__(
