@@ -80,9 +80,7 @@ class Apprise:
             )
         self.account = options.label.strip() or parts.scheme
         self._scheme = parts.scheme
-        self._url = options.url
-        self._unencrypted = options.unencrypted
-        self._timeout = options.timeout
+        self._options = options
         self._clock = services.clock
         self._service: Any = None
         self._capabilities: Capabilities | None = None
@@ -144,7 +142,7 @@ class Apprise:
             Blocked: apprise cannot read the URL, or the call would not be safe.
             Unavailable: The service cannot be reached.
         """
-        load_service().reach(self._open(), timeout=self._timeout, where=self._name())
+        load_service().reach(self._open(), timeout=self._options.timeout, where=self._name())
         return Account(id=self.account, name=self._name())
 
     def close(self) -> None:
@@ -158,8 +156,8 @@ class Apprise:
 
     def _open(self) -> Any:  # noqa: ANN401 - each plugin has its own fields
         if self._service is None:
-            module, url = load_service(), self._url.get_secret_value()
-            service = module.open_service(url, timeout=self._timeout, unencrypted=self._unencrypted)
+            module, url = load_service(), self._options.url.get_secret_value()
+            service = module.open_service(url, timeout=self._options.timeout, unencrypted=self._options.unencrypted)
             if len(service) > 1:
                 raise Blocked(
                     Text(

@@ -114,12 +114,11 @@ class Webhook:
     def __init__(self, options: Options, services: Services) -> None:
         require("webhook", "requests")
         self.account = options.label.strip() or urlsplit(options.url.get_secret_value()).hostname or ""
-        self._url = options.url
+        self._options = options
         self._secrets = [each for each in (options.secret, options.previous_secret) if each is not None]
         # A key counts only where the receiver is known to remember it.
         window = timedelta(hours=options.remembers_hours)
         self.capabilities = replace(self.default_capabilities, idempotency_window=window)
-        self._timeout = options.timeout
         self._clock = services.clock
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
@@ -193,8 +192,8 @@ class Webhook:
         headers = dict(signed_headers(keys, name, self._clock.now(), body))
         if body:
             headers["Content-Type"] = "application/json"
-        url = self._url.get_secret_value()
-        timeout = (min(self._timeout, _CONNECT), self._timeout)
+        url = self._options.url.get_secret_value()
+        timeout = (min(self._options.timeout, _CONNECT), self._options.timeout)
         with _quiet(), open_session(timeout, plain=url.startswith("http:")) as session:
             raw = session.ask(lambda: session.request(method, url, data=body, headers=headers), where=WHERE)
         page = "html" in raw.headers.get("content-type", "") and _PAGE.match(raw.content)

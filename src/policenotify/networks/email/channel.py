@@ -111,12 +111,10 @@ class Email:
         require("email", "apprise", "email_validator")
         sender, url_options = _read(options.url.get_secret_value())
         domain = options.domain or sender.address.rpartition("@")[2]
-        self._url = options.url
+        self._options = options
         self._allow_plain = url_options.get("mode", "").lower() == "insecure"
-        self._unsubscribe = options.unsubscribe
         self._bounces = _mailbox("bounces", options.bounces).address if options.bounces else ""
         mime.check_return_path(self._bounces)
-        self._timeout = options.timeout
         self.capabilities = replace(self.default_capabilities, calls_at_once=options.sessions)
         self._headers = mime.SenderHeaders(
             sender=sender,
@@ -164,7 +162,7 @@ class Email:
             key=request.key,
             thread=[str(key) for key in thread],
             domain=str(body["domain"]),
-            unsubscribe=self._unsubscribe,
+            unsubscribe=self._options.unsubscribe,
         )
         content = str(body["mime"]).encode("ascii")
         return [self._send_one(head, content, person) for person in people]
@@ -229,11 +227,11 @@ class Email:
         smtp = load("policenotify.networks.email.smtp")  # loads apprise
         if self._service is None:
             self._service = smtp.open_service(
-                self._url.get_secret_value(),
+                self._options.url.get_secret_value(),
                 sender=self._headers.sender.address,
                 allow_plain=self._allow_plain,
             )
-        session: SmtpSession = smtp.SmtpSession.open(self._service, self._timeout)
+        session: SmtpSession = smtp.SmtpSession.open(self._service, self._options.timeout)
         return session
 
 
