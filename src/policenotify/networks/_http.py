@@ -227,13 +227,8 @@ class RotatingSecret(ABC, Generic[SecretT, AnswerT]):
     """A secret that expires, shared by all processes of the installation.
 
     A renewal may use the stored secret up, and networks ration logins. So only the holder of the lease renews it, and
-    the new secret is stored before it is used.
-
-    Args:
-        kind: The secret's dataclass, with fields of text.
-        owner: The present owner.
-        store: The place of the secret.
-        lease: Seconds that another process may take to renew it.
+    the new secret is stored before it is used. Its dataclass has fields of text. The lease is the seconds that another
+    process may take to renew it.
     """
 
     name: ClassVar[str]
@@ -356,10 +351,7 @@ def verify_owner(store: StateStore, seal: str, ask: Callable[[], str]) -> str:
 def newest_connected(reply_to: Sequence[PostRef], parent_of: ParentOf, *, code: str) -> PostRef | None:
     """Return the newest post whose thread is complete, or `None` without posts.
 
-    Args:
-        reply_to: Our earlier posts, from the opening to the last one.
-        parent_of: Asks the network about one post. It is called at most once for each post.
-        code: The network's code for a missing post.
+    The posts are ours, from the opening to the last one. The network is asked at most once for each.
 
     Raises:
         Refused: All of them are deleted or below a deleted post. With `fallback="standalone"`.
