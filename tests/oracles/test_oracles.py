@@ -10,7 +10,7 @@ import shutil
 
 import pytest
 
-from policenotify.testing.servers._x_length import weighted_length
+from policenotify.testing.servers._x_rules import weighted_length
 from policenotify.text import graphemes, sms, x_weight
 from policenotify.text.links import add_missing_spaces, find_links
 from tests.oracles.golden_texts import golden_texts

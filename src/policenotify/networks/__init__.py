@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import threading
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, Final
+
+from policenotify.errors import MissingExtra
+from policenotify.translation import Text
 
 import_lock: Final = threading.RLock()
 """Held while a network's client library is imported.
@@ -25,3 +29,9 @@ def load(module: str) -> Any:  # noqa: ANN401 - libraries that are loaded when t
     """Import a library of a network, or a module that loads one."""
     with import_lock:
         return import_module(module)
+
+
+def require(network: str, *modules: str) -> None:
+    """Raise `MissingExtra` if one of a network's libraries is not installed. Imports none of them."""
+    if not all(map(find_spec, modules)):
+        raise MissingExtra(Text("The network {name!r}", name=network), network)

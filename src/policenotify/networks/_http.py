@@ -174,12 +174,7 @@ def judge(
 ) -> ChannelError:
     """Return what an answer means by the first rule that fits it, else by its status.
 
-    Args:
-        answer: The answer.
-        rules: In the order in which they are tried.
-        now: The time, for answers that give a delay.
-        where: The server's name in an officer's words.
-        whole_channel: A rate limit on this call holds for all posts, not only for this kind of call.
+    With *whole_channel* a rate limit on this call holds for all posts, not only for this kind of call.
     """
     rule = next((each for each in rules if each.fits(answer)), None)
     error = (
@@ -232,13 +227,8 @@ class RotatingSecret(ABC, Generic[SecretT, AnswerT]):
     """A secret that expires, shared by all processes of the installation.
 
     A renewal may use the stored secret up, and networks ration logins. So only the holder of the lease renews it, and
-    the new secret is stored before it is used.
-
-    Args:
-        kind: The secret's dataclass, with fields of text.
-        owner: The present owner.
-        store: The place of the secret.
-        lease: Seconds that another process may take to renew it.
+    the new secret is stored before it is used. Its dataclass has fields of text. The lease is the seconds that another
+    process may take to renew it.
     """
 
     name: ClassVar[str]
@@ -340,15 +330,8 @@ def verify_owner(store: StateStore, seal: str, ask: Callable[[], str]) -> str:
     """Return the account's id, once the network has confirmed the owner.
 
     A post under the wrong account cannot be taken back from those who have read it. The answer is stored under a seal,
-    so that the network is asked only once, and again when the credentials change.
-
-    Args:
-        store: The place of the answer.
-        seal: A fingerprint of account and credentials.
-        ask: Ask the network, and return the id.
-
-    Raises:
-        ChannelError: See *ask*.
+    so that the network is asked only once, and again when the credentials change. The seal is a fingerprint of account
+    and credentials. *ask* asks the network for the id, and its errors are raised.
     """
     stored = None
     with suppress(JournalError):  # without the store it is only asked each time
@@ -368,10 +351,7 @@ def verify_owner(store: StateStore, seal: str, ask: Callable[[], str]) -> str:
 def newest_connected(reply_to: Sequence[PostRef], parent_of: ParentOf, *, code: str) -> PostRef | None:
     """Return the newest post whose thread is complete, or `None` without posts.
 
-    Args:
-        reply_to: Our earlier posts, from the opening to the last one.
-        parent_of: Asks the network about one post. It is called at most once for each post.
-        code: The network's code for a missing post.
+    The posts are ours, from the opening to the last one. The network is asked at most once for each.
 
     Raises:
         Refused: All of them are deleted or below a deleted post. With `fallback="standalone"`.

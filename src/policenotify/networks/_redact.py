@@ -65,16 +65,16 @@ def words_of(body: bytes, private: Iterable[str]) -> str:
     """
     text = body.decode("utf-8", "replace")
     try:
-        text = ", ".join(_leaves(json.loads(text)))
+        text = ", ".join(leaves(json.loads(text)))
     except (ValueError, RecursionError):
         text = _TAG.sub(" ", _PAGE.sub(" ", text[:_MAX_PAGE]))
     return redact(text, private, numbers=True)[:_MAX_ANSWER].strip()
 
 
-def _leaves(value: object) -> Iterator[str]:
+def leaves(value: object) -> Iterator[str]:
     """Yield the texts in a JSON value."""
     if isinstance(value, str) and value.strip():
         yield value
     elif isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:
-            yield from _leaves(item)
+            yield from leaves(item)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from importlib.util import find_spec
 from typing import Any
 
 from pydantic import SecretStr
 
 from policenotify.channel import Account, Capabilities, Post, PostRef, Request, Services
-from policenotify.errors import Blocked, MissingExtra, Refused, SettingsError
+from policenotify.errors import Blocked, Refused, SettingsError
+from policenotify.networks import require
 from policenotify.networks._apprise import load_service
 from policenotify.networks._apprise.answers import judge
 from policenotify.networks._apprise.url import SCHEMES as SMS_SCHEMES
@@ -68,8 +68,7 @@ class Apprise:
         (MQTT, SMPP, XMPP) have the limits of their plugin."""
 
     def __init__(self, options: Options, services: Services) -> None:
-        if find_spec("apprise") is None or find_spec("requests") is None:
-            raise MissingExtra(Text("The network 'apprise'"), "apprise")
+        require("apprise", "apprise", "requests")
         parts = read(options.url.get_secret_value(), example=_EXAMPLE)
         if other := _OTHER_NETWORKS.get(parts.scheme):
             raise SettingsError(
@@ -79,17 +78,12 @@ class Apprise:
                     other=other,
                 )
             )
-        self._account = options.label.strip() or parts.scheme
+        self.account = options.label.strip() or parts.scheme
         self._scheme = parts.scheme
-        self._url = options.url
-        self._unencrypted = options.unencrypted
-        self._timeout = options.timeout
+        self._options = options
         self._clock = services.clock
         self._service: Any = None
         self._capabilities: Capabilities | None = None
-
-    def __repr__(self) -> str:
-        return f"Apprise({getattr(self, 'account', 'not opened')})"
 
     @property
     def capabilities(self) -> Capabilities:
@@ -104,11 +98,6 @@ class Apprise:
             except Blocked as error:
                 raise SettingsError(at_place("url", Text.join(" ", (error.reason, error.remedy)))) from None
         return self._capabilities
-
-    @property
-    def account(self) -> str:
-        """The label, or the URL's scheme."""
-        return self._account
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:  # noqa: ARG002 - there are no replies
         """Check the lengths of text and title.
@@ -153,7 +142,7 @@ class Apprise:
             Blocked: apprise cannot read the URL, or the call would not be safe.
             Unavailable: The service cannot be reached.
         """
-        load_service().reach(self._open(), timeout=self._timeout, where=self._name())
+        load_service().reach(self._open(), timeout=self._options.timeout, where=self._name())
         return Account(id=self.account, name=self._name())
 
     def close(self) -> None:
@@ -167,8 +156,8 @@ class Apprise:
 
     def _open(self) -> Any:  # noqa: ANN401 - each plugin has its own fields
         if self._service is None:
-            module, url = load_service(), self._url.get_secret_value()
-            service = module.open_service(url, timeout=self._timeout, unencrypted=self._unencrypted)
+            module, url = load_service(), self._options.url.get_secret_value()
+            service = module.open_service(url, timeout=self._options.timeout, unencrypted=self._options.unencrypted)
             if len(service) > 1:
                 raise Blocked(
                     Text(

@@ -47,32 +47,22 @@ class Console:
             return like
 
     def __init__(self, options: Options, services: Services) -> None:  # noqa: ARG002 - it needs none
-        self._capabilities = capabilities_like(options.like, self.default_capabilities)
-        self._account = options.label
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Replies name the post above them. Nothing else can be promised of a terminal."""
-        return self._capabilities
-
-    @property
-    def account(self) -> str:
-        """The label."""
-        return self._account
+        self.capabilities = capabilities_like(options.like, self.default_capabilities)
+        self.account = options.label
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Freeze what is printed. See `Channel.prepare`."""
         id_ = post.key[:_ID]
-        can = self._capabilities
-        parent = next((ref.id for ref in reversed(reply_to) if ref.account == self._account), "")
+        can = self.capabilities
+        parent = next((ref.id for ref in reversed(reply_to) if ref.account == self.account), "")
         shown = post_block(
-            f"{self._account} · {post.stage} · {post.language} · {id_}",
+            f"{self.account} · {post.stage} · {post.language} · {id_}",
             parent=parent,
             title=post.title if can.title else "",
             text=can.budget.displayed(post.text) if can.budget.displayed else post.text,
             pictures=[picture.alt for picture in post.pictures],
         )
-        return Request(account=self._account, key=post.key, body={"id": id_, "shown": f"{shown}\n"})
+        return Request(account=self.account, key=post.key, body={"id": id_, "shown": f"{shown}\n"})
 
     def send(self, request: Request) -> PostRef:
         """Print the post in one call. See `SupportsSend.send`.
@@ -93,13 +83,13 @@ class Console:
             except OSError as error:
                 reason = Text("The console could not be written ({strerror}).", strerror=error.strerror)
                 raise Unconfirmed(reason, remedy=Text("Look at the console, and resolve the delivery.")) from None
-        return PostRef(account=self._account, id=str(request.body["id"]))
+        return PostRef(account=self.account, id=str(request.body["id"]))
 
     def whoami(self) -> Account:
         """Prove that there is a stream. See `Channel.whoami`."""
         self._open_stream()
         note = Text("For development: only who sees this process's output reads these posts.")
-        return Account(id=self._account, name=self._account, note=note)
+        return Account(id=self.account, name=self.account, note=note)
 
     def close(self) -> None:
         """Nothing is open: the stream belongs to the process."""

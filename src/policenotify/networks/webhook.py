@@ -8,13 +8,10 @@ import hmac
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cached_property
 from http import HTTPStatus
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
@@ -23,22 +20,19 @@ from policenotify.channel import Account, Capabilities, Post, PostRef, Request, 
 from policenotify.errors import (
     Blocked,
     ChannelError,
-    MissingExtra,
     Refused,
     SettingsError,
     Unconfirmed,
     UnsupportedVersion,
 )
 from policenotify.formats.item import Item
+from policenotify.networks import require
 from policenotify.networks._http import AnswerRule, HttpAnswer, judge, open_session
 from policenotify.networks._redact import words_of
 from policenotify.networks.options import CallSeconds, ChannelOptions, SecretUrl
 from policenotify.text import Budget
 from policenotify.translation import AnyText, Text
 from policenotify.transport import mute_loggers, without_side_effects
-
-if TYPE_CHECKING:
-    from policenotify.networks._requests import PostSession
 
 WHERE: Final = Text("The webhook's receiver")
 _ASK: Final = Text("Ask the newsroom for its present url, then: policenotify doctor")
@@ -118,32 +112,19 @@ class Webhook:
         """Seconds to wait for the answer."""
 
     def __init__(self, options: Options, services: Services) -> None:
-        if find_spec("requests") is None:
-            raise MissingExtra(Text("The network 'webhook'"), "webhook")
-        self._account = options.label.strip() or urlsplit(options.url.get_secret_value()).hostname or ""
-        self._url = options.url
+        require("webhook", "requests")
+        self.account = options.label.strip() or urlsplit(options.url.get_secret_value()).hostname or ""
+        self._options = options
         self._secrets = [each for each in (options.secret, options.previous_secret) if each is not None]
-        self._remembers = timedelta(hours=options.remembers_hours)
-        self._timeout = options.timeout
+        # A key counts only where the receiver is known to remember it.
+        window = timedelta(hours=options.remembers_hours)
+        self.capabilities = replace(self.default_capabilities, idempotency_window=window)
         self._clock = services.clock
-
-    def __repr__(self) -> str:
-        return f"Webhook({getattr(self, '_account', 'not opened')})"
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Those of an item. A key counts only where the receiver is known to remember it."""
-        return replace(self.default_capabilities, idempotency_window=self._remembers)
-
-    @property
-    def account(self) -> str:
-        """The label, or the host."""
-        return self._account
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Freeze the body. See `Channel.prepare`."""
-        item = Item.of(post, reply_to, account=self._account)
-        return Request(account=self._account, key=post.key, body={"document": item.model_dump_json()})
+        item = Item.of(post, reply_to, account=self.account)
+        return Request(account=self.account, key=post.key, body={"document": item.model_dump_json()})
 
     def send(self, request: Request) -> PostRef:
         """Make one call, signed with the time of this attempt. See `SupportsSend.send`."""
@@ -151,7 +132,7 @@ class Webhook:
         item = _read(document)
         withdrawn = item.withdrawn(item.published_at).model_dump_json()  # all that `delete` needs
         self._deliver(request.key, document.encode())
-        return PostRef(account=self._account, id=item.id, extra={"thread": item.thread, "withdrawn": withdrawn})
+        return PostRef(account=self.account, id=item.id, extra={"thread": item.thread, "withdrawn": withdrawn})
 
     def delete(self, ref: PostRef) -> None:
         """Send the item without its words. See `SupportsDelete.delete`.
@@ -163,7 +144,7 @@ class Webhook:
             item = _read(ref.extra.get("withdrawn", ""))
         except ValidationError:
             item = None
-        if item is None or ref.account != self._account:
+        if item is None or ref.account != self.account:
             raise Refused(
                 Text("The journal does not hold what the receiver needs to take the post down. Nothing was sent."),
                 remedy=Text("Ask the newsroom to remove it."),
@@ -183,11 +164,10 @@ class Webhook:
                 "It takes no HEAD ({status}): the first post shows whether it accepts our signature.",
                 status=answer.status,
             )
-        return Account(id=self._account, name=self._account, note=note)
+        return Account(id=self.account, name=self.account, note=note)
 
     def close(self) -> None:
-        """Release the session. May be called twice."""
-        self.__dict__.pop("_session", None)
+        """Nothing stays open."""
 
     def _deliver(self, name: str, body: bytes) -> None:
         """Make a call that publishes.
@@ -212,8 +192,9 @@ class Webhook:
         headers = dict(signed_headers(keys, name, self._clock.now(), body))
         if body:
             headers["Content-Type"] = "application/json"
-        url = self._url.get_secret_value()
-        with _quiet(), closing(self._session) as session:
+        url = self._options.url.get_secret_value()
+        timeout = (min(self._options.timeout, _CONNECT), self._options.timeout)
+        with _quiet(), open_session(timeout, plain=url.startswith("http:")) as session:
             raw = session.ask(lambda: session.request(method, url, data=body, headers=headers), where=WHERE)
         page = "html" in raw.headers.get("content-type", "") and _PAGE.match(raw.content)
         words = words_of(raw.content, [secret.get_secret_value() for secret in self._secrets])
@@ -221,11 +202,6 @@ class Webhook:
 
     def _error(self, answer: HttpAnswer) -> ChannelError:
         return judge(answer, RULES, now=self._clock.now(), where=WHERE)
-
-    @cached_property
-    def _session(self) -> PostSession:
-        plain = self._url.get_secret_value().startswith("http:")
-        return open_session((min(self._timeout, _CONNECT), self._timeout), plain=plain)
 
 
 def _read(document: str) -> Item:
@@ -236,10 +212,7 @@ def _read(document: str) -> Item:
 
 
 def read_secret(secret: str) -> bytes:
-    """Return the key of a secret.
-
-    Args:
-        secret: `whsec_` and a key in Base64.
+    """Return the key of a secret, which is `whsec_` and the key in Base64.
 
     Raises:
         SettingsError: It has another form, or another length.

@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from policenotify.channel import ChannelConfig, Clock
 from policenotify.errors import (
@@ -100,14 +100,13 @@ def open_publisher(
         UnsupportedVersion: The settings, the keys or the journal were written by a newer policenotify.
         JournalError: The journal cannot be opened.
     """
-    from policenotify.checks import Vocabulary, checks_of  # noqa: PLC0415 - reading settings needs no checks
     from policenotify.journal import open_journal  # noqa: PLC0415 - reading settings needs no journal
     from policenotify.publishing.installation import Installation  # noqa: PLC0415 - the same
     from policenotify.publishing.publisher import Publisher  # noqa: PLC0415 - the same
 
     settings = read_settings(path, tolerant=True)
     channels = channels_of(settings, tolerant=True)
-    profiles, locales = profiles_of(settings), locales_of(settings)
+    options = installation_options(settings)
     with ExitStack() as on_error:
         opened = open_journal(journal or settings.journal_url, keys=settings.load_keys(), clock=clock)
         on_error.callback(opened.close)
@@ -115,25 +114,38 @@ def open_publisher(
             Installation(
                 journal=opened,
                 channels=channels,
-                routes=settings.routes,
-                profiles=profiles,
-                locales=locales,
-                zone=settings.zone,
-                sender=settings.sender,
-                links=settings.links,
-                checks=checks_of(settings.law),
-                words=Vocabulary({name: change.change() for name, change in settings.words.items()}),
-                wait=settings.wait,
                 clock=clock,
-                reminders=settings.reminders,
-                approval=settings.approval,
                 on_event=on_event,
                 settings=SettingsFile(settings.place),
                 may=may_of(settings),
+                **options,
             )
         )
         on_error.pop_all()
     return publisher
+
+
+def installation_options(settings: Settings) -> dict[str, Any]:
+    """Return the arguments of an `Installation` that stand in its settings, but for channels and `may`.
+
+    Raises:
+        SettingsError: A language file, a law or a list of words is wrong.
+    """
+    from policenotify.checks import Vocabulary, checks_of  # noqa: PLC0415 - reading settings needs no checks
+
+    return {
+        "routes": settings.routes,
+        "profiles": profiles_of(settings),
+        "locales": locales_of(settings),
+        "zone": settings.zone,
+        "sender": settings.sender,
+        "links": settings.links,
+        "checks": checks_of(settings.law),
+        "words": Vocabulary({name: change.change() for name, change in settings.words.items()}),
+        "wait": settings.wait,
+        "reminders": settings.reminders,
+        "approval": settings.approval,
+    }
 
 
 def diagnose(path: str | os.PathLike[str] | None = None, *, journal: str | None = None, actor: str) -> Diagnosis:

@@ -23,7 +23,6 @@ from zoneinfo import ZoneInfo
 
 from policenotify.audiences.function import FunctionAudience
 from policenotify.channel import Capabilities, Channel, ChannelConfig, ChannelSettings, Clock, StateStore
-from policenotify.checks import Vocabulary
 from policenotify.delivery.event_reader import OnEvent
 from policenotify.errors import ChannelError, MissingExtra, SettingsError, Unconfirmed
 from policenotify.journal import open_journal
@@ -33,7 +32,8 @@ from policenotify.model.locale import Locale
 from policenotify.networks.registry import configure_channel, default_capabilities, inspect_channel, network
 from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
-from policenotify.settings import Settings, locales_of, profiles_of, read_settings
+from policenotify.settings import read_settings
+from policenotify.settings.installation import installation_options
 from policenotify.settings.loader import WITHHELD
 from policenotify.settings.model import ChannelTable
 from policenotify.testing.fakes import FakeClock
@@ -191,7 +191,8 @@ def recording_publisher(
         configs = _channels_from(NETWORKS if channels is None else channels)
         options: dict[str, Any] = {"sender": sender or "Police nationale", "zone": _PARIS, "wait": _BUDGET}
     else:
-        configs, options = _installation(loaded)
+        options = installation_options(loaded)
+        configs = [_of_settings(name, channel, options["locales"]) for name, channel in loaded.channels.items()]
     recorder = Recorder(clock_, order=[config.name for config in configs])
     silent = []
     for config in configs:
@@ -277,24 +278,6 @@ def _channels_from(channels: Iterable[str | ChannelConfig] | Mapping[str, Capabi
         else item
         for item in channels
     ]
-
-
-def _installation(settings: Settings) -> tuple[list[ChannelConfig], dict[str, Any]]:
-    """Return an installation's channels, and its publisher's other arguments."""
-    locales = locales_of(settings)
-    channels = [_of_settings(name, channel, locales) for name, channel in settings.channels.items()]
-    return channels, {
-        "routes": settings.routes,
-        "profiles": profiles_of(settings),
-        "locales": locales,
-        "zone": settings.zone,
-        "sender": settings.sender,
-        "links": settings.links,
-        "words": Vocabulary({name: change.change() for name, change in settings.words.items()}),
-        "wait": settings.wait,
-        "reminders": settings.reminders,
-        "approval": settings.approval,
-    }
 
 
 def _of_settings(name: str, channel: ChannelTable, locales: Mapping[str, Locale]) -> ChannelConfig:

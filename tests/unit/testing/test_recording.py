@@ -23,6 +23,7 @@ from policenotify import (
     Translation,
 )
 from policenotify.channel import Capabilities, Operation
+from policenotify.checks import checks_of
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed, UnknownNetwork
 from policenotify.networks.registry import configure_channel, default_capabilities, network
 from policenotify.testing import FakeClock, InMemoryStateStore, Recording, recording_publisher
@@ -366,11 +367,17 @@ def test_an_installation_without_its_secrets(tmp_path: Path, monkeypatch: pytest
         assert desk.publisher.installation.channel_configs["x"].capabilities == default_capabilities(
             network("x").load()
         )
-    monkeypatch.setattr("policenotify.networks.x.channel.find_spec", lambda _name: None)
+    monkeypatch.setattr("policenotify.networks.find_spec", lambda _name: None)
     with recording_publisher(settings=_written(tmp_path)) as desk:  # without its library
         assert desk.publisher.installation.channel_configs["x"].capabilities == default_capabilities(
             network("x").load()
         )
+
+
+def test_the_law_of_the_settings_is_that_of_the_checks(tmp_path: Path) -> None:
+    none = _written(tmp_path, lambda text: text.replace("[channels.x]", "law = []\n[channels.x]", 1))
+    with recording_publisher(settings=none) as desk:
+        assert tuple(desk.publisher.installation.checks) == checks_of(())
 
 
 def test_wrong_settings_are_reported(tmp_path: Path) -> None:

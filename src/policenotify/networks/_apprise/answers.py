@@ -114,13 +114,7 @@ RULES: Final = (
 
 
 def judge(answer: ServiceAnswer, *, where: AnyText, now: datetime) -> ChannelError:
-    """Return what an answer other than a success means for the post.
-
-    Args:
-        answer: The answer.
-        where: The service's name in error texts.
-        now: The time.
-    """
+    """Return what an answer other than a success means for the post."""
     if answer.error is not None:
         return error_for_exception(answer.error, where=where)
     if not answer.called:

@@ -121,12 +121,8 @@ class CapturedLog(logging.Logger):
 def open_service(url: str, *, timeout: float, unencrypted: bool) -> Service:
     """Return the service of a URL. Reaches no network.
 
-    It waits neither before requests (apprise's default is 5.5 seconds) nor retries.
-
-    Args:
-        url: The URL.
-        timeout: Seconds to wait for a connection, and again for the answer.
-        unencrypted: Allow calls without encryption.
+    It waits neither before requests (apprise's default is 5.5 seconds) nor retries. For a connection, and again for the
+    answer, it waits *timeout* seconds.
 
     Raises:
         Blocked: apprise cannot read the URL, or the call would not be safe.

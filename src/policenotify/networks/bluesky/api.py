@@ -11,15 +11,14 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from http import HTTPStatus
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import SecretStr
 
 from policenotify import transport
 from policenotify.channel import Clock
-from policenotify.errors import Blocked, ChannelError, MissingExtra, Unavailable, Unconfirmed
-from policenotify.networks import load
+from policenotify.errors import Blocked, ChannelError, Unavailable, Unconfirmed
+from policenotify.networks import load, require
 from policenotify.networks._http import ANY_HTTP, AnswerRule, HttpAnswer, judge
 from policenotify.networks._redact import redact
 from policenotify.translation import AnyText, Text
@@ -70,8 +69,7 @@ class Xrpc:
     """
 
     def __init__(self, timeout: float, password: SecretStr, clock: Clock) -> None:
-        if find_spec("atproto") is None:
-            raise MissingExtra(Text("The network 'bluesky'"), "bluesky")
+        require("bluesky", "atproto")
         self.clock = clock
         self._timeout = timeout
         self._password = password

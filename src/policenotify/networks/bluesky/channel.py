@@ -75,25 +75,17 @@ class Bluesky:
 
     def __init__(self, options: Options, services: Services) -> None:
         self._handle = options.handle
-        self._service = options.service
+        self.account = f"{options.handle}@{urlsplit(options.service).netloc.lower()}"
         self._xrpc = Xrpc(options.timeout, options.password, services.clock)
         self._sessions = SessionStore(
             handle=self._handle,
             password=options.password,
-            service=self._service,
+            service=options.service,
             account=self.account,
             xrpc=self._xrpc,
             store=services.store,
             lease=4 * options.timeout,  # another process may wait for a refresh and a login, each to connect and answer
         )
-
-    def __repr__(self) -> str:
-        return f"Bluesky({getattr(self, 'account', 'not opened')})"
-
-    @property
-    def account(self) -> str:
-        """`handle@host`, in lower case."""
-        return f"{self._handle.lower()}@{urlsplit(self._service).netloc.lower()}"
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Upload the pictures, look up mentioned handles, and freeze the record.

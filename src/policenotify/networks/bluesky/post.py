@@ -52,33 +52,21 @@ def shown(text: str) -> str:
 
 
 def display(text: str, spans: Sequence[SpanT]) -> tuple[str, list[tuple[SpanT, int, int]]]:
-    """Shorten the addresses of a text.
+    """Shorten the addresses of a text, where the text holds the address itself.
 
-    Args:
-        text: The text.
-        spans: The parts that may be linked. Those outside the text are left out. An address is shortened only if
-            the text holds the address itself, and no other span overlaps it.
+    The spans are in order and do not overlap, as in `Post.spans`.
 
     Returns:
         The text to show, and each span with its start and end there.
     """
-    inside = sorted(
-        (span for span in spans if 0 <= span.start < span.end <= len(text)), key=lambda span: (span.start, span.end)
-    )
-    pieces: list[str] = []
-    placed: list[tuple[SpanT, int, int]] = []
-    done = reach = shift = 0
-    for number, span in enumerate(inside):
-        alone = reach <= span.start and all(span.end <= after.start for after in inside[number + 1 : number + 2])
-        reach = max(reach, span.end)
-        covered = text[span.start : span.end]
-        short = _short(covered, span.value) if alone and span.kind == "url" else covered
-        start = span.start - shift
-        placed.append((span, start, start + len(short)))
-        if short != covered:
-            pieces += [text[done : span.start], short]
-            done, shift = span.end, shift + len(covered) - len(short)
-    return "".join([*pieces, text[done:]]), placed
+    visible, placed, done = "", list[tuple[SpanT, int, int]](), 0
+    for span in spans:
+        visible += text[done : span.start]
+        covered, done = text[span.start : span.end], span.end
+        short = _short(covered, span.value) if span.kind == "url" else covered
+        placed.append((span, len(visible), len(visible) + len(short)))
+        visible += short
+    return visible + text[done:], placed
 
 
 def valid_uri(url: str) -> str | None:

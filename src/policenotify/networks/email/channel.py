@@ -6,15 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from email.utils import parseaddr
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
 from policenotify.channel import Account, Capabilities, Post, PostRef, Recipient, RecipientOutcome, Request, Services
-from policenotify.errors import MissingExtra, Refused, SettingsError, Unavailable
-from policenotify.networks import load
+from policenotify.errors import Refused, SettingsError, Unavailable
+from policenotify.networks import load, require
 from policenotify.networks.email import mime
 from policenotify.networks.email.replies import SessionLost, judge
 from policenotify.networks.options import CallSeconds, ChannelOptions
@@ -109,39 +108,26 @@ class Email:
             return domain
 
     def __init__(self, options: Options, services: Services) -> None:
-        if not (find_spec("apprise") and find_spec("email_validator")):
-            raise MissingExtra(Text("The network 'email'"), "email")
+        require("email", "apprise", "email_validator")
         sender, url_options = _read(options.url.get_secret_value())
-        bounces, domain = options.bounces, options.domain or sender.address.rpartition("@")[2]
-        self._url = options.url
+        domain = options.domain or sender.address.rpartition("@")[2]
+        self._options = options
         self._allow_plain = url_options.get("mode", "").lower() == "insecure"
-        self._unsubscribe = options.unsubscribe
-        self._bounces = mime.ReturnPath.of(_mailbox("bounces", bounces).address) if bounces else None
-        self._timeout = options.timeout
-        self._capabilities = replace(self.default_capabilities, calls_at_once=options.sessions)
+        self._bounces = _mailbox("bounces", options.bounces).address if options.bounces else ""
+        mime.check_return_path(self._bounces)
+        self.capabilities = replace(self.default_capabilities, calls_at_once=options.sessions)
         self._headers = mime.SenderHeaders(
             sender=sender,
             domain=domain,
             reply_to=_mailbox("reply_to", options.reply_to) if options.reply_to else None,
             list_id=options.list_id,
         )
+        # The server is not part of it: it may change, and mailboxes keep the thread.
+        self.account = " ".join(filter(None, (sender.address, options.list_id)))
         self._clock = services.clock
         self._service: Any = None
         self._session: SmtpSession | None = None
         self._used_at = 0.0
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """The capabilities of e-mail."""
-        return self._capabilities
-
-    @property
-    def account(self) -> str:
-        """The sender's address, and the list if there is one.
-
-        The server is not part of it: it may change, and mailboxes keep the thread.
-        """
-        return " ".join(filter(None, (self._headers.sender.address, self._headers.list_id)))
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Render the mail without its personal headers.
@@ -176,7 +162,7 @@ class Email:
             key=request.key,
             thread=[str(key) for key in thread],
             domain=str(body["domain"]),
-            unsubscribe=self._unsubscribe,
+            unsubscribe=self._options.unsubscribe,
         )
         content = str(body["mime"]).encode("ascii")
         return [self._send_one(head, content, person) for person in people]
@@ -187,7 +173,7 @@ class Email:
             address = mime.ascii_address(person.address)
         except mime.BadAddress as error:
             return RecipientOutcome(key=person.key, outcome="refused", reason=text_of(error), personal=True)
-        sender = self._bounces.address(person) if self._bounces else self._headers.sender.address
+        sender = mime.return_path(self._bounces, person) if self._bounces else self._headers.sender.address
         mail, lost = head.of(person, address) + content, 0
         while True:
             session = self._alive()
@@ -241,11 +227,11 @@ class Email:
         smtp = load("policenotify.networks.email.smtp")  # loads apprise
         if self._service is None:
             self._service = smtp.open_service(
-                self._url.get_secret_value(),
+                self._options.url.get_secret_value(),
                 sender=self._headers.sender.address,
                 allow_plain=self._allow_plain,
             )
-        session: SmtpSession = smtp.SmtpSession.open(self._service, self._timeout)
+        session: SmtpSession = smtp.SmtpSession.open(self._service, self._options.timeout)
         return session
 
 

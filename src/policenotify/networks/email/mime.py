@@ -18,7 +18,6 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import quote as escape
 from hashlib import sha256
-from typing import Self
 from urllib.parse import quote
 
 from policenotify.channel import Post, Recipient
@@ -74,36 +73,24 @@ class SenderHeaders:
     list_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ReturnPath:
-    """The mailbox to which mails come back, with an address for each person (VERP).
+def check_return_path(mailbox: str) -> None:
+    """Refuse a mailbox behind which no token fits: a local part has 64 octets (RFC 5321, section 4.5.3.1.1).
 
-    Attributes:
-        local: The part before the @.
-        domain: The part behind it.
+    Raises:
+        SettingsError: It is too long, or has a `+` already.
     """
+    local = mailbox.rpartition("@")[0]
+    if len(local) > _LOCAL - _TOKEN or "+" in local or local.startswith('"'):
+        raise SettingsError(
+            Text("bounces: write a mailbox without +, of at most {local} characters", local=_LOCAL - _TOKEN)
+        )
 
-    local: str
-    domain: str
 
-    @classmethod
-    def of(cls, address: str) -> Self:
-        """Return the mailbox of an address in ASCII.
-
-        Raises:
-            SettingsError: No token fits behind it: a local part has 64 octets (RFC 5321, section 4.5.3.1.1).
-        """
-        local, _, domain = address.rpartition("@")
-        if len(local) > _LOCAL - _TOKEN or "+" in local or local.startswith('"'):
-            raise SettingsError(
-                Text("bounces: write a mailbox without +, of at most {local} characters", local=_LOCAL - _TOKEN)
-            )
-        return cls(local, domain)
-
-    def address(self, recipient: Recipient) -> str:
-        """Return the envelope's sender of a mail. Without a journal it is the mailbox itself."""
-        token = recipient.token("bounce")
-        return f"{self.local}+{token}@{self.domain}" if token else f"{self.local}@{self.domain}"
+def return_path(mailbox: str, recipient: Recipient) -> str:
+    """Return the address to which a recipient's mail comes back (VERP). Without a journal it is the mailbox itself."""
+    local, at, domain = mailbox.rpartition("@")
+    token = recipient.token("bounce")
+    return f"{local}+{token}{at}{domain}" if token else mailbox
 
 
 class BadAddress(ValueError):

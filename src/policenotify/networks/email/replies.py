@@ -158,11 +158,7 @@ class SessionLost(Exception):
 
 
 def judge(reply: Reply | None, key: str) -> RecipientOutcome:
-    """Return the outcome of a recipient.
-
-    Args:
-        reply: The deciding reply, or `None` if none came after the mail was sent.
-        key: The recipient's key.
+    """Return the outcome of a recipient by the deciding reply, which is `None` if none came after the mail was sent.
 
     Raises:
         ChannelError: The reply concerns all recipients.
@@ -183,16 +179,28 @@ def judge(reply: Reply | None, key: str) -> RecipientOutcome:
     )
 
 
-_BLOCKING: Final[Sequence[tuple[type[Exception], Text, Text]]] = (
+_NOT_OPENED: Final[Sequence[tuple[type[Exception], type[ChannelError], Text, Text]]] = (
     (
         SMTPNotSupportedError,
+        Blocked,
         Text("The mail server offers neither the encryption (STARTTLS) nor the login that the channel's url asks for."),
         Text("Check port and mode in the url (mode=ssl is usual on port 465), then: policenotify doctor"),
     ),
     (
         UnicodeError,
+        Blocked,
         Text("The mail server's name, the user or the password holds a letter that cannot be sent."),
         Text("Use a password of ASCII characters, and the xn-- form of the server's name."),
+    ),
+    (
+        ssl.SSLError,
+        Unavailable,
+        Text("No trusted encrypted connection to the mail server can be made."),
+        Text(
+            "Check port and mode in the channel's url, the server's certificate and this machine's "
+            "clock; for an authority of your own, name its certificate in SSL_CERT_FILE. {again}",
+            again=_AGAIN,
+        ),
     ),
 )
 
@@ -202,19 +210,9 @@ def not_opened(error: Exception, user: str) -> ChannelError:
     code = type(error).__name__
     if isinstance(error, SMTPResponseException):
         return _rejected(error, user)
-    for kind, reason, remedy in _BLOCKING:
+    for kind, meaning, reason, remedy in _NOT_OPENED:
         if isinstance(error, kind):
-            return Blocked(reason, code=code, remedy=remedy)
-    if isinstance(error, ssl.SSLError):
-        return Unavailable(
-            Text("No trusted encrypted connection to the mail server can be made."),
-            code=code,
-            remedy=Text(
-                "Check port and mode in the channel's url, the server's certificate and this machine's "
-                "clock; for an authority of your own, name its certificate in SSL_CERT_FILE. {again}",
-                again=_AGAIN,
-            ),
-        )
+            return meaning(reason, code=code, remedy=remedy)
     if type(error) is SMTPException:  # smtplib: no login method is common to both sides
         return Blocked(_NO_LOGIN, code=code, remedy=_CHECK_LOGIN)
     why, again = why_unreachable(error)

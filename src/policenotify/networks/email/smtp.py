@@ -65,12 +65,7 @@ def open_service(url: str, *, sender: str, allow_plain: bool) -> Service:
 
 
 class SmtpSession:
-    """An open SMTP session.
-
-    Args:
-        client: Connected, secured and logged in.
-        service: The service that names the login.
-        timeout: Seconds for each exchange.
+    """An open SMTP session of a client that is connected, secured and logged in.
 
     Attributes:
         used: The server has decided about a mail in this session.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, ClassVar, Final
@@ -33,9 +35,9 @@ from policenotify.formats.feed import FILES, Site, picture_path
 from policenotify.formats.item import Item
 from policenotify.formats.roads import TRAFFIC_FORMATS
 from policenotify.model.languages import best_match
+from policenotify.networks._http import open_session
 from policenotify.networks.feed.folder import Folder
 from policenotify.networks.feed.store import Store
-from policenotify.networks.feed.websub import notify_hubs
 from policenotify.networks.options import CallSeconds, ChannelOptions, PublicUrl
 from policenotify.text import Budget
 from policenotify.translation import AnyText, Text
@@ -43,7 +45,9 @@ from policenotify.validation import did_you_mean
 
 _PUT_BACK: Final = Text("Put it back from a copy. Then: policenotify feed rebuild")
 _TOPICS: Final = ("atom", "rss", "json")  # the files that name the hubs
+_HUB_SECONDS: Final = 2.0  # to connect, and again to answer: the post is out already, and its receipt waits
 _ID: Final = re.compile(r"[0-9a-f]{16}")
+_log = logging.getLogger("policenotify")
 _LANGUAGE: Final = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$"
 
 
@@ -142,7 +146,7 @@ class PublicFeed:
                 )
             )
         parts = urlsplit(options.url)
-        self._account = (parts.netloc.lower() + parts.path).rstrip("/")
+        self.account = (parts.netloc.lower() + parts.path).rstrip("/")
         self._site = Site(
             url=options.url.rstrip("/") + "/",
             title=options.title or options.publisher,
@@ -154,23 +158,11 @@ class PublicFeed:
             formats=frozenset(options.formats),
             cap_sender=options.cap_sender,
         )
+        self.capabilities = replace(self.default_capabilities, traffic=self._site.formats & TRAFFIC_FORMATS)
         self._state, self._wait = services.store, options.timeout
         self._clock = services.clock
         self._files = Store(options.folder, wait=options.timeout, clock=services.clock)
-        self._folder = Folder(self._files, self._site, account=self._account, clock=services.clock)
-
-    def __repr__(self) -> str:
-        return f"PublicFeed({getattr(self, '_account', 'not opened')})"
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Those of files that we draw ourselves. There are no edits: each stage is an entry of its own."""
-        return replace(self.default_capabilities, traffic=self._site.formats & TRAFFIC_FORMATS)
-
-    @property
-    def account(self) -> str:
-        """The address without its scheme."""
-        return self._account
+        self._folder = Folder(self._files, self._site, account=self.account, clock=services.clock)
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Write the pictures, to which nothing leads yet, and freeze the item. See `Channel.prepare`.
@@ -178,13 +170,13 @@ class PublicFeed:
         Raises:
             Refused: The folder is for exercises and the post is none, or the other way round.
         """
-        item = Item.of(post, reply_to, account=self._account)
+        item = Item.of(post, reply_to, account=self.account)
         self._folder.check_owner(exercise=post.exercise)
         if post.pictures:
             with self._exclusive():
                 for picture in post.pictures:
                     self._files.replace(picture_path(picture), picture.data)
-        return Request(account=self._account, key=post.key, body={"item": item.model_dump(mode="json")})
+        return Request(account=self.account, key=post.key, body={"item": item.model_dump(mode="json")})
 
     def send(self, request: Request) -> PostRef:
         """Write the item, and draw all that changes. See `SupportsSend.send`.
@@ -216,8 +208,8 @@ class PublicFeed:
 
     def delete(self, ref: PostRef) -> None:
         """Leave an item without words in place of the post, and remove its pictures. See `SupportsDelete.delete`."""
-        if ref.account != self._account or not _ID.fullmatch(ref.id):
-            raise Refused(Text("The post is not one of {account}; nothing was deleted.", account=self._account))
+        if ref.account != self.account or not _ID.fullmatch(ref.id):
+            raise Refused(Text("The post is not one of {account}; nothing was deleted.", account=self.account))
         with self._exclusive():
             if self._folder.withdraw(ref.id):
                 self._draw_certainly_written()
@@ -237,7 +229,7 @@ class PublicFeed:
             notes.append(Text("Any user of this machine may write into its folder. Take that right away: chmod o-w"))
         if damaged := self._folder.damaged():
             notes.append(Text.join(" ", (_damage(damaged), _PUT_BACK)))
-        return Account(id=self._account, name=self._site.title, url=self._site.url, note=Text.join(" ", notes))
+        return Account(id=self.account, name=self._site.title, url=self._site.url, note=Text.join(" ", notes))
 
     def rebuild(self) -> tuple[str, ...]:
         """Draw everything again from the items alone. Return the paths of the files that changed.
@@ -258,7 +250,21 @@ class PublicFeed:
         """No file stays open."""
 
     def _notify_hubs(self) -> None:
-        notify_hubs(self._site.hubs, [self._site.file_url(name) for name in _TOPICS if name in self._site.formats])
+        """Let each hub know which files have changed (W3C Recommendation *WebSub*; PubSubHubbub 0.3, section 7.1).
+
+        A failure is only logged, because readers also poll.
+        """
+        topics = [self._site.file_url(name) for name in _TOPICS if name in self._site.formats]
+        form = {"hub.mode": "publish", "hub.url": topics}
+        for hub in self._site.hubs if topics else ():
+            try:
+                with open_session(_HUB_SECONDS, plain=hub.startswith("http:")) as session:
+                    result = str(session.ask(partial(session.post, hub, data=form), where="the hub").status)
+            except ChannelError as error:
+                result = error.code
+            if not result.startswith("2"):
+                host = urlsplit(hub).hostname
+                _log.warning("The WebSub hub %s was not notified (%s). Readers poll as well.", host, result)
 
     def _item(self, request: Request) -> Item:
         try:
@@ -268,7 +274,7 @@ class PublicFeed:
 
     def _ref(self, item: Item) -> PostRef:
         return PostRef(
-            account=self._account, id=item.id, url=self._site.message_url(item.id), extra={"thread": item.thread}
+            account=self.account, id=item.id, url=self._site.message_url(item.id), extra={"thread": item.thread}
         )
 
     def _draw_certainly_written(self) -> None:

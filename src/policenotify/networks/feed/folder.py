@@ -33,14 +33,7 @@ _ITEM: Final = re.compile(r".*/([0-9a-f]{64})\.json")
 
 
 class Folder:
-    """The items of one feed. The writing process holds `Store.exclusive`.
-
-    Args:
-        store: Where the files are.
-        site: How they are drawn.
-        account: The channel's account, to which the folder belongs.
-        clock: The time.
-    """
+    """The items of one feed, in a folder that belongs to one account. The writing process holds `Store.exclusive`."""
 
     def __init__(self, store: Store, site: Site, *, account: str, clock: Clock) -> None:
         self._store = store
@@ -126,18 +119,13 @@ class Folder:
         return True
 
     def damaged(self, *, everything: bool = False) -> tuple[str, ...]:
-        """Return the paths of items that cannot be read, and are left out of everything.
-
-        Args:
-            everything: Look at the archive, too.
-        """
+        """Return the paths of items that cannot be read, with *everything* in the archive, too. No file shows them."""
         return self._items(everything=everything)[1]
 
     def draw(self, *, everything: bool = False) -> tuple[str, ...]:
         """Write the files that have changed, in the order of `draw`. Return their paths.
 
-        Args:
-            everything: Draw all threads, also those in the archive.
+        With *everything* all threads are drawn, also those in the archive.
         """
         items, _ = self._items(everything=everything)
         feed = Feed(self._site, tuple(items.values()), self._clock.now())

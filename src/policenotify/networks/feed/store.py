@@ -76,9 +76,12 @@ class Store:
         try:
             self._write(path, content)
         except ChannelError as error:
-            with suppress(ChannelError):
-                if self.read(path) is None:
-                    raise error from None
+            try:
+                written = self.read(path) is not None
+            except ChannelError:
+                written = True  # perhaps
+            if not written:
+                raise
             raise Unconfirmed(error.reason, remedy=error.remedy, code=error.code) from None
 
     def replace(self, path: str, content: bytes) -> bool:

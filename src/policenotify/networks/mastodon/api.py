@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
 from functools import cached_property, partial
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from pydantic import SecretStr
 
 from policenotify import transport
 from policenotify.channel import Clock
-from policenotify.errors import Blocked, ChannelError, MissingExtra, Unconfirmed
-from policenotify.networks import load
+from policenotify.errors import Blocked, ChannelError, Unconfirmed
+from policenotify.networks import load, require
 from policenotify.networks._http import ANY_HTTP, AnswerRule, HttpAnswer, judge, open_session, parse_json
 from policenotify.networks._redact import redact
 from policenotify.translation import AnyText, Text
@@ -60,8 +59,7 @@ class Api:
     """
 
     def __init__(self, server: str, token: SecretStr, timeout: float, clock: Clock) -> None:
-        if find_spec("mastodon") is None:
-            raise MissingExtra(Text("The network 'mastodon'"), "mastodon")
+        require("mastodon", "mastodon")
         self.clock = clock
         self._server = server
         self._token = token
@@ -81,9 +79,7 @@ class Api:
     def error(self, answer: HttpAnswer, *, whole_channel: bool = True) -> ChannelError:
         """Return what an answer other than a success means for every call.
 
-        Args:
-            answer: The answer.
-            whole_channel: A rate limit on this call holds for all posts.
+        With *whole_channel* a rate limit on this call holds for all posts.
         """
         now = self.clock.now()
         return judge(answer, (*RULES, *ANY_HTTP), now=now, where=WHERE, whole_channel=whole_channel)

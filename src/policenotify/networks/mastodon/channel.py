@@ -93,8 +93,8 @@ class Mastodon:
             return match[1].lower()
 
     def __init__(self, options: Options, services: Services) -> None:
-        self._host = urlsplit(options.server).netloc.lower()
-        self._handle = options.handle
+        # Of the server's host: handles there may end in another domain.
+        self.account = f"{options.handle}@{urlsplit(options.server).netloc.lower()}"
         self._visibility = {**VISIBILITY, **options.visibility}
         self._warnings, self._sensitive = options.content_warnings, options.sensitive
         self._api = Api(options.server, options.token, options.timeout, services.clock)
@@ -102,28 +102,17 @@ class Mastodon:
         self._instances = InstanceCache(self._api, services.store)
         self._timeline = Timeline(
             account=self.account,
-            handle=self._handle,
+            handle=options.handle,
             api=self._api,
             instances=self._instances,
             store=services.store,
         )
-
-    def __repr__(self) -> str:
-        return f"Mastodon({getattr(self, 'account', 'not opened')})"
 
     @property
     def capabilities(self) -> Capabilities:
         """The known ones. At first 500 characters with whole addresses, four pictures, and no key."""
         known, longest = self._instances.known().capabilities, max(map(len, self._warnings.values()), default=0)
         return replace(known, budget=replace(known.budget, limit=known.budget.limit - longest))
-
-    @property
-    def account(self) -> str:
-        """`handle@host` in lower case, with the host of the server.
-
-        Handles there may end in another domain.
-        """
-        return f"{self._handle}@{self._host}"
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Verify the token's owner, upload the pictures, and freeze the status.

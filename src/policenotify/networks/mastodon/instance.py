@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from http import HTTPStatus
 from typing import Any, ClassVar, Final, Self
 
@@ -74,9 +74,9 @@ class Instance(BaseModel):
         return cls(read_at=at, major=major, deletes="snac" not in version, **usable)
 
     @property
-    def count(self) -> Count:
+    def count(self) -> Callable[[str], int]:
         """The server's measure of a text."""
-        return Count(url=self.url_length, whole=not self.major)
+        return _measure(self.url_length, whole=not self.major)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -97,23 +97,15 @@ class Instance(BaseModel):
         return self.read_at is not None and abs(now - self.read_at) < _FRESH
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
-    """A server's measure of a text. Two are equal if they count alike.
+@cache  # so that servers that count alike have equal capabilities
+def _measure(url: int, *, whole: bool) -> Callable[[str], int]:
+    """Return the measure of a server on which each URL counts *url* characters.
 
-    Attributes:
-        url: Characters that each URL counts.
-        whole: URLs and mentions may count in full, by code points, as GoToSocial does whatever it claims. Then the
-            larger count holds, because a text that proves too long is refused for good.
+    With *whole*, URLs and mentions may count in full, by code points, as GoToSocial does whatever it claims. Then the
+    larger count holds, because a text that proves too long is refused for good.
     """
-
-    url: int
-    whole: bool
-
-    def __call__(self, text: str) -> int:
-        """Return the length of the text."""
-        ways = (False, True) if self.whole else (False,)
-        return max(mastodon_length(text, url=self.url, code_points=each) for each in ways)
+    ways = (False, True) if whole else (False,)
+    return lambda text: max(mastodon_length(text, url=url, code_points=each) for each in ways)
 
 
 class InstanceCache:

@@ -125,9 +125,7 @@ class StatusBody(BaseModel):
     def may_be(self, shown: Mapping[str, Any], *, ids_stay: bool) -> bool | None:
         """Compare pictures and parent with those of a status on our timeline.
 
-        Args:
-            shown: The status as the server shows it.
-            ids_stay: A picture certainly has the same id in the status as after its upload.
+        With *ids_stay* a picture certainly has the same id in the status as after its upload.
 
         Returns:
             `True` if it shows the same uploads, `False` if it is another post, `None` if the text must be compared.

@@ -94,12 +94,7 @@ class Timeline:
         """Look up the post of *request*.
 
         Of several posts that read alike it is the oldest one. The others may be of deliveries that were first tried
-        later, whose look-up does not reach back to this one.
-
-        Args:
-            request: The request of the post.
-            since: The time of its first attempt.
-            known: Ids of posts that are others.
+        later, whose look-up does not reach back to this one. See `SupportsLookup.find`.
         """
         status = StatusBody.model_validate(request.body)
         match: PostRef | None = None

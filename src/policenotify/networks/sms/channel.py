@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
-from importlib.util import find_spec
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, SecretStr
@@ -26,13 +25,13 @@ from policenotify.channel import (
 from policenotify.errors import (
     Blocked,
     ChannelError,
-    MissingExtra,
     Refused,
     SettingsError,
     Unavailable,
     Unconfirmed,
 )
 from policenotify.model.channel_settings import BySeverity, by_severity
+from policenotify.networks import require
 from policenotify.networks._apprise import load_service
 from policenotify.networks._apprise.answers import ServiceAnswer, judge
 from policenotify.networks._apprise.url import GENERIC, MOST_SEGMENTS, VERIFIED, NumberFormat, gateway, passes_coding
@@ -199,8 +198,8 @@ class Sms:
             return DEFAULT_ACCENTS if passes_coding(self.url.get_secret_value()) else _ALL_FOLDED
 
     def __init__(self, options: Options, services: Services) -> None:
-        if not all(map(find_spec, ("apprise", "phonenumbers", "requests"))):
-            raise MissingExtra(Text("The network 'sms'"), "sms")
+        require("sms", "apprise", "phonenumbers", "requests")
+        self._options = options
         country_code, segments, parallel = options.country_code, options.segments, options.parallel
         chosen = options.kept_accents
         self._keeps = "keep" in {chosen.severe, chosen.minor}
@@ -211,19 +210,14 @@ class Sms:
             number_format=options.number_format,
             keeps_accents=self._keeps,
         )
-        self._receipt_url = options.receipt_url
-        self._receipt_format = options.receipt_format
+        self.account = self._gateway.account
         _check_receipts(
             options.receipt_url, options.receipt_format, self._gateway.scheme, unencrypted=options.unencrypted
         )
-        self._segments = segments
-        self._country_code = country_code
         overseas = OVERSEAS_CODES if country_code == FRANCE else ()
         self._countries = frozenset(options.countries or (country_code, *overseas))
-        self._unencrypted = options.unencrypted
-        self._timeout = options.timeout
         self._clock = services.clock
-        self._capabilities = replace(
+        self.capabilities = replace(
             self.default_capabilities,
             budget=_budget(segments, chosen.minor),
             severe_budget=None if chosen.severe == chosen.minor else _budget(segments, chosen.severe),
@@ -232,19 +226,6 @@ class Sms:
             acceptance="verified" if self._gateway.scheme in VERIFIED else "unverified",
         )
 
-    def __repr__(self) -> str:
-        return f"Sms({getattr(self, 'account', 'not opened')})"
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """The capabilities of SMS, which has no replies."""
-        return self._capabilities
-
-    @property
-    def account(self) -> str:
-        """The gateway's scheme, its host if known, and the sender's name."""
-        return self._gateway.account
-
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:  # noqa: ARG002 - SMS has no replies
         """Write the text in the alphabet to be sent.
 
@@ -252,7 +233,7 @@ class Sms:
             Refused: It is longer than `segments` allows, or has no letter that can be sent.
         """
         # The wording of a message below Severe is folded already, if only the others keep their accents.
-        budget = _budget(self._segments, "keep" if self._keeps else "fold")
+        budget = _budget(self._options.segments, "keep" if self._keeps else "fold")
         text = (budget.transliterate or str)(post.text).strip()  # removed letters may leave a space
         if not text:
             remedy = Text('Set accents = "keep", or reword it.')
@@ -281,10 +262,10 @@ class Sms:
 
     def _send_one(self, text: str, person: Recipient) -> RecipientOutcome:
         try:
-            number = e164(person.address, self._country_code, self._countries)
+            number = e164(person.address, self._options.country_code, self._countries)
         except BadNumber as problem:
             return RecipientOutcome(key=person.key, outcome="refused", reason=text_of(problem), personal=True)
-        error = self._deliver(text, number, person.token("receipt") if self._receipt_url else "")
+        error = self._deliver(text, number, person.token("receipt") if self._options.receipt_url else "")
         if error is None:
             return RecipientOutcome(key=person.key, outcome="posted")
         if isinstance(error, Blocked | Unavailable):
@@ -294,9 +275,9 @@ class Sms:
 
     def read_receipt(self, content_type: str, body: bytes, query: str) -> ReadReceipt:  # noqa: ARG002 - the body shows it
         """Read a delivery receipt of the gateway. See `SupportsReceipts`."""
-        if self._receipt_format is None:
+        if self._options.receipt_format is None:
             raise UnreadableReceipt(Text("The channel asks for no receipts."))
-        return read_receipt(self._receipt_format, body, query)
+        return read_receipt(self._options.receipt_format, body, query)
 
     def spell(self, address: str) -> str:
         """Return a number in E.164, or unchanged if it is not a number.
@@ -304,7 +285,7 @@ class Sms:
         The journal identifies recipients by this form, so that one person in two spellings gets one message.
         """
         try:
-            return e164(address, self._country_code)
+            return e164(address, self._options.country_code)
         except BadNumber:
             return address
 
@@ -325,18 +306,18 @@ class Sms:
                     "Write it as described at {setup_url}, then: policenotify doctor", setup_url=service.setup_url
                 ),
             )
-        load_service().reach(service, timeout=self._timeout, where=_WHERE)
+        load_service().reach(service, timeout=self._options.timeout, where=_WHERE)
         return Account(id=self.account, name=str(service.service_name))
 
     def close(self) -> None:
         """Nothing stays open."""
 
     def _service(self, number: str, text: str, receipt_token: str = "") -> Any:  # noqa: ANN401 - each plugin has its own fields
-        counted = sms(text)
-        address = self._receipt_url.replace(_PERSON, receipt_token)
-        fields = request_fields(self._receipt_format, address) if self._receipt_format and receipt_token else ()
+        counted, options = sms(text), self._options
+        address = options.receipt_url.replace(_PERSON, receipt_token)
+        fields = request_fields(options.receipt_format, address) if options.receipt_format and receipt_token else ()
         url = self._gateway.url_for(number, gsm=counted.encoding == "GSM-7", segments=counted.segments, fields=fields)
-        return load_service().open_service(url, timeout=self._timeout, unencrypted=self._unencrypted)
+        return load_service().open_service(url, timeout=options.timeout, unencrypted=options.unencrypted)
 
     def _deliver(self, text: str, number: str, receipt_token: str) -> ChannelError | None:
         """Return the error of a call, or `None` if the gateway accepted the text."""

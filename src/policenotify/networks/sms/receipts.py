@@ -131,22 +131,14 @@ class UnreadableReceipt(ValueError):
 
 
 def request_fields(gateway: GatewayName, address: str) -> tuple[tuple[str, str], ...]:
-    """Return the fields of a message's request that ask for its receipts.
-
-    Args:
-        gateway: The gateway's name.
-        address: The address that the gateway shall call.
-    """
+    """Return the fields of a message's request by which the gateway reports its receipts to an address."""
     return tuple((name, value.replace(_ADDRESS, address)) for name, value in _GATEWAYS[gateway].request.items())
 
 
 def read_receipt(gateway: GatewayName, body: bytes, query: str) -> ReadReceipt:
     """Read a call of a gateway.
 
-    Args:
-        gateway: The gateway's name.
-        body: The call's body: a form, or JSON (vonage, as its account is set).
-        query: The query of the called address, without `?`.
+    Its body is a form, or JSON (vonage, as its account is set). The query of the called address has no `?`.
 
     Raises:
         UnreadableReceipt: It is not a receipt of this gateway, is too long, or holds several receipts.

@@ -64,14 +64,8 @@ hush: Callable[[], AbstractContextManager[None]] = mute_loggers(*map(logging.get
 class Client:
     """X's API with the credentials of one account, and that account as X shows it.
 
-    Args:
-        handle: The account's handle.
-        owner: The channel's account and a fingerprint of the credentials.
-        service: The address of X.
-        timeout: Seconds to wait for a connection, and again for the answer.
-        credentials: Keys that sign each call, or the beginning of a chain of tokens.
-        clock: Time, for answers that give a delay.
-        store: The place of the tokens, and of the account's number.
+    The owner is the channel's account and a fingerprint of the credentials: tokens and the account's number are stored
+    under it. The timeout is in seconds, for a connection, and again for the answer.
     """
 
     def __init__(
@@ -108,10 +102,7 @@ class Client:
     def ask(self, method: str, *args: object, **kwargs: object) -> XAnswer:
         """Make one call, with a renewed token if X does not accept the present one.
 
-        Args:
-            method: A method of `tweepy.Client`. Its `request` is for calls that have no method.
-            args: Its arguments.
-            kwargs: Its keyword arguments.
+        The method is one of `tweepy.Client`, whose `request` is for calls that have none of their own.
 
         Raises:
             Unavailable: The call never reached X, or there is no token for it.

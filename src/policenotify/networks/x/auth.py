@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import ClassVar, Self
 
-from pydantic import SecretStr
-
 from policenotify.channel import Clock, StateStore
 from policenotify.errors import Blocked, ChannelError, SettingsError, Unavailable
 from policenotify.networks._http import RotatingSecret, StoredSecret, fingerprint
@@ -50,9 +48,12 @@ class Credentials:
     client_secret: str
 
     @classmethod
-    def of(cls, **options: SecretStr | None) -> Self:
+    def of(cls, options: object) -> Self:
         """Read the options of a channel, of which either form must be complete."""
-        given = {name: secret.get_secret_value() for name, secret in options.items() if secret is not None}
+        given: dict[str, str] = {}
+        for name in (*_SIGNING, *_ROTATING, "client_secret"):
+            if value := getattr(options, name):  # the client id is public, and a text
+                given[name] = value if isinstance(value, str) else value.get_secret_value()
         signing = [name for name in _SIGNING if name in given]
         rotating = [name for name in (*_ROTATING, "client_secret") if name in given]
         if signing and rotating:

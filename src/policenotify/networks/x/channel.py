@@ -5,21 +5,20 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import datetime, timedelta
-from importlib.util import find_spec
 from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from policenotify.channel import Account, Capabilities, Post, PostRef, Request, Services
 from policenotify.errors import (
     ChannelError,
-    MissingExtra,
     Refused,
     SettingsError,
     Unavailable,
     Unconfirmed,
 )
+from policenotify.networks import require
 from policenotify.networks.options import CallSeconds, ChannelOptions, Handle, Secret, SecureUrl
 from policenotify.networks.x.api import Client
 from policenotify.networks.x.auth import Credentials
@@ -37,7 +36,6 @@ from policenotify.text import Budget, x_weight
 from policenotify.translation import Text
 
 _HANDLE = re.compile(r"[A-Za-z0-9_]{1,15}")  # help.x.com, "How to change your handle"
-_SDKS = ("tweepy", "requests_oauthlib")
 _HOST = "api.x.com"
 _LOOKUP_DELAY = timedelta(seconds=30)  # X documents none; a public alert service waits so long before it posts again
 _DUPLICATE_AGE = timedelta(days=7)  # how far back an equal post is looked up when X refuses one; X does not document it
@@ -116,48 +114,26 @@ class X:
         @property
         def credentials(self) -> Credentials:
             """The credentials of one of the two kinds."""
-            return Credentials.of(
-                consumer_key=self.consumer_key,
-                consumer_secret=self.consumer_secret,
-                access_token=self.access_token,
-                access_token_secret=self.access_token_secret,
-                client_id=SecretStr(self.client_id) if self.client_id else None,
-                refresh_token=self.refresh_token,
-                client_secret=self.client_secret,
-            )
+            return Credentials.of(self)
 
     def __init__(self, options: Options, services: Services) -> None:
-        if not all(map(find_spec, _SDKS)):
-            raise MissingExtra(Text("The network 'x'"), "x")
+        require("x", "tweepy", "requests_oauthlib")
         self._handle = options.handle
-        self._service = options.service
+        host, handle = urlsplit(options.service).netloc.lower(), options.handle.lower()
+        self.account = handle if host == _HOST else f"{handle}@{host}"  # other servers have accounts of their own
         budget, replies = Budget(options.limit, x_weight), options.link_mode == "reply"
-        self._capabilities = replace(self.default_capabilities, budget=budget, replies=replies)
+        self.capabilities = replace(self.default_capabilities, budget=budget, replies=replies)
         self._clock = services.clock
         credentials = options.credentials
         self._client = Client(
             handle=self._handle,
             owner=f"{self.account} {credentials.fingerprint}",
-            service=self._service,
+            service=options.service,
             timeout=options.timeout,
             credentials=credentials,
             clock=services.clock,
             store=services.store,
         )
-
-    def __repr__(self) -> str:
-        return f"X({getattr(self, 'account', 'not opened')})"
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """See `Channel.capabilities`."""
-        return self._capabilities
-
-    @property
-    def account(self) -> str:
-        """The handle in lower case, with `@host` if the host is not X's own."""
-        host = urlsplit(self._service).netloc.lower()
-        return self._handle.lower() if host == _HOST else f"{self._handle.lower()}@{host}"
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Verify the owner of the credentials, upload the pictures, and freeze the call.
@@ -167,7 +143,7 @@ class X:
         self._client.number()
         with without_side_effects(Text("uploading a picture")):
             media = [upload(picture, self._client) for picture in post.pictures]
-        thread = [ref for ref in reply_to if self._capabilities.replies and self._is_ours(ref)]
+        thread = [ref for ref in reply_to if self.capabilities.replies and self._is_ours(ref)]
         return Request(account=self.account, key=post.key, body=TweetBody.of(post, thread=thread, media=media).body)
 
     def send(self, request: Request) -> PostRef:

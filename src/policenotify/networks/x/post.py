@@ -83,12 +83,7 @@ class TweetBody(BaseModel):
         return parent in {None, self.in_reply_to_tweet_id}
 
     def reads_as(self, shown: ShownPost, handle: str) -> bool:
-        """Return True if a post of the timeline reads as this one.
-
-        Args:
-            shown: The post of the timeline.
-            handle: Our handle, which X may put before a reply.
-        """
+        """Return True if a post of the timeline reads as this one. X may put our handle before a reply."""
         note = shown.get("note_tweet") or shown.get("note_post")
         whole = note if isinstance(note, dict) else shown
         text = str(whole.get("text", ""))

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import ClassVar, Final, Literal, Self, TypeAlias
 
 from policenotify.channel import Services
+from policenotify.networks._redact import leaves
 from policenotify.render.locales import LOCALES
 from policenotify.testing.fakes import FakeClock, InMemoryStateStore
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest, Reply
@@ -251,7 +252,7 @@ class OneCallFixture(HttpFixture):
 def _texts(request: RecordedRequest) -> Iterator[str]:
     body = request.body.decode("utf-8", "replace")
     try:
-        yield from _strings(json.loads(body))
+        yield from leaves(json.loads(body))
     except ValueError:
         if request.headers.get_content_type() == "application/x-www-form-urlencoded":
             yield from (value for values in request.form().values() for value in values)
@@ -260,11 +261,3 @@ def _texts(request: RecordedRequest) -> Iterator[str]:
     yield from (value for values in request.query.values() for value in values)
     for value in request.headers.values():  # parsed as Latin-1 (RFC 9110, section 5.5), but mostly UTF-8
         yield value.encode("latin-1", "replace").decode("utf-8", "replace")
-
-
-def _strings(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from _strings(each)

@@ -72,12 +72,7 @@ RULES: Final[Mapping[str, Rules]] = {
 
 
 class Window:
-    """A rate limit with fixed windows since 1970, as on the server.
-
-    Args:
-        limit: Calls in a window.
-        seconds: Length of a window.
-    """
+    """A rate limit of so many calls in fixed windows of so many seconds since 1970, as on the server."""
 
     def __init__(self, limit: int, seconds: int) -> None:
         self.limit = limit

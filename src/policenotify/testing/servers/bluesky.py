@@ -76,7 +76,6 @@ class FakeBlueskyServer(FakeServer):
         self._records: dict[str, dict[str, Any]] = {}
         self._blobs: dict[str, tuple[str, bytes]] = {}
         for method, name, answer in (
-            ("GET", "com.atproto.server.describeServer", self._describe),
             ("POST", "com.atproto.server.createSession", self._create_session),
             ("POST", "com.atproto.server.refreshSession", self._refresh_session),
             ("GET", "com.atproto.server.getSession", self._get_session),
@@ -159,9 +158,6 @@ class FakeBlueskyServer(FakeServer):
     def _mark(self, kind: str, as_: Literal["expired", "revoked"]) -> None:
         with self._lock:
             self._tokens = {token: as_ if is_ == kind else is_ for token, is_ in self._tokens.items()}
-
-    def _describe(self, _: RecordedRequest) -> Answer:
-        return Answer.json({"did": "did:web:127.0.0.1", "availableUserDomains": [], "blobUploadLimit": _BLOB_LIMIT})
 
     def _create_session(self, request: RecordedRequest) -> Answer:
         self.logins += 1
@@ -377,14 +373,7 @@ class VisibleBlueskyPost:
 def read_post(
     uri: str, cid: str, record: Mapping[str, Any], uploads: Mapping[str, tuple[str, bytes]]
 ) -> VisibleBlueskyPost:
-    """Parse a record as a client does.
-
-    Args:
-        uri: The URI.
-        cid: The hash of the content.
-        record: The record.
-        uploads: Media type and bytes of each blob, by cid.
-    """
+    """Parse a record as a client does. Uploads are media type and bytes of each blob, by cid."""
     text = record["text"].encode()
     links: dict[str, list[RichTextLink]] = {"link": [], "tag": [], "mention": []}
     for facet in record.get("facets", []):

@@ -275,14 +275,7 @@ class FakeServer(LoopbackServer):
 
 
 class _Rule:
-    """The script of a route, or a failure of it.
-
-    Args:
-        method: As in `FakeServer.on`.
-        path: As in `FakeServer.on`.
-        script: As in `FakeServer.on`.
-        effect: The route is run before a failure.
-    """
+    """The script of a route, or a failure of it. See `FakeServer.on` and `FakeServer.fail_next`."""
 
     def __init__(self, method: str, path: str, script: Script, *, effect: bool = False) -> None:
         self.effect = effect

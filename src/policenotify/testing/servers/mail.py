@@ -290,13 +290,7 @@ class _Fault:
 
 
 class _Hooks:
-    """The hooks of aiosmtpd, each of which returns the reply.
-
-    Args:
-        answer: Returns the reply of a failure: command, server, session, envelope, recipient.
-        broken: Takes the error of a predicate.
-        missing: Lets aiosmtpd itself answer.
-    """
+    """The hooks of aiosmtpd, each of which returns the reply. *missing* lets aiosmtpd itself answer."""
 
     def __init__(
         self, answer: Callable[..., Awaitable[str | None]], broken: Callable[[Exception], None], missing: object

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from html import escape
 from typing import Any, Literal
 
 from policenotify.testing.servers import VisibleImage, thread_of
@@ -25,10 +26,7 @@ from policenotify.testing.servers._mastodon_rules import (
     language,
     refusal,
 )
-from policenotify.testing.servers._mastodon_store import Media, PostVersion, VisibleMastodonPost, html, iso
 from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest, Refusal
-
-__all__ = ["FakeMastodonServer", "PostVersion", "VisibleMastodonPost"]
 
 _KEY_LIFETIME = timedelta(hours=1)  # PostStatusService
 _IMAGE_LIMIT = 16 * 1024 * 1024  # MediaAttachment
@@ -45,7 +43,6 @@ class FakeMastodonServer(FakeServer):
         now: The server's time.
 
     Attributes:
-        scopes: The scopes of the token.
         language: The account's posting language.
         polls: Number of status requests until an upload is processed.
         processing_fails: Processing of uploads fails.
@@ -64,7 +61,6 @@ class FakeMastodonServer(FakeServer):
         self.token = token
         self.software = software
         self.rules: Rules = RULES[software]
-        self.scopes: set[str] = {"read:accounts", "read:statuses", "write:statuses", "write:media"}
         self.language = "fr"
         self.polls = 0
         self.processing_fails = False
@@ -79,20 +75,19 @@ class FakeMastodonServer(FakeServer):
             "deletes": Window(30, 1800),
         }
         status_path = "/api/v1/statuses/*"
-        for method, path, answer, scope, family in (
-            ("GET", "/api/v2/instance", self._instance, None, "all"),
-            ("GET", "/api/v1/accounts/verify_credentials", self._verify_credentials, "read:accounts", "all"),
-            ("GET", "/api/v1/accounts/*/statuses", self._timeline, "read:statuses", "all"),
-            ("POST", "/api/v2/media", self._upload, "write:media", "media"),
-            ("GET", "/api/v1/media/*", self._uploaded, "write:media", "all"),
-            ("POST", "/api/v1/statuses", self._post, "write:statuses", "all"),
-            ("GET", status_path, self._shown, "read:statuses", "all"),
-            ("GET", f"{status_path}/source", self._source, "read:statuses", "all"),
-            ("GET", f"{status_path}/history", self._history, "read:statuses", "all"),
-            ("PUT", status_path, self._edit, "write:statuses", "all"),
-            ("DELETE", status_path, self._delete, "write:statuses", "deletes"),
+        for method, path, answer, family in (
+            ("GET", "/api/v1/accounts/verify_credentials", self._verify_credentials, "all"),
+            ("GET", "/api/v1/accounts/*/statuses", self._timeline, "all"),
+            ("POST", "/api/v2/media", self._upload, "media"),
+            ("GET", "/api/v1/media/*", self._uploaded, "all"),
+            ("POST", "/api/v1/statuses", self._post, "all"),
+            ("GET", status_path, self._shown, "all"),
+            ("GET", f"{status_path}/history", self._history, "all"),
+            ("PUT", status_path, self._edit, "all"),
+            ("DELETE", status_path, self._delete, "deletes"),
         ):
-            self.on(method, path, self._guarded(answer, scope=scope, family=family))
+            self.on(method, path, self._guarded(answer, family))
+        self.on("GET", "/api/v2/instance", self._instance)
 
     # --- what readers see, and changes by hand
 
@@ -148,15 +143,13 @@ class FakeMastodonServer(FakeServer):
 
     # --- calls
 
-    def _guarded(
-        self, answer: Callable[[RecordedRequest], Answer], *, scope: str | None, family: str = "all"
-    ) -> Callable[[RecordedRequest], Answer]:
-        """Check token, scope and limit."""
+    def _guarded(self, answer: Callable[[RecordedRequest], Answer], family: str) -> Callable[[RecordedRequest], Answer]:
+        """Check limit and token."""
 
         def guarded(request: RecordedRequest) -> Answer:
             self._take(family)
-            if scope:
-                self._check_token(request, scope)
+            if request.headers["Authorization"] != f"Bearer {self.token}":
+                raise _refused(401, "The access token is invalid")
             return answer(request)
 
         return guarded
@@ -180,13 +173,8 @@ class FakeMastodonServer(FakeServer):
             "X-RateLimit-Reset": window.reset(now),
         }
 
-    def _check_token(self, request: RecordedRequest, scope: str) -> None:
-        if request.headers["Authorization"] != f"Bearer {self.token}":
-            raise _refused(401, "The access token is invalid")
-        if not self.scopes & {scope, scope.partition(":")[0]}:
-            raise _refused(403, "This action is outside the authorized scopes")
-
     def _instance(self, _: RecordedRequest) -> Answer:
+        self._take("all")  # it needs no token
         return Answer.json(instance(self.rules))
 
     def _verify_credentials(self, _: RecordedRequest) -> Answer:
@@ -213,10 +201,6 @@ class FakeMastodonServer(FakeServer):
 
     def _shown(self, request: RecordedRequest) -> Answer:
         return Answer.json(self._entity(self._found(request)))
-
-    def _source(self, request: RecordedRequest) -> Answer:
-        post = self._found(request)
-        return Answer.json({"id": post.id, "text": post.text, "spoiler_text": post.warning})
 
     def _history(self, request: RecordedRequest) -> Answer:
         post = self._found(request)
@@ -400,3 +384,104 @@ def _refused(status: int, error: str) -> Refusal:
 
 def _missing() -> Refusal:
     return _refused(404, "Record not found")
+
+
+_MARKED = re.compile(
+    r"(?P<url>https?://[^\s<>«»]*[\w/#)])"
+    r"|(?<![=/\w])@(?P<user>\w+)(?:@[\w.-]+\w(?::\d+)?)?"
+    r"|(?<!\S)#(?P<tag>\w*[^\W\d_]\w*)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PostVersion:
+    """An earlier version of a post, which stays readable."""
+
+    text: str
+    warning: str
+    at: datetime
+
+
+@dataclass(slots=True)
+class Media:
+    """An upload.
+
+    Attributes:
+        polls: Number of status requests until it is processed.
+    """
+
+    id: str
+    data: bytes
+    type: str
+    alt: str
+    polls: int
+
+    def entity(self, server: str) -> dict[str, Any]:
+        """Return the API entity, without URL during processing."""
+        url = None if self.polls else f"{server}/media/{self.id}"
+        return {"id": self.id, "type": "image", "url": url, "description": self.alt}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisibleMastodonPost:
+    """A post as a reader sees it.
+
+    Attributes:
+        warning: The content warning, behind which the text is folded. Empty: none.
+        sensitive: Its pictures are hidden until a click.
+        visibility: `public`, `unlisted`, `private` or `direct`.
+        language: ISO 639.
+        parent: Id of the post that it replies to, or `None`.
+        edited_at: Time of the last edit, or `None`.
+        history: Earlier versions, oldest first.
+        media: Ids of its pictures.
+    """
+
+    id: str
+    url: str
+    text: str
+    warning: str = ""
+    sensitive: bool = False
+    visibility: str = "public"
+    language: str | None
+    images: tuple[VisibleImage, ...] = ()
+    parent: str | None = None
+    created_at: datetime
+    edited_at: datetime | None = None
+    history: tuple[PostVersion, ...] = ()
+    media: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Hashtags of a public post, with a letter, after white space."""
+        return tuple(hit["tag"] for hit in _MARKED.finditer(self.text) if hit["tag"] and self.visibility == "public")
+
+    @property
+    def version(self) -> PostVersion:
+        """What can be read now."""
+        return PostVersion(self.text, self.warning, self.edited_at or self.created_at)
+
+
+def html(text: str, server: str) -> str:
+    """Return the HTML that the server makes of a text."""
+
+    def marked(hit: re.Match[str]) -> str:
+        if hit["url"]:
+            head, rest = hit["url"].split("://", 1)
+            pieces = (("invisible", f"{head}://"), ("ellipsis", rest[:30]), ("invisible", rest[30:]))
+            shown = "".join(f'<span class="{kind}">{piece}</span>' for kind, piece in pieces)
+            return f'<a href="{hit["url"]}" rel="nofollow noopener" translate="no">{shown}</a>'
+        if hit["user"]:
+            name = hit["user"]
+            return (
+                f'<span class="h-card"><a href="{server}/@{name}" class="u-url mention">@<span>{name}</span></a></span>'
+            )
+        return f'<a href="{server}/tags/{hit["tag"]}" class="mention hashtag" rel="tag">#<span>{hit["tag"]}</span></a>'
+
+    paragraphs = _MARKED.sub(marked, escape(text, quote=False)).split("\n\n")
+    return "".join(f"<p>{paragraph}</p>".replace("\n", "<br>") for paragraph in paragraphs)
+
+
+def iso(at: datetime) -> str:
+    """Return a time in the format of the API."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

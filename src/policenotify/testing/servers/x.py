@@ -15,7 +15,6 @@ from html import escape
 from typing import Any, Literal
 
 from policenotify.testing.servers import VisibleImage, thread_of
-from policenotify.testing.servers._x_length import weighted_length
 from policenotify.testing.servers._x_rules import (
     DUPLICATE,
     MEDIA,
@@ -29,6 +28,7 @@ from policenotify.testing.servers._x_rules import (
     refusal,
     schema_error,
     signed_at,
+    weighted_length,
 )
 from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
 
@@ -45,7 +45,6 @@ _FIELDS = frozenset({"created_at", "conversation_id", "entities", "note_tweet", 
 class _Media:
     data: bytes
     ends: datetime
-    polls: int
     alt: str = ""
     used: bool = False
 
@@ -71,8 +70,6 @@ class FakeXServer(FakeServer):
         duplicate_window: How long an equal text is rejected. Minutes, an hour and a day were observed.
         posts_left: Posts left in this window before a 429.
         day_left: Posts left for the app today before a 429.
-        polls: Number of status requests until a picture is processed.
-        processing_fails: Processing of pictures fails.
         lag: Delay until a post appears in the timeline.
         page: The largest page of the timeline.
         knows_fields: The query parameter for fields that the timeline accepts.
@@ -97,8 +94,6 @@ class FakeXServer(FakeServer):
         self.duplicate_window: timedelta = timedelta(days=1)
         self.posts_left: int = _CREATES
         self.day_left: int = 10_000
-        self.polls = 0
-        self.processing_fails = False
         self.lag: timedelta = timedelta(0)
         self.page = 100
         self.knows_fields: Literal["post.fields", "tweet.fields", "none"] = "post.fields"
@@ -116,7 +111,6 @@ class FakeXServer(FakeServer):
             ("POST", "/2/tweets", self._create),
             ("DELETE", "/2/tweets/*", self._delete),
             ("POST", "/2/media/upload", self._upload),
-            ("GET", "/2/media/upload", self._status),
             ("POST", "/2/media/metadata", self._describe),
         ):
             self.on(method, path, self._guarded(answer))
@@ -271,31 +265,13 @@ class FakeXServer(FakeServer):
             return invalid("media", "File size exceeds the limit.")
         self._count += 1
         number = str(10**18 + self._count)
-        self._media[number] = _Media(data, self._now() + _MEDIA_LIVES, self.polls)
-        return self._processing(number)
-
-    def _status(self, request: RecordedRequest) -> Answer:
-        number = request.query["media_id"][0]
-        if number not in self._media:
-            return invalid("media_id", "Invalid media id")
-        self._media[number].polls -= 1
-        return self._processing(number)
-
-    def _processing(self, number: str) -> Answer:
-        media = self._media[number]
-        about: dict[str, Any] = {
+        self._media[number] = _Media(data, self._now() + _MEDIA_LIVES)
+        about = {
             "id": number,
             "media_key": f"3_{number}",
-            "size": len(media.data),
+            "size": len(data),
             "expires_after_secs": int(_MEDIA_LIVES.total_seconds()),
         }
-        if media.polls > 0:
-            state = "pending" if media.polls == self.polls else "in_progress"
-            about["processing_info"] = {"state": state, "check_after_secs": 2}
-        elif self.processing_fails:
-            about["processing_info"] = {"state": "failed"}
-        elif self.polls:
-            about["processing_info"] = {"state": "succeeded", "progress_percent": 100}
         return Answer.json({"data": about})
 
     def _describe(self, request: RecordedRequest) -> Answer:
@@ -310,9 +286,7 @@ class FakeXServer(FakeServer):
 
     def _is_usable(self, number: str) -> bool:
         media = self._media.get(number)
-        if media is None or media.used or self.processing_fails:
-            return False
-        return media.polls <= 0 and self._now() < media.ends
+        return media is not None and not media.used and self._now() < media.ends
 
     def _limits(self) -> dict[str, str]:
         limits = (
@@ -368,13 +342,7 @@ def with_short_links(post: VisibleXPost, handle: str) -> tuple[str, list[dict[st
 
 
 def post_entity(post: VisibleXPost, handle: str, fields: frozenset[str]) -> Mapping[str, Any]:
-    """Return a post as `GET /2/users/{id}/tweets` returns it.
-
-    Args:
-        post: The post.
-        handle: The account's handle.
-        fields: The requested fields.
-    """
+    """Return a post as `GET /2/users/{id}/tweets` returns it, with the requested fields."""
     text, urls = with_short_links(post, handle)
     entity: dict[str, Any] = {"id": post.id, "text": text, "edit_history_tweet_ids": [post.id]}
     more: dict[str, Any] = {

@@ -108,7 +108,8 @@ def test_all_that_follows_moves_with_it() -> None:
     text = f"🚨 Plan\u0301 ({LONG}) #évite @prefet.example {LONG}"
     at = text.index("@")
     mention = Span(kind="mention", start=at, end=at + 15, value="prefet.example")
-    spans = (mention, *(Span(**found._asdict()) for found in find_links(text)))
+    links = (Span(**found._asdict()) for found in find_links(text))
+    spans = sorted((mention, *links), key=lambda span: span.start)
     made = encoded(marked(text, *spans), **{"prefet.example": "did:plc:prefet"})
     assert made["text"] == f"🚨 Plan\u0301 ({SHORT}) #évite @prefet.example {SHORT}"
     assert covered(made) == [

@@ -78,7 +78,6 @@ def test_a_facet_covers_exactly_its_span(before: str, inside: str, after: str) -
 @pytest.mark.parametrize(
     "span",
     [
-        Span(kind="tag", start=0, end=99, value="beyond"),
         Span(kind="tag", start=0, end=3, value="x" * 65),
         Span(kind="tag", start=0, end=3, value=FAMILY * 26),  # 26 characters, 650 bytes
         Span(kind="url", start=0, end=3, value="https://☃.example/"),

@@ -19,7 +19,7 @@ from tests.unit.networks.feed.test_contract import URL
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
-    monkeypatch.setattr("policenotify.networks.feed.websub._TIMEOUT", ANSWERED)
+    monkeypatch.setattr("policenotify.networks.feed.channel._HUB_SECONDS", ANSWERED)
     with FakeServer(Answer(204)) as server:
         yield server
 
@@ -64,7 +64,7 @@ def test_a_failure_is_a_warning_and_the_post_is_out(
     fault: Any,
     words: str,
 ) -> None:
-    monkeypatch.setattr("policenotify.networks.feed.websub._TIMEOUT", timeout_for(fault))
+    monkeypatch.setattr("policenotify.networks.feed.channel._HUB_SECONDS", timeout_for(fault))
     desk = desk_with(tmp_path, hub, formats=("atom",))
     hub.always(fault)
     with caplog.at_level(logging.WARNING, "policenotify"):

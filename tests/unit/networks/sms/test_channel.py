@@ -507,7 +507,6 @@ def test_settings_that_cannot_be_right_are_refused_by_name(url: str, options: di
 def test_the_account_names_no_secret_and_no_number(url: str, options: dict[str, Any], account: str) -> None:
     by = open_sms(url, **options)
     assert by.account == account
-    assert repr(by) == f"Sms({account})"
     assert "s3cret" not in repr(vars(by))
 
 
