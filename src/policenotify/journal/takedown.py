@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, insert, select
 
 from policenotify.channel import Operation
 from policenotify.journal.audit import record
-from policenotify.journal.authentication import delivery_mac
+from policenotify.journal.authentication import new_delivery
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.transactions import Transactions
@@ -21,8 +21,7 @@ from policenotify.journal.order import TAKEN_DOWN_EVENT, cancel_pending, lock
 from policenotify.journal.records import TAKEN_DOWN, microseconds
 from policenotify.model.history import Outcome, Target
 
-_table, _publication = schema.delivery, schema.publication
-_COPIED = ("publication", "channel", "account", "language", "ordering_key", "sequence")
+_table = schema.delivery
 
 
 def take_down(
@@ -71,9 +70,7 @@ def delete_found(connection: Connection, delivery: Row[Any], at: int) -> None:
 
 def _delete(connection: Connection, deliveries: Sequence[Row[Any]], deletes: Collection[str], at: int) -> int:
     """Add the deletions of a publication's posts. Return their number."""
-    keys = connection.get_execution_options()["policenotify_keys"]
-    rows = [{**row, "mac": delivery_mac(keys, row)} for row in _deletions(connection, deliveries, deletes, at)]
-    if rows:
+    if rows := _deletions(connection, deliveries, deletes, at):
         connection.execute(insert(_table), rows)
     return len(rows)
 
@@ -84,7 +81,7 @@ def _deletions(
     """Return a new delivery for each post that is out and not yet being deleted, newest first."""
     undone = {Outcome.REFUSED, Outcome.SUPERSEDED}
     known = {one.target for one in deliveries if one.operation == Operation.DELETE and one.state not in undone}
-    parts: dict[str, int] = {}
+    keys, parts = connection.get_execution_options()["policenotify_keys"], dict[str, int]()
     for one in deliveries:
         parts[one.channel] = max(parts.get(one.channel, 0), one.part + 1)
     rows: list[dict[str, Any]] = []
@@ -104,22 +101,16 @@ def _deletions(
         )
         parts[one.channel] += 1
         rows.append(
-            {
-                **{name: one._mapping[name] for name in _COPIED},  # noqa: SLF001 - the toolkit's own name for it
-                "part": deletion.part,
-                "operation": Operation.DELETE,
-                "target": target,
-                "post_key": deletion.post_key(one.publication),
-                "priority": 0,  # before anything else
-                "state": Outcome.WAITING,
-                "has_recipients": False,
-                "needs_opening": False,
-                "not_before": at,
-                "not_after": None,
-                "reply_to": "",
-                "standalone": None,
-                "reply": None,
-            }
+            new_delivery(
+                keys,
+                deletion,
+                one.publication,
+                target=target,
+                ordering_key=one.ordering_key,
+                sequence=one.sequence,
+                priority=0,  # before anything else
+                not_before=at,
+            )
         )
     return rows
 
