@@ -15,7 +15,6 @@ from policenotify.journal.channels import Channels, seal_states_again, unblock
 from policenotify.journal.database import schema
 from policenotify.journal.database.engine import explain, open_engine
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.deliveries import Deliveries
 from policenotify.journal.drafts.drafts import StoredDrafts
 from policenotify.journal.figures import Figures
 from policenotify.journal.incidents import Incidents
@@ -27,6 +26,7 @@ from policenotify.journal.persons.people import StoredPeople
 from policenotify.journal.persons.reports import Reports
 from policenotify.journal.persons.suppressions import Suppressions
 from policenotify.journal.publications import Publications
+from policenotify.journal.queue import Deliveries
 from policenotify.journal.records import microseconds
 from policenotify.journal.retention import Retention
 from policenotify.journal.seals import AuditLog

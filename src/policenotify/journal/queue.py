@@ -1,4 +1,4 @@
-"""The delivery queue: which delivery is sent next, and its claim.
+"""The queue of deliveries: which one is sent next, and its claim.
 
 One claim query decides order, urgency, "not before", staleness and doubt; see `ordering` for the order.
 """
@@ -6,7 +6,8 @@ One claim query decides order, urgency, "not before", staleness and doubt; see `
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,12 +30,14 @@ from sqlalchemy import (
 from policenotify.channel import Operation, Post, PostRef, Request
 from policenotify.errors import UnsupportedVersion
 from policenotify.journal import meta
+from policenotify.journal.attempts import Attempts
 from policenotify.journal.authentication import is_authentic, is_whole_batch, read_ref
 from policenotify.journal.channels import opens_at
 from policenotify.journal.clock import Uptime
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.keys import Keys
+from policenotify.journal.lists.batches import Batches
 from policenotify.journal.lists.control import log_held
 from policenotify.journal.lists.recipients import people_of
 from policenotify.journal.lists.state import UNREADABLE
@@ -47,10 +50,9 @@ from policenotify.journal.order import (
     place_of,
     why_over,
 )
-from policenotify.journal.records import ClaimedDelivery, microseconds, moment, priority, span, word
+from policenotify.journal.records import ClaimedDelivery, microseconds, moment, outcome_of, priority, span, word
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
-from policenotify.model.lifecycle import Stage
 from policenotify.model.rate import Rate
 from policenotify.translation import AnyText, Text
 
@@ -67,9 +69,13 @@ NOT_FOUND = Text("Whether the post to be deleted is out is not known. Look for i
 
 _SEVERE = priority(Severity.SEVERE)
 _LEAST = max(priority(severity) for severity in Severity)
-_CLOSING = (Stage.END, Stage.CANCELLATION)
+_PORTION = 5_000  # values in one query: SQLite takes 32,766 (sqlite.org/limits.html)
 _table, _publication = schema.delivery, schema.publication
 _before = _table.alias("before")
+_UNSETTLED = select(_table.c.id).where(
+    _table.c.parent.is_(None), _table.c.state.in_([Outcome.WAITING, Outcome.SENDING])
+)
+_STATES = select(_table.c.state, _table.c.in_doubt).where(_table.c.id.in_(bindparam("ids", expanding=True)))
 
 POSTPONED = and_(_table.c.has_recipients, _table.c.not_before > bindparam("now"), _table.c.code == UNREADABLE)
 """The condition that a delivery waits until its list is tried again. Its value is `now`."""
@@ -106,9 +112,9 @@ _NEXT_LEASE = _earliest(
 _NEXT_DUE = _earliest(_table.c.not_before, _NEXT_UP).union_all(_NEXT_LEASE)
 _NEXT_READABLE = _earliest(_table.c.not_before, _NEXT_UP, ~POSTPONED).union_all(_NEXT_LEASE)
 _SOON = 1_000_000  # microseconds
-_WITH_INCIDENT = select(_table, _publication.c.incident).join(_publication, _publication.c.id == _table.c.publication)
 _READY = (
-    _WITH_INCIDENT.where(_table.c.channel == bindparam("channel"), _table.c.priority <= bindparam("least"))
+    select(_table)
+    .where(_table.c.channel == bindparam("channel"), _table.c.priority <= bindparam("least"))
     .where(_NEXT_UP, _table.c.not_before <= bindparam("now"), place_of() != bindparam("beside"))
     .order_by(_table.c.priority, _table.c.id)
     .limit(1)
@@ -123,7 +129,7 @@ _NEXT_BATCH = (  # before more people are read
     .limit(1)
     .with_for_update(key_share=True, skip_locked=True, of=_table)
 )
-_PARENT = _WITH_INCIDENT.where(_table.c.id == bindparam("of_list"))
+_PARENT = select(_table).where(_table.c.id == bindparam("of_list"))
 _FREE = select(_table.c.id).where(_table.c.id == bindparam("of_list")).with_for_update(key_share=True, skip_locked=True)
 
 # --- claims
@@ -149,10 +155,29 @@ class _Busy(Exception):
     """Another process has locked the list of a batch, and may wait for the batch."""
 
 
-class Queue:
-    """What is due, and the claims."""
+class Deliveries(Attempts, Batches):
+    """The queue of deliveries, their attempts and results, and their people.
 
-    _journal: Transactions
+    Methods that take a claimed delivery raise `LostLease` if another process has taken it over. They change nothing
+    then.
+    """
+
+    def __init__(self, journal: Transactions) -> None:
+        self._journal = journal
+
+    def unsettled(self) -> frozenset[int]:
+        """Return the ids of the deliveries that are waiting or being sent."""
+        with self._journal.read() as connection:
+            return frozenset(connection.execute(_UNSETTLED).scalars())
+
+    def outcomes(self, deliveries: Collection[int]) -> Mapping[Outcome, int]:
+        """Return how many of these deliveries have which outcome."""
+        counts, ids = Counter[Outcome](), sorted(deliveries)
+        with self._journal.read() as connection:
+            for start in range(0, len(ids), _PORTION):
+                for row in connection.execute(_STATES, {"ids": ids[start : start + _PORTION]}):
+                    counts[outcome_of(row.state, in_doubt=row.in_doubt)] += 1
+        return counts
 
     def due(
         self, channels: Iterable[str], *, rates: Mapping[str, Rate | None] | None = None, postponed: bool = True
@@ -313,7 +338,6 @@ def _claimed(connection: Connection, keys: Keys, row: Row[Any]) -> ClaimedDelive
         id=row.id,
         owner=row.owner,
         publication=row.publication,
-        incident=row.incident,
         channel=row.channel,
         account=row.account,
         key=row.post_key,

@@ -284,7 +284,6 @@ class ClaimedDelivery:
     id: int
     owner: str
     publication: str
-    incident: str | None
     channel: str
     account: str
     key: str

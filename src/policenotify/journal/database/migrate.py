@@ -10,13 +10,12 @@ from sqlalchemy import Connection, delete, func, insert, select, text
 
 from policenotify.channel import Clock
 from policenotify.errors import JournalError
-from policenotify.journal import attempts, audit, meta, seals, subscribers
+from policenotify.journal import audit, meta, seals, subscribers
 from policenotify.journal.database import schema
 from policenotify.journal.database.engine import without_password
 from policenotify.journal.database.postgresql import grants
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.records import microseconds
 from policenotify.model.history import Outcome
 from policenotify.translation import Text
 
@@ -106,7 +105,8 @@ def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = Non
         with old.write() as source:  # committed first: no process can ever deliver from both
             _lock_tables(source)
             meta.check(source, keys, moved_to=place)
-            _ensure_nothing_is_sending(source, microseconds(old.now()))
+            old.deliveries.recover()
+            _ensure_nothing_is_sending(source)
             if meta.get(source, meta.MOVED) is None:
                 audit.record(source, old.now(), actor, "moved", {"to": place})
             rows = _copy(source, target)
@@ -165,8 +165,7 @@ def _take_time(connection: Connection) -> None:
     connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
 
 
-def _ensure_nothing_is_sending(source: Connection, now: int) -> None:
-    attempts.recover(source, now)
+def _ensure_nothing_is_sending(source: Connection) -> None:
     sending = select(func.count()).where(schema.delivery.c.state == Outcome.SENDING)
     if count := source.execute(sending).scalar_one():
         raise JournalError(
