@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, false, func, select, update
+from sqlalchemy import Connection, false, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
@@ -58,7 +58,23 @@ class Journal(Transactions):
         figures: What metrics count, and the state of what is pending.
     """
 
-    def __init__(self, engine: Engine, *, keys: Keys, clock: Clock | None, entropy: Entropy) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        keys: Keys,
+        clock: Clock | None = None,
+        entropy: Entropy = secrets.token_bytes,
+        timeout: int | None = None,
+        create: bool = False,
+    ) -> None:
+        """Connect without checking the tables; see [`open_journal`][policenotify.journal.open_journal]."""
+        try:
+            engine = open_engine(url, timeout, create=create)
+        except (SQLAlchemyError, OSError) as error:
+            raise JournalError(
+                Text("The journal cannot be opened: {explain}. Nothing was sent.", explain=explain(error))
+            ) from None
         super().__init__(engine, keys=keys, clock=clock, entropy=entropy)
         self.publications: Publications = Publications(self)
         self.drafts: StoredDrafts = StoredDrafts(self)
@@ -74,26 +90,6 @@ class Journal(Transactions):
         self.reports: Reports = Reports(self)
         self.retention: Retention = Retention(self, engine)
         self.figures: Figures = Figures(self)
-
-    @classmethod
-    def connect(
-        cls,
-        url: str,
-        *,
-        keys: Keys,
-        clock: Clock | None = None,
-        entropy: Entropy = secrets.token_bytes,
-        timeout: int | None = None,
-        create: bool = False,
-    ) -> Journal:
-        """Connect without checking the tables; see [`open_journal`][policenotify.journal.open_journal]."""
-        try:
-            engine = open_engine(url, timeout, create=create)
-        except (SQLAlchemyError, OSError) as error:
-            raise JournalError(
-                Text("The journal cannot be opened: {explain}. Nothing was sent.", explain=explain(error))
-            ) from None
-        return cls(engine, keys=keys, clock=clock, entropy=entropy)
 
     def check_schema(self, *, create: bool = False) -> None:
         """Refuse tables of another version or made with other keys. With *create*, make those of an empty file."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Select, bindparam, func, inspect, or_, select, update
+from sqlalchemy import Connection, bindparam, func, inspect, or_, select, update
 
 from policenotify.errors import JournalError, JournalMissing, JournalTakenAway, PublishingStopped, UnsupportedVersion
 from policenotify.journal.database import schema
@@ -25,6 +24,15 @@ INITIAL = (VERSION, KEYS, ID, _STOPPED)
 """The facts of a journal in which nothing was ever published."""
 
 _FACT = select(_table.c.value).where(_table.c.name == bindparam("named"))
+_event = schema.event.c
+_NEWEST = select(func.max(_event.id)).scalar_subquery()
+_STANDSTILL = select(  # the facts by which nothing may be sent, and two events
+    _table.c.name,
+    _table.c.value,
+    _NEWEST.label("newest"),
+    select(_event.commitment).where(_event.id == _NEWEST).scalar_subquery().label("commitment"),
+    select(_event.commitment).where(_event.id == bindparam("known")).scalar_subquery().label("known"),
+).where(or_(*(_table.c.name == name for name in (MOVED, _STOPPED, ID, VERSION, KEYS))))  # `IN` is compiled each time
 _CHANGE = update(_table).where(_table.c.name == bindparam("named")).values(value=bindparam("new"))
 
 SEEN = "policenotify_seen"
@@ -128,21 +136,6 @@ def note(connection: Connection, event: KnownEvent) -> None:
         connection.get_execution_options()[SEEN].append(event)
 
 
-@cache
-def _standstill() -> Select[Any]:
-    """Return the query for the facts by which nothing may be sent, and two events."""
-    number, commitment = schema.event.c.id, schema.event.c.commitment
-    newest = select(func.max(number)).scalar_subquery()
-    names = or_(*(_table.c.name == name for name in (MOVED, _STOPPED, ID, VERSION, KEYS)))  # `IN` is compiled each time
-    return select(
-        _table.c.name,
-        _table.c.value,
-        newest.label("newest"),
-        select(commitment).where(number == newest).scalar_subquery().label("commitment"),
-        select(commitment).where(number == bindparam("known")).scalar_subquery().label("known"),
-    ).where(names)
-
-
 def stopped(connection: Connection, expected: str | None = None) -> PublishingStopped | None:
     """Return the error that names who stopped everything, or None. Read before anything is claimed or sent.
 
@@ -157,7 +150,7 @@ def stopped(connection: Connection, expected: str | None = None) -> PublishingSt
     """
     options = connection.get_execution_options()
     seen: list[KnownEvent] = options[SEEN]
-    rows = connection.execute(_standstill(), {"known": seen[0].number}).all()
+    rows = connection.execute(_STANDSTILL, {"known": seen[0].number}).all()
     facts = {row.name: row.value for row in rows}
     if expected is not None and facts.get(ID) != expected:
         raise JournalTakenAway(Text("Another journal is now where this process opened its own."))

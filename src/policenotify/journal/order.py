@@ -6,14 +6,11 @@ are out of date. A batch has the place of its parent, since it is made later.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection
-from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    CompoundSelect,
     Connection,
     Row,
     and_,
@@ -71,7 +68,7 @@ _MAY_BE_POSTED = or_(  # it is, may be, or is about to be posted
     _reached_people(_table),
 )
 _POSTED = select(_table.c.id).where(_table.c.ordering_key == bindparam("ordering_key"), _MAY_BE_POSTED).limit(1)
-_closing = schema.publication.alias("over")
+_closing, _event = schema.publication.alias("over"), schema.event
 _LISTS = select(_table).where(
     _table.c.ordering_key == bindparam("ordering_key"),
     _table.c.has_recipients,
@@ -97,6 +94,24 @@ _KEYS = (
     .order_by(_table.c.ordering_key, _table.c.id)
     .with_for_update(key_share=True)
 )
+_TAKEN_DOWN = select(_event.c.kind).where(
+    _event.c.publication == bindparam("publication"), _event.c.kind == TAKEN_DOWN_EVENT
+)
+_CLOSED = select(_closing.c.stage).where(
+    _publication.c.id == bindparam("publication"),
+    _publication.c.stage != Stage.CANCELLATION,
+    _closing.c.state == "published",
+    or_(*(_closing.c.stage == stage for stage in _CLOSING)),
+    or_(
+        and_(_closing.c.incident == _publication.c.incident, _closing.c.sequence > _publication.c.sequence),
+        and_(
+            _publication.c.incident.is_(None),
+            _closing.c.corrects == func.coalesce(_publication.c.corrects, _publication.c.id),
+            _closing.c.id != _publication.c.id,
+        ),
+    ),
+)
+_OVER_BY = _TAKEN_DOWN.union_all(_CLOSED)
 _KEY_OF = select(_table.c.ordering_key).where(_table.c.id == bindparam("delivery"))
 
 
@@ -182,40 +197,9 @@ def cancel_pending(connection: Connection, row: Row[Any], outcome: Outcome, reas
     record_delivery(connection, row, moment(at), "settled", {"outcome": outcome, "reason": reason})
 
 
-def hold_forged(connection: Connection, row: Row[Any], now: int) -> None:
-    """Hold a delivery that is not what was published, and raise the alarm."""
-    control.log_held(logging.ERROR, row, "forged")
-    cancel_pending(connection, row, Outcome.HELD, FORGED, now)
-
-
-@cache
-def _over_by() -> CompoundSelect[str]:
-    event = schema.event
-    return (
-        select(event.c.kind)
-        .where(event.c.publication == bindparam("publication"), event.c.kind == TAKEN_DOWN_EVENT)
-        .union_all(
-            select(_closing.c.stage).where(
-                _publication.c.id == bindparam("publication"),
-                _publication.c.stage != Stage.CANCELLATION,
-                _closing.c.state == "published",
-                or_(*(_closing.c.stage == stage for stage in _CLOSING)),
-                or_(
-                    and_(_closing.c.incident == _publication.c.incident, _closing.c.sequence > _publication.c.sequence),
-                    and_(
-                        _publication.c.incident.is_(None),
-                        _closing.c.corrects == func.coalesce(_publication.c.corrects, _publication.c.id),
-                        _closing.c.id != _publication.c.id,
-                    ),
-                ),
-            )
-        )
-    )
-
-
 def over_by(connection: Connection, publication: str) -> set[str]:
     """Return what has ended a publication: that it was withdrawn, and the stages of what closed its incident."""
-    return set(connection.execute(_over_by(), {"publication": publication}).scalars())
+    return set(connection.execute(_OVER_BY, {"publication": publication}).scalars())
 
 
 def why_over(closed: Collection[str], *, by_end: bool) -> AnyText:

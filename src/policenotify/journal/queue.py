@@ -43,8 +43,8 @@ from policenotify.journal.lists.recipients import people_of
 from policenotify.journal.lists.state import UNREADABLE
 from policenotify.journal.order import (
     EXPIRED,
+    FORGED,
     cancel_pending,
-    hold_forged,
     opening_not_posted,
     over_by,
     place_of,
@@ -275,12 +275,12 @@ def _take(
     except ValueError:
         claimed, authentic, skip = None, True, (Outcome.HELD, DAMAGED)
         log_held(logging.WARNING, row, "damaged")
-    if (not authentic or claimed is None) and connection.execute(_FREE, {"of_list": whole.id}).first() is None:
-        raise _Busy
-    if not authentic:  # nor is it skipped for what was changed
-        hold_forged(connection, row, now)
-        return None
-    if claimed is None:
+    if not authentic or claimed is None:
+        if connection.execute(_FREE, {"of_list": whole.id}).first() is None:
+            raise _Busy
+        if not authentic:  # nor is it skipped for what was changed
+            log_held(logging.ERROR, row, "forged")
+            skip = Outcome.HELD, FORGED
         cancel_pending(connection, row, *(skip or (Outcome.HELD, DAMAGED)), now)
         return None
     connection.execute(_TAKE, {"taken": row.id, "by": owner, "until": now + span(lease)})

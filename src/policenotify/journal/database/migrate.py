@@ -52,7 +52,7 @@ def migrate(url: str, *, keys: Keys, grant_to: str | None = None, clock: Clock |
         UnsupportedVersion: A newer policenotify made the tables.
     """
     with (
-        closing(Journal.connect(url, keys=keys, clock=clock, create=True)) as journal,
+        closing(Journal(url, keys=keys, clock=clock, create=True)) as journal,
         journal.write() as connection,
     ):
         _lock_schema(connection)
@@ -87,8 +87,8 @@ def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = Non
     if without_password(url) == place:
         raise JournalError(Text("The journal is there already. Nothing was moved."))
     with (
-        closing(Journal.connect(url, keys=keys, clock=clock)) as old,
-        closing(Journal.connect(to, keys=keys, clock=clock, create=True)) as new,
+        closing(Journal(url, keys=keys, clock=clock)) as old,
+        closing(Journal(to, keys=keys, clock=clock, create=True)) as new,
         new.write() as target,
     ):
         _lock_schema(target)
@@ -122,7 +122,7 @@ def empty(url: str, *, keys: Keys) -> None:
     Raises:
         JournalError: There is no such journal, or it cannot be written.
     """
-    with closing(Journal.connect(url, keys=keys)) as journal:
+    with closing(Journal(url, keys=keys)) as journal:
         journal.check_schema()
         with journal.write() as connection:
             for table in reversed(schema.metadata.sorted_tables):
