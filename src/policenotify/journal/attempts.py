@@ -31,8 +31,8 @@ from policenotify.journal.order import (
     cancel_pending,
     lock,
     lock_key_of,
+    make_way,
     over_by,
-    supersede_partial_sends,
     why_over,
 )
 from policenotify.journal.records import (
@@ -370,7 +370,7 @@ def _record_batch(
     control.record_batch(connection, batch, at, **_stated(claimed, result))
     if not control.is_ended(whole.halt):
         control.go_on(connection, control.row_of(connection, parent), result, at)
-        supersede_partial_sends(connection, batch.ordering_key, at)
+        make_way(connection, batch.ordering_key, at)
     return {}
 
 
@@ -421,7 +421,7 @@ def _recover(connection: Connection, seen: Row[Any], now: int) -> bool:
     record_delivery(connection, row, moment(now), INTERRUPTED, body)
     if row.has_recipients or row.parent is not None:  # all may have been read and sent before its process ended
         control.settle(connection, row.parent or row.id, now)
-    supersede_partial_sends(connection, row.ordering_key, now)
+    make_way(connection, row.ordering_key, now)
     return True
 
 

@@ -85,14 +85,7 @@ def request_mac(keys: Keys, post_key: str, request_version: int, request: str) -
 
 
 def batch_mac(keys: Keys, whole: str, number: int, people: Collection[int]) -> str:
-    """Return the code of a batch of people.
-
-    Args:
-        keys: The installation's keys.
-        whole: The code of the delivery whose people they are.
-        number: The batch's number.
-        people: The numbers of its people.
-    """
+    """Return the code of a batch of people. *whole* is that of their delivery, and *number* that of the batch."""
     return keys.mac("batch", _text(whole, number, sorted(people)))
 
 

@@ -40,22 +40,6 @@ class Journal(Transactions):
     """What was published and what became of it: the single source of truth.
 
     Every method is one transaction. Database errors are raised as `JournalError`.
-
-    Attributes:
-        publications: Messages as published, with their deliveries and receipts.
-        drafts: What others read before it is published, and what they decided.
-        incidents: Incidents, their histories and deadlines.
-        deliveries: The queue of deliveries, their attempts and results.
-        sendings: Deliveries with recipients as a whole: how far they are, pause and abort, and people in doubt.
-        channels: Blocks, pauses, rate limits and stored state of channels.
-        workers: Heartbeats of the processes that deliver.
-        audit: The append-only, sealed log of events.
-        subscribers: Which events each subscriber was handed.
-        suppressions: People who are not written to.
-        people: What the journal holds about one person.
-        reports: What comes back about people after a network has accepted a post.
-        retention: Purging, and erasing addresses.
-        figures: What metrics count, and the state of what is pending.
     """
 
     def __init__(

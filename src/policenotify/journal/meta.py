@@ -65,12 +65,7 @@ def create(connection: Connection, keys: Keys, entropy: Entropy) -> bool:
 
 
 def check(connection: Connection, keys: Keys, *, moved_to: str | None = None) -> bool:
-    """Check that these tables and keys can be used.
-
-    Args:
-        connection: To the journal.
-        keys: The installation's keys.
-        moved_to: A place to which the journal may have been moved.
+    """Check that these tables and keys can be used. The journal may have been moved to *moved_to*.
 
     Returns:
         Whether the journal was last opened with the newest version of these keys.
@@ -139,9 +134,7 @@ def note(connection: Connection, event: KnownEvent) -> None:
 def stopped(connection: Connection, expected: str | None = None) -> PublishingStopped | None:
     """Return the error that names who stopped everything, or None. Read before anything is claimed or sent.
 
-    Args:
-        connection: To the journal.
-        expected: The id of the journal that was opened, or None for any.
+    *expected* is the id of the journal that was opened, or None for any.
 
     Raises:
         JournalError: The journal was moved away, or its keys were rotated.

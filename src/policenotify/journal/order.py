@@ -165,21 +165,15 @@ def inherit_priority(connection: Connection, ordering_key: str, urgent: int) -> 
     )
 
 
-def supersede_partial_sends(connection: Connection, ordering_key: str, at: int) -> None:
-    """End lists that reached some people once a newer message follows: the others get that one.
+def make_way(connection: Connection, ordering_key: str, at: int, *, closed_by: str = "") -> None:
+    """End the lists of an incident that a newer message replaces: the others of their people get that one.
 
-    A mailbox that asks to come back later must not delay the next mail to everybody else.
+    A mailbox that asks to come back later must not delay the next mail to everybody else. These are the lists that
+    reached some people, or all before the publication that closes the incident.
     """
-    for row in connection.execute(_PARTIALLY_SENT, {"ordering_key": ordering_key}).all():
-        cancel_pending(connection, row, Outcome.SUPERSEDED, NEWER_SENT, at)
-
-
-def make_way(connection: Connection, ordering_key: str, publication: str, at: int, *, closing: bool) -> None:
-    """End the lists of an incident that a newer publication replaces: if it closes the incident, all before it."""
-    for row in connection.execute(_LISTS, {"ordering_key": ordering_key}).all() if closing else ():
-        if row.publication != publication:
+    for row in connection.execute(_LISTS if closed_by else _PARTIALLY_SENT, {"ordering_key": ordering_key}).all():
+        if row.publication != closed_by:
             cancel_pending(connection, row, Outcome.SUPERSEDED, NEWER_SENT, at)
-    supersede_partial_sends(connection, ordering_key, at)
 
 
 def cancel_pending(connection: Connection, row: Row[Any], outcome: Outcome, reason: AnyText, at: int) -> None:

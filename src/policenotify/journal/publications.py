@@ -318,7 +318,7 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
     if rows:
         connection.execute(_ADDITION, rows)
     for ordering_key in begun:
-        make_way(connection, ordering_key, new.id, at, closing=message.stage in _CLOSING)
+        make_way(connection, ordering_key, at, closed_by=new.id if message.stage in _CLOSING else "")
     body: dict[str, object] = {"stage": message.stage, "category": message.category, "digest": new.digest, **new.rules}
     if overridden := sorted({finding.code for finding in new.findings if finding.level is Level.BLOCK}):
         body["overridden"] = overridden

@@ -1,6 +1,6 @@
 """The queue of deliveries: which one is sent next, and its claim.
 
-One claim query decides order, urgency, "not before", staleness and doubt; see `ordering` for the order.
+One claim query decides order, urgency, "not before", staleness and doubt; see `order` for the order.
 """
 
 from __future__ import annotations

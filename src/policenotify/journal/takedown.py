@@ -29,12 +29,7 @@ def take_down(
 ) -> tuple[int, int]:
     """Delete the posts of a publication, and cancel what of it still waits. A repeated call deletes nothing twice.
 
-    Args:
-        journal: The journal.
-        publication: Its id.
-        actor: Who decided it.
-        reason: Why.
-        deletes: The channels that can delete.
+    Posts are deleted on the channels that can, which are *deletes*.
 
     Returns:
         How many posts will be deleted, and how many deliveries were cancelled.
