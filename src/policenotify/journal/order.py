@@ -47,9 +47,8 @@ _table, _recipient, _publication = schema.delivery, schema.recipient, schema.pub
 _batch, _later = _table.alias("batch"), _table.alias("later")
 
 
-def place_of(delivery: Any = _table) -> ColumnElement[int]:  # noqa: ANN401 - the table or an alias
-    """Return the place of a delivery in the order: a batch has that of its parent."""
-    return func.coalesce(delivery.c.parent, delivery.c.id)
+PLACE: ColumnElement[int] = func.coalesce(_table.c.parent, _table.c.id)
+"""The place of a delivery in the order: a batch has that of its parent."""
 
 
 def _reached_people(batch: Any) -> ColumnElement[bool]:  # noqa: ANN401 - the table or an alias
@@ -139,7 +138,7 @@ def is_superseded(connection: Connection, row: Row[Any]) -> bool:
     newer = (
         select(_table.c.id)
         .join(_publication, _publication.c.id == _table.c.publication)
-        .where(_table.c.ordering_key == row.ordering_key, place_of() > row.id)
+        .where(_table.c.ordering_key == row.ordering_key, row.id < PLACE)
         .where(_table.c.publication != row.publication, _MAY_BE_POSTED)
         .where(or_(_table.c.language == row.language, _publication.c.stage.in_(_CLOSING)))
     )

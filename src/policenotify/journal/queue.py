@@ -44,10 +44,10 @@ from policenotify.journal.lists.state import UNREADABLE
 from policenotify.journal.order import (
     EXPIRED,
     FORGED,
+    PLACE,
     cancel_pending,
     opening_not_posted,
     over_by,
-    place_of,
     why_over,
 )
 from policenotify.journal.records import ClaimedDelivery, microseconds, moment, outcome_of, priority, span, word
@@ -88,7 +88,7 @@ _NEXT_UP = and_(  # waiting, not halted, and nothing before it under its key is 
     or_(_table.c.has_recipients.is_(False), _table.c.reading),  # else its batches are claimed
     ~exists().where(
         _before.c.ordering_key == _table.c.ordering_key,
-        _before.c.id < place_of(),
+        _before.c.id < PLACE,
         _before.c.parent.is_(None),  # it is not settled before its batches are
         or_(_before.c.state == Outcome.WAITING, _before.c.state == Outcome.SENDING),
     ),
@@ -115,7 +115,7 @@ _SOON = 1_000_000  # microseconds
 _READY = (
     select(_table)
     .where(_table.c.channel == bindparam("channel"), _table.c.priority <= bindparam("least"))
-    .where(_NEXT_UP, _table.c.not_before <= bindparam("now"), place_of() != bindparam("beside"))
+    .where(_NEXT_UP, _table.c.not_before <= bindparam("now"), bindparam("beside") != PLACE)
     .order_by(_table.c.priority, _table.c.id)
     .limit(1)
 )

@@ -64,16 +64,7 @@ def delete_found(connection: Connection, delivery: Row[Any], at: int) -> None:
 
 
 def _delete(connection: Connection, deliveries: Sequence[Row[Any]], deletes: Collection[str], at: int) -> int:
-    """Add the deletions of a publication's posts. Return their number."""
-    if rows := _deletions(connection, deliveries, deletes, at):
-        connection.execute(insert(_table), rows)
-    return len(rows)
-
-
-def _deletions(
-    connection: Connection, deliveries: Collection[Row[Any]], deletes: Collection[str], at: int
-) -> list[dict[str, Any]]:
-    """Return a new delivery for each post that is out and not yet being deleted, newest first."""
+    """Add a deletion of each post that is out and not yet being deleted, newest first. Return their number."""
     undone = {Outcome.REFUSED, Outcome.SUPERSEDED}
     known = {one.target for one in deliveries if one.operation == Operation.DELETE and one.state not in undone}
     keys, parts = connection.get_execution_options()["policenotify_keys"], dict[str, int]()
@@ -107,7 +98,9 @@ def _deletions(
                 not_before=at,
             )
         )
-    return rows
+    if rows:
+        connection.execute(insert(_table), rows)
+    return len(rows)
 
 
 def _may_be_sent(delivery: Row[Any]) -> bool:

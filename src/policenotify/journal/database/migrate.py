@@ -35,14 +35,13 @@ class Moved(NamedTuple):
     rows: Mapping[str, int]
 
 
-def migrate(url: str, *, keys: Keys, grant_to: str | None = None, clock: Clock | None = None) -> bool:
+def migrate(url: str, *, keys: Keys, grant_to: str | None = None) -> bool:
     """Create the tables of a journal, unless it has them. Two processes at once create them once.
 
     Args:
         url: See [`open_journal`][policenotify.journal.open_journal].
         keys: The installation's keys.
         grant_to: The role on PostgreSQL that gets what publishing, delivering and sealing need.
-        clock: The clock. By default the server's on PostgreSQL, else this machine's.
 
     Returns:
         Whether they were created.
@@ -51,10 +50,7 @@ def migrate(url: str, *, keys: Keys, grant_to: str | None = None, clock: Clock |
         JournalError: It failed. Nothing was changed.
         UnsupportedVersion: A newer policenotify made the tables.
     """
-    with (
-        closing(Journal(url, keys=keys, clock=clock, create=True)) as journal,
-        journal.write() as connection,
-    ):
+    with closing(Journal(url, keys=keys, create=True)) as journal, journal.write() as connection:
         _lock_schema(connection)
         if grant_to is not None and connection.dialect.name != "postgresql":
             raise JournalError(Text("A journal in a file has no roles to grant anything to. Nothing was changed."))
