@@ -39,20 +39,6 @@ SEEN = "policenotify_seen"
 """The option under which a transaction notes events: the newest known before it began, and those it sees or adds."""
 
 
-def version(connection: Connection) -> int | None:
-    """Return the version of the journal's tables, or None if there are no tables.
-
-    Raises:
-        JournalError: The version is missing.
-    """
-    if not inspect(connection).has_table(_table.name):
-        return None
-    number = get(connection, VERSION) or ""
-    if not number.isdecimal() or int(number) < 1:
-        raise JournalError(Text("The journal is damaged: its version is missing. Nothing was sent. Restore a copy."))
-    return int(number)
-
-
 def create(connection: Connection, keys: Keys, entropy: Entropy) -> bool:
     """Create the tables, unless another process did so first. Return whether this one did."""
     if inspect(connection).has_table(_table.name):
@@ -75,11 +61,13 @@ def check(connection: Connection, keys: Keys, *, moved_to: str | None = None) ->
         JournalMissing: There are no tables.
         JournalError: The tables are damaged, moved away, or made with other keys.
     """
-    present = version(connection)
-    if present is None:
+    if not inspect(connection).has_table(_table.name):
         raise JournalMissing(Text("The journal has no tables yet. Nothing was sent. Make them: policenotify migrate"))
-    if present > schema.SCHEMA_VERSION:
-        raise UnsupportedVersion("journal", present, schema.SCHEMA_VERSION)
+    version = get(connection, VERSION) or ""
+    if not version.isdecimal() or int(version) < 1:
+        raise JournalError(Text("The journal is damaged: its version is missing. Nothing was sent. Restore a copy."))
+    if int(version) > schema.SCHEMA_VERSION:
+        raise UnsupportedVersion("journal", int(version), schema.SCHEMA_VERSION)
     fingerprint = get(connection, KEYS)
     if fingerprint not in keys.fingerprints:
         raise JournalError(
