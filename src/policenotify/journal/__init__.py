@@ -43,7 +43,7 @@ def open_journal(
     """
     from policenotify.journal.journal import Journal  # noqa: PLC0415 - loads the SQL toolkit
 
-    journal = Journal.connect(url, keys=keys, clock=clock, entropy=entropy, timeout=timeout, create=create)
+    journal = Journal(url, keys=keys, clock=clock, entropy=entropy, timeout=timeout, create=create)
     try:
         journal.check_schema(create=create)
     except BaseException:

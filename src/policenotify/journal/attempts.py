@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -32,8 +31,8 @@ from policenotify.journal.order import (
     cancel_pending,
     lock,
     lock_key_of,
+    make_way,
     over_by,
-    supersede_partial_sends,
     why_over,
 )
 from policenotify.journal.records import (
@@ -90,8 +89,6 @@ _KNOWN_POSTS = (
     .where(_table.c.id >= bindparam("first"), _table.c.id != bindparam("delivery"))
     .where(_table.c.account == bindparam("on_account"), _table.c.ref.is_not(None), _table.c.has_recipients.is_(False))
 )
-_SPECIAL, _ESCAPED = r"[%_/]", r"/\g<0>"  # in a pattern of LIKE
-_KNOWN_POST = _KNOWN_POSTS.where(_table.c.ref.like(bindparam("post"), escape="/"))
 _PAGE_OF_EXPIRED = 200  # posts that are settled in one transaction
 _EXPIRED = (
     select(_table)
@@ -179,8 +176,7 @@ class Attempts:
         values = {"first": claimed.id - _EARLIER, "delivery": claimed.id, "on_account": claimed.account}
         query = _KNOWN_POSTS
         if post is not None:
-            query, quoted = _KNOWN_POST, json.dumps(post, ensure_ascii=False)
-            values["post"] = f"%{re.sub(_SPECIAL, _ESCAPED, quoted)}%"
+            query = query.where(_table.c.ref.contains(json.dumps(post, ensure_ascii=False), autoescape=True))
         with self._journal.read() as connection:
             known = frozenset(PostRef.read(ref).id for ref in connection.execute(query, values).scalars())
         return known if post is None else known & {post}
@@ -215,7 +211,11 @@ class Attempts:
         """
         with self._journal.write(durable=False) as connection:
             clock_change.follow(connection, self._journal.clock)
-            return recover(connection, microseconds(self._journal.now()), ended)
+            now = microseconds(self._journal.now())
+            sending: list[Row[Any]] = list(connection.execute(_SENDING))
+            abandoned = [row for row in sending if _is_abandoned(row, now, ended)]
+            lock(connection, *{row.ordering_key for row in abandoned})
+            return sum(_recover(connection, row, now) for row in abandoned)
 
     def settle_expired(self) -> int:
         """Settle a page of posts that had expired before they were tried. Return its length, 0 once there are none.
@@ -370,7 +370,7 @@ def _record_batch(
     control.record_batch(connection, batch, at, **_stated(claimed, result))
     if not control.is_ended(whole.halt):
         control.go_on(connection, control.row_of(connection, parent), result, at)
-        supersede_partial_sends(connection, batch.ordering_key, at)
+        make_way(connection, batch.ordering_key, at)
     return {}
 
 
@@ -403,14 +403,6 @@ def _mark_target_deleted(connection: Connection, claimed: ClaimedDelivery, at: i
 # --- recovery
 
 
-def recover(connection: Connection, now: int, ended: Collection[str] = ()) -> int:
-    """Take back abandoned deliveries; see `Attempts.recover`."""
-    sending: list[Row[Any]] = list(connection.execute(_SENDING))
-    abandoned = [row for row in sending if _is_abandoned(row, now, ended)]
-    lock(connection, *{row.ordering_key for row in abandoned})
-    return sum(_recover(connection, row, now) for row in abandoned)
-
-
 def _recover(connection: Connection, seen: Row[Any], now: int) -> bool:
     """Return an abandoned delivery to waiting, unless it was settled, renewed or recovered meanwhile."""
     still = and_(_table.c.id == seen.id, _table.c.state == Outcome.SENDING, seen.owner == _OWNER)
@@ -429,7 +421,7 @@ def _recover(connection: Connection, seen: Row[Any], now: int) -> bool:
     record_delivery(connection, row, moment(now), INTERRUPTED, body)
     if row.has_recipients or row.parent is not None:  # all may have been read and sent before its process ended
         control.settle(connection, row.parent or row.id, now)
-    supersede_partial_sends(connection, row.ordering_key, now)
+    make_way(connection, row.ordering_key, now)
     return True
 
 

@@ -20,6 +20,7 @@ from policenotify.channel import Operation, PostRef
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.journal.tombstones import is_whole
+from policenotify.model.history import Outcome, Target
 from policenotify.translation import AnyText, Text
 
 _ROWS = 500  # rows read at once
@@ -44,14 +45,23 @@ _FROZEN = (
 """The columns of a delivery that do not change between publishing and sending."""
 
 
-def delivery_mac(keys: Keys, columns: Mapping[str, Any]) -> str:
-    """Return the code of a delivery's wordings, account and post key.
-
-    Args:
-        keys: The installation's keys.
-        columns: Its columns.
-    """
-    return keys.mac("delivery", _delivery(columns, columns["operation"]))
+def new_delivery(keys: Keys, target: Target, publication: str, /, **columns: object) -> dict[str, object]:
+    """Return the row of a new delivery, with its code. It waits, and has no wording, unless *columns* state it."""
+    row = {
+        "publication": publication,
+        "channel": target.channel,
+        "account": target.account,
+        "language": target.language,
+        "part": target.part,
+        "operation": target.operation,
+        "post_key": target.post_key(publication),
+        "reply_to": " ".join(target.reply_to),
+        "state": Outcome.WAITING,
+        **dict.fromkeys(("has_recipients", "needs_opening"), False),
+        **dict.fromkeys(("standalone", "reply", "not_after")),
+        **columns,
+    }
+    return {**row, "mac": keys.mac("delivery", _delivery(row, target.operation))}
 
 
 def is_authentic(keys: Keys, row: Row[Any]) -> bool:
@@ -75,14 +85,7 @@ def request_mac(keys: Keys, post_key: str, request_version: int, request: str) -
 
 
 def batch_mac(keys: Keys, whole: str, number: int, people: Collection[int]) -> str:
-    """Return the code of a batch of people.
-
-    Args:
-        keys: The installation's keys.
-        whole: The code of the delivery whose people they are.
-        number: The batch's number.
-        people: The numbers of its people.
-    """
+    """Return the code of a batch of people. *whole* is that of their delivery, and *number* that of the batch."""
     return keys.mac("batch", _text(whole, number, sorted(people)))
 
 

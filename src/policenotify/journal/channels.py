@@ -111,11 +111,13 @@ class JournalStateStore:
             row = connection.execute(_STORED, {"channel": self._channel, "name": name}).first()
         if row is None:
             return None
-        return StoredValue(self._journal.keys.unseal(self._purpose(name), row.key_version, row.sealed), row.version)
+        return StoredValue(
+            self._journal.keys.unseal(_purpose(self._channel, name), row.key_version, row.sealed), row.version
+        )
 
     def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
         """Replace the value if its version is still *version*, or store it if there is none."""
-        key_version, sealed = self._journal.keys.seal(self._purpose(name), value)
+        key_version, sealed = self._journal.keys.seal(_purpose(self._channel, name), value)
         row = {"version": (version or 0) + 1, "key_version": key_version, "sealed": sealed}
         with self._journal.write() as connection:
             if version is None:
@@ -128,9 +130,6 @@ class JournalStateStore:
         """Hold an exclusive lock on *name* across processes; see `Journal.lock`."""
         with self._journal.lock(f"{name!r} of channel {self._channel!r}", seconds=seconds):
             yield
-
-    def _purpose(self, name: str) -> str:
-        return _purpose(self._channel, name)
 
 
 def seal_states_again(connection: Connection, keys: Keys) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, Row, func, select, text
+from sqlalchemy import Connection, func, select, text
 
 from policenotify.journal import meta
 from policenotify.journal.database import schema
@@ -15,7 +15,7 @@ from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.drafts.rows import DraftCounts, count_drafts
 from policenotify.journal.lists import recipients as people
 from policenotify.journal.records import ChannelSummary, microseconds, moment, outcome_of, priority
-from policenotify.journal.workers import count_running, last_seen
+from policenotify.journal.workers import Workers
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus
@@ -70,6 +70,7 @@ _OLDEST_PENDING = (
 _IS_OPEN = _incident.c.status == IncidentStatus.OPEN
 _OPEN = select(_incident.c.category, _NUMBER).where(_IS_OPEN).group_by(_incident.c.category)
 _FIRST_DEADLINE = select(func.min(_incident.c.due_at)).where(_IS_OPEN)
+_LAST_SEAL = select(func.max(schema.seal.c.at))
 _CHANNELS = select(_channel.c.name, _channel.c.blocked_at, _channel.c.paused_until)
 
 
@@ -88,14 +89,11 @@ class JournalFigures:
         oldest_pending: When the oldest publication that is not settled was published, by channel.
         recipients_pending: How many people are still to be sent to, by channel.
         incidents_open: How many incidents are open, by category.
-        incidents_overdue: How many of them have a deadline that has passed.
         first_deadline: The earliest deadline of an open incident.
         drafts: How many drafts wait for a person.
         blocked: The channels that send nothing until a person acts.
         paused_until: Until when the network asked for a pause, by channel.
         last_heartbeat: The latest heartbeat of a process that delivers.
-        workers: How many workers run.
-        stopped: Everything is stopped.
         last_seal: When events were last sealed.
     """
 
@@ -127,13 +125,13 @@ class Figures:
 
     def channels(self) -> dict[str, ChannelSummary]:
         """Return how many deliveries of each channel have which outcome."""
-        with self._journal.read() as connection:
-            counted = [(row.channel, Outcome(row.state), row.number) for row in connection.execute(_SETTLED)]
-            counted += [(channel, outcome, number) for (channel, outcome), number in _unsettled(connection).items()]
-            oldest = {row.channel: moment(row.at) for row in connection.execute(_OLDEST_PENDING)}
         outcomes: defaultdict[str, Counter[Outcome]] = defaultdict(Counter)
-        for channel, outcome, number in counted:
-            outcomes[channel][outcome] += number
+        with self._journal.read() as connection:
+            for row in connection.execute(_SETTLED):
+                outcomes[row.channel][Outcome(row.state)] += row.number
+            for (channel, outcome), number in _unsettled(connection).items():
+                outcomes[channel][outcome] += number
+            oldest = {row.channel: moment(row.at) for row in connection.execute(_OLDEST_PENDING)}
         return {
             name: ChannelSummary({key: found[key] for key in Outcome if found[key]}, oldest.get(name))
             for name, found in outcomes.items()
@@ -141,51 +139,62 @@ class Figures:
 
     def read(self) -> JournalFigures:
         """Read all figures in one transaction."""
-        journal = self._journal
+        journal, workers = self._journal, Workers(self._journal)
         with journal.read() as connection:
-            now = microseconds(journal.now())
+            now, seen = microseconds(journal.now()), workers.last_heartbeat()
+            recipients, recipients_pending = _people(connection)
+            channels = connection.execute(_CHANNELS).all()
+            due = connection.execute(_OLDEST_DUE).all()
+            overdue = select(func.count()).where(_IS_OPEN, _incident.c.due_at <= now)
             return JournalFigures(
                 at=now,
                 publications={tuple(row[:-1]): row.number for row in connection.execute(_PUBLICATIONS)},
-                stopped=meta.stopped(connection, journal.id) is not None,
                 deliveries=_settled(connection),
-                **_people(connection),
-                **_pending(connection, now),
-                **_duties(connection, now),
+                recipients=recipients,
+                pending=_pending(connection),
+                oldest_due={(row.channel, bool(row.severe)): row.at for row in due if row.at <= now},
+                oldest_pending={row.channel: row.at for row in connection.execute(_OLDEST_PENDING)},
+                recipients_pending=recipients_pending,
+                incidents_open={row.category: row.number for row in connection.execute(_OPEN)},
+                incidents_overdue=connection.execute(overdue).scalar_one(),
+                first_deadline=connection.execute(_FIRST_DEADLINE).scalar(),
+                drafts=count_drafts(connection, now),
+                blocked=frozenset(row.name for row in channels if row.blocked_at is not None),
+                paused_until={row.name: row.paused_until for row in channels if row.paused_until is not None},
+                last_heartbeat=microseconds(seen) if seen else None,
+                workers=len(workers.running()),
+                stopped=meta.stopped(connection, journal.id) is not None,
+                last_seal=connection.execute(_LAST_SEAL).scalar(),
             )
 
 
-def _settled(connection: Connection) -> dict[tuple[str, str, Outcome], int]:
+def _settled(connection: Connection) -> Counter[tuple[str, str, Outcome]]:
     """Return how many deliveries are settled. One that was deleted was posted, too."""
     deliveries: Counter[tuple[str, str, Outcome]] = Counter()
     for row in connection.execute(_SETTLED):
         deliveries[row.channel, row.operation, Outcome(row.state)] += row.number
         if row.state == Outcome.DELETED and row.operation != "delete":
             deliveries[row.channel, row.operation, Outcome.POSTED] += row.number
-    return dict(deliveries)
+    return deliveries
 
 
-def _people(connection: Connection) -> dict[str, Any]:
-    """Return the figures of people.
+def _people(connection: Connection) -> tuple[Counter[tuple[str, Outcome]], Counter[str]]:
+    """Return how many people have which final outcome, and how many are still to be sent to.
 
     Who has a post has it for good. Other outcomes count once the delivery is settled: until then a channel that
     reports too many people as unknown has them wait again. People who are held do not count.
     """
     recipients: Counter[tuple[str, Outcome]] = Counter()
-
-    def add(row: Row[Any], counted: Mapping[Outcome, int]) -> None:
-        for outcome, count in counted.items():
+    for row in connection.execute(_PEOPLE):
+        for outcome, count in people.outcomes(people.from_text(row.counts)).items():
             final = outcome.is_final and outcome is not Outcome.HELD and row.state not in _OPEN_STATES
             if count and (final or outcome is Outcome.POSTED):
                 recipients[row.channel, outcome] += row.number * count
-
-    for row in connection.execute(_PEOPLE):
-        add(row, people.outcomes(people.from_text(row.counts)))
     channels = {row.id: row.channel for row in connection.execute(_BEING_SENT)}
     pending: Counter[str] = Counter()
     for delivery, reasons in people.counts(connection, channels).items():
         pending[channels[delivery]] += sum(each.count for each in reasons if each.outcome in _TO_SEND)
-    return {"recipients": dict(recipients), "recipients_pending": dict(pending)}
+    return recipients, pending
 
 
 def _unsettled(connection: Connection) -> Counter[tuple[str, Outcome]]:
@@ -195,32 +204,9 @@ def _unsettled(connection: Connection) -> Counter[tuple[str, Outcome]]:
     return pending
 
 
-def _pending(connection: Connection, now: int) -> dict[str, Any]:
-    """Return the figures of what is pending, and of the channels."""
+def _pending(connection: Connection) -> Counter[tuple[str, Outcome]]:
+    """Return how many deliveries are not settled, or are held, also for some of their people only."""
     pending = _unsettled(connection)
     for row in connection.execute(_HELD_PEOPLE):
         pending[row.channel, Outcome.HELD] += row.number
-    channels = connection.execute(_CHANNELS).all()
-    return {
-        "pending": dict(pending),
-        "oldest_due": {
-            (row.channel, bool(row.severe)): row.at for row in connection.execute(_OLDEST_DUE) if row.at <= now
-        },
-        "oldest_pending": {row.channel: row.at for row in connection.execute(_OLDEST_PENDING)},
-        "blocked": frozenset(row.name for row in channels if row.blocked_at is not None),
-        "paused_until": {row.name: row.paused_until for row in channels if row.paused_until is not None},
-    }
-
-
-def _duties(connection: Connection, now: int) -> dict[str, Any]:
-    """Return the figures of what people owe, and of the processes that deliver."""
-    overdue = select(func.count()).where(_IS_OPEN, _incident.c.due_at <= now)
-    return {
-        "incidents_open": {row.category: row.number for row in connection.execute(_OPEN)},
-        "incidents_overdue": connection.execute(overdue).scalar() or 0,
-        "first_deadline": connection.execute(_FIRST_DEADLINE).scalar(),
-        "drafts": count_drafts(connection, now),
-        "last_heartbeat": last_seen(connection, now),
-        "workers": count_running(connection, now),
-        "last_seal": connection.execute(select(func.max(schema.seal.c.at))).scalar(),
-    }
+    return pending

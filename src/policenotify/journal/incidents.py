@@ -78,17 +78,12 @@ class Incidents:
             lines = query.join(_publication, _OPENING).where(*conditions).order_by(*order).limit(limit)
             return tuple(_line(row) for row in connection.execute(lines))
 
-    def count_open(self) -> int:
-        """Return how many incidents are open."""
-        return self._count(_IS_OPEN)
-
-    def count_overdue(self, at: datetime, *, exercise: bool | None = None) -> int:
-        """Return how many open incidents have a deadline before *at*."""
-        return self._count(_IS_OPEN, _table.c.due_at <= microseconds(at), *_of_kind(exercise))
-
-    def _count(self, *conditions: ColumnElement[bool]) -> int:
+    def count_open(self, *, due_by: datetime | None = None, exercise: bool | None = None) -> int:
+        """Return how many incidents are open, or have a deadline by a time."""
+        due = () if due_by is None else (_table.c.due_at <= microseconds(due_by),)
+        query = select(func.count()).select_from(_table).where(_IS_OPEN, *due, *_of_kind(exercise))
         with self._journal.read() as connection:
-            return connection.execute(select(func.count()).select_from(_table).where(*conditions)).scalar_one()
+            return connection.execute(query).scalar_one()
 
     def record_reminder(self, incident: str, due_at: datetime, level: int) -> bool:
         """Record that a reminder is raised, once for each deadline and level.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, false, func, select, update
+from sqlalchemy import Connection, false, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
@@ -15,7 +15,6 @@ from policenotify.journal.channels import Channels, seal_states_again, unblock
 from policenotify.journal.database import schema
 from policenotify.journal.database.engine import explain, open_engine
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.deliveries import Deliveries
 from policenotify.journal.drafts.drafts import StoredDrafts
 from policenotify.journal.figures import Figures
 from policenotify.journal.incidents import Incidents
@@ -27,6 +26,7 @@ from policenotify.journal.persons.people import StoredPeople
 from policenotify.journal.persons.reports import Reports
 from policenotify.journal.persons.suppressions import Suppressions
 from policenotify.journal.publications import Publications
+from policenotify.journal.queue import Deliveries
 from policenotify.journal.records import microseconds
 from policenotify.journal.retention import Retention
 from policenotify.journal.seals import AuditLog
@@ -40,25 +40,25 @@ class Journal(Transactions):
     """What was published and what became of it: the single source of truth.
 
     Every method is one transaction. Database errors are raised as `JournalError`.
-
-    Attributes:
-        publications: Messages as published, with their deliveries and receipts.
-        drafts: What others read before it is published, and what they decided.
-        incidents: Incidents, their histories and deadlines.
-        deliveries: The queue of deliveries, their attempts and results.
-        sendings: Deliveries with recipients as a whole: how far they are, pause and abort, and people in doubt.
-        channels: Blocks, pauses, rate limits and stored state of channels.
-        workers: Heartbeats of the processes that deliver.
-        audit: The append-only, sealed log of events.
-        subscribers: Which events each subscriber was handed.
-        suppressions: People who are not written to.
-        people: What the journal holds about one person.
-        reports: What comes back about people after a network has accepted a post.
-        retention: Purging, and erasing addresses.
-        figures: What metrics count, and the state of what is pending.
     """
 
-    def __init__(self, engine: Engine, *, keys: Keys, clock: Clock | None, entropy: Entropy) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        keys: Keys,
+        clock: Clock | None = None,
+        entropy: Entropy = secrets.token_bytes,
+        timeout: int | None = None,
+        create: bool = False,
+    ) -> None:
+        """Connect without checking the tables; see [`open_journal`][policenotify.journal.open_journal]."""
+        try:
+            engine = open_engine(url, timeout, create=create)
+        except (SQLAlchemyError, OSError) as error:
+            raise JournalError(
+                Text("The journal cannot be opened: {explain}. Nothing was sent.", explain=explain(error))
+            ) from None
         super().__init__(engine, keys=keys, clock=clock, entropy=entropy)
         self.publications: Publications = Publications(self)
         self.drafts: StoredDrafts = StoredDrafts(self)
@@ -74,26 +74,6 @@ class Journal(Transactions):
         self.reports: Reports = Reports(self)
         self.retention: Retention = Retention(self, engine)
         self.figures: Figures = Figures(self)
-
-    @classmethod
-    def connect(
-        cls,
-        url: str,
-        *,
-        keys: Keys,
-        clock: Clock | None = None,
-        entropy: Entropy = secrets.token_bytes,
-        timeout: int | None = None,
-        create: bool = False,
-    ) -> Journal:
-        """Connect without checking the tables; see [`open_journal`][policenotify.journal.open_journal]."""
-        try:
-            engine = open_engine(url, timeout, create=create)
-        except (SQLAlchemyError, OSError) as error:
-            raise JournalError(
-                Text("The journal cannot be opened: {explain}. Nothing was sent.", explain=explain(error))
-            ) from None
-        return cls(engine, keys=keys, clock=clock, entropy=entropy)
 
     def check_schema(self, *, create: bool = False) -> None:
         """Refuse tables of another version or made with other keys. With *create*, make those of an empty file."""

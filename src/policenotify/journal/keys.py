@@ -84,7 +84,7 @@ class Keys:
         return cls(_File(tagging=entropy(KEY_BYTES), versions=(_Version.drawn(entropy),)), entropy)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, entropy: Entropy = secrets.token_bytes) -> Self:
+    def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read the keys file, which belongs to this user or root, and which at most a group may read too.
 
         Raises:
@@ -109,7 +109,7 @@ class Keys:
             content = from_json(text)
             if isinstance(content, dict) and isinstance(version := content.get("schema_version"), int) and version > 1:
                 raise UnsupportedVersion("keys file", version, 1)
-            return cls(_File.model_validate_json(text), entropy)
+            return cls(_File.model_validate_json(text), secrets.token_bytes)
         except ValueError:
             raise SettingsError(
                 Text(

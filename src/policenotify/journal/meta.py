@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Select, bindparam, func, inspect, or_, select, update
+from sqlalchemy import Connection, bindparam, func, inspect, or_, select, update
 
 from policenotify.errors import JournalError, JournalMissing, JournalTakenAway, PublishingStopped, UnsupportedVersion
 from policenotify.journal.database import schema
@@ -25,24 +24,19 @@ INITIAL = (VERSION, KEYS, ID, _STOPPED)
 """The facts of a journal in which nothing was ever published."""
 
 _FACT = select(_table.c.value).where(_table.c.name == bindparam("named"))
+_event = schema.event.c
+_NEWEST = select(func.max(_event.id)).scalar_subquery()
+_STANDSTILL = select(  # the facts by which nothing may be sent, and two events
+    _table.c.name,
+    _table.c.value,
+    _NEWEST.label("newest"),
+    select(_event.commitment).where(_event.id == _NEWEST).scalar_subquery().label("commitment"),
+    select(_event.commitment).where(_event.id == bindparam("known")).scalar_subquery().label("known"),
+).where(or_(*(_table.c.name == name for name in (MOVED, _STOPPED, ID, VERSION, KEYS))))  # `IN` is compiled each time
 _CHANGE = update(_table).where(_table.c.name == bindparam("named")).values(value=bindparam("new"))
 
 SEEN = "policenotify_seen"
 """The option under which a transaction notes events: the newest known before it began, and those it sees or adds."""
-
-
-def version(connection: Connection) -> int | None:
-    """Return the version of the journal's tables, or None if there are no tables.
-
-    Raises:
-        JournalError: The version is missing.
-    """
-    if not inspect(connection).has_table(_table.name):
-        return None
-    number = get(connection, VERSION) or ""
-    if not number.isdecimal() or int(number) < 1:
-        raise JournalError(Text("The journal is damaged: its version is missing. Nothing was sent. Restore a copy."))
-    return int(number)
 
 
 def create(connection: Connection, keys: Keys, entropy: Entropy) -> bool:
@@ -57,12 +51,7 @@ def create(connection: Connection, keys: Keys, entropy: Entropy) -> bool:
 
 
 def check(connection: Connection, keys: Keys, *, moved_to: str | None = None) -> bool:
-    """Check that these tables and keys can be used.
-
-    Args:
-        connection: To the journal.
-        keys: The installation's keys.
-        moved_to: A place to which the journal may have been moved.
+    """Check that these tables and keys can be used. The journal may have been moved to *moved_to*.
 
     Returns:
         Whether the journal was last opened with the newest version of these keys.
@@ -72,11 +61,13 @@ def check(connection: Connection, keys: Keys, *, moved_to: str | None = None) ->
         JournalMissing: There are no tables.
         JournalError: The tables are damaged, moved away, or made with other keys.
     """
-    present = version(connection)
-    if present is None:
+    if not inspect(connection).has_table(_table.name):
         raise JournalMissing(Text("The journal has no tables yet. Nothing was sent. Make them: policenotify migrate"))
-    if present > schema.SCHEMA_VERSION:
-        raise UnsupportedVersion("journal", present, schema.SCHEMA_VERSION)
+    version = get(connection, VERSION) or ""
+    if not version.isdecimal() or int(version) < 1:
+        raise JournalError(Text("The journal is damaged: its version is missing. Nothing was sent. Restore a copy."))
+    if int(version) > schema.SCHEMA_VERSION:
+        raise UnsupportedVersion("journal", int(version), schema.SCHEMA_VERSION)
     fingerprint = get(connection, KEYS)
     if fingerprint not in keys.fingerprints:
         raise JournalError(
@@ -128,27 +119,10 @@ def note(connection: Connection, event: KnownEvent) -> None:
         connection.get_execution_options()[SEEN].append(event)
 
 
-@cache
-def _standstill() -> Select[Any]:
-    """Return the query for the facts by which nothing may be sent, and two events."""
-    number, commitment = schema.event.c.id, schema.event.c.commitment
-    newest = select(func.max(number)).scalar_subquery()
-    names = or_(*(_table.c.name == name for name in (MOVED, _STOPPED, ID, VERSION, KEYS)))  # `IN` is compiled each time
-    return select(
-        _table.c.name,
-        _table.c.value,
-        newest.label("newest"),
-        select(commitment).where(number == newest).scalar_subquery().label("commitment"),
-        select(commitment).where(number == bindparam("known")).scalar_subquery().label("known"),
-    ).where(names)
-
-
 def stopped(connection: Connection, expected: str | None = None) -> PublishingStopped | None:
     """Return the error that names who stopped everything, or None. Read before anything is claimed or sent.
 
-    Args:
-        connection: To the journal.
-        expected: The id of the journal that was opened, or None for any.
+    *expected* is the id of the journal that was opened, or None for any.
 
     Raises:
         JournalError: The journal was moved away, or its keys were rotated.
@@ -157,7 +131,7 @@ def stopped(connection: Connection, expected: str | None = None) -> PublishingSt
     """
     options = connection.get_execution_options()
     seen: list[KnownEvent] = options[SEEN]
-    rows = connection.execute(_standstill(), {"known": seen[0].number}).all()
+    rows = connection.execute(_STANDSTILL, {"known": seen[0].number}).all()
     facts = {row.name: row.value for row in rows}
     if expected is not None and facts.get(ID) != expected:
         raise JournalTakenAway(Text("Another journal is now where this process opened its own."))

@@ -6,14 +6,11 @@ are out of date. A batch has the place of its parent, since it is made later.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection
-from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    CompoundSelect,
     Connection,
     Row,
     and_,
@@ -50,9 +47,8 @@ _table, _recipient, _publication = schema.delivery, schema.recipient, schema.pub
 _batch, _later = _table.alias("batch"), _table.alias("later")
 
 
-def place_of(delivery: Any = _table) -> ColumnElement[int]:  # noqa: ANN401 - the table or an alias
-    """Return the place of a delivery in the order: a batch has that of its parent."""
-    return func.coalesce(delivery.c.parent, delivery.c.id)
+PLACE: ColumnElement[int] = func.coalesce(_table.c.parent, _table.c.id)
+"""The place of a delivery in the order: a batch has that of its parent."""
 
 
 def _reached_people(batch: Any) -> ColumnElement[bool]:  # noqa: ANN401 - the table or an alias
@@ -71,7 +67,7 @@ _MAY_BE_POSTED = or_(  # it is, may be, or is about to be posted
     _reached_people(_table),
 )
 _POSTED = select(_table.c.id).where(_table.c.ordering_key == bindparam("ordering_key"), _MAY_BE_POSTED).limit(1)
-_closing = schema.publication.alias("over")
+_closing, _event = schema.publication.alias("over"), schema.event
 _LISTS = select(_table).where(
     _table.c.ordering_key == bindparam("ordering_key"),
     _table.c.has_recipients,
@@ -97,6 +93,24 @@ _KEYS = (
     .order_by(_table.c.ordering_key, _table.c.id)
     .with_for_update(key_share=True)
 )
+_TAKEN_DOWN = select(_event.c.kind).where(
+    _event.c.publication == bindparam("publication"), _event.c.kind == TAKEN_DOWN_EVENT
+)
+_CLOSED = select(_closing.c.stage).where(
+    _publication.c.id == bindparam("publication"),
+    _publication.c.stage != Stage.CANCELLATION,
+    _closing.c.state == "published",
+    or_(*(_closing.c.stage == stage for stage in _CLOSING)),
+    or_(
+        and_(_closing.c.incident == _publication.c.incident, _closing.c.sequence > _publication.c.sequence),
+        and_(
+            _publication.c.incident.is_(None),
+            _closing.c.corrects == func.coalesce(_publication.c.corrects, _publication.c.id),
+            _closing.c.id != _publication.c.id,
+        ),
+    ),
+)
+_OVER_BY = _TAKEN_DOWN.union_all(_CLOSED)
 _KEY_OF = select(_table.c.ordering_key).where(_table.c.id == bindparam("delivery"))
 
 
@@ -124,7 +138,7 @@ def is_superseded(connection: Connection, row: Row[Any]) -> bool:
     newer = (
         select(_table.c.id)
         .join(_publication, _publication.c.id == _table.c.publication)
-        .where(_table.c.ordering_key == row.ordering_key, place_of() > row.id)
+        .where(_table.c.ordering_key == row.ordering_key, row.id < PLACE)
         .where(_table.c.publication != row.publication, _MAY_BE_POSTED)
         .where(or_(_table.c.language == row.language, _publication.c.stage.in_(_CLOSING)))
     )
@@ -150,21 +164,15 @@ def inherit_priority(connection: Connection, ordering_key: str, urgent: int) -> 
     )
 
 
-def supersede_partial_sends(connection: Connection, ordering_key: str, at: int) -> None:
-    """End lists that reached some people once a newer message follows: the others get that one.
+def make_way(connection: Connection, ordering_key: str, at: int, *, closed_by: str = "") -> None:
+    """End the lists of an incident that a newer message replaces: the others of their people get that one.
 
-    A mailbox that asks to come back later must not delay the next mail to everybody else.
+    A mailbox that asks to come back later must not delay the next mail to everybody else. These are the lists that
+    reached some people, or all before the publication that closes the incident.
     """
-    for row in connection.execute(_PARTIALLY_SENT, {"ordering_key": ordering_key}).all():
-        cancel_pending(connection, row, Outcome.SUPERSEDED, NEWER_SENT, at)
-
-
-def make_way(connection: Connection, ordering_key: str, publication: str, at: int, *, closing: bool) -> None:
-    """End the lists of an incident that a newer publication replaces: if it closes the incident, all before it."""
-    for row in connection.execute(_LISTS, {"ordering_key": ordering_key}).all() if closing else ():
-        if row.publication != publication:
+    for row in connection.execute(_LISTS if closed_by else _PARTIALLY_SENT, {"ordering_key": ordering_key}).all():
+        if row.publication != closed_by:
             cancel_pending(connection, row, Outcome.SUPERSEDED, NEWER_SENT, at)
-    supersede_partial_sends(connection, ordering_key, at)
 
 
 def cancel_pending(connection: Connection, row: Row[Any], outcome: Outcome, reason: AnyText, at: int) -> None:
@@ -182,40 +190,9 @@ def cancel_pending(connection: Connection, row: Row[Any], outcome: Outcome, reas
     record_delivery(connection, row, moment(at), "settled", {"outcome": outcome, "reason": reason})
 
 
-def hold_forged(connection: Connection, row: Row[Any], now: int) -> None:
-    """Hold a delivery that is not what was published, and raise the alarm."""
-    control.log_held(logging.ERROR, row, "forged")
-    cancel_pending(connection, row, Outcome.HELD, FORGED, now)
-
-
-@cache
-def _over_by() -> CompoundSelect[str]:
-    event = schema.event
-    return (
-        select(event.c.kind)
-        .where(event.c.publication == bindparam("publication"), event.c.kind == TAKEN_DOWN_EVENT)
-        .union_all(
-            select(_closing.c.stage).where(
-                _publication.c.id == bindparam("publication"),
-                _publication.c.stage != Stage.CANCELLATION,
-                _closing.c.state == "published",
-                or_(*(_closing.c.stage == stage for stage in _CLOSING)),
-                or_(
-                    and_(_closing.c.incident == _publication.c.incident, _closing.c.sequence > _publication.c.sequence),
-                    and_(
-                        _publication.c.incident.is_(None),
-                        _closing.c.corrects == func.coalesce(_publication.c.corrects, _publication.c.id),
-                        _closing.c.id != _publication.c.id,
-                    ),
-                ),
-            )
-        )
-    )
-
-
 def over_by(connection: Connection, publication: str) -> set[str]:
     """Return what has ended a publication: that it was withdrawn, and the stages of what closed its incident."""
-    return set(connection.execute(_over_by(), {"publication": publication}).scalars())
+    return set(connection.execute(_OVER_BY, {"publication": publication}).scalars())
 
 
 def why_over(closed: Collection[str], *, by_end: bool) -> AnyText:

@@ -9,12 +9,12 @@ from typing import Any
 
 from sqlalchemy import CompoundSelect, Connection, and_, bindparam, insert, literal, or_, select, text, update
 
-from policenotify.channel import Operation, Picture, Post
+from policenotify.channel import Operation, Picture
 from policenotify.errors import InvalidImage, InvalidTransition
 from policenotify.findings import Level
 from policenotify.journal import meta, tombstones
 from policenotify.journal.audit import record
-from policenotify.journal.authentication import delivery_mac
+from policenotify.journal.authentication import new_delivery
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.drafts.drafts import publish_draft
@@ -288,30 +288,50 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
         if closing and opening_not_posted(connection, ordering_key):
             cancel_stale(connection, ordering_key, at)
             missing = skips
-        row = {
-            **delivery_columns(connection, new.id, target, standalone, reply, at=at, missing_opening=missing),
-            "channel": channel,
-            "ordering_key": ordering_key,
-            "sequence": new.expected_sequence,
-            "priority": urgency,
-            "needs_opening": closing and skips,
-            "not_before": at,
-            "not_after": microseconds(new.not_after) if new.not_after else None,
-        }
+        skip = target.skip or (OPENING_MISSING if missing else "")
+        state = Outcome.REFUSED if target.refused else Outcome.SKIPPED if skip else Outcome.WAITING
         to_people = standalone is not None and channel in new.with_recipients
-        row |= list_columns(has_recipients=to_people, follows=ordering_key in begun)
-        rows.append({**row, "mac": delivery_mac(keys, row)})
+        row = new_delivery(
+            keys,
+            target,
+            new.id,
+            target=_changed_by(connection, target),
+            post_key=standalone.key if standalone else target.post_key(new.id),
+            ordering_key=ordering_key,
+            sequence=new.expected_sequence,
+            priority=urgency,
+            needs_opening=closing and skips,
+            not_before=at,
+            not_after=microseconds(new.not_after) if new.not_after else None,
+            standalone=standalone.model_dump_json() if standalone else None,
+            reply=reply.model_dump_json() if reply else None,
+            state=state,
+            reason=target.refused or skip,
+            settled_at=None if state is Outcome.WAITING else at,
+            has_recipients=to_people,
+            reading=to_people,  # none of them is stored yet
+            cursor=StoredCursor(earlier=ordering_key in begun).to_text() if to_people else None,
+        )
+        rows.append(row)
     for ordering_key in begun:
         inherit_priority(connection, ordering_key, urgency)
     if rows:
         connection.execute(_ADDITION, rows)
     for ordering_key in begun:
-        make_way(connection, ordering_key, new.id, at, closing=message.stage in _CLOSING)
+        make_way(connection, ordering_key, at, closed_by=new.id if message.stage in _CLOSING else "")
     body: dict[str, object] = {"stage": message.stage, "category": message.category, "digest": new.digest, **new.rules}
     if overridden := sorted({finding.code for finding in new.findings if finding.level is Level.BLOCK}):
         body["overridden"] = overridden
     body |= publish_draft(connection, keys, new)
     record(connection, new.at, new.actor, "published", body, publication=new.id)
+
+
+def _changed_by(connection: Connection, target: Target) -> int | None:
+    """Return the delivery whose post a target edits or deletes, if it does."""
+    if not target.target:
+        return None
+    place = (target.target, target.channel, target.account, target.target_part)
+    return connection.execute(_CHANGED, dict(zip(_PLACE, place, strict=True))).scalar()
 
 
 def _columns(new: NewPublication, *, state: str, key: str | None) -> dict[str, Any]:
@@ -379,49 +399,3 @@ def _changed(incident: str) -> IncidentChanged:
         ),
         incident=incident,
     )
-
-
-def delivery_columns(
-    connection: Connection,
-    publication: str,
-    target: Target,
-    standalone: Post | None,
-    reply: Post | None,
-    *,
-    at: int,
-    missing_opening: bool = False,
-) -> dict[str, object]:
-    """Return the columns of a delivery that follow from its target and wording."""
-    skip = target.skip or (OPENING_MISSING if missing_opening else "")
-    state = Outcome.REFUSED if target.refused else Outcome.SKIPPED if skip else Outcome.WAITING
-    changed = None  # the delivery whose post is edited or deleted
-    if target.target:
-        place = (target.target, target.channel, target.account, target.target_part)
-        changed = connection.execute(_CHANGED, dict(zip(_PLACE, place, strict=True))).scalar()
-    return {
-        "publication": publication,
-        "account": target.account,
-        "language": target.language,
-        "part": target.part,
-        "operation": target.operation,
-        "target": changed,
-        "post_key": standalone.key if standalone else target.post_key(publication),
-        "reply_to": " ".join(target.reply_to),
-        "standalone": standalone.model_dump_json() if standalone else None,
-        "reply": reply.model_dump_json() if reply else None,
-        "state": state,
-        "reason": target.refused or skip,
-        "remedy": "",
-        "settled_at": None if state is Outcome.WAITING else at,
-    }
-
-
-def list_columns(*, has_recipients: bool, follows: bool) -> dict[str, object]:
-    """Return the columns of a new delivery that states that none of its people is stored yet.
-
-    Args:
-        has_recipients: It is sent to people.
-        follows: Its incident has earlier deliveries on the channel.
-    """
-    cursor = StoredCursor(earlier=follows).to_text() if has_recipients else None
-    return {"has_recipients": has_recipients, "reading": has_recipients, "cursor": cursor}

@@ -1,12 +1,13 @@
-"""The delivery queue: which delivery is sent next, and its claim.
+"""The queue of deliveries: which one is sent next, and its claim.
 
-One claim query decides order, urgency, "not before", staleness and doubt; see `ordering` for the order.
+One claim query decides order, urgency, "not before", staleness and doubt; see `order` for the order.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,28 +30,29 @@ from sqlalchemy import (
 from policenotify.channel import Operation, Post, PostRef, Request
 from policenotify.errors import UnsupportedVersion
 from policenotify.journal import meta
+from policenotify.journal.attempts import Attempts
 from policenotify.journal.authentication import is_authentic, is_whole_batch, read_ref
 from policenotify.journal.channels import opens_at
 from policenotify.journal.clock import Uptime
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.keys import Keys
+from policenotify.journal.lists.batches import Batches
 from policenotify.journal.lists.control import log_held
 from policenotify.journal.lists.recipients import people_of
 from policenotify.journal.lists.state import UNREADABLE
 from policenotify.journal.order import (
     EXPIRED,
+    FORGED,
+    PLACE,
     cancel_pending,
-    hold_forged,
     opening_not_posted,
     over_by,
-    place_of,
     why_over,
 )
-from policenotify.journal.records import ClaimedDelivery, microseconds, moment, priority, span, word
+from policenotify.journal.records import ClaimedDelivery, microseconds, moment, outcome_of, priority, span, word
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
-from policenotify.model.lifecycle import Stage
 from policenotify.model.rate import Rate
 from policenotify.translation import AnyText, Text
 
@@ -67,9 +69,13 @@ NOT_FOUND = Text("Whether the post to be deleted is out is not known. Look for i
 
 _SEVERE = priority(Severity.SEVERE)
 _LEAST = max(priority(severity) for severity in Severity)
-_CLOSING = (Stage.END, Stage.CANCELLATION)
+_PORTION = 5_000  # values in one query: SQLite takes 32,766 (sqlite.org/limits.html)
 _table, _publication = schema.delivery, schema.publication
 _before = _table.alias("before")
+_UNSETTLED = select(_table.c.id).where(
+    _table.c.parent.is_(None), _table.c.state.in_([Outcome.WAITING, Outcome.SENDING])
+)
+_STATES = select(_table.c.state, _table.c.in_doubt).where(_table.c.id.in_(bindparam("ids", expanding=True)))
 
 POSTPONED = and_(_table.c.has_recipients, _table.c.not_before > bindparam("now"), _table.c.code == UNREADABLE)
 """The condition that a delivery waits until its list is tried again. Its value is `now`."""
@@ -82,7 +88,7 @@ _NEXT_UP = and_(  # waiting, not halted, and nothing before it under its key is 
     or_(_table.c.has_recipients.is_(False), _table.c.reading),  # else its batches are claimed
     ~exists().where(
         _before.c.ordering_key == _table.c.ordering_key,
-        _before.c.id < place_of(),
+        _before.c.id < PLACE,
         _before.c.parent.is_(None),  # it is not settled before its batches are
         or_(_before.c.state == Outcome.WAITING, _before.c.state == Outcome.SENDING),
     ),
@@ -106,10 +112,10 @@ _NEXT_LEASE = _earliest(
 _NEXT_DUE = _earliest(_table.c.not_before, _NEXT_UP).union_all(_NEXT_LEASE)
 _NEXT_READABLE = _earliest(_table.c.not_before, _NEXT_UP, ~POSTPONED).union_all(_NEXT_LEASE)
 _SOON = 1_000_000  # microseconds
-_WITH_INCIDENT = select(_table, _publication.c.incident).join(_publication, _publication.c.id == _table.c.publication)
 _READY = (
-    _WITH_INCIDENT.where(_table.c.channel == bindparam("channel"), _table.c.priority <= bindparam("least"))
-    .where(_NEXT_UP, _table.c.not_before <= bindparam("now"), place_of() != bindparam("beside"))
+    select(_table)
+    .where(_table.c.channel == bindparam("channel"), _table.c.priority <= bindparam("least"))
+    .where(_NEXT_UP, _table.c.not_before <= bindparam("now"), bindparam("beside") != PLACE)
     .order_by(_table.c.priority, _table.c.id)
     .limit(1)
 )
@@ -123,7 +129,7 @@ _NEXT_BATCH = (  # before more people are read
     .limit(1)
     .with_for_update(key_share=True, skip_locked=True, of=_table)
 )
-_PARENT = _WITH_INCIDENT.where(_table.c.id == bindparam("of_list"))
+_PARENT = select(_table).where(_table.c.id == bindparam("of_list"))
 _FREE = select(_table.c.id).where(_table.c.id == bindparam("of_list")).with_for_update(key_share=True, skip_locked=True)
 
 # --- claims
@@ -149,10 +155,29 @@ class _Busy(Exception):
     """Another process has locked the list of a batch, and may wait for the batch."""
 
 
-class Queue:
-    """What is due, and the claims."""
+class Deliveries(Attempts, Batches):
+    """The queue of deliveries, their attempts and results, and their people.
 
-    _journal: Transactions
+    Methods that take a claimed delivery raise `LostLease` if another process has taken it over. They change nothing
+    then.
+    """
+
+    def __init__(self, journal: Transactions) -> None:
+        self._journal = journal
+
+    def unsettled(self) -> frozenset[int]:
+        """Return the ids of the deliveries that are waiting or being sent."""
+        with self._journal.read() as connection:
+            return frozenset(connection.execute(_UNSETTLED).scalars())
+
+    def outcomes(self, deliveries: Collection[int]) -> Mapping[Outcome, int]:
+        """Return how many of these deliveries have which outcome."""
+        counts, ids = Counter[Outcome](), sorted(deliveries)
+        with self._journal.read() as connection:
+            for start in range(0, len(ids), _PORTION):
+                for row in connection.execute(_STATES, {"ids": ids[start : start + _PORTION]}):
+                    counts[outcome_of(row.state, in_doubt=row.in_doubt)] += 1
+        return counts
 
     def due(
         self, channels: Iterable[str], *, rates: Mapping[str, Rate | None] | None = None, postponed: bool = True
@@ -250,12 +275,12 @@ def _take(
     except ValueError:
         claimed, authentic, skip = None, True, (Outcome.HELD, DAMAGED)
         log_held(logging.WARNING, row, "damaged")
-    if (not authentic or claimed is None) and connection.execute(_FREE, {"of_list": whole.id}).first() is None:
-        raise _Busy
-    if not authentic:  # nor is it skipped for what was changed
-        hold_forged(connection, row, now)
-        return None
-    if claimed is None:
+    if not authentic or claimed is None:
+        if connection.execute(_FREE, {"of_list": whole.id}).first() is None:
+            raise _Busy
+        if not authentic:  # nor is it skipped for what was changed
+            log_held(logging.ERROR, row, "forged")
+            skip = Outcome.HELD, FORGED
         cancel_pending(connection, row, *(skip or (Outcome.HELD, DAMAGED)), now)
         return None
     connection.execute(_TAKE, {"taken": row.id, "by": owner, "until": now + span(lease)})
@@ -313,7 +338,6 @@ def _claimed(connection: Connection, keys: Keys, row: Row[Any]) -> ClaimedDelive
         id=row.id,
         owner=row.owner,
         publication=row.publication,
-        incident=row.incident,
         channel=row.channel,
         account=row.account,
         key=row.post_key,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
@@ -185,12 +185,10 @@ class NewPublication:
     """A publication to be stored.
 
     Attributes:
-        key: The caller's key.
         digest: The digest of the message as the caller passed it.
         message: The message with all defaults filled in.
         status: The incident's status after it.
         expected_sequence: Its place in the incident's history as it was read, from 1, or 0 outside incidents.
-        not_after: Nothing of it is sent after this time.
         due_at: The deadline of the incident's next message, if there must be one.
         rules: Versions of the settings and locales that were used.
         posts: The rendered posts, one for each target that has one.
@@ -238,23 +236,16 @@ class NewPublication:
 
     @property
     def deliveries(self) -> list[tuple[Target, Post | None, Post | None]]:
-        """Its deliveries, see `in_sending_order`."""
-        return in_sending_order(self.posts, self.targets)
+        """One delivery for each post and target: the target, its standalone post and its reply.
 
-
-def in_sending_order(
-    posts: Iterable[RenderedPost], targets: Iterable[Target]
-) -> list[tuple[Target, Post | None, Post | None]]:
-    """Return one delivery for each post and target: the target, its standalone post and its reply.
-
-    Posts come first, by part. Delivery ids follow this order.
-    """
-    deliveries: list[tuple[Target, Post | None, Post | None]] = [(target, None, None) for target in targets]
-    for rendered in posts:
-        for number, post in enumerate((rendered.standalone, *rendered.continuations)):
-            target = replace(rendered.target, part=rendered.target.part + number)
-            deliveries.append((target, post, None if number else rendered.reply))
-    return sorted(deliveries, key=lambda delivery: (delivery[0].operation is not Operation.POST, delivery[0].part))
+        Posts come first, by part. Delivery ids follow this order.
+        """
+        found: list[tuple[Target, Post | None, Post | None]] = [(target, None, None) for target in self.targets]
+        for rendered in self.posts:
+            for number, post in enumerate((rendered.standalone, *rendered.continuations)):
+                target = replace(rendered.target, part=rendered.target.part + number)
+                found.append((target, post, None if number else rendered.reply))
+        return sorted(found, key=lambda delivery: (delivery[0].operation is not Operation.POST, delivery[0].part))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,20 +254,15 @@ class ClaimedDelivery:
 
     Attributes:
         account: The account that it was rendered for.
-        severe: The message's severity is Severe or Extreme.
         in_doubt: An earlier attempt may have succeeded.
-        attempts: The number of attempts before.
         unseen_at: The first look-up since the last attempt that did not find the post.
         backoff: The last wait after a failure.
-        not_after: Nothing of it is sent after this time.
         wording: The chosen one: `reply`, `standalone`, or empty if none was chosen yet or the network has no replies.
         request_version: How often the network has required another request.
-        request: The prepared request, if there is one.
         reply_to: The posts above it in the thread, from the opening on.
         reached: What it refers to is posted there.
         over: Nothing of it may be sent any more, since it was withdrawn, cancelled or ended. It is in doubt, else it
             would not have been claimed.
-        target: The post to edit or delete.
         has_recipients: It is sent to people: the delivery itself, whose people are to be stored, or a batch of them.
         parent: Of a batch, the delivery whose people it has. Post key, request and wording are that delivery's.
     """
@@ -284,7 +270,6 @@ class ClaimedDelivery:
     id: int
     owner: str
     publication: str
-    incident: str | None
     channel: str
     account: str
     key: str
@@ -326,8 +311,6 @@ class AttemptResult:
 
     Attributes:
         outcome: The outcome. `UNCONFIRMED` leaves the delivery waiting, in doubt.
-        ref: The post.
-        not_before: The earliest time of the next attempt.
         unseen_at: The first look-up since the last attempt that did not find the post.
         backoff: The wait after a failure, from which the next one grows.
         reason: What happened, for an officer.

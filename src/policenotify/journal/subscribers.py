@@ -81,12 +81,11 @@ class Subscribers:
         """
         with self._journal.read() as connection:
             value = meta.get(connection, _FACT + name)
-            batch = (
-                [] if value is None or self._is_kept(_read(value)) else _next_events(connection, _read(value).cursor)
-            )
-        if value is None:
+            known = None if value is None else _read(value)
+            batch = _next_events(connection, known.cursor) if known and not self._is_kept(known) else []
+        if known is None:
             self.add(name)
-        place = self.advance(name, _read(value), _read(value).cursor) if value and batch else None
+        place = self.advance(name, known, known.cursor) if known and batch else None
         return place, batch if place else []
 
     def advance(self, name: str, place: SubscriberPlace, cursor: EventCursor) -> SubscriberPlace | None:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, insert, select
 
 from policenotify.channel import Operation
 from policenotify.journal.audit import record
-from policenotify.journal.authentication import delivery_mac
+from policenotify.journal.authentication import new_delivery
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.transactions import Transactions
@@ -21,8 +21,7 @@ from policenotify.journal.order import TAKEN_DOWN_EVENT, cancel_pending, lock
 from policenotify.journal.records import TAKEN_DOWN, microseconds
 from policenotify.model.history import Outcome, Target
 
-_table, _publication = schema.delivery, schema.publication
-_COPIED = ("publication", "channel", "account", "language", "ordering_key", "sequence")
+_table = schema.delivery
 
 
 def take_down(
@@ -30,12 +29,7 @@ def take_down(
 ) -> tuple[int, int]:
     """Delete the posts of a publication, and cancel what of it still waits. A repeated call deletes nothing twice.
 
-    Args:
-        journal: The journal.
-        publication: Its id.
-        actor: Who decided it.
-        reason: Why.
-        deletes: The channels that can delete.
+    Posts are deleted on the channels that can, which are *deletes*.
 
     Returns:
         How many posts will be deleted, and how many deliveries were cancelled.
@@ -70,21 +64,10 @@ def delete_found(connection: Connection, delivery: Row[Any], at: int) -> None:
 
 
 def _delete(connection: Connection, deliveries: Sequence[Row[Any]], deletes: Collection[str], at: int) -> int:
-    """Add the deletions of a publication's posts. Return their number."""
-    keys = connection.get_execution_options()["policenotify_keys"]
-    rows = [{**row, "mac": delivery_mac(keys, row)} for row in _deletions(connection, deliveries, deletes, at)]
-    if rows:
-        connection.execute(insert(_table), rows)
-    return len(rows)
-
-
-def _deletions(
-    connection: Connection, deliveries: Collection[Row[Any]], deletes: Collection[str], at: int
-) -> list[dict[str, Any]]:
-    """Return a new delivery for each post that is out and not yet being deleted, newest first."""
+    """Add a deletion of each post that is out and not yet being deleted, newest first. Return their number."""
     undone = {Outcome.REFUSED, Outcome.SUPERSEDED}
     known = {one.target for one in deliveries if one.operation == Operation.DELETE and one.state not in undone}
-    parts: dict[str, int] = {}
+    keys, parts = connection.get_execution_options()["policenotify_keys"], dict[str, int]()
     for one in deliveries:
         parts[one.channel] = max(parts.get(one.channel, 0), one.part + 1)
     rows: list[dict[str, Any]] = []
@@ -104,24 +87,20 @@ def _deletions(
         )
         parts[one.channel] += 1
         rows.append(
-            {
-                **{name: one._mapping[name] for name in _COPIED},  # noqa: SLF001 - the toolkit's own name for it
-                "part": deletion.part,
-                "operation": Operation.DELETE,
-                "target": target,
-                "post_key": deletion.post_key(one.publication),
-                "priority": 0,  # before anything else
-                "state": Outcome.WAITING,
-                "has_recipients": False,
-                "needs_opening": False,
-                "not_before": at,
-                "not_after": None,
-                "reply_to": "",
-                "standalone": None,
-                "reply": None,
-            }
+            new_delivery(
+                keys,
+                deletion,
+                one.publication,
+                target=target,
+                ordering_key=one.ordering_key,
+                sequence=one.sequence,
+                priority=0,  # before anything else
+                not_before=at,
+            )
         )
-    return rows
+    if rows:
+        connection.execute(insert(_table), rows)
+    return len(rows)
 
 
 def _may_be_sent(delivery: Row[Any]) -> bool:

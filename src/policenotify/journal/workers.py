@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -75,31 +75,18 @@ class Workers:
         return {channel: tuple(problems.values()) for channel, problems in sorted(found.items())}
 
     def last_heartbeat(self) -> datetime | None:
-        """Return the latest heartbeat of the past days, ignoring heartbeats dated in the future."""
+        """Return the latest heartbeat of the past days. One from the future is of a clock that was set back since."""
         with self._journal.read() as connection:
-            seen = last_seen(connection, microseconds(self._journal.now()))
+            latest = microseconds(self._journal.now()) + span(TOLERANCE)
+            seen = connection.execute(select(func.max(_table.c.seen_at)).where(_table.c.seen_at <= latest)).scalar()
         return moment(seen) if seen is not None else None
 
-    def _seen(self) -> list[Row[Any]]:
+    def _seen(self) -> Sequence[Row[Any]]:
+        """Return the processes seen within two minutes, the latest first. Some may be known to have exited."""
         with self._journal.read() as connection:
-            return _seen(connection, microseconds(self._journal.now()))
-
-
-def last_seen(connection: Connection, now: int) -> int | None:
-    """Return the latest heartbeat, unless it is from the future: that is of a clock that was set back since."""
-    latest = select(func.max(_table.c.seen_at)).where(_table.c.seen_at <= now + span(TOLERANCE))
-    return connection.execute(latest).scalar()
-
-
-def count_running(connection: Connection, now: int) -> int:
-    """Return how many workers run."""
-    return sum(map(_is_running, _seen(connection, now)))
-
-
-def _seen(connection: Connection, now: int) -> list[Row[Any]]:
-    """Return the processes seen within two minutes, the latest first. Some may be known to have exited."""
-    recent = _table.c.seen_at.between(now - span(QUIET) + 1, now + span(TOLERANCE))
-    return [*connection.execute(select(_table).where(recent).order_by(_table.c.seen_at.desc()))]
+            now = microseconds(self._journal.now())
+            recent = _table.c.seen_at.between(now - span(QUIET) + 1, now + span(TOLERANCE))
+            return connection.execute(select(_table).where(recent).order_by(_table.c.seen_at.desc())).all()
 
 
 def _is_running(row: Row[Any]) -> bool:

@@ -140,7 +140,7 @@ def _raise_readings(journal: Journal, policy: ReminderPolicy, now: datetime) -> 
 
 def _raise_ends(journal: Journal, policy: ReminderPolicy, now: datetime, *, exercise: bool) -> Iterator[Reminder]:
     incidents = journal.incidents
-    if not (overdue := incidents.count_overdue(now - policy.after[0], exercise=exercise)):
+    if not (overdue := incidents.count_open(due_by=now - policy.after[0], exercise=exercise)):
         return
     lines = incidents.earliest_due(_FIRST + 1, exercise=exercise)
     for place, line in enumerate(lines):

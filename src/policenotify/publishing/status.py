@@ -89,7 +89,7 @@ def read_status(
         workers=journal.workers.running(),
         channels=read_channels(journal, configs),
         open_incidents=journal.incidents.count_open(),
-        overdue_incidents=journal.incidents.count_overdue(now),
+        overdue_incidents=journal.incidents.count_open(due_by=now),
         incidents=tuple(
             by_urgency(journal.incidents.list() if limit is None else journal.incidents.earliest_due(limit), now)
         ),

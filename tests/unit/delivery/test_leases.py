@@ -18,8 +18,8 @@ from policenotify.errors import (
     LostLease,
     Refused,
 )
-from policenotify.journal.deliveries import Deliveries
 from policenotify.journal.leases import this_process
+from policenotify.journal.queue import Deliveries
 from policenotify.journal.records import ClaimedDelivery
 from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate

@@ -26,12 +26,12 @@ PEOPLE = {"mail": ["a@x.example", "b@x.example", "c@x.example"]}
 
 @pytest.mark.parametrize("stage", [Stage.UPDATE, Stage.CORRECTION, Stage.END, Stage.CANCELLATION])
 def test_a_delivery_that_an_urgent_one_waits_for_is_as_urgent(desk: Desk, stage: Stage) -> None:
-    desk.publish(incident="routine", severity=Severity.MINOR)
+    routine = desk.publish(incident="routine", severity=Severity.MINOR)
     opening = desk.publish(severity=Severity.UNKNOWN)
     # In doubt, so that the opening is still to be settled before an end goes.
     desk.journal.channels.pause("nowhere", desk.clock.now())
     claimed = desk.begin(desk.take())
-    assert claimed.incident == "routine"
+    assert claimed.publication == routine
     desk.settle(claimed)
     desk.publish(incident="second", severity=Severity.SEVERE)
     corrects = opening if stage is Stage.CORRECTION else None

@@ -70,7 +70,7 @@ OPERATIONS: dict[str, Callable[[Desk], object]] = {
     "channel summaries": lambda desk: desk.journal.figures.channels(),
     "most urgent": lambda desk: desk.journal.incidents.earliest_due(3),
     "open incidents": lambda desk: desk.journal.incidents.count_open(),
-    "overdue incidents": lambda desk: desk.journal.incidents.count_overdue(desk.clock.now()),
+    "overdue incidents": lambda desk: desk.journal.incidents.count_open(due_by=desk.clock.now()),
     "outcomes": lambda desk: desk.journal.deliveries.outcomes(desk.journal.deliveries.unsettled()),
     "publication": lambda desk: desk.journal.publications.get(f"{1:026d}"),
     "latest": lambda desk: desk.journal.publications.latest(3),

@@ -94,8 +94,8 @@ def test_a_blocked_channel_waits_for_a_person(desk: Desk) -> None:
 
 @pytest.mark.databases
 def test_the_dead_on_this_host_lose_theirs_at_once(program: Program, desk: Desk) -> None:
-    desk.publish(incident="begun")
-    desk.publish(incident="claimed")
+    first = desk.publish(incident="begun")
+    second = desk.publish(incident="claimed")
     process = program(
         "from policenotify.journal.leases import this_process\n"
         "desk = opened()\n"
@@ -111,8 +111,8 @@ def test_the_dead_on_this_host_lose_theirs_at_once(program: Program, desk: Desk)
     assert desk.journal.deliveries.recover() == 2
     assert desk.journal.deliveries.recover() == 0
     begun, claimed = desk.take(), desk.take()
-    assert (begun.incident, begun.in_doubt, begun.attempts) == ("begun", True, 1)
-    assert (claimed.incident, claimed.in_doubt, claimed.attempts) == ("claimed", False, 0)
+    assert (begun.publication, begun.in_doubt, begun.attempts) == (first, True, 1)
+    assert (claimed.publication, claimed.in_doubt, claimed.attempts) == (second, False, 0)
     [attempt] = desk.dump("pn_attempt")["pn_attempt"]
     assert attempt[5:] == ("unconfirmed", "The sending process stopped.", "interrupted")
 

@@ -60,12 +60,7 @@ _MEANINGS = {
 
 
 def open_engine(url: str, timeout: int | None = None, *, create: bool = False) -> Engine:
-    """Return the engine of a journal in an SQLite file or on PostgreSQL.
-
-    Args:
-        url: The path of a file, or a URL.
-        timeout: Seconds to wait for a server that does not answer, or None for the default.
-        create: Create a missing file, readable by its owner only.
+    """Return the engine of a journal; see [`open_journal`][policenotify.journal.open_journal].
 
     Raises:
         JournalError: The URL names neither, or the folder does not exist.
@@ -236,11 +231,6 @@ def begin(connection: Connection, *, writes: bool, durable: bool) -> None:
 
     Not in a listener: if a connection or its dialect has one, SQLAlchemy looks for others at each statement, which
     takes a quarter of its time.
-
-    Args:
-        connection: To the journal.
-        writes: It writes.
-        durable: Its commit survives a power cut.
 
     Raises:
         SQLAlchemyError: Another process writes, or the file cannot be read.

@@ -10,13 +10,12 @@ from sqlalchemy import Connection, delete, func, insert, select, text
 
 from policenotify.channel import Clock
 from policenotify.errors import JournalError
-from policenotify.journal import attempts, audit, meta, seals, subscribers
+from policenotify.journal import audit, meta, seals, subscribers
 from policenotify.journal.database import schema
 from policenotify.journal.database.engine import without_password
 from policenotify.journal.database.postgresql import grants
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.records import microseconds
 from policenotify.model.history import Outcome
 from policenotify.translation import Text
 
@@ -36,14 +35,13 @@ class Moved(NamedTuple):
     rows: Mapping[str, int]
 
 
-def migrate(url: str, *, keys: Keys, grant_to: str | None = None, clock: Clock | None = None) -> bool:
+def migrate(url: str, *, keys: Keys, grant_to: str | None = None) -> bool:
     """Create the tables of a journal, unless it has them. Two processes at once create them once.
 
     Args:
         url: See [`open_journal`][policenotify.journal.open_journal].
         keys: The installation's keys.
         grant_to: The role on PostgreSQL that gets what publishing, delivering and sealing need.
-        clock: The clock. By default the server's on PostgreSQL, else this machine's.
 
     Returns:
         Whether they were created.
@@ -52,10 +50,7 @@ def migrate(url: str, *, keys: Keys, grant_to: str | None = None, clock: Clock |
         JournalError: It failed. Nothing was changed.
         UnsupportedVersion: A newer policenotify made the tables.
     """
-    with (
-        closing(Journal.connect(url, keys=keys, clock=clock, create=True)) as journal,
-        journal.write() as connection,
-    ):
+    with closing(Journal(url, keys=keys, create=True)) as journal, journal.write() as connection:
         _lock_schema(connection)
         if grant_to is not None and connection.dialect.name != "postgresql":
             raise JournalError(Text("A journal in a file has no roles to grant anything to. Nothing was changed."))
@@ -88,8 +83,8 @@ def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = Non
     if without_password(url) == place:
         raise JournalError(Text("The journal is there already. Nothing was moved."))
     with (
-        closing(Journal.connect(url, keys=keys, clock=clock)) as old,
-        closing(Journal.connect(to, keys=keys, clock=clock, create=True)) as new,
+        closing(Journal(url, keys=keys, clock=clock)) as old,
+        closing(Journal(to, keys=keys, clock=clock, create=True)) as new,
         new.write() as target,
     ):
         _lock_schema(target)
@@ -106,7 +101,8 @@ def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = Non
         with old.write() as source:  # committed first: no process can ever deliver from both
             _lock_tables(source)
             meta.check(source, keys, moved_to=place)
-            _ensure_nothing_is_sending(source, microseconds(old.now()))
+            old.deliveries.recover()
+            _ensure_nothing_is_sending(source)
             if meta.get(source, meta.MOVED) is None:
                 audit.record(source, old.now(), actor, "moved", {"to": place})
             rows = _copy(source, target)
@@ -122,7 +118,7 @@ def empty(url: str, *, keys: Keys) -> None:
     Raises:
         JournalError: There is no such journal, or it cannot be written.
     """
-    with closing(Journal.connect(url, keys=keys)) as journal:
+    with closing(Journal(url, keys=keys)) as journal:
         journal.check_schema()
         with journal.write() as connection:
             for table in reversed(schema.metadata.sorted_tables):
@@ -165,8 +161,7 @@ def _take_time(connection: Connection) -> None:
     connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
 
 
-def _ensure_nothing_is_sending(source: Connection, now: int) -> None:
-    attempts.recover(source, now)
+def _ensure_nothing_is_sending(source: Connection) -> None:
     sending = select(func.count()).where(schema.delivery.c.state == Outcome.SENDING)
     if count := source.execute(sending).scalar_one():
         raise JournalError(

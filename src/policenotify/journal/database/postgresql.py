@@ -93,11 +93,7 @@ def grants(role: str) -> str:
 
 
 def open_server(url: URL, timeout: int | None = None) -> Engine:
-    """Return the engine of a journal on PostgreSQL. Connects to nothing yet.
-
-    Args:
-        url: The database.
-        timeout: Seconds to wait for each host to answer. By default as in the URL, else 10.
+    """Return the engine of a journal on PostgreSQL. Connects to nothing yet. The timeout is for each host.
 
     Raises:
         MissingExtra: The driver is not installed.
