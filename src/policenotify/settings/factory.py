@@ -65,7 +65,8 @@ def _channel(settings: Settings, name: str, locales: Mapping[str, Locale], *, re
     channel = settings.channels[name]
     audiences = tuple(audience_of(settings, each) for each in channel.audiences)
     if channel.recipients is not None:
-        audiences = (channel.recipients.audience(name, settings.place.parent),)
+        at = f"channels.{name}.recipients"
+        audiences = (channel.recipients.audience(name, at, settings.place.parent, profiles_of(settings)),)
     configured = configure_channel(
         name, channel.network, channel.options, audiences=audiences, locales=locales, **_fields(channel)
     )
@@ -90,7 +91,7 @@ def audience_of(settings: Settings, name: str) -> Audience:
     Raises:
         SettingsError: Its function cannot be used.
     """
-    return settings.audiences[name].audience(name, settings.place.parent, profiles_of(settings))
+    return settings.audiences[name].audience(name, f"audiences.{name}", settings.place.parent, profiles_of(settings))
 
 
 def _fields(channel: ChannelTable) -> dict[str, Any]:

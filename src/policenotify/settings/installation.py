@@ -189,8 +189,7 @@ def _keys(settings: Settings) -> DiagnosisLine:
 def _open_lists(settings: Settings) -> Iterator[DiagnosisLine]:
     """Yield the lists of people that others may read. They are used all the same, so that an alert goes out."""
     recipients = [channel.recipients for channel in settings.channels.values() if channel.recipients]
-    lists = [each.file for each in recipients] + [each.path for each in settings.audiences.values()]
-    for file in filter(None, lists):
+    for file in filter(None, (each.path for each in (*recipients, *settings.audiences.values()))):
         for exposure in exposures(settings.place.parent / file):
             yield wrong(Text("file {name}", name=file.name), exposure)
 

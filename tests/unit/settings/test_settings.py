@@ -152,6 +152,18 @@ def test_recipients_may_be_in_the_file_itself(write: Write) -> None:
     assert wrongs(place)[0].startswith("channels.presse-34.recipients: the file ")
 
 
+def test_recipients_have_the_keys_of_an_audience(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "presse.csv").write_text("mail\na@press.example\n")
+    table = '{ csv = "presse.csv", columns = { address = "mail" } }'
+    _, press = channels_of(read_settings(write(BASIC.replace('{ file = "presse.txt" }', table)), environ=ENVIRON))
+    assert addresses_of(press) == ("a@press.example",)
+    for wrong, line in (
+        ("{ fiel = 1 }", "channels.presse-34.recipients.fiel: "),
+        ('{ file = "a", csv = "b" }', "channels.presse-34.recipients: write one of "),
+    ):
+        assert wrongs(write(BASIC.replace('{ file = "presse.txt" }', wrong)))[0].startswith(line)
+
+
 def test_nothing_printed_shows_a_secret(write: Write) -> None:
     place = write('journal = "sqlite:///hunter44.db"' + BASIC)
     settings = read_settings(place, environ=ENVIRON)
