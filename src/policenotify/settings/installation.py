@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from policenotify.channel import ChannelConfig, Clock
@@ -144,34 +144,17 @@ def diagnose(path: str | os.PathLike[str] | None = None, *, journal: str | None 
         journal: The path or URL of another journal than the one in the settings.
         actor: Who checks. A blocked channel that works again is resumed in that name.
     """
-    return Diagnosis(lines=tuple(_diagnose(SettingsFile(path), path, journal, actor)))
-
-
-def _diagnose(
-    file: SettingsFile, path: str | os.PathLike[str] | None, url: str | None, actor: str
-) -> Iterator[DiagnosisLine]:
-    from policenotify.journal import open_journal  # noqa: PLC0415 - reading settings needs no journal
-    from policenotify.publishing.diagnosis import check_journal  # noqa: PLC0415 - the same
-
-    yield from file.examine()
     try:
-        settings = read_settings(path, journal=url, tolerant=True)
-        keys = settings.load_keys()
-    except (SettingsError, UnsupportedVersion):  # a line says so already
-        return
-    try:
-        journal = open_journal(settings.journal_url, keys=keys)
-    except (JournalError, MissingExtra, UnsupportedVersion) as error:
-        yield wrong("journal", error, Alarm.JOURNAL)
-        return
-    with closing(journal):
-        try:
-            journal.may = may_of(settings)
-        except SettingsError as error:
-            yield wrong("may", error, Alarm.SETTINGS)
-            return
-        configs = {channel.name: channel for channel in channels_of(settings, tolerant=True)}
-        yield from check_journal(journal, configs, actor, settings.zone)
+        publisher = open_publisher(path, journal=journal)
+    except (SettingsError, UnsupportedVersion, JournalError) as error:
+        lines = [*SettingsFile(path).examine()]
+        if all(line.alarm is not Alarm.SETTINGS for line in lines):
+            settings = isinstance(error, SettingsError) and not isinstance(error, MissingExtra)
+            about, alarm = ("settings", Alarm.SETTINGS) if settings else ("journal", Alarm.JOURNAL)
+            lines.append(wrong(about, error, alarm))
+        return Diagnosis(lines=tuple(lines))
+    with publisher:
+        return publisher.operations.doctor(actor=actor)
 
 
 def _keys(settings: Settings) -> DiagnosisLine:
