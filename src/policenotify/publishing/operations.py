@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -14,13 +14,12 @@ from policenotify.model.decision import HeldDelivery, HeldPeople, Resolved, Resu
 from policenotify.model.diagnosis import Diagnosis
 from policenotify.model.history import History, Outcome
 from policenotify.model.progress import Progress
-from policenotify.model.receipt import Publication, Receipt, local_time
+from policenotify.model.receipt import UNVERIFIED, Publication, Receipt, local_time
 from policenotify.model.status import ChannelStatus, InstallationStatus, Problem
 from policenotify.publishing.alarms import alarms
 from policenotify.publishing.arguments import check_channel, check_flags
-from policenotify.publishing.receipts import Receipts
-from policenotify.publishing.status import read_blocked, read_channels, read_status
-from policenotify.translation import Text
+from policenotify.publishing.status import read_blocked, read_channels, read_status, why_blocked
+from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from policenotify.model.status import IncidentLine
     from policenotify.publishing.installation import SettingsSource
 
+_UNTRANSLATED = Text("Readers get fixed phrases: the message has no translation.")
 _NEAR = 1000  # newest open incidents among which a misspelt name is looked for
 
 
@@ -63,7 +63,7 @@ class Operations:
         self.settings = settings
         self._wake = wake
         self._refresh = refresh
-        self.receipts: Receipts = Receipts(journal, channels, zone, worker)
+        self._worker = worker
 
     # --- how it is
 
@@ -85,7 +85,7 @@ class Operations:
         latest = self.journal.publications.latest(last)
         ids = self._unfinished(latest)
         older = filter(None, map(self.journal.publications.get, ids[:limit]))
-        reported = tuple(self.receipts.noted((*latest, *older)))
+        reported = tuple(self._noted((*latest, *older)))
         found = found.model_copy(
             update={
                 "settings": (self.settings.problem() or None) if self.settings else None,
@@ -144,7 +144,9 @@ class Operations:
 
     def publication(self, name: str) -> Publication | None:
         """Return a publication by its id or by your key, if there is one."""
-        return self.receipts.find(name)
+        with self.journal.snapshot():
+            publication = self.journal.publications.get(name)
+            return next(self._noted((publication,))) if publication else None
 
     def publications(self, which: str | None = None, *, last: int = 5) -> tuple[Publication, ...]:
         """Return the last publications, newest first, or all of an incident in their order.
@@ -157,13 +159,13 @@ class Operations:
             IncidentNotFound: There is no incident or publication of that name. The error names the nearest one.
         """
         if which is None:
-            return tuple(self.receipts.noted(self.journal.publications.latest(last)))
+            return tuple(self._noted(self.journal.publications.latest(last)))
         history = self.journal.incidents.history(which)
         names = [entry.publication for entry in history.entries] or [which]
         found = tuple(filter(None, map(self.journal.publications.get, names)))
         if not found:
             raise not_found(self.journal, which, self.zone)
-        return tuple(self.receipts.noted(found))
+        return tuple(self._noted(found))
 
     def incident(self, incident: str) -> Publication:
         """Return the publication of an incident that states how things are now, to build what may follow.
@@ -179,7 +181,9 @@ class Operations:
             raise not_found(self.journal, incident, self.zone)
         kept = [entry for entry in history.entries if not entry.erased]
         last = history.latest or (kept or history.entries)[-1]
-        return self.receipts.report(last.publication)
+        publication = self.publication(last.publication)
+        assert publication is not None  # noqa: S101 - the history names it, and nothing is ever removed
+        return publication
 
     def incidents(self, *, only_open: bool = True) -> tuple[IncidentLine, ...]:
         """Return the incidents with their deadlines, the latest first."""
@@ -332,6 +336,71 @@ class Operations:
         for publication in latest:
             needs_person.pop(publication.id, None)
         return sorted(needs_person, key=lambda name: not needs_person[name])
+
+    def _noted(self, publications: Sequence[Publication]) -> Iterator[Publication]:
+        """Yield the publications with notes on who will deliver what waits."""
+        waiting = {receipt.channel for each in publications for receipt in each if not receipt.outcome.is_final}
+        notes, in_hand = self._waiting_notes(waiting) if waiting else ({}, frozenset())
+        for publication in publications:
+            receipts = []
+            for receipt in publication.receipts:
+                retry_at = receipt.retry_at and receipt.retry_at.astimezone(self.zone)
+                words = publication.message.wording(receipt.language)
+                note = _UNTRANSLATED if words and words.untranslated else ""
+                note = Text.join(" ", (note, self._note(receipt, notes)))
+                handled = receipt.channel in in_hand and not receipt.outcome.is_final and not receipt.paused
+                update = {"note": note, "retry_at": retry_at, "in_hand": handled}
+                receipts.append(receipt.model_copy(update=update))
+            yield publication.model_copy(update={"receipts": tuple(receipts)})
+
+    def _note(self, receipt: Receipt, waiting: Mapping[str, AnyText]) -> AnyText:
+        if receipt.outcome is Outcome.SENDING:
+            return Text("It is being sent now.")
+        if receipt.paused:
+            return ""  # the reason states who
+        if not receipt.outcome.is_final:
+            return waiting[receipt.channel]
+        channel = self.channel_configs.get(receipt.channel)
+        verified = channel is None or channel.capabilities.acceptance == "verified"
+        return UNVERIFIED if receipt.outcome is Outcome.POSTED and not verified else ""
+
+    def _waiting_notes(self, channels: Iterable[str]) -> tuple[dict[str, Text], frozenset[str]]:
+        """Return for each channel who sends what waits there, and when; and the channels on which a worker does."""
+        configs, journal = self.channel_configs, self.journal
+        seen = journal.workers.last_heartbeat()
+        time = local_time(seen, self.zone, seconds=True) if seen else ""
+        ran = Text("the last one ran at {time}", time=time) if seen else Text("none has run yet")
+        sender = Text("The next publish or `policenotify drain` sends it; {ran}.", ran=ran)
+        works = self._worker is not None and self._worker.running  # the journal may not know it yet
+        works = works or bool(journal.workers.running())
+        if works:
+            sender = Text(
+                "A worker sends it; {text}.",
+                text=Text("it was last seen at {time}", time=time) if time else Text("it has just started"),
+            )
+        rates = {name: configs[name].rate if name in configs else None for name in channels}
+        limited = {
+            name: Text("Nothing leaves on its channel before {at}.", at=local_time(at, self.zone, seconds=True))
+            for name, at in journal.channels.opens_at(rates).items()
+        }
+        blocked = {
+            name: Text(
+                "It waits until the channel may go on: policenotify doctor, or policenotify resume {name}", name=name
+            )
+            for name in journal.channels.blocked()
+        }
+        by_settings = {
+            name: Text("It waits: {why}", why=why_blocked(channel, journal.deliveries.had_recipients))
+            for name, channel in configs.items()
+            if name in rates and channel.blocked
+        }
+        if journal.stopped() is not None:
+            works = False
+            sender = Text("It waits, for everything is stopped. Go on with: policenotify resume")
+            limited, blocked = {}, {}
+        blocked |= by_settings
+        notes = {name: blocked.get(name) or Text.join(" ", (sender, limited.get(name, ""))) for name in rates}
+        return notes, frozenset(rates.keys() - blocked.keys() if works else ())
 
 
 def held_deliveries(journal: Journal) -> tuple[HeldDelivery, ...]:

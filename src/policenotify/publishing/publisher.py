@@ -255,11 +255,11 @@ class Publisher:
                     raise
                 raise type(error)(error.findings, error.publication, in_transaction=True) from None
             if connection is not None:
-                return _noted(self.operations.receipts.report(publication, repeated=not new))
+                return _noted(self._report(publication), repeated=not new)
         if new:
             self.wake()
         self._deliver(publication, wait)
-        report = _noted(self.operations.receipts.report(publication, repeated=not new))
+        report = _noted(self._report(publication), repeated=not new)
         now = self.installation.timer.monotonic()
         if now >= self._erased_at + _ERASE_INTERVAL:
             self._erased_at = now
@@ -287,7 +287,7 @@ class Publisher:
             ValueError: There is no reason.
             NotAllowed: The installation's rule refuses it to the actor.
         """
-        found = self.operations.receipts.report(publication)
+        found = self._report(publication)
         reason, wait = checked_reason("reason", reason), wait_of(self.installation.wait if wait is None else wait)
         self.journal.authorize(actor, "withdraw", found.message)
         configs = self.installation.channel_configs
@@ -297,12 +297,18 @@ class Publisher:
         self.journal.publications.take_down(found.id, actor=actor, reason=reason, deletes=deletes)
         self.wake()
         self._deliver(found.id, wait)
-        report = self.operations.receipts.report(found.id)
+        report = self._report(found.id)
         receipts = (
             receipt.model_copy(update={"remains": receipt.outcome is Outcome.POSTED and receipt.channel not in deletes})
             for receipt in report
         )
         return report.model_copy(update={"receipts": tuple(receipts)})
+
+    def _report(self, publication: str) -> Publication:
+        report = self.operations.publication(publication)
+        if report is None:
+            raise KeyError(publication)
+        return report
 
     def _store(self, loaded: LoadedMessage, options: PublishOptions) -> tuple[str, bool]:
         """Prepare and store a publication, unless its key names one. Return the id, and whether this call stored it."""
@@ -458,9 +464,9 @@ class _FreshChannels:
         configs[channel.name] = with_consent(fresh, self.installation.profiles)
 
 
-def _noted(report: Publication) -> Publication:
+def _noted(report: Publication, *, repeated: bool) -> Publication:
     """Return a publication, after adding it to its span."""
-    note({"policenotify.publication": report.id, "policenotify.repeated": report.repeated})
+    note({"policenotify.publication": report.id, "policenotify.repeated": repeated})
     if report.message.severity is not None:
         note({"policenotify.severity": report.message.severity.value})
-    return report
+    return report.model_copy(update={"repeated": repeated})
