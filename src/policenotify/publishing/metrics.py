@@ -1,10 +1,10 @@
-"""The metrics of an installation: their names and labels, and their values from the figures of the journal."""
+"""What a monitoring system asks of an installation: metrics from the figures of the journal, its state and health."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 from pydantic import JsonValue
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from policenotify.channel import ChannelConfig
     from policenotify.journal.figures import JournalFigures
+    from policenotify.publishing.operations import Operations
 
 REMOVED: Final = "removed"
 """The network of a channel that is not in the settings any more."""
@@ -264,3 +265,64 @@ class _Families:
                 family.add_metric(labels, value)
             yield family
         yield from measured()
+
+
+# --- what a monitoring system asks
+
+
+class Monitor:
+    """Metrics and health of an installation, read from its journal. Nothing is sent and nothing is changed.
+
+    Any process may answer for all of them, because nothing is counted outside of the journal.
+
+    Args:
+        installation: The installation.
+    """
+
+    def __init__(self, installation: Operations) -> None:
+        self._installation = installation
+        self._journal = installation.journal
+
+    def metrics(self, accept: str = "") -> Exposition:
+        """Return the metrics in the format that a reader accepts.
+
+        Args:
+            accept: Its header `Accept`: OpenMetrics if that is named there, else the text format of Prometheus.
+
+        Raises:
+            JournalError: The journal cannot be read.
+            MissingExtra: The extra `metrics` is not installed.
+        """
+        return exposition(self.samples(), accept)
+
+    def samples(self) -> Samples:
+        """Return the values of all metrics by name and labels.
+
+        Raises:
+            JournalError: The journal cannot be read.
+        """
+        from policenotify.journal.database.schema import SCHEMA_VERSION  # noqa: PLC0415 - brings the SQL toolkit
+
+        blocked = {*self._installation.blocked(), *self._journal.workers.blocked_channels()}
+        channels = self._installation.channel_configs.values()
+        return samples(self._journal.figures.read(), channels, blocked=blocked, schema=SCHEMA_VERSION)
+
+    def status(self) -> Mapping[str, Any]:
+        """Return what `policenotify status --json` prints, without publications, and `status`: `ok` or `degraded`.
+
+        It holds the ids and headlines of open incidents.
+
+        Raises:
+            JournalError: The journal cannot be read.
+        """
+        found = self._installation.status()
+        document = found.model_dump(mode="json", exclude={"publications", "unfinished"})
+        return {"status": "ok" if found.ok else "degraded", **document}
+
+    def check(self) -> None:
+        """Check that the journal can be read, and fits these keys and this release.
+
+        Raises:
+            JournalError: It cannot, or does not.
+        """
+        self._journal.stopped()

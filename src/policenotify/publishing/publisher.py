@@ -26,7 +26,7 @@ from policenotify.publishing.drafts import Drafts
 from policenotify.publishing.duty import DutyNotifier
 from policenotify.publishing.images import LoadedMessage, load_images
 from policenotify.publishing.installation import Installation
-from policenotify.publishing.monitor import Monitor
+from policenotify.publishing.metrics import Monitor
 from policenotify.publishing.operations import Operations
 from policenotify.publishing.people import People
 from policenotify.publishing.preparation import prepare
