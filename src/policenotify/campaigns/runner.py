@@ -18,7 +18,6 @@ from policenotify.campaigns.scheduler import (
     Action,
     Decision,
     PastPublication,
-    SkipRecord,
     decide,
     due_window,
     past_publication,
@@ -97,7 +96,6 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
         published = journal.publications.by_key_prefix(KEY_PREFIX, now - MEMORY)
         past = [*filter(None, map(_past, published))]
         inhibited = inhibited_campaigns(campaigns, _load_alerts(publisher))
-        recorded = {(skip.campaign, skip.day) for skip in skips}
         for campaign in campaigns:
             incident = inhibited.get(campaign.name, "")
             for decision in decide(campaign, due, now=now, past=past, skips=skips, incident=incident):
@@ -109,7 +107,7 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
                         problems[campaign.name] = text_of(error)
                         break
                     past.append(past_publication(campaign, decision, now))
-                elif decision.action is not Action.WAIT or decision.occurrence.id not in recorded:
+                elif decision.action is not Action.WAIT or decision.occurrence.id not in skips:
                     _record(publisher, decision, actor, decision.action)
                 decisions.append(decision)
     unfinished = [
@@ -152,18 +150,16 @@ def upcoming(publisher: Publisher, campaigns: Sequence[Campaign], first: date, l
     return forecast(campaigns, first, last, past=filter(None, map(_past, published)))
 
 
-def _load_skips(publisher: Publisher, campaigns: Sequence[Campaign], now: datetime) -> tuple[SkipRecord, ...]:
-    """Return the journal's records of occurrences that still matter and were not published."""
+def _load_skips(publisher: Publisher, campaigns: Sequence[Campaign], now: datetime) -> dict[tuple[str, date], Action]:
+    """Return what the journal has of occurrences that still matter and were not published."""
     back = max((campaign.late_for for campaign in campaigns), default=timedelta(0)) + LOOK_BACK + timedelta(days=2)
-    return tuple(
-        SkipRecord(
-            campaign=str(body["campaign"]),
-            day=date.fromisoformat(str(body["day"])),
-            action=Action(str(body["action"])),
-        )
-        for body in publisher.journal.audit.events(EVENT_KIND, now - back)
-        if body.get("action") in {Action.WAIT, Action.SKIP, Action.MERGE}
-    )
+    skips: dict[tuple[str, date], Action] = {}
+    for body in publisher.journal.audit.events(EVENT_KIND, now - back):
+        if body.get("action") in {Action.WAIT, Action.SKIP, Action.MERGE}:
+            occurrence = str(body["campaign"]), date.fromisoformat(str(body["day"]))
+            if skips.get(occurrence, Action.WAIT) is Action.WAIT:
+                skips[occurrence] = Action(str(body["action"]))
+    return skips
 
 
 def _load_alerts(publisher: Publisher) -> tuple[Message, ...]:

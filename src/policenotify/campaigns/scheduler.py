@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 
 from policenotify.campaigns.model import Campaign, Variant
 from policenotify.campaigns.schedule import Occurrence, excluded_days, occurrences
@@ -46,15 +47,6 @@ class PastPublication:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SkipRecord:
-    """The journal's record of an occurrence that waited, or was skipped or merged."""
-
-    campaign: str
-    day: date
-    action: Action
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What to do with an occurrence.
 
@@ -77,7 +69,7 @@ def decide(
     *,
     now: datetime,
     past: Iterable[PastPublication],
-    skips: Iterable[SkipRecord] = (),
+    skips: Mapping[tuple[str, date], Action] = MappingProxyType({}),
     incident: str = "",
 ) -> tuple[Decision, ...]:
     """Decide on every occurrence of a campaign that is due and not settled.
@@ -87,15 +79,14 @@ def decide(
         due: The occurrences of all campaigns; see `due_window`. Future ones only make this one yield.
         now: The time.
         past: What all campaigns have published.
-        skips: What was not published.
+        skips: What became of those that were not published, by `Occurrence.id`: they waited, or were skipped or merged.
         incident: An open incident that inhibits the campaign.
 
     Returns:
         The decisions, in the order in which they are to be carried out.
     """
     in_order, history = sorted(due, key=lambda occurrence: occurrence.due), list(past)
-    waited = {(skip.campaign, skip.day) for skip in skips if skip.action is Action.WAIT}
-    settled = {(skip.campaign, skip.day) for skip in skips if skip.action is not Action.WAIT}
+    settled = {occurrence for occurrence, action in skips.items() if action is not Action.WAIT}
     settled |= {(publication.campaign, publication.day) for publication in history}
     others = {
         occurrence.day: occurrence.campaign for occurrence in in_order if occurrence.campaign in campaign.yields_to
@@ -107,7 +98,7 @@ def decide(
     ]
     decisions = []
     for occurrence in open_ones:
-        missed = now - occurrence.due > campaign.grace and occurrence.id not in waited
+        missed = now - occurrence.due > campaign.grace and occurrence.id not in skips
         decision = (
             _skip(campaign, occurrence, missed=missed, last=occurrence is open_ones[-1], now=now)
             or _wait(campaign, occurrence, now, history, others, incident)
