@@ -26,9 +26,6 @@ def fill_defaults(
     profile: CategoryProfile,
     *,
     sender: str,
-    commune_name: str | None,
-    department_name: str | None,
-    department: str | None,
     incident: str | None,
     history: History | None = None,
     now: datetime | None = None,
@@ -38,25 +35,16 @@ def fill_defaults(
     Its place becomes no finer than the category allows. Filling in the defaults again changes nothing.
 
     Args:
-        message: The message as the desk wrote it.
+        message: The message as the desk wrote it, its place with the names of INSEE.
         profile: Its category.
         sender: The service's name.
-        commune_name: Name of the message's commune, as INSEE writes it.
-        department_name: Name of its department.
-        department: Code of the department, when it follows from the commune.
         incident: Id of the incident, unless the message names one.
         history: That incident before the message.
         now: The time of publication. A promise of news that is past by then is not repeated.
     """
     history = history or History()
-    place, lifecycle = message.location, message.lifecycle
-    if place is not None:
-        names = {
-            "commune_name": (commune_name or place.commune_name) if place.commune else None,
-            "department": place.department or department,
-            "department_name": (department_name or place.department_name) if place.department or department else None,
-        }
-        place = place.model_copy(update=names).blur(profile.precision)
+    lifecycle = message.lifecycle
+    place = message.location.blur(profile.precision) if message.location else None
     carried = carry(message.model_copy(update={"location": place}), history, now)
     message = message.model_copy(update=carried)
     precision = place.precision if place and place.precision else profile.precision

@@ -158,7 +158,9 @@ class Publisher:
             ),
             blocked=self.operations.blocked(names),
             refusals=tuple(target for target in new.targets if target.refused),
-            reach=tuple(find_reach(new.message, new.posts, installation.channel_configs, installation.had_recipients))
+            reach=tuple(
+                find_reach(new.message, new.posts, installation.channel_configs, journal.deliveries.had_recipients)
+            )
             if count_people
             else (),
         )
