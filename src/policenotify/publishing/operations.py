@@ -38,6 +38,10 @@ class Operations:
 
     By itself it needs no channel that can be used, and delivers nothing.
 
+    Every decision names its *actor*, who decided it. A *reason* is for the journal. All of them raise `ValueError` for
+    an actor that is empty, too long or cannot be printed, and `NotAllowed` if the installation's rule (`may`) refuses
+    it to the actor. Nothing was changed then.
+
     Attributes:
         journal: The journal.
         channel_configs: The channels of the installation, by name.
@@ -112,9 +116,6 @@ class Operations:
         that cannot be read, a library that is not installed, or a list of recipients that cannot be read or was
         emptied. Its first rows are read at each call, and the rest is checked again at most every ten seconds.
 
-        Args:
-            names: Of these channels. `None` stands for all.
-
         Raises:
             JournalError: The journal cannot be read.
         """
@@ -130,8 +131,7 @@ class Operations:
         A blocked channel that works again is resumed. One that reported too many recipients as not existing is not.
         It takes as long as the networks take to answer. A journal that cannot be read is a line, not an error.
 
-        Args:
-            actor: Who checks. A rule (`may`) may refuse to resume a channel.
+        If the rule (`may`) refuses to resume a channel, its line says so.
         """
         from policenotify.publishing.diagnosis import check_journal  # noqa: PLC0415 - others need no summary of lists
 
@@ -149,14 +149,10 @@ class Operations:
             return next(self._noted((publication,))) if publication else None
 
     def publications(self, which: str | None = None, *, last: int = 5) -> tuple[Publication, ...]:
-        """Return the last publications, newest first, or all of an incident in their order.
-
-        Args:
-            which: An incident, or the id or key of one publication.
-            last: How many, if none is named.
+        """Return the last publications, newest first, or all of an incident in their order, or that of an id or key.
 
         Raises:
-            IncidentNotFound: There is no incident or publication of that name. The error names the nearest one.
+            IncidentNotFound: There is no incident, id or key of that name. The error names the nearest one.
         """
         if which is None:
             return tuple(self._noted(self.journal.publications.latest(last)))
@@ -194,15 +190,8 @@ class Operations:
     def stop(self, *, actor: str, reason: str = "") -> Stopped:
         """Stop publishing and delivery at once, in all processes, until `resume`.
 
-        What waits stays in the journal. A post under way at this moment may still go out.
-
-        Args:
-            actor: Who decided it.
-            reason: Why. It is shown with every refused call, up to 1,000 characters of it.
-
-        Raises:
-            ValueError: *actor* is empty, too long or cannot be printed.
-            NotAllowed: The installation's rule (`may`) refuses it to the actor.
+        What waits stays in the journal. A post under way at this moment may still go out. The reason is shown with
+        every refused call, up to 1,000 characters of it.
         """
         reason = printable(reason).strip()
         self.journal.stop(actor, reason)
@@ -211,16 +200,10 @@ class Operations:
     def resume(self, channel: str | None = None, *, actor: str, reason: str = "") -> Resumed:
         """Resume after `stop`, or one channel after it was blocked, and notify the worker and the runners.
 
-        Lists of recipients that could not be read are tried again at once.
-
-        Args:
-            channel: The blocked channel. `None` stands for everything after a stop.
-            actor: Who decided it.
-            reason: Why, for the journal.
+        Without a *channel* it resumes everything. Lists of recipients that could not be read are tried again at once.
 
         Raises:
             SettingsError: There is no such channel.
-            NotAllowed: The installation's rule (`may`) refuses it to the actor.
         """
         journal = self.journal
         halting = {*journal.channels.blocked(), *(name for name, _ in journal.deliveries.waiting_for_lists().values())}
@@ -250,16 +233,11 @@ class Operations:
     def resolve(self, delivery: int, *, actor: str, posted: bool, people: Collection[str] = ()) -> Resolved:
         """Settle a held delivery, after you looked on the network whether the post is there.
 
-        Args:
-            delivery: Its number, as receipts and `held` name it.
-            actor: Who decided it.
-            posted: The post is there. Otherwise it is sent again.
-            people: Only these people of a list: addresses, numbers, or keys as `held_people` names them. By default all
-                who are held.
+        Unless it is *posted*, it is sent again. Of a list all who are held are settled, or only those whom *people*
+        names, by addresses, numbers, or keys as `held_people` has them.
 
         Raises:
             NotHeld: Nothing of it is held, or one of the people is not in doubt. Nothing was changed.
-            NotAllowed: The installation's rule (`may`) refuses it to the actor.
             TypeError: *posted* is not a bool: the text "false" of a web form would mean that the post is there.
         """
         check_flags(posted=posted)
@@ -278,11 +256,8 @@ class Operations:
         It takes some milliseconds, whatever the list. The rate and the time left follow from two samples; see
         [`pace`][policenotify.model.progress.pace].
 
-        Args:
-            publication: Its id or your key.
-
         Raises:
-            KeyError: There is none.
+            KeyError: There is no publication of that id or key.
         """
         found = self.journal.sendings.progress(publication)
         if found is None:
@@ -292,17 +267,11 @@ class Operations:
     def pause_sending(self, publication: str, *, actor: str, channel: str | None = None, reason: str = "") -> Steered:
         """Stop sending a publication to people until `resume_sending`; see `Sendings.pause` of the journal.
 
-        It takes effect after the people who are marked, in every process. Posts on other networks are not paused.
-
-        Args:
-            publication: Its id or your key.
-            actor: Who decided it.
-            channel: One channel, or all that have recipients.
-            reason: Why, for the journal.
+        It takes effect after the people who are marked, in every process: on one *channel*, or on all that have
+        recipients. Posts on other networks are not paused.
 
         Raises:
-            KeyError: There is none.
-            NotAllowed: The installation's rule (`may`) refuses it to the actor.
+            KeyError: There is no publication of that id or key.
         """
         return self.journal.sendings.pause(
             self._id_of(publication), actor, channel=channel, reason=printable(reason).strip()

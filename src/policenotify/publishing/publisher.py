@@ -276,16 +276,11 @@ class Publisher:
 
         Whatever of it still waits is not sent any more. Mails and SMS cannot be taken back, and their receipts are not
         `ok`. An incident goes on as it was: its end is still owed, and readers of what is deleted learn nothing of it.
-        For them, publish a correction or a cancellation. The text stays in the journal: `journal.retention.erase`.
-
-        Args:
-            publication: Its id or key.
-            actor: Who decides it.
-            reason: Why, in at least 10 characters.
-            wait: How long to delete before returning, as of `publish`.
+        For them, publish a correction or a cancellation. The text stays in the journal: `journal.retention.erase`. It
+        needs a reason of at least 10 characters. *wait* is how long to delete before returning.
 
         Raises:
-            KeyError: There is none.
+            KeyError: There is no publication of that id or key.
             ValueError: There is no reason.
             NotAllowed: The installation's rule refuses it to the actor.
         """
