@@ -71,14 +71,8 @@ class RunResult:
 def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait: timedelta | None = None) -> RunResult:
     """Publish what is due now, and try again what is not out yet.
 
-    However often and on however many machines it runs, each occurrence is published once.
-
-    Args:
-        publisher: The installation's publisher.
-        campaigns: The campaigns, as `order_campaigns` orders them.
-        actor: The officer or system that runs them.
-        wait: How long to deliver before returning. With zero the call returns when the messages are stored. By default
-            as set for the publisher.
+    However often and on however many machines it runs, each occurrence is published once. The campaigns are ordered by
+    `order_campaigns`. *wait* is how long to deliver before returning, as of `Publisher.publish`.
 
     Raises:
         PublishingStopped: Publishing is stopped. Nothing was published.

@@ -58,12 +58,7 @@ def rule_for(
 
     What counts is the highest severity of the message, its category and its incident, and each category of these: a
     message that is called less severe, or an end, does not pass by its name. A finding of level `block` or `second`
-    asks for one reader at least.
-
-    Args:
-        rules: The rules.
-        new: The publication.
-        usual: Returns the severity of a category.
+    asks for one reader at least. *usual* returns the severity of a category.
     """
     message, codes = new.message, {each.category for each in new.earlier}
     severity, known = _highest((message, *new.earlier), usual), _highest(new.earlier, usual)

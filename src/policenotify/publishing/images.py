@@ -64,11 +64,7 @@ class LoadedMessage:
 
 
 def load_images(message: Message, stored: Callable[[str, str], Picture]) -> LoadedMessage:
-    """Read, strip and shrink the images of a message.
-
-    Args:
-        message: The message.
-        stored: Returns a stored picture by its digest and description.
+    """Read, strip and shrink the images of a message. *stored* returns one of the journal by digest and description.
 
     Raises:
         InvalidImage: An image cannot be used.

@@ -123,13 +123,7 @@ def samples(
     """Return the values of all metrics but the histograms by name and labels.
 
     Labels are names of channels, networks and categories, and words of closed sets. No label and no value comes from
-    a message, a person or a network's answer.
-
-    Args:
-        figures: Of the journal.
-        channels: Of the settings, with the blocked ones.
-        blocked: The names of those, here or for a process that delivers.
-        schema: Version of the journal's tables.
+    a message, a person or a network's answer. The *blocked* channels are so here, or for a process that delivers.
     """
     by_name = {channel.name: channel for channel in channels}
     names = sorted({*by_name, *_channels_in(figures)})

@@ -425,11 +425,7 @@ class Publisher:
 
 @dataclass(slots=True)
 class _FreshChannels:
-    """Makes blocked channels again from the settings. What waits for them is then sent.
-
-    Attributes:
-        installation: The installation, in which the new channel takes the place of the blocked one.
-    """
+    """Makes blocked channels of an installation again from the settings. What waits for them is then sent."""
 
     installation: Installation
     _looked_at: float | None = field(default=None, init=False)

@@ -137,13 +137,7 @@ def open_publisher(
 
 
 def diagnose(path: str | os.PathLike[str] | None = None, *, journal: str | None = None, actor: str) -> Diagnosis:
-    """Check an installation as `Operations.doctor` does, even one whose publisher cannot be opened.
-
-    Args:
-        path: The settings file. If `None`, as `read_settings` finds it.
-        journal: The path or URL of another journal than the one in the settings.
-        actor: Who checks. A blocked channel that works again is resumed in that name.
-    """
+    """Check an installation as `Operations.doctor` does, even one that `open_publisher` cannot open."""
     try:
         publisher = open_publisher(path, journal=journal)
     except (SettingsError, UnsupportedVersion, JournalError) as error:
