@@ -44,7 +44,7 @@ class SettingsFile:
     def reopen(self, name: str) -> ChannelConfig | None:
         """See `SettingsSource.reopen`."""
         try:
-            channels = channels_of(self._read(), tolerant=True)
+            channels = channels_of(self._read())
         except (SettingsError, UnsupportedVersion):  # the file is being edited
             return None
         return next((channel for channel in channels if channel.name == name), None)
@@ -52,7 +52,7 @@ class SettingsFile:
     def problem(self) -> AnyText:
         """See `SettingsSource.problem`."""
         try:
-            return shared_accounts(channels_of(self._read(), tolerant=True))
+            return shared_accounts(channels_of(self._read()))
         except (SettingsError, UnsupportedVersion) as error:
             return error.text
 
@@ -68,12 +68,12 @@ class SettingsFile:
         yield from _open_lists(settings)
         yield from _languages(settings)
         yield from _networks({channel.network for channel in settings.channels.values()})
-        if fault := shared_accounts(channels_of(settings, tolerant=True)):
+        if fault := shared_accounts(channels_of(settings)):
             yield wrong("channels", fault, Alarm.SETTINGS)
         yield _keys(settings)
 
     def _read(self) -> Settings:
-        return read_settings(self._place, tolerant=True)
+        return read_settings(self._place)
 
 
 def open_publisher(
@@ -105,8 +105,8 @@ def open_publisher(
     from policenotify.publishing.installation import Installation  # noqa: PLC0415 - the same
     from policenotify.publishing.publisher import Publisher  # noqa: PLC0415 - the same
 
-    settings = read_settings(path, tolerant=True)
-    channels = channels_of(settings, tolerant=True)
+    settings = read_settings(path)
+    channels = channels_of(settings)
     profiles, locales = profiles_of(settings), locales_of(settings)
     with ExitStack() as on_error:
         opened = open_journal(journal or settings.journal_url, keys=settings.load_keys(), clock=clock)
