@@ -94,15 +94,11 @@ def read_picture(path: str | PathLike) -> bytes:
                 return data
     except (OSError, ValueError):  # ValueError: a NUL in it
         pass
-    raise _unusable(os.fspath(path))
-
-
-def _unusable(path: str) -> InvalidImage:
-    return InvalidImage(
+    raise InvalidImage(
         Text(
             "Nothing was sent: the picture {path!r} cannot be used. Give a picture's file that this user may "
             "read, of at most {max_input} MB.",
-            path=path[:200],
+            path=os.fspath(path)[:200],
             max_input=MAX_INPUT // 1_000_000,
         )
     )
@@ -146,7 +142,8 @@ def _decoded(data: bytes, max_side: int) -> Image.Image:
         raise MissingExtra("A picture", "images") from error
     try:
         with Image.open(BytesIO(data), formats=_FORMATS) as image:
-            _check_size(data, image)
+            if len(data) > MAX_INPUT or image.width * image.height > MAX_PIXELS or max(image.size) > MAX_INPUT_SIDE:
+                raise _too_large()
             image.draft("RGB", (max_side, max_side))  # decodes a JPEG at a fraction of its size, never below
             image.load()
             upright: Image.Image = image
@@ -172,11 +169,6 @@ def _decoded(data: bytes, max_side: int) -> Image.Image:
                 name=type(error).__name__,
             )
         ) from error
-
-
-def _check_size(data: bytes, image: Image.Image) -> None:
-    if len(data) > MAX_INPUT or image.width * image.height > MAX_PIXELS or max(image.size) > MAX_INPUT_SIDE:
-        raise _too_large()
 
 
 def _too_large() -> InvalidImage:

@@ -204,12 +204,7 @@ def to_document(found: Samples) -> dict[str, JsonValue]:
 
 
 class Exposition(NamedTuple):
-    """Metrics as they are written.
-
-    Attributes:
-        content: The text, in UTF-8.
-        media_type: Its media type.
-    """
+    """Metrics as they are written, in UTF-8."""
 
     content: bytes
     media_type: str
@@ -218,10 +213,8 @@ class Exposition(NamedTuple):
 def exposition(found: Samples, accept: str = "") -> Exposition:
     """Write the values of all metrics, with the histograms that this process knows.
 
-    Args:
-        found: The values.
-        accept: The header `Accept` of a reader: `application/openmetrics-text` is answered with OpenMetrics 1.0, and
-            anything else with Prometheus' text format 0.0.4.
+    A header `Accept` of `application/openmetrics-text` is answered with OpenMetrics 1.0, and anything else with
+    Prometheus' text format 0.0.4.
 
     Raises:
         MissingExtra: The library is not installed.
@@ -278,10 +271,7 @@ class Monitor:
         self._journal = installation.journal
 
     def metrics(self, accept: str = "") -> Exposition:
-        """Return the metrics in the format that a reader accepts.
-
-        Args:
-            accept: Its header `Accept`: OpenMetrics if that is named there, else the text format of Prometheus.
+        """Return the metrics in the format that a reader accepts; see `exposition`.
 
         Raises:
             JournalError: The journal cannot be read.
