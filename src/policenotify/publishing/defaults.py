@@ -32,15 +32,9 @@ def fill_defaults(
 ) -> Message:
     """Return the message with the defaults of its category and what its incident carries on.
 
-    Its place becomes no finer than the category allows. Filling in the defaults again changes nothing.
-
-    Args:
-        message: The message as the desk wrote it, its place with the names of INSEE.
-        profile: Its category.
-        sender: The service's name.
-        incident: Id of the incident, unless the message names one.
-        history: That incident before the message.
-        now: The time of publication. A promise of news that is past by then is not repeated.
+    Its place, with the names of INSEE, becomes no finer than the category allows. Filling in the defaults again changes
+    nothing. The history is that of the incident before it, whose id is *incident*, unless the message names one. A
+    promise of news that is past *now*, when it is published, is not repeated.
     """
     history = history or History()
     lifecycle = message.lifecycle
@@ -73,10 +67,7 @@ def carry(message: Message, history: History, now: datetime | None) -> dict[str,
       one. It is in force until place, quarter or category change; and a correction that changes the place or the
       headline carries none of what it corrects.
 
-    Args:
-        message: The message, its place as it will be published.
-        history: Its incident before it. Empty for an opening.
-        now: The time of publication.
+    The message has its place as it will be published.
     """
     if message.stage in {Stage.OPENING, Stage.STANDALONE} or (state := history.latest) is None:
         return {}

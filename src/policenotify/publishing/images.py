@@ -142,8 +142,7 @@ def _decoded(data: bytes, max_side: int) -> Image.Image:
         raise MissingExtra("A picture", "images") from error
     try:
         with Image.open(BytesIO(data), formats=_FORMATS) as image:
-            if len(data) > MAX_INPUT or image.width * image.height > MAX_PIXELS or max(image.size) > MAX_INPUT_SIDE:
-                raise _too_large()
+            _check_size(data, image)
             image.draft("RGB", (max_side, max_side))  # decodes a JPEG at a fraction of its size, never below
             image.load()
             upright: Image.Image = image
@@ -169,6 +168,11 @@ def _decoded(data: bytes, max_side: int) -> Image.Image:
                 name=type(error).__name__,
             )
         ) from error
+
+
+def _check_size(data: bytes, image: Image.Image) -> None:
+    if len(data) > MAX_INPUT or image.width * image.height > MAX_PIXELS or max(image.size) > MAX_INPUT_SIDE:
+        raise _too_large()
 
 
 def _too_large() -> InvalidImage:

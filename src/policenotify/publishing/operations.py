@@ -131,7 +131,7 @@ class Operations:
         A blocked channel that works again is resumed. One that reported too many recipients as not existing is not.
         It takes as long as the networks take to answer. A journal that cannot be read is a line, not an error.
 
-        If the rule (`may`) refuses to resume a channel, its line says so.
+        If the rule (`may`) refuses to resume a channel, its line states it.
         """
         from policenotify.publishing.diagnosis import check_journal  # noqa: PLC0415 - others need no summary of lists
 

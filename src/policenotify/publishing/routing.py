@@ -95,14 +95,9 @@ def choose_targets(
     - CORRECTION, CANCELLATION: a post, an edit of the wrong post, deletions, or two of these, by the channel's settings
       and capabilities. The posts come first.
 
-    Args:
-        message: The resolved message.
-        history: The incident, or the standalone publication that is corrected.
-        channels: The installation's channels.
-        routes: Its routes.
-        contains: The tables of places.
-        to: Names or tags of channels, instead of the routes. For a message that follows, they are further channels.
-        deletes_images: An END or CANCELLATION deletes the posts with images, where the network can.
+    The history is the incident, or the standalone publication that is corrected. The names or tags in *to* stand for
+    the routes, and for further channels of a message that follows. With *deletes_images* an END or CANCELLATION deletes
+    the posts with images, where the network can.
 
     Returns:
         The targets, in the order of the channels. There is none if no route matches a message below Severe.

@@ -267,13 +267,10 @@ class Settings(FrozenModel):
         faults: Mapping[str, Iterable[AnyText]] | None = None,
         elsewhere: Iterable[tuple[str, str]] = (),
     ) -> Self:
-        """Validate a table of settings.
+        """Validate the table of a file.
 
-        Args:
-            table: The values of the file.
-            place: The file.
-            faults: Which secrets of channels cannot be read, by name.
-            elsewhere: The channels and options that are kept elsewhere.
+        The faults are why secrets cannot be read, by channel. *elsewhere* are the channels and options that are kept
+        elsewhere.
 
         Raises:
             SettingsError: Something is wrong. There is one line for each.
