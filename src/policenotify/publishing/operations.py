@@ -178,7 +178,8 @@ class Operations:
         kept = [entry for entry in history.entries if not entry.erased]
         last = history.latest or (kept or history.entries)[-1]
         publication = self.publication(last.publication)
-        assert publication is not None  # noqa: S101 - the history names it, and nothing is ever removed
+        if publication is None:  # it was purged in this very moment
+            raise not_found(self.journal, incident, self.zone)
         return publication
 
     def incidents(self, *, only_open: bool = True) -> tuple[IncidentLine, ...]:
