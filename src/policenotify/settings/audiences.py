@@ -117,7 +117,8 @@ class AudienceSettings(FrozenModel):
         if self.csv is not None:
             return CsvFile(name=name, path=directory / self.csv, at=at, columns=self.columns, reader=reader)
         if self.function is not None:
-            return FunctionAudience(name=name, function=imported(self.function, f"{at}.function"), reader=reader)
+            function = imported(self.function, f"{at}.function")
+            return FunctionAudience(name=name, function=function, at=at, reader=reader)
         return FunctionAudience(name=name, function=lambda: self.addresses or (), reader=reader)
 
 

@@ -159,6 +159,10 @@ def test_recipients_have_the_keys_of_an_audience(write: Write, tmp_path: Path) -
     table = '{ csv = "presse.csv", columns = { address = "mail" } }'
     _, press = channels_of(read_settings(write(BASIC.replace('{ file = "presse.txt" }', table)), environ=ENVIRON))
     assert addresses_of(press) == ("a@press.example",)
+    table = '{ function = "builtins:int", language = "fr" }'
+    _, press = channels_of(read_settings(write(BASIC.replace('{ file = "presse.txt" }', table)), environ=ENVIRON))
+    with pytest.raises(SettingsError, match=r"channels\.presse-34\.recipients: the function failed: TypeError"):
+        addresses_of(press)
     for wrong, line in (
         ("{ fiel = 1 }", "channels.presse-34.recipients.fiel: "),
         ('{ file = "a", csv = "b" }', "channels.presse-34.recipients: write one of "),
