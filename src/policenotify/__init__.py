@@ -41,19 +41,7 @@ if TYPE_CHECKING:
     from policenotify.render.locales import Locale
     from policenotify.settings import open_publisher
 
-_HOMES = {
-    "errors": (
-        "ApprovalMissing",
-        "IdempotencyConflict",
-        "IncidentNotFound",
-        "InvalidTransition",
-        "JournalError",
-        "MessageRejected",
-        "MessageTooLong",
-        "PolicenotifyError",
-        "PublishingStopped",
-        "SettingsError",
-    ),
+_HOMES = {  # of all names but errors
     "findings": ("Finding",),
     "model.cap": ("Certainty", "Precision", "Severity", "Urgency"),
     "model.history": ("Outcome",),
@@ -115,9 +103,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOME:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    value: object = getattr(import_module(f"{__name__}.{_HOME.get(name, 'errors')}"), name)
     globals()[name] = value
     return value
 

@@ -119,14 +119,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 def use(place: Path, environ: Mapping[str, str]) -> None:
-    """Read settings in both ways, as the commands do."""
-    for tolerant in (True, False):
-        with only_ours(secrets=SECRETS):
-            chosen = read_settings(place, environ=environ, tolerant=tolerant)
-            channels_of(chosen, tolerant=tolerant)
-            profiles_of(chosen)
-            locales_of(chosen)
-            repr(chosen)
+    """Read settings as the commands do."""
+    with only_ours(secrets=SECRETS):
+        chosen = read_settings(place, environ=environ)
+        channels_of(chosen)
+        profiles_of(chosen)
+        locales_of(chosen)
+        repr(chosen)
 
 
 def test_the_settings_to_be_changed_are_valid(folder: Path) -> None:

@@ -13,7 +13,6 @@ from policenotify.campaigns import (
     Decision,
     Occurrence,
     PastPublication,
-    SkipRecord,
     decide,
     inhibited_campaigns,
     occurrences,
@@ -58,18 +57,18 @@ class Machine:
     """The publications and findings. A restart changes nothing."""
 
     past: list[PastPublication] = field(default_factory=list)
-    notes: list[SkipRecord] = field(default_factory=list)
+    notes: dict[tuple[str, date], Action] = field(default_factory=dict)
 
     def run(self, campaigns: Sequence[Campaign], now: datetime, alerts: Sequence[Message] = ()) -> tuple[Decision, ...]:
         campaigns = order_campaigns(campaigns)
         due = [one for mine in campaigns for one in _all(mine) if one.due < now + timedelta(days=1)]
         inhibited, made = inhibited_campaigns(campaigns, alerts), list[Decision]()
         for mine in campaigns:
-            incident, skips = inhibited.get(mine.name, ""), tuple(self.notes)
+            incident, skips = inhibited.get(mine.name, ""), dict(self.notes)
             for one in decide(mine, due, now=now, past=self.past, skips=skips, incident=incident):
                 if one.action is Action.PUBLISH:
                     self.past.append(past_publication(mine, one, now))
                 else:
-                    self.notes.append(SkipRecord(campaign=mine.name, day=one.occurrence.day, action=one.action))
+                    self.notes[one.occurrence.id] = one.action
                 made.append(one)
         return tuple(made)

@@ -29,11 +29,13 @@ class FunctionAudience:
     Attributes:
         name: The installation's name for it.
         function: The function.
+        at: Its place in the settings, for errors. By default `audiences.NAME`.
         reader: Reads the rows.
     """
 
     name: str
     function: Callable[..., Iterable[object]] = field(repr=False)
+    at: str = ""
     reader: RowReader = field(default_factory=RowReader)
 
     def revision(self) -> str:
@@ -66,7 +68,8 @@ class FunctionAudience:
     def _failed(self, error: BaseException) -> SettingsError:
         """Return the error of a function that failed. It quotes none of its texts, which may hold an address."""
         why = error.text if isinstance(error, PolicenotifyError) else f"{type(error).__name__}."
-        return SettingsError(Text("audiences.{name}: the function failed: {why}", name=self.name, why=why))
+        at = self.at or f"audiences.{self.name}"
+        return SettingsError(Text("{at}: the function failed: {why}", at=at, why=why))
 
 
 def _takes_start(function: Callable[..., object]) -> bool:

@@ -19,7 +19,7 @@ from policenotify.campaigns.model import (
 )
 from policenotify.campaigns.runner import RunResult, inhibited_campaigns, run
 from policenotify.campaigns.schedule import Occurrence, occurrences
-from policenotify.campaigns.scheduler import Action, Decision, PastPublication, SkipRecord, decide
+from policenotify.campaigns.scheduler import Action, Decision, PastPublication, decide
 
 __all__ = [
     "Action",
@@ -33,7 +33,6 @@ __all__ = [
     "QuietHours",
     "RunResult",
     "Schedule",
-    "SkipRecord",
     "Variant",
     "decide",
     "forecast",

@@ -23,14 +23,8 @@ def submit(
     """Submit the messages of campaigns that other people must read. Nothing is published.
 
     An approval counts for all days of the campaign, for a year at most. A message that was changed since is submitted
-    again. A repeated call submits nothing twice.
-
-    Args:
-        publisher: The installation's publisher.
-        campaigns: The campaigns.
-        actor: Who submits them. Another person approves: `publisher.drafts.approve`.
-        reason: A word to the readers. A finding of level `second` or `block` demands one.
-        authenticated: You have verified who the actor is. Some rules demand it.
+    again. A repeated call submits nothing twice. Another person approves: `publisher.drafts.approve`. For *reason* and
+    *authenticated* see `Drafts.submit` and `Drafts`.
 
     Returns:
         The drafts of all messages that need an approval, those that have it included.

@@ -29,13 +29,7 @@ def forecast(
 ) -> tuple[ForecastEntry, ...]:
     """Return what is due and not published yet, in order, with the variants in turn.
 
-    Quiet hours, the pace, another campaign or an incident may make it wait.
-
-    Args:
-        campaigns: The campaigns.
-        first: First day of the occurrences.
-        last: Last day of the occurrences.
-        past: What was published.
+    Quiet hours, the pace, another campaign or an incident may make it wait. The *past* is what was published.
     """
     history = list(past)
     done = {(each.campaign, each.day) for each in history}
@@ -54,14 +48,9 @@ def forecast(
 
 
 def ics(entries: Iterable[ForecastEntry], campaigns: Sequence[Campaign], *, now: datetime) -> bytes:
-    """Return an iCalendar file.
+    """Return an iCalendar file of a forecast, with *now* as its time stamp.
 
     An occurrence has the same UID in every file, so that importing again moves it.
-
-    Args:
-        entries: The forecast.
-        campaigns: Its campaigns.
-        now: The time stamp of the file.
     """
     named = {campaign.name: campaign for campaign in campaigns}
     calendar = Calendar()

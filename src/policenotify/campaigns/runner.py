@@ -18,7 +18,6 @@ from policenotify.campaigns.scheduler import (
     Action,
     Decision,
     PastPublication,
-    SkipRecord,
     decide,
     due_window,
     past_publication,
@@ -72,14 +71,8 @@ class RunResult:
 def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait: timedelta | None = None) -> RunResult:
     """Publish what is due now, and try again what is not out yet.
 
-    However often and on however many machines it runs, each occurrence is published once.
-
-    Args:
-        publisher: The installation's publisher.
-        campaigns: The campaigns, as `order_campaigns` orders them.
-        actor: The officer or system that runs them.
-        wait: How long to deliver before returning. With zero the call returns when the messages are stored. By default
-            as set for the publisher.
+    However often and on however many machines it runs, each occurrence is published once. The campaigns are ordered by
+    `order_campaigns`. *wait* is how long to deliver before returning, as of `Publisher.publish`.
 
     Raises:
         PublishingStopped: Publishing is stopped. Nothing was published.
@@ -97,7 +90,6 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
         published = journal.publications.by_key_prefix(KEY_PREFIX, now - MEMORY)
         past = [*filter(None, map(_past, published))]
         inhibited = inhibited_campaigns(campaigns, _load_alerts(publisher))
-        recorded = {(skip.campaign, skip.day) for skip in skips}
         for campaign in campaigns:
             incident = inhibited.get(campaign.name, "")
             for decision in decide(campaign, due, now=now, past=past, skips=skips, incident=incident):
@@ -109,7 +101,7 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
                         problems[campaign.name] = text_of(error)
                         break
                     past.append(past_publication(campaign, decision, now))
-                elif decision.action is not Action.WAIT or decision.occurrence.id not in recorded:
+                elif decision.action is not Action.WAIT or decision.occurrence.id not in skips:
                     _record(publisher, decision, actor, decision.action)
                 decisions.append(decision)
     unfinished = [
@@ -152,18 +144,16 @@ def upcoming(publisher: Publisher, campaigns: Sequence[Campaign], first: date, l
     return forecast(campaigns, first, last, past=filter(None, map(_past, published)))
 
 
-def _load_skips(publisher: Publisher, campaigns: Sequence[Campaign], now: datetime) -> tuple[SkipRecord, ...]:
-    """Return the journal's records of occurrences that still matter and were not published."""
+def _load_skips(publisher: Publisher, campaigns: Sequence[Campaign], now: datetime) -> dict[tuple[str, date], Action]:
+    """Return what the journal has of occurrences that still matter and were not published."""
     back = max((campaign.late_for for campaign in campaigns), default=timedelta(0)) + LOOK_BACK + timedelta(days=2)
-    return tuple(
-        SkipRecord(
-            campaign=str(body["campaign"]),
-            day=date.fromisoformat(str(body["day"])),
-            action=Action(str(body["action"])),
-        )
-        for body in publisher.journal.audit.events(EVENT_KIND, now - back)
-        if body.get("action") in {Action.WAIT, Action.SKIP, Action.MERGE}
-    )
+    skips: dict[tuple[str, date], Action] = {}
+    for body in publisher.journal.audit.events(EVENT_KIND, now - back):
+        if body.get("action") in {Action.WAIT, Action.SKIP, Action.MERGE}:
+            occurrence = str(body["campaign"]), date.fromisoformat(str(body["day"]))
+            if skips.get(occurrence, Action.WAIT) is Action.WAIT:
+                skips[occurrence] = Action(str(body["action"]))
+    return skips
 
 
 def _load_alerts(publisher: Publisher) -> tuple[Message, ...]:

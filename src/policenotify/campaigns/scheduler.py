@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 
 from policenotify.campaigns.model import Campaign, Variant
 from policenotify.campaigns.schedule import Occurrence, excluded_days, occurrences
@@ -46,15 +47,6 @@ class PastPublication:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SkipRecord:
-    """The journal's record of an occurrence that waited, or was skipped or merged."""
-
-    campaign: str
-    day: date
-    action: Action
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What to do with an occurrence.
 
@@ -77,7 +69,7 @@ def decide(
     *,
     now: datetime,
     past: Iterable[PastPublication],
-    skips: Iterable[SkipRecord] = (),
+    skips: Mapping[tuple[str, date], Action] = MappingProxyType({}),
     incident: str = "",
 ) -> tuple[Decision, ...]:
     """Decide on every occurrence of a campaign that is due and not settled.
@@ -87,15 +79,14 @@ def decide(
         due: The occurrences of all campaigns; see `due_window`. Future ones only make this one yield.
         now: The time.
         past: What all campaigns have published.
-        skips: What was not published.
+        skips: What became of those that were not published, by `Occurrence.id`: they waited, or were skipped or merged.
         incident: An open incident that inhibits the campaign.
 
     Returns:
         The decisions, in the order in which they are to be carried out.
     """
     in_order, history = sorted(due, key=lambda occurrence: occurrence.due), list(past)
-    waited = {(skip.campaign, skip.day) for skip in skips if skip.action is Action.WAIT}
-    settled = {(skip.campaign, skip.day) for skip in skips if skip.action is not Action.WAIT}
+    settled = {occurrence for occurrence, action in skips.items() if action is not Action.WAIT}
     settled |= {(publication.campaign, publication.day) for publication in history}
     others = {
         occurrence.day: occurrence.campaign for occurrence in in_order if occurrence.campaign in campaign.yields_to
@@ -107,10 +98,10 @@ def decide(
     ]
     decisions = []
     for occurrence in open_ones:
-        missed = now - occurrence.due > campaign.grace and occurrence.id not in waited
+        missed = now - occurrence.due > campaign.grace and occurrence.id not in skips
         decision = (
             _skip(campaign, occurrence, missed=missed, last=occurrence is open_ones[-1], now=now)
-            or _wait(campaign, occurrence, now, history, others, incident)
+            or next(_waits(campaign, occurrence, now, history, others, incident), None)
             or _publish(campaign, occurrence, now, history, missed=missed)
         )
         if decision.action is Action.PUBLISH:
@@ -133,43 +124,39 @@ def _skip(campaign: Campaign, occurrence: Occurrence, *, missed: bool, last: boo
     return None
 
 
-def _wait(
+def _waits(
     campaign: Campaign,
     occurrence: Occurrence,
     now: datetime,
     history: Sequence[PastPublication],
     others: Mapping[date, str],
     incident: str,
-) -> Decision | None:
-    for reason, until in _obstacles(campaign, now, history, others, incident):
-        return Decision(occurrence=occurrence, action=Action.WAIT, reason=reason, until=until)
-    return None
-
-
-def _obstacles(
-    campaign: Campaign, now: datetime, history: Sequence[PastPublication], others: Mapping[date, str], incident: str
-) -> Iterator[tuple[AnyText, datetime | None]]:
+) -> Iterator[Decision]:
     """Yield why a campaign must publish nothing now, and until when, if that is known."""
+
+    def wait(reason: Text, until: datetime | None) -> Decision:
+        return Decision(occurrence=occurrence, action=Action.WAIT, reason=reason, until=until)
+
     local, pacing = campaign.local(now), campaign.pacing
     today, tomorrow = local.date(), _next(campaign, now, time.min)
     if campaign.quiet.includes(local.time()):
-        yield Text("quiet hours"), _next(campaign, now, campaign.quiet.ends)
+        yield wait(Text("quiet hours"), _next(campaign, now, campaign.quiet.ends))
     if incident:
-        yield Text("incident {incident} is open", incident=incident), None
+        yield wait(Text("incident {incident} is open", incident=incident), None)
     if today in others:
-        yield Text("today is for {others}", others=others[today]), tomorrow
+        yield wait(Text("today is for {others}", others=others[today]), tomorrow)
     if today in excluded_days(campaign, today, today):
-        yield Text("today is excluded"), tomorrow
+        yield wait(Text("today is excluded"), tomorrow)
     published = [_published_at(variant, history) for variant in campaign.messages]
     free_at = min(at + pacing.repeat_after if at else now for at in published)
     if free_at > now:
-        yield Text("all its messages were published lately"), free_at
+        yield wait(Text("all its messages were published lately"), free_at)
     times = [publication.at for publication in history]
     if times and max(times) + pacing.spacing > now:
         length = duration(pacing.spacing)
-        yield Text("a campaign published less than {length} ago", length=length), max(times) + pacing.spacing
+        yield wait(Text("a campaign published less than {length} ago", length=length), max(times) + pacing.spacing)
     if sum(campaign.local(at).date() == today for at in times) >= pacing.daily_cap:
-        yield Text("campaigns have published {daily_cap} times today", daily_cap=pacing.daily_cap), tomorrow
+        yield wait(Text("campaigns have published {daily_cap} times today", daily_cap=pacing.daily_cap), tomorrow)
 
 
 def _publish(

@@ -102,7 +102,7 @@ class CliContext:
         """Read the settings, even if those of a channel are wrong."""
         from policenotify.settings import read_settings
 
-        return read_settings(self.settings, journal=self.journal_url, tolerant=True)
+        return read_settings(self.settings, journal=self.journal_url)
 
     def publisher(self) -> Publisher:
         """Open the installation's publisher; the caller closes it. The first SIGTERM or Ctrl-C ends its deliveries."""
@@ -144,7 +144,7 @@ class CliContext:
         from policenotify.settings import SettingsFile, channels_of
 
         with self.journal() as (settings, journal):
-            by_name = {channel.name: channel for channel in channels_of(settings, tolerant=True)}
+            by_name = {channel.name: channel for channel in channels_of(settings)}
             yield Operations(journal, by_name, zone=settings.zone, settings=SettingsFile(settings.place))
 
     def emit(self, document: object, *page: Part) -> None:

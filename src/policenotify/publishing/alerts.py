@@ -48,14 +48,8 @@ def import_alert(
     """Store the draft of an alert. The same alert has the same draft, whatever became of that.
 
     The draft's key follows from sender, identifier and time of the alert. By it an update, end or cancellation finds
-    the incident of the alerts that it names.
-
-    Args:
-        publisher: The installation.
-        content: The file.
-        actor: Who imports it.
-        category: Its category, where the alert does not show it.
-        language: The language of the desk. Others become translations.
+    the incident of the alerts that it names. The category is for an alert that does not show it. Other languages than
+    that of the desk become translations.
 
     Raises:
         InvalidAlert: It is not an alert of CAP 1.2, is not for the public, ends or cancels one that is not known here,

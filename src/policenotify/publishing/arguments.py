@@ -20,15 +20,9 @@ _LONGEST_REASON: Final = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishOptions:
-    """How a message is published: the arguments of `publish` that are stored with it, or decide what is.
+    """How a message is published: the arguments of `Publisher.publish` that are stored with it, or decide what is.
 
-    Attributes:
-        key: The caller's key.
-        actor: The officer or system that publishes.
-        to: Names or tags of channels, instead of the routes.
-        draft: The draft that the message is.
-        urgent: Why it is published before others have read it.
-        despite_findings: Render the posts even if a finding blocks. Otherwise there are none then.
+    With `despite_findings` the posts are rendered even if a finding blocks. Otherwise there are none then.
     """
 
     key: str = ""

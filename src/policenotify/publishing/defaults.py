@@ -26,37 +26,19 @@ def fill_defaults(
     profile: CategoryProfile,
     *,
     sender: str,
-    commune_name: str | None,
-    department_name: str | None,
-    department: str | None,
     incident: str | None,
     history: History | None = None,
     now: datetime | None = None,
 ) -> Message:
     """Return the message with the defaults of its category and what its incident carries on.
 
-    Its place becomes no finer than the category allows. Filling in the defaults again changes nothing.
-
-    Args:
-        message: The message as the desk wrote it.
-        profile: Its category.
-        sender: The service's name.
-        commune_name: Name of the message's commune, as INSEE writes it.
-        department_name: Name of its department.
-        department: Code of the department, when it follows from the commune.
-        incident: Id of the incident, unless the message names one.
-        history: That incident before the message.
-        now: The time of publication. A promise of news that is past by then is not repeated.
+    Its place, with the names of INSEE, becomes no finer than the category allows. Filling in the defaults again changes
+    nothing. The history is that of the incident before it, whose id is *incident*, unless the message names one. A
+    promise of news that is past *now*, when it is published, is not repeated.
     """
     history = history or History()
-    place, lifecycle = message.location, message.lifecycle
-    if place is not None:
-        names = {
-            "commune_name": (commune_name or place.commune_name) if place.commune else None,
-            "department": place.department or department,
-            "department_name": (department_name or place.department_name) if place.department or department else None,
-        }
-        place = place.model_copy(update=names).blur(profile.precision)
+    lifecycle = message.lifecycle
+    place = message.location.blur(profile.precision) if message.location else None
     carried = carry(message.model_copy(update={"location": place}), history, now)
     message = message.model_copy(update=carried)
     precision = place.precision if place and place.precision else profile.precision
@@ -85,10 +67,7 @@ def carry(message: Message, history: History, now: datetime | None) -> dict[str,
       one. It is in force until place, quarter or category change; and a correction that changes the place or the
       headline carries none of what it corrects.
 
-    Args:
-        message: The message, its place as it will be published.
-        history: Its incident before it. Empty for an opening.
-        now: The time of publication.
+    The message has its place as it will be published.
     """
     if message.stage in {Stage.OPENING, Stage.STANDALONE} or (state := history.latest) is None:
         return {}

@@ -9,7 +9,6 @@ publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")  # and it 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from policenotify.model.receipt import Publication
 
 _STANDING = timedelta(days=366)  # for which an approval for many keys counts
-_log = logging.getLogger("policenotify")
 
 
 class Drafts:
@@ -42,7 +40,9 @@ class Drafts:
     Every step is one transaction. The last approval and the publication are two: if the process ends between them, the
     draft is approved, and the same call or `publish` publishes it.
 
-    A draft is named by its id, its key or its publication. Each method asks the installation's rule (`may`).
+    A draft is named by its id, its key or its publication. Each method asks the installation's rule (`may`). With
+    *authenticated* the caller has verified who the actor is, as some rules of approval demand. A *wait* is how long to
+    deliver, as of `Publisher.publish`.
 
     All methods raise `DraftConflict` if the draft is not in a state for it, or not what its reader saw, `NotAllowed`,
     and `ValueError` for an actor without a name. Nothing was sent or changed then.
@@ -88,16 +88,11 @@ class Drafts:
         to: Sequence[str] | None = None,
         authenticated: bool = False,
     ) -> Draft:
-        """Store a message as a draft.
+        """Store a message as a draft, whose author is the actor.
 
-        Args:
-            message: The message.
-            actor: Its author.
-            key: The key under which it is published. By default one of its own.
-            for_keys: The beginning of the keys for which its approval counts, for a message that is published again and
-                again, as those of campaigns are. By default it is published once, by its last approval.
-            to: The channels or tags, as of `publish`. They cannot be changed later.
-            authenticated: You have verified who the actor is. Some rules demand it.
+        It is published under *key*, by default one of its own, by its last approval. With *for_keys*, the beginning of
+        keys, the approval counts for a message that is published again and again, as those of campaigns are. The
+        channels or tags of *to* cannot be changed later.
 
         Raises:
             IdempotencyConflict: The key names another draft.
@@ -137,10 +132,8 @@ class Drafts:
     def submit(self, draft: str, *, actor: str, reason: str = "") -> Draft:
         """Submit a draft to its readers, or once more if what it takes from its incident has changed since.
 
-        Args:
-            draft: The draft.
-            actor: Who submits it. Its publication is recorded under this name.
-            reason: A word to the readers. A finding of level `second` or `block` demands one.
+        Its publication is recorded under the name of the actor. A finding of level `second` or `block` demands a
+        reason, a word to the readers.
 
         Raises:
             ApprovalMissing: No approval of it would count, for an author was not authenticated.
@@ -183,14 +176,9 @@ class Drafts:
     ) -> Draft:
         """Approve a draft. The last approval that it needs publishes it, in the name of who submitted it.
 
-        Args:
-            draft: The draft.
-            digest: `Draft.digest` of what was read. If it was changed since, nothing is approved.
-            actor: The reader: no one who wrote any version of it, except in an exercise.
-            reason: A word of the reader. A finding of level `block` demands one of at least 10 characters.
-            authenticated: You have verified who the actor is. Some rules demand it.
-            publish: Publish it with the last approval. What is approved for many keys is not published by it.
-            wait: How long to deliver then, as of `publish`.
+        The actor is the reader: no one who wrote any version of it, except in an exercise. The digest is
+        `Draft.digest` of what was read. A finding of level `block` demands a reason of at least 10 characters. What is
+        approved for many keys, or without *publish*, is not published by it.
 
         Raises:
             DraftConflict: It was changed since it was read, or what it takes from its incident was.
@@ -234,14 +222,9 @@ class Drafts:
     def second_reading(
         self, draft: str, *, actor: str, objects: bool = False, reason: str = "", authenticated: bool = False
     ) -> Draft:
-        """Record the second reading of an urgent publication.
+        """Record the second reading of an urgent publication, by an actor who neither wrote nor published it.
 
-        Args:
-            draft: The draft or its publication.
-            actor: The reader, who neither wrote nor published it.
-            objects: It must be corrected or cancelled. Nothing is done by itself.
-            reason: In the reader's words. An objection needs one.
-            authenticated: You have verified who the actor is. Some rules demand it.
+        A reader who *objects* wants it corrected or cancelled, and gives a reason. Nothing is done by itself.
         """
         check_flags(objects=objects, authenticated=authenticated)
         known = self._asked(draft, actor, "second_reading")

@@ -64,11 +64,7 @@ class LoadedMessage:
 
 
 def load_images(message: Message, stored: Callable[[str, str], Picture]) -> LoadedMessage:
-    """Read, strip and shrink the images of a message.
-
-    Args:
-        message: The message.
-        stored: Returns a stored picture by its digest and description.
+    """Read, strip and shrink the images of a message. *stored* returns one of the journal by digest and description.
 
     Raises:
         InvalidImage: An image cannot be used.
@@ -98,15 +94,11 @@ def read_picture(path: str | PathLike) -> bytes:
                 return data
     except (OSError, ValueError):  # ValueError: a NUL in it
         pass
-    raise _unusable(os.fspath(path))
-
-
-def _unusable(path: str) -> InvalidImage:
-    return InvalidImage(
+    raise InvalidImage(
         Text(
             "Nothing was sent: the picture {path!r} cannot be used. Give a picture's file that this user may "
             "read, of at most {max_input} MB.",
-            path=path[:200],
+            path=os.fspath(path)[:200],
             max_input=MAX_INPUT // 1_000_000,
         )
     )

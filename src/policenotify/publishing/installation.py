@@ -123,10 +123,6 @@ class Installation:
         """The clock of channels, which also measures how long something takes."""
         return self.clock or self.journal.clock
 
-    def had_recipients(self, channel: str) -> bool:
-        """Return whether a channel has had people before, so that an empty list is a problem."""
-        return self.journal.deliveries.had_recipients(channel)
-
     def severity_of(self, category: str) -> Severity:
         """Return the severity of a category. `Unknown` for one that the installation has no more."""
         return self.profiles[category].severity if category in self.profiles else Severity.UNKNOWN

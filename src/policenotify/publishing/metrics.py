@@ -1,10 +1,10 @@
-"""The metrics of an installation: their names and labels, and their values from the figures of the journal."""
+"""What a monitoring system asks of an installation: metrics from the figures of the journal, its state and health."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 from pydantic import JsonValue
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from policenotify.channel import ChannelConfig
     from policenotify.journal.figures import JournalFigures
+    from policenotify.publishing.operations import Operations
 
 REMOVED: Final = "removed"
 """The network of a channel that is not in the settings any more."""
@@ -122,13 +123,7 @@ def samples(
     """Return the values of all metrics but the histograms by name and labels.
 
     Labels are names of channels, networks and categories, and words of closed sets. No label and no value comes from
-    a message, a person or a network's answer.
-
-    Args:
-        figures: Of the journal.
-        channels: Of the settings, with the blocked ones.
-        blocked: The names of those, here or for a process that delivers.
-        schema: Version of the journal's tables.
+    a message, a person or a network's answer. The *blocked* channels are so here, or for a process that delivers.
     """
     by_name = {channel.name: channel for channel in channels}
     names = sorted({*by_name, *_channels_in(figures)})
@@ -209,12 +204,7 @@ def to_document(found: Samples) -> dict[str, JsonValue]:
 
 
 class Exposition(NamedTuple):
-    """Metrics as they are written.
-
-    Attributes:
-        content: The text, in UTF-8.
-        media_type: Its media type.
-    """
+    """Metrics as they are written, in UTF-8."""
 
     content: bytes
     media_type: str
@@ -223,10 +213,8 @@ class Exposition(NamedTuple):
 def exposition(found: Samples, accept: str = "") -> Exposition:
     """Write the values of all metrics, with the histograms that this process knows.
 
-    Args:
-        found: The values.
-        accept: The header `Accept` of a reader: `application/openmetrics-text` is answered with OpenMetrics 1.0, and
-            anything else with Prometheus' text format 0.0.4.
+    A header `Accept` of `application/openmetrics-text` is answered with OpenMetrics 1.0, and anything else with
+    Prometheus' text format 0.0.4.
 
     Raises:
         MissingExtra: The library is not installed.
@@ -264,3 +252,61 @@ class _Families:
                 family.add_metric(labels, value)
             yield family
         yield from measured()
+
+
+# --- what a monitoring system asks
+
+
+class Monitor:
+    """Metrics and health of an installation, read from its journal. Nothing is sent and nothing is changed.
+
+    Any process may answer for all of them, because nothing is counted outside of the journal.
+
+    Args:
+        installation: The installation.
+    """
+
+    def __init__(self, installation: Operations) -> None:
+        self._installation = installation
+        self._journal = installation.journal
+
+    def metrics(self, accept: str = "") -> Exposition:
+        """Return the metrics in the format that a reader accepts; see `exposition`.
+
+        Raises:
+            JournalError: The journal cannot be read.
+            MissingExtra: The extra `metrics` is not installed.
+        """
+        return exposition(self.samples(), accept)
+
+    def samples(self) -> Samples:
+        """Return the values of all metrics by name and labels.
+
+        Raises:
+            JournalError: The journal cannot be read.
+        """
+        from policenotify.journal.database.schema import SCHEMA_VERSION  # noqa: PLC0415 - brings the SQL toolkit
+
+        blocked = {*self._installation.blocked(), *self._journal.workers.blocked_channels()}
+        channels = self._installation.channel_configs.values()
+        return samples(self._journal.figures.read(), channels, blocked=blocked, schema=SCHEMA_VERSION)
+
+    def status(self) -> Mapping[str, Any]:
+        """Return what `policenotify status --json` prints, without publications, and `status`: `ok` or `degraded`.
+
+        It holds the ids and headlines of open incidents.
+
+        Raises:
+            JournalError: The journal cannot be read.
+        """
+        found = self._installation.status()
+        document = found.model_dump(mode="json", exclude={"publications", "unfinished"})
+        return {"status": "ok" if found.ok else "degraded", **document}
+
+    def check(self) -> None:
+        """Check that the journal can be read, and fits these keys and this release.
+
+        Raises:
+            JournalError: It cannot, or does not.
+        """
+        self._journal.stopped()

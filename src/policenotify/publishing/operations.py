@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -14,13 +14,12 @@ from policenotify.model.decision import HeldDelivery, HeldPeople, Resolved, Resu
 from policenotify.model.diagnosis import Diagnosis
 from policenotify.model.history import History, Outcome
 from policenotify.model.progress import Progress
-from policenotify.model.receipt import Publication, Receipt, local_time
+from policenotify.model.receipt import UNVERIFIED, Publication, Receipt, local_time
 from policenotify.model.status import ChannelStatus, InstallationStatus, Problem
 from policenotify.publishing.alarms import alarms
 from policenotify.publishing.arguments import check_channel, check_flags
-from policenotify.publishing.receipts import Receipts
-from policenotify.publishing.status import read_blocked, read_channels, read_status
-from policenotify.translation import Text
+from policenotify.publishing.status import read_blocked, read_channels, read_status, why_blocked
+from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from policenotify.model.status import IncidentLine
     from policenotify.publishing.installation import SettingsSource
 
+_UNTRANSLATED = Text("Readers get fixed phrases: the message has no translation.")
 _NEAR = 1000  # newest open incidents among which a misspelt name is looked for
 
 
@@ -37,6 +37,10 @@ class Operations:
     """What an operator does with an installation. A publisher has it as `operations`.
 
     By itself it needs no channel that can be used, and delivers nothing.
+
+    Every decision names its *actor*, who decided it. A *reason* is for the journal. All of them raise `ValueError` for
+    an actor that is empty, too long or cannot be printed, and `NotAllowed` if the installation's rule (`may`) refuses
+    it to the actor. Nothing was changed then.
 
     Attributes:
         journal: The journal.
@@ -63,7 +67,7 @@ class Operations:
         self.settings = settings
         self._wake = wake
         self._refresh = refresh
-        self.receipts: Receipts = Receipts(journal, channels, zone, worker)
+        self._worker = worker
 
     # --- how it is
 
@@ -85,7 +89,7 @@ class Operations:
         latest = self.journal.publications.latest(last)
         ids = self._unfinished(latest)
         older = filter(None, map(self.journal.publications.get, ids[:limit]))
-        reported = tuple(self.receipts.noted((*latest, *older)))
+        reported = tuple(self._noted((*latest, *older)))
         found = found.model_copy(
             update={
                 "settings": (self.settings.problem() or None) if self.settings else None,
@@ -112,9 +116,6 @@ class Operations:
         that cannot be read, a library that is not installed, or a list of recipients that cannot be read or was
         emptied. Its first rows are read at each call, and the rest is checked again at most every ten seconds.
 
-        Args:
-            names: Of these channels. `None` stands for all.
-
         Raises:
             JournalError: The journal cannot be read.
         """
@@ -130,8 +131,7 @@ class Operations:
         A blocked channel that works again is resumed. One that reported too many recipients as not existing is not.
         It takes as long as the networks take to answer. A journal that cannot be read is a line, not an error.
 
-        Args:
-            actor: Who checks. A rule (`may`) may refuse to resume a channel.
+        If the rule (`may`) refuses to resume a channel, its line states it.
         """
         from policenotify.publishing.diagnosis import check_journal  # noqa: PLC0415 - others need no summary of lists
 
@@ -144,26 +144,24 @@ class Operations:
 
     def publication(self, name: str) -> Publication | None:
         """Return a publication by its id or by your key, if there is one."""
-        return self.receipts.find(name)
+        with self.journal.snapshot():
+            publication = self.journal.publications.get(name)
+            return next(self._noted((publication,))) if publication else None
 
     def publications(self, which: str | None = None, *, last: int = 5) -> tuple[Publication, ...]:
-        """Return the last publications, newest first, or all of an incident in their order.
-
-        Args:
-            which: An incident, or the id or key of one publication.
-            last: How many, if none is named.
+        """Return the last publications, newest first, or all of an incident in their order, or that of an id or key.
 
         Raises:
-            IncidentNotFound: There is no incident or publication of that name. The error names the nearest one.
+            IncidentNotFound: There is no incident, id or key of that name. The error names the nearest one.
         """
         if which is None:
-            return tuple(self.receipts.noted(self.journal.publications.latest(last)))
+            return tuple(self._noted(self.journal.publications.latest(last)))
         history = self.journal.incidents.history(which)
         names = [entry.publication for entry in history.entries] or [which]
         found = tuple(filter(None, map(self.journal.publications.get, names)))
         if not found:
             raise not_found(self.journal, which, self.zone)
-        return tuple(self.receipts.noted(found))
+        return tuple(self._noted(found))
 
     def incident(self, incident: str) -> Publication:
         """Return the publication of an incident that states how things are now, to build what may follow.
@@ -179,7 +177,10 @@ class Operations:
             raise not_found(self.journal, incident, self.zone)
         kept = [entry for entry in history.entries if not entry.erased]
         last = history.latest or (kept or history.entries)[-1]
-        return self.receipts.report(last.publication)
+        publication = self.publication(last.publication)
+        if publication is None:  # it was purged in this very moment
+            raise not_found(self.journal, incident, self.zone)
+        return publication
 
     def incidents(self, *, only_open: bool = True) -> tuple[IncidentLine, ...]:
         """Return the incidents with their deadlines, the latest first."""
@@ -190,15 +191,8 @@ class Operations:
     def stop(self, *, actor: str, reason: str = "") -> Stopped:
         """Stop publishing and delivery at once, in all processes, until `resume`.
 
-        What waits stays in the journal. A post under way at this moment may still go out.
-
-        Args:
-            actor: Who decided it.
-            reason: Why. It is shown with every refused call, up to 1,000 characters of it.
-
-        Raises:
-            ValueError: *actor* is empty, too long or cannot be printed.
-            NotAllowed: The installation's rule (`may`) refuses it to the actor.
+        What waits stays in the journal. A post under way at this moment may still go out. The reason is shown with
+        every refused call, up to 1,000 characters of it.
         """
         reason = printable(reason).strip()
         self.journal.stop(actor, reason)
@@ -207,16 +201,10 @@ class Operations:
     def resume(self, channel: str | None = None, *, actor: str, reason: str = "") -> Resumed:
         """Resume after `stop`, or one channel after it was blocked, and notify the worker and the runners.
 
-        Lists of recipients that could not be read are tried again at once.
-
-        Args:
-            channel: The blocked channel. `None` stands for everything after a stop.
-            actor: Who decided it.
-            reason: Why, for the journal.
+        Without a *channel* it resumes everything. Lists of recipients that could not be read are tried again at once.
 
         Raises:
             SettingsError: There is no such channel.
-            NotAllowed: The installation's rule (`may`) refuses it to the actor.
         """
         journal = self.journal
         halting = {*journal.channels.blocked(), *(name for name, _ in journal.deliveries.waiting_for_lists().values())}
@@ -246,16 +234,11 @@ class Operations:
     def resolve(self, delivery: int, *, actor: str, posted: bool, people: Collection[str] = ()) -> Resolved:
         """Settle a held delivery, after you looked on the network whether the post is there.
 
-        Args:
-            delivery: Its number, as receipts and `held` name it.
-            actor: Who decided it.
-            posted: The post is there. Otherwise it is sent again.
-            people: Only these people of a list: addresses, numbers, or keys as `held_people` names them. By default all
-                who are held.
+        Unless it is *posted*, it is sent again. Of a list all who are held are settled, or only those whom *people*
+        names, by addresses, numbers, or keys as `held_people` has them.
 
         Raises:
             NotHeld: Nothing of it is held, or one of the people is not in doubt. Nothing was changed.
-            NotAllowed: The installation's rule (`may`) refuses it to the actor.
             TypeError: *posted* is not a bool: the text "false" of a web form would mean that the post is there.
         """
         check_flags(posted=posted)
@@ -274,11 +257,8 @@ class Operations:
         It takes some milliseconds, whatever the list. The rate and the time left follow from two samples; see
         [`pace`][policenotify.model.progress.pace].
 
-        Args:
-            publication: Its id or your key.
-
         Raises:
-            KeyError: There is none.
+            KeyError: There is no publication of that id or key.
         """
         found = self.journal.sendings.progress(publication)
         if found is None:
@@ -288,17 +268,11 @@ class Operations:
     def pause_sending(self, publication: str, *, actor: str, channel: str | None = None, reason: str = "") -> Steered:
         """Stop sending a publication to people until `resume_sending`; see `Sendings.pause` of the journal.
 
-        It takes effect after the people who are marked, in every process. Posts on other networks are not paused.
-
-        Args:
-            publication: Its id or your key.
-            actor: Who decided it.
-            channel: One channel, or all that have recipients.
-            reason: Why, for the journal.
+        It takes effect after the people who are marked, in every process: on one *channel*, or on all that have
+        recipients. Posts on other networks are not paused.
 
         Raises:
-            KeyError: There is none.
-            NotAllowed: The installation's rule (`may`) refuses it to the actor.
+            KeyError: There is no publication of that id or key.
         """
         return self.journal.sendings.pause(
             self._id_of(publication), actor, channel=channel, reason=printable(reason).strip()
@@ -332,6 +306,71 @@ class Operations:
         for publication in latest:
             needs_person.pop(publication.id, None)
         return sorted(needs_person, key=lambda name: not needs_person[name])
+
+    def _noted(self, publications: Sequence[Publication]) -> Iterator[Publication]:
+        """Yield the publications with notes on who will deliver what waits."""
+        waiting = {receipt.channel for each in publications for receipt in each if not receipt.outcome.is_final}
+        notes, in_hand = self._waiting_notes(waiting) if waiting else ({}, frozenset())
+        for publication in publications:
+            receipts = []
+            for receipt in publication.receipts:
+                retry_at = receipt.retry_at and receipt.retry_at.astimezone(self.zone)
+                words = publication.message.wording(receipt.language)
+                note = _UNTRANSLATED if words and words.untranslated else ""
+                note = Text.join(" ", (note, self._note(receipt, notes)))
+                handled = receipt.channel in in_hand and not receipt.outcome.is_final and not receipt.paused
+                update = {"note": note, "retry_at": retry_at, "in_hand": handled}
+                receipts.append(receipt.model_copy(update=update))
+            yield publication.model_copy(update={"receipts": tuple(receipts)})
+
+    def _note(self, receipt: Receipt, waiting: Mapping[str, AnyText]) -> AnyText:
+        if receipt.outcome is Outcome.SENDING:
+            return Text("It is being sent now.")
+        if receipt.paused:
+            return ""  # the reason states who
+        if not receipt.outcome.is_final:
+            return waiting[receipt.channel]
+        channel = self.channel_configs.get(receipt.channel)
+        verified = channel is None or channel.capabilities.acceptance == "verified"
+        return UNVERIFIED if receipt.outcome is Outcome.POSTED and not verified else ""
+
+    def _waiting_notes(self, channels: Iterable[str]) -> tuple[dict[str, Text], frozenset[str]]:
+        """Return for each channel who sends what waits there, and when; and the channels on which a worker does."""
+        configs, journal = self.channel_configs, self.journal
+        seen = journal.workers.last_heartbeat()
+        time = local_time(seen, self.zone, seconds=True) if seen else ""
+        ran = Text("the last one ran at {time}", time=time) if seen else Text("none has run yet")
+        sender = Text("The next publish or `policenotify drain` sends it; {ran}.", ran=ran)
+        works = self._worker is not None and self._worker.running  # the journal may not know it yet
+        works = works or bool(journal.workers.running())
+        if works:
+            sender = Text(
+                "A worker sends it; {text}.",
+                text=Text("it was last seen at {time}", time=time) if time else Text("it has just started"),
+            )
+        rates = {name: configs[name].rate if name in configs else None for name in channels}
+        limited = {
+            name: Text("Nothing leaves on its channel before {at}.", at=local_time(at, self.zone, seconds=True))
+            for name, at in journal.channels.opens_at(rates).items()
+        }
+        blocked = {
+            name: Text(
+                "It waits until the channel may go on: policenotify doctor, or policenotify resume {name}", name=name
+            )
+            for name in journal.channels.blocked()
+        }
+        by_settings = {
+            name: Text("It waits: {why}", why=why_blocked(channel, journal.deliveries.had_recipients))
+            for name, channel in configs.items()
+            if name in rates and channel.blocked
+        }
+        if journal.stopped() is not None:
+            works = False
+            sender = Text("It waits, for everything is stopped. Go on with: policenotify resume")
+            limited, blocked = {}, {}
+        blocked |= by_settings
+        notes = {name: blocked.get(name) or Text.join(" ", (sender, limited.get(name, ""))) for name in rates}
+        return notes, frozenset(rates.keys() - blocked.keys() if works else ())
 
 
 def held_deliveries(journal: Journal) -> tuple[HeldDelivery, ...]:

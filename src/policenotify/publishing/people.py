@@ -49,6 +49,9 @@ class Bounce:
 class People:
     """The people who are written to. A publisher has it as `people`.
 
+    Every decision names its *actor*, who decided it. All of them raise `NotAllowed` if the installation's rule refuses
+    it to the actor, and those with a *channel* `SettingsError` if none has that name.
+
     Args:
         journal: The journal.
         channels: The channels of the installation, by name.
@@ -67,21 +70,15 @@ class People:
         return self._journal.suppressions.list(channel)
 
     def suppress(self, address: str, *, actor: str, reason: str, channel: str | None = None) -> bool:
-        """Stop writing to a person at once.
+        """Stop writing to a mail address or telephone number at once, on one channel or on all.
 
-        Args:
-            address: The mail address or telephone number.
-            actor: Who decided it.
-            reason: Why, in at least 10 characters, without the address. The journal keeps it.
-            channel: The channel's name. `None` stands for all.
+        The journal keeps the reason, of at least 10 characters and without the address.
 
         Returns:
             False if the person was not written to already, for this or a weightier reason.
 
         Raises:
-            ValueError: *reason* states none.
-            SettingsError: There is no such channel.
-            NotAllowed: The installation's rule refuses it.
+            ValueError: *reason* states none, or names the address.
         """
         reason = checked_reason("reason", reason)
         if "@" in reason or _compared(address) in reason.casefold():
@@ -104,8 +101,6 @@ class People:
 
         Raises:
             ValueError: Neither a person nor a channel is named.
-            SettingsError: There is no such channel.
-            NotAllowed: The installation's rule refuses it.
         """
         if address is None and channel is None:
             raise ValueError(Text("release: name a person or a channel. Nothing was changed"))
@@ -116,11 +111,7 @@ class People:
         return ended
 
     def export(self, address: str, *, actor: str) -> PersonRecord:
-        """Return everything that the journal holds about a person, for a request for access (RGPD, article 15).
-
-        Raises:
-            NotAllowed: The installation's rule refuses it.
-        """
+        """Return everything that the journal holds about a person, for a request for access (RGPD, article 15)."""
         records = [self._journal.people.export(form, actor) for form in self._forms(address, None)]
         stored = [record.address_stored_at for record in records if record.address_stored_at]
         return PersonRecord(
@@ -138,7 +129,6 @@ class People:
 
         Raises:
             NotErasable: A publication is still being delivered to the person.
-            NotAllowed: The installation's rule refuses it.
         """
         forms = self._forms(address, None)
         erased = [self._journal.people.erase(form, actor) for form in forms]

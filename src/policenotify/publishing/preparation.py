@@ -46,7 +46,10 @@ def prepare(installation: Installation, loaded: LoadedMessage, options: PublishO
     status = _status_after(installation, message, history, incident)
     _refuse_mixed_exercise(message, history)
     profile = profile_of(message.category, installation.profiles)
-    resolved = _fill_defaults(installation, message, profile, incident, history, at)
+    filled = fill_defaults(
+        name_place(message), profile, sender=installation.sender, incident=incident, history=history, now=at
+    )
+    resolved = speak(filled, history, installation.locales)
     context = _check_context(installation, message, resolved, profile, history, at)
     lifetime = at + profile.lifetime if profile.lifetime else None
     # An end, a correction and a cancellation are published however late. Anything else would be stale.
@@ -100,7 +103,7 @@ def prepare(installation: Installation, loaded: LoadedMessage, options: PublishO
     with span("render", attributes={"policenotify.channels": len({target.channel for target in targets})}):
         posts, without_post = word(installation, targets, channels, new, history)
     many = {post.target.channel for post in posts if channels[post.target.channel].capabilities.recipients}
-    limits = check_limits(resolved, posts, channels, installation.had_recipients)
+    limits = check_limits(resolved, posts, channels, installation.journal.deliveries.had_recipients)
     new = replace(new, findings=(*new.findings, *limits, *_check_links(installation, posts, new.findings)))
     return replace(new, posts=posts, targets=without_post, with_recipients=frozenset(many))
 
@@ -158,31 +161,18 @@ def _deletes_images(installation: Installation, message: Message, history: Histo
     return wanted and message.stage in {Stage.END, Stage.CANCELLATION}
 
 
-def _fill_defaults(
-    installation: Installation,
-    message: Message,
-    profile: CategoryProfile,
-    incident: str | None,
-    history: History,
-    now: datetime,
-) -> Message:
-    """Return the message with what its category, the tables of places and its incident add."""
-    where = message.location
-    commune = places.commune(where.commune) if where and where.commune else None
-    code = (where.department if where else None) or (commune.department if commune else None)
-    department = places.department_name(code) if code else None
-    filled = fill_defaults(
-        message,
-        profile,
-        sender=installation.sender,
-        commune_name=commune.name if commune else None,
-        department_name=department,
-        department=code,
-        incident=incident,
-        history=history,
-        now=now,
-    )
-    return speak(filled, history, installation.locales)
+def name_place(message: Message) -> Message:
+    """Return a message whose place has the department of its commune, and the names that INSEE gives both."""
+    if (place := message.location) is None:
+        return message
+    commune = places.commune(place.commune) if place.commune else None
+    department = place.department or (commune.department if commune else None)
+    names = {
+        "commune_name": (commune.name if commune else place.commune_name) if place.commune else None,
+        "department": department,
+        "department_name": (places.department_name(department) or place.department_name) if department else None,
+    }
+    return message.model_copy(update={"location": place.model_copy(update=names)})
 
 
 def _history(installation: Installation, message: Message) -> History:

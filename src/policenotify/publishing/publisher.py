@@ -26,7 +26,7 @@ from policenotify.publishing.drafts import Drafts
 from policenotify.publishing.duty import DutyNotifier
 from policenotify.publishing.images import LoadedMessage, load_images
 from policenotify.publishing.installation import Installation
-from policenotify.publishing.monitor import Monitor
+from policenotify.publishing.metrics import Monitor
 from policenotify.publishing.operations import Operations
 from policenotify.publishing.people import People
 from policenotify.publishing.preparation import prepare
@@ -158,7 +158,9 @@ class Publisher:
             ),
             blocked=self.operations.blocked(names),
             refusals=tuple(target for target in new.targets if target.refused),
-            reach=tuple(find_reach(new.message, new.posts, installation.channel_configs, installation.had_recipients))
+            reach=tuple(
+                find_reach(new.message, new.posts, installation.channel_configs, journal.deliveries.had_recipients)
+            )
             if count_people
             else (),
         )
@@ -255,11 +257,11 @@ class Publisher:
                     raise
                 raise type(error)(error.findings, error.publication, in_transaction=True) from None
             if connection is not None:
-                return _noted(self.operations.receipts.report(publication, repeated=not new))
+                return _noted(self._report(publication), repeated=not new)
         if new:
             self.wake()
         self._deliver(publication, wait)
-        report = _noted(self.operations.receipts.report(publication, repeated=not new))
+        report = _noted(self._report(publication), repeated=not new)
         now = self.installation.timer.monotonic()
         if now >= self._erased_at + _ERASE_INTERVAL:
             self._erased_at = now
@@ -274,20 +276,15 @@ class Publisher:
 
         Whatever of it still waits is not sent any more. Mails and SMS cannot be taken back, and their receipts are not
         `ok`. An incident goes on as it was: its end is still owed, and readers of what is deleted learn nothing of it.
-        For them, publish a correction or a cancellation. The text stays in the journal: `journal.retention.erase`.
-
-        Args:
-            publication: Its id or key.
-            actor: Who decides it.
-            reason: Why, in at least 10 characters.
-            wait: How long to delete before returning, as of `publish`.
+        For them, publish a correction or a cancellation. The text stays in the journal: `journal.retention.erase`. It
+        needs a reason of at least 10 characters. *wait* is how long to delete before returning.
 
         Raises:
-            KeyError: There is none.
+            KeyError: There is no publication of that id or key.
             ValueError: There is no reason.
             NotAllowed: The installation's rule refuses it to the actor.
         """
-        found = self.operations.receipts.report(publication)
+        found = self._report(publication)
         reason, wait = checked_reason("reason", reason), wait_of(self.installation.wait if wait is None else wait)
         self.journal.authorize(actor, "withdraw", found.message)
         configs = self.installation.channel_configs
@@ -297,12 +294,18 @@ class Publisher:
         self.journal.publications.take_down(found.id, actor=actor, reason=reason, deletes=deletes)
         self.wake()
         self._deliver(found.id, wait)
-        report = self.operations.receipts.report(found.id)
+        report = self._report(found.id)
         receipts = (
             receipt.model_copy(update={"remains": receipt.outcome is Outcome.POSTED and receipt.channel not in deletes})
             for receipt in report
         )
         return report.model_copy(update={"receipts": tuple(receipts)})
+
+    def _report(self, publication: str) -> Publication:
+        report = self.operations.publication(publication)
+        if report is None:
+            raise KeyError(publication)
+        return report
 
     def _store(self, loaded: LoadedMessage, options: PublishOptions) -> tuple[str, bool]:
         """Prepare and store a publication, unless its key names one. Return the id, and whether this call stored it."""
@@ -422,11 +425,7 @@ class Publisher:
 
 @dataclass(slots=True)
 class _FreshChannels:
-    """Makes blocked channels again from the settings. What waits for them is then sent.
-
-    Attributes:
-        installation: The installation, in which the new channel takes the place of the blocked one.
-    """
+    """Makes blocked channels of an installation again from the settings. What waits for them is then sent."""
 
     installation: Installation
     _looked_at: float | None = field(default=None, init=False)
@@ -458,9 +457,9 @@ class _FreshChannels:
         configs[channel.name] = with_consent(fresh, self.installation.profiles)
 
 
-def _noted(report: Publication) -> Publication:
+def _noted(report: Publication, *, repeated: bool) -> Publication:
     """Return a publication, after adding it to its span."""
-    note({"policenotify.publication": report.id, "policenotify.repeated": report.repeated})
+    note({"policenotify.publication": report.id, "policenotify.repeated": repeated})
     if report.message.severity is not None:
         note({"policenotify.severity": report.message.severity.value})
-    return report
+    return report.model_copy(update={"repeated": repeated})

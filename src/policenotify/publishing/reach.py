@@ -90,13 +90,8 @@ def find_reach(
 ) -> Iterator[Reach]:
     """Yield the people whom the posts of a message reach. Reads the audiences of these channels to their end.
 
-    An end, a cancellation and a correction reach the recipients of the earlier messages, who are not counted.
-
-    Args:
-        message: The resolved message.
-        posts: Its posts.
-        channels: The channels, by name.
-        had_recipients: Returns whether a channel had people before, so that an empty list is a problem.
+    An end, a cancellation and a correction reach the recipients of the earlier messages, who are not counted. An empty
+    list is a problem if *had_recipients* returns that its channel had people before.
     """
     messages: dict[str, Counter[str]] = {}
     for post in posts:

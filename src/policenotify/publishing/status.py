@@ -74,13 +74,7 @@ def by_urgency(incidents: Iterable[IncidentLine], now: datetime) -> list[Inciden
 def read_status(
     journal: Journal, configs: Mapping[str, ChannelConfig], *, limit: int | None = None
 ) -> InstallationStatus:
-    """Read the journal and the lists of recipients. Publications are left out.
-
-    Args:
-        journal: The journal.
-        configs: The channels of the settings, with the blocked ones.
-        limit: Number of incidents to read; `None`: all open ones.
-    """
+    """Read the journal and the lists of recipients: all open incidents, or at most *limit*, and no publications."""
     now, stopped, drafts = journal.now(), journal.stopped(), journal.drafts.counts()
     return InstallationStatus(
         at=now,

@@ -6,7 +6,7 @@ They come from a TOML file, the environment and files of secrets. All errors are
 
 from __future__ import annotations
 
-from policenotify.settings.audiences import AudienceSettings, RecipientSettings
+from policenotify.settings.audiences import AudienceSettings
 from policenotify.settings.factory import audience_of, channels_of, may_of
 from policenotify.settings.installation import SettingsFile, diagnose, open_publisher
 from policenotify.settings.languages import locales_of, missing_labels, profiles_of
@@ -17,7 +17,6 @@ from policenotify.settings.new_installation import write_settings
 __all__ = [
     "AudienceSettings",
     "ChannelTable",
-    "RecipientSettings",
     "Settings",
     "SettingsFile",
     "audience_of",

@@ -6,16 +6,17 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from policenotify.audiences.files import CsvFile, TextFile
 from policenotify.audiences.function import FunctionAudience
 from policenotify.audiences.model import Audience
 from policenotify.audiences.reader import COLUMNS, RowReader
 from policenotify.model.cap import Severity
+from policenotify.model.lifecycle import FrozenModel
 from policenotify.model.message import CategoryCode, Language
 from policenotify.publishing.routing import AreaCode
-from policenotify.settings.fields import Masked, SettingsTable, imported
+from policenotify.settings.fields import Masked, imported
 from policenotify.translation import Text
 from policenotify.validation import did_you_mean
 
@@ -26,35 +27,7 @@ KINDS: Final = ("addresses", "file", "csv", "function")
 """The keys of the sources of subscribers. An audience has one of them."""
 
 
-class RecipientSettings(SettingsTable):
-    """The recipients of a channel: the short form of one audience of addresses.
-
-    Attributes:
-        addresses: The addresses.
-        file: A file with one address per line, where `#` begins a comment. It is read again for each message.
-    """
-
-    addresses: Annotated[tuple[str, ...], Masked] = Field(default=(), repr=False)
-    file: Path | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_list(cls, given: object) -> object:
-        if isinstance(given, list):
-            return {"addresses": given}
-        if not isinstance(given, dict):
-            raise ValueError(Text('write a list of addresses, or {{ file = "…" }}'))  # noqa: TRY004 - pydantic wants this one
-        return given
-
-    def audience(self, name: str, directory: Path) -> Audience:
-        """Return the audience of the channel of that name."""
-        reader = RowReader(checked=False)  # the channel checks addresses, which may be of any network
-        if self.file is None:
-            return FunctionAudience(name=name, function=lambda: self.addresses, reader=reader)
-        return TextFile(name=name, path=directory / self.file, at=f"channels.{name}.recipients", reader=reader)
-
-
-class AudienceSettings(SettingsTable):
+class AudienceSettings(FrozenModel):
     """A list of subscribers from one source: addresses, a file or a function.
 
     See [`Subscriber`][policenotify.audiences.model.Subscriber].
@@ -118,11 +91,12 @@ class AudienceSettings(SettingsTable):
         values = (getattr(self, kind) for kind in KINDS)
         return next((value for value in values if isinstance(value, Path)), None)
 
-    def audience(self, name: str, directory: Path, categories: Collection[str]) -> Audience:
+    def audience(self, name: str, at: str, directory: Path, categories: Collection[str]) -> Audience:
         """Return the audience of this name. Nothing of it is read.
 
         Args:
             name: Its name.
+            at: Its place in the settings, for errors.
             directory: That of the settings, to which paths are relative.
             categories: The categories of the installation.
 
@@ -139,12 +113,24 @@ class AudienceSettings(SettingsTable):
             purpose=self.purpose,
         )
         if self.file is not None:
-            return TextFile(name=name, path=directory / self.file, reader=reader)
+            return TextFile(name=name, path=directory / self.file, at=at, reader=reader)
         if self.csv is not None:
-            return CsvFile(name=name, path=directory / self.csv, columns=self.columns, reader=reader)
+            return CsvFile(name=name, path=directory / self.csv, at=at, columns=self.columns, reader=reader)
         if self.function is not None:
-            return FunctionAudience(
-                name=name, function=imported(self.function, f"audiences.{name}.function"), reader=reader
-            )
+            function = imported(self.function, f"{at}.function")
+            return FunctionAudience(name=name, function=function, at=at, reader=reader)
         addresses: Any = self.addresses  # the one source that is left
         return FunctionAudience(name=name, function=lambda: addresses, reader=reader)
+
+
+def _of_a_channel(given: object) -> object:
+    """Read a list of addresses, or a table. A network may have other addresses than those of mails and telephones."""
+    if isinstance(given, list):
+        given = {"addresses": given}
+    if not isinstance(given, dict):
+        raise ValueError(Text('write a list of addresses, or {{ file = "…" }}'))  # noqa: TRY004 - pydantic wants this one
+    return {"checked": False, **given}
+
+
+Recipients = Annotated[AudienceSettings, BeforeValidator(_of_a_channel)]
+"""An audience in the table of its channel, which checks its addresses."""

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from policenotify.audiences.model import Audience
 from policenotify.channel import UNKNOWN, Capabilities, Channel, ChannelConfig, ChannelSettings, Clock, StateStore
-from policenotify.errors import Blocked, MissingExtra, PolicenotifyError, SettingsError, UnknownNetwork
+from policenotify.errors import Blocked, PolicenotifyError, SettingsError, UnknownNetwork
 from policenotify.model.locale import Locale
 from policenotify.model.status import MEND
 from policenotify.networks.registry import configure_channel, inspect_channel, network
-from policenotify.publishing.routing import shared_accounts
 from policenotify.settings.fields import imported
 from policenotify.settings.languages import locales_of, profiles_of
 from policenotify.settings.model import ChannelTable, Settings
@@ -22,56 +21,37 @@ if TYPE_CHECKING:
     from policenotify.journal.database.transactions import May
 
 
-def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelConfig, ...]:
+def channels_of(settings: Settings) -> tuple[ChannelConfig, ...]:
     """Return the channels of this installation, without asking any network.
 
-    Args:
-        settings: The settings.
-        tolerant: Return a channel with errors, too: `blocked` is the reason why it cannot be used. Files of
-            recipients are then not read, for they are read at each publication. Otherwise any error is raised.
+    A channel with errors is `blocked`, with the reason why it cannot be used. Lists of people are not read, for they
+    are at each publication.
 
     Raises:
-        SettingsError: Something is wrong with them, or two have the same account and audiences, unless *tolerant*.
-            There is one line for each. A language file is wrong.
-        MissingExtra: A network's library is not installed.
+        SettingsError: A language file is wrong.
     """
     channels: list[ChannelConfig] = []
-    errors: list[AnyText] = []
     locales = locales_of(settings)
     for name in settings.channels:
         try:
-            channel = _channel(settings, name, locales, readable=not tolerant)
+            channels.append(_channel(settings, name, locales))
         except SettingsError as error:
-            lines = _lines(name, error)
-            if tolerant:
-                channel = _blocked(settings, name, locales, Text.join(" ", map(sentence, lines)))
-            elif isinstance(error, MissingExtra):
-                raise
-            else:
-                errors += lines
-                continue
-        channels.append(channel)
-    if not tolerant and (problem := shared_accounts(channels)):
-        errors.append(problem)
-    if errors:
-        raise settings.error(errors)
+            reason = Text.join(" ", map(sentence, _lines(name, error)))
+            channels.append(_blocked(settings, name, locales, reason))
     return tuple(channels)
 
 
-def _channel(settings: Settings, name: str, locales: Mapping[str, Locale], *, readable: bool) -> ChannelConfig:
-    """Return a channel. If *readable*, its audiences must be."""
+def _channel(settings: Settings, name: str, locales: Mapping[str, Locale]) -> ChannelConfig:
     if fault := settings.faults.get(name) or _exposed_secret(settings, name):
         raise SettingsError(fault)
     channel = settings.channels[name]
     audiences = tuple(audience_of(settings, each) for each in channel.audiences)
     if channel.recipients is not None:
-        audiences = (channel.recipients.audience(name, settings.place.parent),)
-    configured = configure_channel(
+        at = f"channels.{name}.recipients"
+        audiences = (channel.recipients.audience(name, at, settings.place.parent, profiles_of(settings)),)
+    return configure_channel(
         name, channel.network, channel.options, audiences=audiences, locales=locales, **_fields(channel)
     )
-    for audience in configured.audiences if readable else ():
-        audience.revision()
-    return configured
 
 
 def _exposed_secret(settings: Settings, name: str) -> AnyText:
@@ -90,7 +70,7 @@ def audience_of(settings: Settings, name: str) -> Audience:
     Raises:
         SettingsError: Its function cannot be used.
     """
-    return settings.audiences[name].audience(name, settings.place.parent, profiles_of(settings))
+    return settings.audiences[name].audience(name, f"audiences.{name}", settings.place.parent, profiles_of(settings))
 
 
 def _fields(channel: ChannelTable) -> dict[str, Any]:

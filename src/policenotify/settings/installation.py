@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from policenotify.channel import ChannelConfig, Clock
@@ -44,7 +44,7 @@ class SettingsFile:
     def reopen(self, name: str) -> ChannelConfig | None:
         """See `SettingsSource.reopen`."""
         try:
-            channels = channels_of(self._read(), tolerant=True)
+            channels = channels_of(self._read())
         except (SettingsError, UnsupportedVersion):  # the file is being edited
             return None
         return next((channel for channel in channels if channel.name == name), None)
@@ -52,7 +52,7 @@ class SettingsFile:
     def problem(self) -> AnyText:
         """See `SettingsSource.problem`."""
         try:
-            return shared_accounts(channels_of(self._read(), tolerant=True))
+            return shared_accounts(channels_of(self._read()))
         except (SettingsError, UnsupportedVersion) as error:
             return error.text
 
@@ -68,12 +68,12 @@ class SettingsFile:
         yield from _open_lists(settings)
         yield from _languages(settings)
         yield from _networks({channel.network for channel in settings.channels.values()})
-        if fault := shared_accounts(channels_of(settings, tolerant=True)):
+        if fault := shared_accounts(channels_of(settings)):
             yield wrong("channels", fault, Alarm.SETTINGS)
         yield _keys(settings)
 
     def _read(self) -> Settings:
-        return read_settings(self._place, tolerant=True)
+        return read_settings(self._place)
 
 
 def open_publisher(
@@ -104,8 +104,8 @@ def open_publisher(
     from policenotify.publishing.installation import Installation  # noqa: PLC0415 - the same
     from policenotify.publishing.publisher import Publisher  # noqa: PLC0415 - the same
 
-    settings = read_settings(path, tolerant=True)
-    channels = channels_of(settings, tolerant=True)
+    settings = read_settings(path)
+    channels = channels_of(settings)
     options = installation_options(settings)
     with ExitStack() as on_error:
         opened = open_journal(journal or settings.journal_url, keys=settings.load_keys(), clock=clock)
@@ -149,41 +149,18 @@ def installation_options(settings: Settings) -> dict[str, Any]:
 
 
 def diagnose(path: str | os.PathLike[str] | None = None, *, journal: str | None = None, actor: str) -> Diagnosis:
-    """Check an installation as `Operations.doctor` does, even one whose publisher cannot be opened.
-
-    Args:
-        path: The settings file. If `None`, as `read_settings` finds it.
-        journal: The path or URL of another journal than the one in the settings.
-        actor: Who checks. A blocked channel that works again is resumed in that name.
-    """
-    return Diagnosis(lines=tuple(_diagnose(SettingsFile(path), path, journal, actor)))
-
-
-def _diagnose(
-    file: SettingsFile, path: str | os.PathLike[str] | None, url: str | None, actor: str
-) -> Iterator[DiagnosisLine]:
-    from policenotify.journal import open_journal  # noqa: PLC0415 - reading settings needs no journal
-    from policenotify.publishing.diagnosis import check_journal  # noqa: PLC0415 - the same
-
-    yield from file.examine()
+    """Check an installation as `Operations.doctor` does, even one that `open_publisher` cannot open."""
     try:
-        settings = read_settings(path, journal=url, tolerant=True)
-        keys = settings.load_keys()
-    except (SettingsError, UnsupportedVersion):  # a line says so already
-        return
-    try:
-        journal = open_journal(settings.journal_url, keys=keys)
-    except (JournalError, MissingExtra, UnsupportedVersion) as error:
-        yield wrong("journal", error, Alarm.JOURNAL)
-        return
-    with closing(journal):
-        try:
-            journal.may = may_of(settings)
-        except SettingsError as error:
-            yield wrong("may", error, Alarm.SETTINGS)
-            return
-        configs = {channel.name: channel for channel in channels_of(settings, tolerant=True)}
-        yield from check_journal(journal, configs, actor, settings.zone)
+        publisher = open_publisher(path, journal=journal)
+    except (SettingsError, UnsupportedVersion, JournalError) as error:
+        lines = [*SettingsFile(path).examine()]
+        if all(line.alarm is not Alarm.SETTINGS for line in lines):
+            settings = isinstance(error, SettingsError) and not isinstance(error, MissingExtra)
+            about, alarm = ("settings", Alarm.SETTINGS) if settings else ("journal", Alarm.JOURNAL)
+            lines.append(wrong(about, error, alarm))
+        return Diagnosis(lines=tuple(lines))
+    with publisher:
+        return publisher.operations.doctor(actor=actor)
 
 
 def _keys(settings: Settings) -> DiagnosisLine:
@@ -201,8 +178,7 @@ def _keys(settings: Settings) -> DiagnosisLine:
 def _open_lists(settings: Settings) -> Iterator[DiagnosisLine]:
     """Yield the lists of people that others may read. They are used all the same, so that an alert goes out."""
     recipients = [channel.recipients for channel in settings.channels.values() if channel.recipients]
-    lists = [each.file for each in recipients] + [each.path for each in settings.audiences.values()]
-    for file in filter(None, lists):
+    for file in filter(None, (each.path for each in (*recipients, *settings.audiences.values()))):
         for exposure in exposures(settings.place.parent / file):
             yield wrong(Text("file {name}", name=file.name), exposure)
 

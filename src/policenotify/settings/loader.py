@@ -43,7 +43,6 @@ def read_settings(
     journal: str | None = None,
     environ: Mapping[str, str] = os.environ,
     secrets: bool = True,
-    tolerant: bool = False,
 ) -> Settings:
     """Read the settings.
 
@@ -57,8 +56,7 @@ def read_settings(
     A file that others may change is refused, and so is a secret that others may read. Without *secrets* the settings
     may be open, as they are in a repository.
 
-    A secret of a channel that cannot be read is an error like all others, unless *tolerant*: it is then listed in
-    `Settings.faults`, and the channel waits for it.
+    A secret of a channel that cannot be read is listed in `Settings.faults`, and the channel waits for it.
 
     Raises:
         SettingsError: There are none, or something is wrong with them. There is one line for each.
@@ -91,7 +89,7 @@ def read_settings(
     for node, key, *_ in () if secrets else _references(table):
         if isinstance(value := node.get(key), dict) and value.keys() & {"env", "file"}:
             node[key] = WITHHELD
-    if "" in faults or (faults and not tolerant):
+    if "" in faults:
         raise settings_error(place, sorted(chain.from_iterable(faults.values()), key=str))
     settings = Settings.from_table(table, place, faults, elsewhere)
     profiles_of(settings)

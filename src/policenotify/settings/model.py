@@ -16,6 +16,7 @@ from policenotify.errors import JournalMissing, SettingsError
 from policenotify.journal.permissions import exposures
 from policenotify.model.channel_settings import ChannelSettings, Name
 from policenotify.model.languages import best_match
+from policenotify.model.lifecycle import FrozenModel
 from policenotify.model.location import ShortText
 from policenotify.model.message import CategoryCode, Language
 from policenotify.publishing.approval import ApprovalRule
@@ -23,12 +24,11 @@ from policenotify.publishing.reminders import ReminderPolicy
 from policenotify.publishing.routing import Route
 from policenotify.render.locales import PROFILES, Locale
 from policenotify.render.locales.loader import SHIPPED
-from policenotify.settings.audiences import AudienceSettings, FunctionName, RecipientSettings
+from policenotify.settings.audiences import AudienceSettings, FunctionName, Recipients
 from policenotify.settings.fields import (
     LinkHost,
     Masked,
     Reason,
-    SettingsTable,
     Zone,
 )
 from policenotify.translation import AnyText, Text, lines_of
@@ -43,13 +43,13 @@ class ChannelTable(ChannelSettings):
     """One account, with the options of its network.
 
     Attributes:
-        recipients: The short form of one audience: a list of addresses or numbers, or `{ file = "secrets/press.txt" }`
-            with one per line, where `#` begins a comment.
+        recipients: The audience of this channel alone: a list of addresses or numbers, or a table as an audience has
+            it, such as `{ file = "secrets/press.txt" }` with one per line, where `#` begins a comment.
         audiences: The audiences of its messages, by name, on a network that writes to people.
         options: The rest of the table: the options of the network.
     """
 
-    recipients: RecipientSettings | None = None
+    recipients: Recipients | None = None
     audiences: tuple[Name, ...] = ()
     options: Annotated[dict[str, object], Masked] = Field(default_factory=dict, repr=False)
 
@@ -79,7 +79,7 @@ OF_THE_CHANNEL = frozenset(ChannelTable.model_fields) - {"options"}
 """The keys of a channel that are not options of its network."""
 
 
-class WordListSettings(SettingsTable):
+class WordListSettings(FrozenModel):
     """A desk's change of a word list of the checks.
 
     Attributes:
@@ -99,7 +99,7 @@ class WordListSettings(SettingsTable):
         return WordListChange(add=self.add, remove=self.remove, off=self.off)
 
 
-class Settings(SettingsTable):
+class Settings(FrozenModel):
     """The settings of an installation.
 
     Attributes:
@@ -267,13 +267,10 @@ class Settings(SettingsTable):
         faults: Mapping[str, Iterable[AnyText]] | None = None,
         elsewhere: Iterable[tuple[str, str]] = (),
     ) -> Self:
-        """Validate a table of settings.
+        """Validate the table of a file.
 
-        Args:
-            table: The values of the file.
-            place: The file.
-            faults: Which secrets of channels cannot be read, by name.
-            elsewhere: The channels and options that are kept elsewhere.
+        The faults are why secrets cannot be read, by channel. *elsewhere* are the channels and options that are kept
+        elsewhere.
 
         Raises:
             SettingsError: Something is wrong. There is one line for each.

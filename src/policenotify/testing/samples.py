@@ -14,12 +14,11 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from policenotify.channel import PostRef
-from policenotify.model import places
 from policenotify.model.history import History, HistoryEntry, Outcome, PostedPart
 from policenotify.model.lifecycle import Lifecycle, Stage
-from policenotify.model.location import Location
 from policenotify.model.message import Message
 from policenotify.publishing.defaults import fill_defaults
+from policenotify.publishing.preparation import name_place
 from policenotify.render.locales import PROFILES, profile_of
 
 PARIS: Final = ZoneInfo("Europe/Paris")
@@ -47,16 +46,10 @@ class Sample:
     @property
     def resolved(self) -> Message:
         """The message with the defaults of its category and the names of its place."""
-        place = self.message.location or Location()
-        commune = places.commune(place.commune) if place.commune else None
-        department = place.department or (commune.department if commune else None)
         return fill_defaults(
-            self.message,
+            name_place(self.message),
             profile_of(self.message.category, PROFILES),
             sender=SENDER,
-            commune_name=commune.name if commune else None,
-            department_name=places.department_name(department) if department else None,
-            department=department,
             incident=self.message.incident,
             history=self.history,
             now=self.at,

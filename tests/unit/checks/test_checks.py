@@ -61,9 +61,7 @@ def _typed(**fields: Any) -> CheckContext:
     """Return a draft as the checks see it: with the typed text, and with what is left of it."""
     typed = _message(**{"category": "police_operation", "location": None, **fields})
     profile = PROFILES[typed.category]
-    resolved = fill_defaults(
-        typed, profile, sender="Police", commune_name=None, department_name=None, department=None, incident=None
-    )
+    resolved = fill_defaults(typed, profile, sender="Police", incident=None)
     return replace(_draft(resolved), typed=typed)
 
 

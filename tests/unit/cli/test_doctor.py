@@ -82,6 +82,17 @@ def test_a_library_of_the_journal_that_is_missing_hides_no_other_line(
     assert _line(ran, "keys")["state"] == "ok"
 
 
+@pytest.mark.parametrize("wrong", ['law = ["de"]', 'may = "nowhere:rule"'])
+def test_what_lets_nothing_be_published_is_reported(run: Run, desk: Desk, wrong: str) -> None:
+    desk.change_settings("zone =", f"{wrong}\nzone =")
+    ran = run("doctor", "--json")
+    assert ran.code == 1
+    ok, line = [line for line in ran.document["lines"] if line["check"] == "settings"]
+    assert (ok["state"], line["state"], line["alarm"]) == ("ok", "WRONG", "settings")
+    assert line["detail"].startswith(f"{wrong[:3]}: ")
+    assert _line(ran, "keys")["state"] == "ok"
+
+
 def test_a_changed_record_is_reported(run: Run, desk: Desk) -> None:
     run("publish", *ACCIDENT)
     with closing(sqlite3.connect(desk.database)) as database, database:

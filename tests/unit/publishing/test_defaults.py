@@ -19,6 +19,7 @@ from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message
 from policenotify.publishing.defaults import fill_defaults, speak
+from policenotify.publishing.preparation import name_place
 from policenotify.render.context import RenderContext
 from policenotify.render.locales import LOCALES, PROFILES
 from policenotify.render.renderer import render
@@ -69,12 +70,9 @@ class Step:
 def resolve(message: Message, history: History) -> Message:
     profile = PROFILES[message.category]
     filled = fill_defaults(
-        message,
+        name_place(message),
         profile,
         sender=SENDER,
-        commune_name="Montpellier",
-        department_name="Hérault",
-        department="34",
         incident=INCIDENT,
         history=history,
         now=NOW,

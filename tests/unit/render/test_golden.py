@@ -22,6 +22,7 @@ from policenotify.model.history import History, HistoryEntry
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.publishing.defaults import fill_defaults
+from policenotify.publishing.preparation import name_place
 from policenotify.render.locales import PROFILES
 from policenotify.testing.samples import PARIS, SENDER
 from tests.support import golden
@@ -66,16 +67,10 @@ def _message(category: str, stage: Stage) -> Message:
             **times,
         }
     )
-    place = message.location
-    assert place
-    commune = places.commune(place.commune) if place.commune else None
     return fill_defaults(
-        message,
+        name_place(message),
         profile,
         sender=SENDER,
-        commune_name=commune.name if commune else None,
-        department_name="Hérault",
-        department="34",
         incident=message.incident,
         history=_history(category, stage),
         now=_at(category, stage),

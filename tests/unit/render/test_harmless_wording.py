@@ -60,9 +60,6 @@ def _resolved(message: Message) -> Message:
         message,
         PROFILES[message.category],
         sender=SENDER,
-        commune_name=None,
-        department_name=None,
-        department=None,
         incident=None,
     )
 

@@ -19,9 +19,9 @@ from policenotify.channel import Post
 from policenotify.model import places
 from policenotify.model.history import History, HistoryEntry
 from policenotify.model.lifecycle import Lifecycle, Stage
-from policenotify.model.location import Location
 from policenotify.model.message import Message
 from policenotify.publishing.defaults import fill_defaults
+from policenotify.publishing.preparation import name_place
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, Locale
 from policenotify.render.locales.loader import read_locale, read_profiles
 from policenotify.testing.samples import SENDER
@@ -80,16 +80,11 @@ def _message(case: dict[str, Any]) -> Message:
     fields = {key: value for key, value in case.items() if key not in OWN | {"language"}}
     times = {field: _at(case, key) for key, field in TIMES.items() if key in case}
     message = Message.model_validate({**fields, **times, "lifecycle": Lifecycle(**lifecycle)})
-    place = message.location or Location()
-    commune = places.commune(place.commune) if place.commune else None
-    code = place.department or (commune.department if commune else None)
+    message = name_place(message)
     return fill_defaults(
         message,
         profile,
-        sender=SENDER if code == "34" else "Police nationale",
-        commune_name=commune.name if commune else None,
-        department_name=places.department_name(code) if code else None,
-        department=code,
+        sender=SENDER if message.location and message.location.department == "34" else "Police nationale",
         incident=message.incident,
     )
 

@@ -36,7 +36,7 @@ def bounce(call: CliContext, recipients: tuple[str, ...]) -> Exit:
     mail = _read()
     try:
         with call.journal() as (settings, journal):
-            channels = {channel.name: channel for channel in channels_of(settings, tolerant=True)}
+            channels = {channel.name: channel for channel in channels_of(settings)}
             done = People(journal, channels, journal.clock).bounce(mail, recipients)
     except PolicenotifyError as error:
         click.echo(str(error), err=True)

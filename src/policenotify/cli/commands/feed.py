@@ -57,7 +57,7 @@ def rebuild(call: CliContext) -> Exit:
     """
     changed: dict[str, list[str]] = {}
     problems: dict[str, AnyText] = {}
-    for config in channels_of(call.read_settings(), tolerant=True):
+    for config in channels_of(call.read_settings()):
         if config.network != "feed":
             continue
         if config.blocked:

@@ -12,8 +12,7 @@ from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.usage import UsageError
 from policenotify.errors import PolicenotifyError, SettingsError
-from policenotify.publishing.metrics import exposition, to_document
-from policenotify.publishing.monitor import Monitor
+from policenotify.publishing.metrics import Monitor, exposition, to_document
 from policenotify.translation import Text
 
 _READABLE = 0o644  # by the exporter, which has a user of its own; no value is confidential

@@ -43,7 +43,7 @@ def people() -> None:
 def _opened(call: CliContext) -> Iterator[tuple[Settings, People]]:
     """Open what the commands work on."""
     with call.journal() as (settings, journal):
-        channels = {channel.name: channel for channel in channels_of(settings, tolerant=True)}
+        channels = {channel.name: channel for channel in channels_of(settings)}
         yield settings, People(journal, channels, journal.clock)
 
 

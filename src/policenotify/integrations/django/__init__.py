@@ -35,7 +35,7 @@ def open_publisher() -> Publisher:
         SettingsError: The settings, the keys or the database do not allow it, or the settings name another journal.
         JournalError: The journal cannot be opened, or has no tables yet.
     """
-    project_settings(tolerant=True, secrets=False)
+    project_settings(secrets=False)
     on_event = {signals.SUBSCRIBER: signals.send}
     return settings.open_publisher(configured("SETTINGS"), journal=journal_url(alias()), on_event=on_event)
 

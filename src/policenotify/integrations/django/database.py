@@ -77,7 +77,7 @@ def journal_url(alias: str) -> str:
     return f"postgresql:///{quote(given.pop('dbname', ''), safe='')}?{urlencode(given)}"
 
 
-def project_settings(*, tolerant: bool = False, secrets: bool = True) -> Settings:
+def project_settings(*, secrets: bool = True) -> Settings:
     """Read the settings file of the project, whose journal is the project's.
 
     Raises:
@@ -85,7 +85,7 @@ def project_settings(*, tolerant: bool = False, secrets: bool = True) -> Setting
     """
     if not isinstance(getattr(settings, "POLICENOTIFY", {}), Mapping):
         raise SettingsError(Text("POLICENOTIFY must be a dict. Nothing was sent. See: manage.py check"))
-    read = read_settings(configured("SETTINGS"), tolerant=tolerant, secrets=secrets)
+    read = read_settings(configured("SETTINGS"), secrets=secrets)
     check_journal(read)
     return read
 
@@ -120,7 +120,7 @@ def migrate_journal() -> bool:
     from policenotify.journal.database.migrate import migrate  # noqa: PLC0415 - brings the SQL toolkit
 
     try:
-        url, keys = journal_url(alias()), project_settings(tolerant=True).load_keys()
+        url, keys = journal_url(alias()), project_settings().load_keys()
         _close_new_file(alias())
         return migrate(url, keys=keys)
     except PolicenotifyError as error:

@@ -84,7 +84,7 @@ def _check_runner() -> Iterator[Any]:
 
 def _check_file(*, usable: bool) -> Iterator[Any]:
     try:
-        read = read_settings(configured("SETTINGS"), secrets=False, tolerant=True)
+        read = read_settings(configured("SETTINGS"), secrets=False)
     except (PolicenotifyError, TypeError) as error:
         hint = "POLICENOTIFY['SETTINGS']: name the right file, or mend it."
         yield checks.Warning(str(error), hint=hint, id="policenotify.W003")
@@ -99,8 +99,8 @@ def _check_file(*, usable: bool) -> Iterator[Any]:
 def check_channels(**_more: object) -> list[Any]:
     """Warn of channels that are blocked on this machine, files of secrets included (`check --deploy`)."""
     try:
-        read = read_settings(configured("SETTINGS"), tolerant=True)
-        channels = channels_of(read, tolerant=True)
+        read = read_settings(configured("SETTINGS"))
+        channels = channels_of(read)
         read.load_keys()
     except (PolicenotifyError, TypeError) as error:
         return [checks.Warning(str(error), hint="Run: manage.py policenotify doctor", id="policenotify.W003")]

@@ -63,7 +63,7 @@ def recorded() -> Iterator[Recording]:
         raise RuntimeError(f"A test that never commits delivers nothing. {_MARK}")
     from policenotify.testing.publisher import recording_publisher  # noqa: PLC0415 - tests of `empty_journal` need none
 
-    found = project_settings(tolerant=True, secrets=False).place
+    found = project_settings(secrets=False).place
     with (
         recording_publisher(settings=found, journal=journal_url(alias())) as recording,
         override_settings(POLICENOTIFY={**getattr(settings, "POLICENOTIFY", {}), "RUNNER": recording}),
@@ -85,7 +85,7 @@ def empty_journal() -> None:
     from policenotify.journal.database.migrate import empty  # noqa: PLC0415 - brings the SQL toolkit
 
     connections[alias()].close()  # on SQLite an open transaction would be in the way
-    empty(journal_url(alias()), keys=project_settings(tolerant=True, secrets=False).load_keys())
+    empty(journal_url(alias()), keys=project_settings(secrets=False).load_keys())
 
 
 def _check_test_database(does: str) -> None:

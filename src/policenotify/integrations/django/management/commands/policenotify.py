@@ -71,7 +71,7 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         url = journal_url(alias())
         try:
-            read = read_settings(settings, tolerant=True, secrets=False)
+            read = read_settings(settings, secrets=False)
         except PolicenotifyError:  # the command itself reports it, and `doctor` in full
             pass
         else:
