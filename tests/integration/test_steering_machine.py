@@ -85,9 +85,7 @@ class Steered(Lists):
             assert found.people == Counter(outcome_of(row.state, in_doubt=row.in_doubt) for row in rows)
 
     def _progress(self, publication: str) -> Any:
-        found = self.desk.journal.sendings.progress(publication)
-        assert found is not None
-        return found.deliveries[0]
+        return self.desk.journal.sendings.progress(publication).deliveries[0]
 
     def _finish(self) -> None:
         while self.paused:

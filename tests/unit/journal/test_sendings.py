@@ -28,9 +28,7 @@ def mailed(desk: Desk, *people: str, **fields: Any) -> str:
 
 
 def on_mail(desk: Desk, publication: str) -> DeliveryProgress:
-    progress = desk.journal.sendings.progress(publication)
-    assert progress is not None
-    [found] = progress.bulk
+    [found] = desk.journal.sendings.progress(publication).bulk
     return found
 
 

@@ -30,7 +30,7 @@ from policenotify.journal.lists.recipients import (
 )
 from policenotify.journal.lists.state import UNREADABLE, read_cursor
 from policenotify.journal.persons.reports import record_refusals
-from policenotify.journal.records import AttemptResult, microseconds, moment, outcome_of, span
+from policenotify.journal.records import AttemptResult, microseconds, moment, span
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.progress import ReasonCount
@@ -58,9 +58,6 @@ _OF_LIST = _table.c.id == bindparam("of_list")
 _ROW = select(_table).where(_OF_LIST)
 _BATCHES = _table.c.parent == bindparam("of_list")
 _OPEN = select(_table.c.id).where(_BATCHES, _table.c.state.in_(_UNSETTLED)).limit(1)
-_BEING_SENT = select(_table.c.parent).where(
-    _table.c.parent.in_(bindparam("lists", expanding=True)), _table.c.state == Outcome.SENDING
-)
 _NEXT_WAITING = select(func.min(_table.c.not_before)).where(_BATCHES, _table.c.state == Outcome.WAITING)
 _WAITING = select(_table).where(_BATCHES, _table.c.state == Outcome.WAITING).order_by(_table.c.number)
 
@@ -88,17 +85,6 @@ def is_ended(halt: str) -> bool:
 def end_outcome(halt: str) -> Outcome:
     """Return what the people get who still wait when a delivery ends."""
     return Outcome.SUPERSEDED if halt == ABORTED else Outcome(halt)
-
-
-def being_sent(connection: Connection, lists: Collection[int]) -> set[int]:
-    """Return those of some deliveries of which a worker sends a batch."""
-    return set(connection.execute(_BEING_SENT, {"lists": lists}).scalars()) if lists else set()
-
-
-def list_outcome(row: Row[*tuple[Any, ...]], *, sending: bool) -> Outcome:
-    """Return the outcome of a delivery. One that waits for its batches is being sent while one of them is."""
-    outcome = outcome_of(row.state, in_doubt=row.in_doubt)
-    return Outcome.SENDING if sending and outcome is Outcome.WAITING else outcome
 
 
 def log_held(level: int, row: Row[Any], why: str) -> None:

@@ -16,15 +16,15 @@ from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.keys import Keys
 from policenotify.journal.lists import control, recipients
 from policenotify.journal.lists.control import ABORTED, PAUSED
+from policenotify.journal.lists.receipts import Standing, standings
 from policenotify.journal.lists.recipients import address_of, outcomes, recipient_key
 from policenotify.journal.lists.state import read_cursor
 from policenotify.journal.order import NEWER_SENT, cancel_pending, is_superseded, lock, lock_key_of
 from policenotify.journal.records import microseconds, moment, storable
 from policenotify.journal.takedown import delete_found
-from policenotify.journal.tombstones import purged_key
 from policenotify.model.decision import DoubtfulPerson, Steered
 from policenotify.model.history import Outcome
-from policenotify.model.progress import DeliveryProgress, Progress, ReasonCount
+from policenotify.model.progress import DeliveryProgress, Progress
 from policenotify.translation import Text
 
 GATEWAY = "gateway"
@@ -34,17 +34,7 @@ SHOWN: Final = 12
 """Characters by which the keys of people differ, and the fewest by which one is named."""
 
 _table, _recipient, _person, _attempt = schema.delivery, schema.recipient, schema.person, schema.attempt
-_publication = schema.publication
 _UNSETTLED = (Outcome.WAITING, Outcome.SENDING)
-_ID = select(_publication.c.id).where(
-    _publication.c.state == "published",
-    or_(_publication.c.id == bindparam("name"), _publication.c.key.in_([bindparam("name"), bindparam("purged")])),
-)
-_DELIVERIES = (
-    select(_table)
-    .where(_table.c.publication == bindparam("of_publication"), _table.c.parent.is_(None))
-    .order_by(_table.c.channel, _table.c.part, _table.c.id)
-)
 _STEERABLE = (
     select(_table)
     .where(_table.c.publication == bindparam("of_publication"), _table.c.has_recipients)
@@ -77,22 +67,14 @@ class Sendings:
 
     # --- how far it is
 
-    def progress(self, publication: str) -> Progress | None:
-        """Return how far a publication is, by its id or the caller's key. None if there is no such publication.
+    def progress(self, publication: str) -> Progress:
+        """Return how far a publication of this id is.
 
         It reads a row for each batch of 1,000 people, and the people of those batches that are being sent.
         """
         with self._journal.read() as connection:
-            names = {"name": publication, "purged": purged_key(self._journal.keys, publication)}
-            found = connection.execute(_ID, names).scalar()
-            rows = connection.execute(_DELIVERIES, {"of_publication": found}).all() if found else ()
-            if not rows:
-                return None
-            lists = [row.id for row in rows if row.has_recipients]
-            people = recipients.counts(connection, lists)
-            sent = control.being_sent(connection, lists)
-            deliveries = [_progress(row, people.get(row.id, ()), sending=row.id in sent) for row in rows]
-            return Progress(publication=found, at=self._journal.now(), deliveries=tuple(deliveries))
+            deliveries = tuple(map(_progress, standings(connection, publication)))
+            return Progress(publication=publication, at=self._journal.now(), deliveries=deliveries)
 
     # --- steering
 
@@ -267,8 +249,8 @@ class Sendings:
         return _unless_over(connection, row, at)
 
 
-def _progress(row: Row[*tuple[Any, ...]], counted: tuple[ReasonCount, ...], *, sending: bool) -> DeliveryProgress:
-    outcome = control.list_outcome(row, sending=sending)
+def _progress(standing: Standing) -> DeliveryProgress:
+    row, outcome, counted = standing
     by_person = row.halt == ABORTED or (row.halt == PAUSED and not outcome.is_final)
     return DeliveryProgress(
         delivery=row.id,
