@@ -228,18 +228,11 @@ class People:
         if kind is None:
             known = True
         elif kind == "delivered":
-            known = self._settle(channel, token)
+            known = self._journal.sendings.confirm(token, channel=channel)
         else:
             result = self._journal.reports.add(token, "receipt", kind, code, channel=channel)
             known = result is not ReportResult.UNKNOWN
         return confirmation if known else ""
-
-    def _settle(self, channel: str, token: str) -> bool:
-        """Settle the person of a receipt as posted, if in doubt. Return False if there is no such delivery."""
-        named = self._journal.reports.person_of(token, "receipt", channel=channel)
-        if named is not None:
-            self._journal.sendings.settle_person(named.delivery, named.person, posted=True)
-        return named is not None
 
     # --- addresses
 

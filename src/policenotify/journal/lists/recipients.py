@@ -104,6 +104,9 @@ _BATCHES = (
     .order_by(_delivery.c.parent, _delivery.c.number)
 )
 
+KEY_SHOWN: Final = 12
+"""Characters by which the keys of people differ, and the fewest by which one is named."""
+
 MOST_REASONS: Final = 20
 """Different reasons that are kept of a batch. A server that words each answer differently does not fill the journal."""
 

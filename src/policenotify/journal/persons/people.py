@@ -37,9 +37,7 @@ class StoredPeople:
     def export(self, address: str, actor: str) -> PersonRecord:
         """Return everything that the journal holds about a person. The journal records that it was exported, not whose.
 
-        Args:
-            address: The address or number, as the channel spells it.
-            actor: Who asks.
+        The address or number is spelled as the channel does.
         """
         journal = self._journal
         journal.authorize(actor, "export")
@@ -60,10 +58,6 @@ class StoredPeople:
 
         How many people a delivery reached stays. A suppression stays if the person left, for without it the next list
         would bring the person back. Any other is erased.
-
-        Args:
-            address: The address or number, as the channel spells it.
-            actor: Who erases.
 
         Raises:
             NotErasable: A publication is still being delivered to the person.

@@ -11,12 +11,11 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, select, tru
 from policenotify.journal.audit import record
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.lists.recipients import recipient_key
+from policenotify.journal.lists.recipients import KEY_SHOWN, recipient_key
 from policenotify.journal.records import microseconds, moment
 from policenotify.model.person import Source, Suppression
 from policenotify.translation import AnyText
 
-_SHOWN: Final = 12  # characters of a key that tell recipients apart
 _WEIGHTS: Final = [*Source]
 _table, _report = schema.suppression, schema.report
 
@@ -36,13 +35,7 @@ class Suppressions:
             return tuple(map(suppression_of, connection.execute(query.order_by(_table.c.channel, _table.c.key))))
 
     def add(self, address: str, channel: str | None, actor: str, *, evidence: str) -> bool:
-        """Stop writing to a person, at once, by a decision of the service.
-
-        Args:
-            address: The address or number, as the channel spells it.
-            channel: The channel's name. `None` stands for all.
-            actor: Who decided it.
-            evidence: Why, without the address.
+        """Stop writing to an address or number, spelled as the channel does, by a decision of the service.
 
         Returns:
             False if the person was suppressed so, or for a weightier reason, already.
@@ -68,12 +61,12 @@ class Suppressions:
             actor: Who decided it.
 
         Returns:
-            How many suppressions were ended. What is published from now on reaches these people.
+            How many suppressions were ended.
         """
         found = true() if channel is None else _table.c.channel == channel
         if recipient is not None:
             known = recipient_key(self._journal.keys, recipient)
-            begins = _table.c.key.startswith(recipient, autoescape=True) if len(recipient) >= _SHOWN else None
+            begins = _table.c.key.startswith(recipient, autoescape=True) if len(recipient) >= KEY_SHOWN else None
             same = _table.c.key == known
             found = and_(found, same if begins is None else same | begins)
         self._journal.authorize(actor, "release")
