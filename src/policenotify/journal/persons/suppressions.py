@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, or_, select, true, update
 
 from policenotify.journal.audit import record
 from policenotify.journal.database import schema
@@ -34,41 +34,36 @@ class Suppressions:
         with self._journal.read() as connection:
             return tuple(map(suppression_of, connection.execute(query.order_by(_table.c.channel, _table.c.key))))
 
-    def add(self, address: str, channel: str | None, actor: str, *, evidence: str) -> bool:
-        """Stop writing to an address or number, spelled as the channel does, by a decision of the service.
+    def add(self, addresses: Iterable[str], channel: str | None, actor: str, *, evidence: str) -> bool:
+        """Stop writing to a person, at once, by a decision of the service. The addresses are spelled as channels do.
 
         Returns:
             False if the person was suppressed so, or for a weightier reason, already.
         """
         self._journal.authorize(actor, "suppress")
+        keys = [recipient_key(self._journal.keys, address) for address in addresses]
+        source = Source.OPERATOR
         with self._journal.write() as connection:
-            return suppress(
-                connection,
-                self._journal.now(),
-                channel=channel,
-                keys=[recipient_key(self._journal.keys, address)],
-                source=Source.OPERATOR,
-                evidence=evidence,
-                actor=actor,
-            )
+            now = self._journal.now()
+            return suppress(connection, now, channel=channel, keys=keys, source=source, evidence=evidence, actor=actor)
 
-    def release(self, channel: str | None, recipient: str | None, actor: str) -> int:
+    def release(self, channel: str | None, recipients: Iterable[str] | None, actor: str) -> int:
         """Write again to a suppressed person, or to all of a channel.
 
         Args:
             channel: The channel's name, `"*"` for the suppressions that hold for all channels, or `None` for any.
-            recipient: An address, a number, or the beginning of a key. `None` stands for everybody.
+            recipients: Addresses, numbers, or beginnings of keys. `None` stands for everybody.
             actor: Who decided it.
 
         Returns:
             How many suppressions were ended.
         """
         found = true() if channel is None else _table.c.channel == channel
-        if recipient is not None:
-            known = recipient_key(self._journal.keys, recipient)
-            begins = _table.c.key.startswith(recipient, autoescape=True) if len(recipient) >= KEY_SHOWN else None
-            same = _table.c.key == known
-            found = and_(found, same if begins is None else same | begins)
+        if recipients is not None:
+            named = [*recipients]
+            same = _table.c.key.in_([recipient_key(self._journal.keys, each) for each in named])
+            begins = (_table.c.key.startswith(each, autoescape=True) for each in named if len(each) >= KEY_SHOWN)
+            found = and_(found, or_(same, *begins))
         self._journal.authorize(actor, "release")
         with self._journal.write() as connection:
             return release(connection, self._journal.now(), found, actor)
