@@ -25,11 +25,6 @@ class FunctionAudience:
     A function with an attribute `revision`, itself a function, states when the list has changed. Without one, new
     people must come behind the others, and who leaves makes it read from the beginning again. Of up to 1,000 people
     the order does not matter: they are read at once.
-
-    Attributes:
-        name: The installation's name for it.
-        function: The function.
-        reader: Reads the rows.
     """
 
     name: str

@@ -82,14 +82,7 @@ class SubscriberFilter:
     """
 
     def __init__(self, message: Message, *, language: str, main: bool, needs_consent: bool = False) -> None:
-        """Prepare a filter.
-
-        Args:
-            message: The message as it may be public: resolved and blurred.
-            language: The language of the delivery.
-            main: It is the delivery's main language, which people without a language get.
-            needs_consent: Only who consented to messages of this category gets it.
-        """
+        """Prepare a filter; see `select`. With *needs_consent*, only who consented to that category gets it."""
         self._message, self._language, self._main, self._needs_consent = message, language, main, needs_consent
         severity = message.severity or Severity.UNKNOWN
         self._severities = frozenset(
@@ -191,7 +184,7 @@ def select(
         audiences: The audiences.
         message: The message as it may be public: resolved and blurred.
         language: The language of the delivery.
-        main: It is the delivery's main language.
+        main: It is the delivery's main language, which people without a language get.
         start: The number of an audience, and a position in it, from which reading goes on.
 
     Yields:
@@ -210,17 +203,9 @@ def select(
 
 
 def count_people(audiences: Sequence[Audience], message: Message, languages: Sequence[str]) -> dict[str, int]:
-    """Return how many people of some audiences a message concerns, by the language in which they get it.
+    """Return how many people a message concerns, by the language in which they get it, of which the first is the main.
 
-    Who is named several times counts once.
-
-    Args:
-        audiences: The audiences.
-        message: The message as it may be public: resolved and blurred.
-        languages: The languages of the posts, the main one first.
-
-    Raises:
-        SettingsError: An audience cannot be read.
+    Who is named several times counts once. See `select`, which raises the same.
     """
     seen: set[int] = set()  # 64 bits for each address, so that a million addresses need no gigabyte
     people: dict[str, int] = {}

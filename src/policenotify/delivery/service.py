@@ -130,13 +130,7 @@ class Supervisor:
         return name
 
     def serve(self, running: Worker, signals: Signals, grace: float = GRACE) -> End:
-        """Let a started worker deliver until a signal or its failure, then stop it.
-
-        Args:
-            running: The worker.
-            signals: What ends it.
-            grace: Seconds for posts under way to finish.
-        """
+        """Let a started worker deliver until a signal or its failure. Posts under way then have *grace* seconds."""
         self.notify("READY=1")
         name = self.watch(running, signals)
         self.notify("STOPPING=1")

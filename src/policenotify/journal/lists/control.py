@@ -128,14 +128,9 @@ def record_batch(connection: Connection, batch: Row[Any], at: int, outcome: Outc
 def recount(
     connection: Connection, delivery: int, at: int, batches: Collection[int] | None = None, *, due: bool = False
 ) -> None:
-    """Count the people of batches again, after their states were changed. Batches whose people wait again go on.
+    """Count the people of batches again, some or all, after their states were changed. Those being sent are left alone.
 
-    Args:
-        connection: The transaction.
-        delivery: The delivery.
-        at: The time.
-        batches: Some of its batches, or all. Those that are being sent are left alone.
-        due: Those that wait are due at once.
+    Batches whose people wait again go on, at once if they are *due*.
     """
     query = select(_table).where(_BATCHES, _table.c.state != Outcome.SENDING)
     if batches is not None:
