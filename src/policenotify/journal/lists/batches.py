@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, exists, func, insert, or_, select, update
 
@@ -36,7 +36,6 @@ from policenotify.model.message import read as read_message
 from policenotify.model.rate import Rate, RateReached
 from policenotify.model.status import Problem
 
-_BATCH: Final = 500  # values in one statement; SQLite allows 999 in its older builds (sqlite.org/limits.html)
 _CLOSING = (Stage.END, Stage.CANCELLATION)
 _UNSETTLED = (Outcome.WAITING, Outcome.SENDING)
 _table, _recipient, _person, _publication = schema.delivery, schema.recipient, schema.person, schema.publication
@@ -187,13 +186,14 @@ class Batches:
             if behind is None:
                 people, cursor, reading = _next_earlier(connection, row)
             else:
-                people, cursor, reading = (
-                    store_people(connection, self._journal.keys, addresses, at),
-                    behind,
-                    not is_last,
-                )
+                people, cursor = store_people(connection, self._journal.keys, addresses, at), behind
+                reading = not is_last
             until, batch = at + span(lease), None
-            added = [] if row.halt else _not_taken(connection, claimed.id, sorted(people), siblings)
+            added = sorted(people) if not row.halt else []
+            if added:
+                others = {"of_list": claimed.id, "siblings": [*siblings], "people": added}
+                taken = set(connection.execute(_TAKEN, others).scalars())
+                added = [number for number in added if number not in taken]
             columns: dict[str, object] = {"lease_until": until}
             if not row.halt:  # else the next one goes on from here, if it was only paused
                 columns |= {"cursor": cursor.to_text(), "reading": reading}
@@ -313,14 +313,6 @@ def _next_earlier(connection: Connection, row: Row[Any]) -> tuple[Sequence[int],
     got_it = {"earlier": batch.parent, "of_batch": batch.id}
     people = connection.execute(_GOT_IT, got_it).scalars().all()
     return people, replace(cursor, position=cursor.position + 1), True
-
-
-def _not_taken(connection: Connection, delivery: int, people: Sequence[int], siblings: Collection[str]) -> list[int]:
-    taken: set[int] = set()
-    for start in range(0, len(people), _BATCH):
-        values = {"of_list": delivery, "siblings": [*siblings], "people": people[start : start + _BATCH]}
-        taken.update(connection.execute(_TAKEN, values).scalars())
-    return [number for number in people if number not in taken]
 
 
 def _insert(connection: Connection, row: Row[Any], people: Sequence[int], *, at: int, until: int) -> int:
