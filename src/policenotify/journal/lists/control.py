@@ -38,9 +38,6 @@ from policenotify.translation import AnyText, Text
 
 PAUSED: Final = "paused"
 ABORTED: Final = "aborted"
-PAUSE_EVENT: Final = "sending_paused"
-RESUME_EVENT: Final = "sending_resumed"
-ABORT_EVENT: Final = "sending_aborted"
 BATCH_EVENT: Final = "batch_settled"
 """The kind of event that records the result of an attempt at a batch."""
 
@@ -89,11 +86,10 @@ def end_outcome(halt: str) -> Outcome:
 
 def log_held(level: int, row: Row[Any], why: str) -> None:
     """Log that a delivery is held."""
-    about = {"channel": row.channel, "delivery": row.parent or row.id, "publication": row.publication}
+    channel, publication, delivery = row.channel, row.publication, row.parent or row.id
+    about = fields("held", channel=channel, delivery=delivery, publication=publication, outcome="held")
     text = "Channel %s: publication %s, delivery %s: held [%s]"
-    _log.log(
-        level, text, row.channel, row.publication, about["delivery"], why, extra=fields("held", **about, outcome="held")
-    )
+    _log.log(level, text, channel, publication, delivery, why, extra=about)
 
 
 # --- settling

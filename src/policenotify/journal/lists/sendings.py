@@ -91,7 +91,7 @@ class Sendings:
                 }
                 control.halt_list(connection, row.id, PAUSED, **words, code="")
                 body = {"reason": storable(reason)}
-                record_delivery(connection, row, self._journal.now(), control.PAUSE_EVENT, body, actor=actor)
+                record_delivery(connection, row, self._journal.now(), "sending_paused", body, actor=actor)
             return _steered(publication, paused, actor)
 
     def resume(self, publication: str, actor: str, *, channel: str | None = None) -> Steered:
@@ -101,7 +101,7 @@ class Sendings:
             paused, now = [row for row in rows if row.halt == PAUSED], self._journal.now()
             for row in paused:
                 control.halt_list(connection, row.id, "", not_before=microseconds(now), reason="", remedy="")
-                record_delivery(connection, row, now, control.RESUME_EVENT, {}, actor=actor)
+                record_delivery(connection, row, now, "sending_resumed", {}, actor=actor)
             return _steered(publication, paused, actor)
 
     def abort(self, publication: str, actor: str, *, channel: str | None = None, reason: str = "") -> Steered:
@@ -120,7 +120,7 @@ class Sendings:
                 people = outcomes(counted.get(row.id, ())).get(Outcome.WAITING, 0)
                 total += people
                 body = {"reason": storable(reason), "people": people}
-                record_delivery(connection, row, now, control.ABORT_EVENT, body, actor=actor)
+                record_delivery(connection, row, now, "sending_aborted", body, actor=actor)
                 control.settle(connection, row.id, microseconds(now))
         return _steered(publication, aborted, actor, people=total)
 
