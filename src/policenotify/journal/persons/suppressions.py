@@ -41,7 +41,7 @@ class Suppressions:
             False if the person was suppressed so, or for a weightier reason, already.
         """
         self._journal.authorize(actor, "suppress")
-        keys = [recipient_key(self._journal.keys, address) for address in addresses]
+        keys = sorted({recipient_key(self._journal.keys, address) for address in addresses})
         source = Source.OPERATOR
         with self._journal.write() as connection:
             now = self._journal.now()
