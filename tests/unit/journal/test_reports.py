@@ -62,6 +62,20 @@ def test_clicks_at_once_leave_once(desk: Desk) -> None:
     assert desk.journal.audit.verify() == 0
 
 
+def test_one_address_is_no_list_of_them(desk: Desk) -> None:
+    _publish(desk)
+    before, suppressions = desk.dump(), desk.journal.suppressions
+    for refused in (
+        lambda: desk.journal.people.export(A, "desk"),
+        lambda: desk.journal.people.erase(A, "desk"),
+        lambda: suppressions.add(A, None, "desk", evidence="Asked by telephone."),
+        lambda: suppressions.release(None, A, "desk"),
+    ):
+        with pytest.raises(TypeError, match="list of addresses"):
+            refused()
+    assert desk.dump() == before
+
+
 @pytest.mark.databases
 def test_a_person_is_exported_and_erased(desk: Desk) -> None:
     _publish(desk)

@@ -123,6 +123,17 @@ def recipient_key(keys: Keys, address: str) -> str:
     return keys.tag(_PURPOSE, plain)[:PERSON_DIGITS]
 
 
+def recipient_keys(keys: Keys, addresses: Iterable[str]) -> list[str]:
+    """Return the keys of the recipients behind some addresses, in order, each once.
+
+    Raises:
+        TypeError: A single address, which would be read letter by letter.
+    """
+    if isinstance(addresses, str):
+        raise TypeError("Pass a list of addresses")
+    return sorted({recipient_key(keys, address) for address in addresses})
+
+
 def store_people(connection: Connection, keys: Keys, addresses: Iterable[str], at: int) -> list[int]:
     """Store people by their addresses, which are encrypted, or refresh the date of these. Return their numbers.
 

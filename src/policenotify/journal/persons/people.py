@@ -14,7 +14,7 @@ from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.engine import ERASING, truncate_log
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.lists.recipients import recipient_key
+from policenotify.journal.lists.recipients import recipient_keys
 from policenotify.journal.persons.suppressions import release, suppression_of
 from policenotify.journal.records import moment, outcome_of
 from policenotify.journal.retention import forget
@@ -41,7 +41,7 @@ class StoredPeople:
         """
         journal = self._journal
         journal.authorize(actor, "export")
-        keys = [recipient_key(journal.keys, address) for address in addresses]
+        keys = recipient_keys(journal.keys, addresses)
         with journal.read() as connection:
             exported = PersonRecord(
                 address_stored_at=_stored_at(connection, keys),
@@ -64,12 +64,13 @@ class StoredPeople:
         """
         journal = self._journal
         journal.authorize(actor, "erase")
-        keys = [recipient_key(journal.keys, address) for address in addresses]
+        keys = recipient_keys(journal.keys, addresses)
         with journal.write() as connection:
             _check_settled(connection, keys)
             stored = _stored_at(connection, keys) is not None
             unlinked = len(_deliveries(connection, keys))
-            people = select(_person.c.id).where(_person.c.key.in_(keys))
+            # In the order of their keys, as lists are stored: so no two processes deadlock.
+            people = select(_person.c.id).where(_person.c.key.in_(keys)).order_by(_person.c.key).with_for_update()
             forget(connection, connection.execute(people).scalars().all())
             connection.execute(delete(_report).where(_report.c.key.in_(keys)))
             wishes = [source.value for source in Source if source.opted_out]
@@ -155,5 +156,5 @@ def _reports(connection: Connection, keys: Sequence[str]) -> Iterable[PersonRepo
 
 def _suppressions(connection: Connection, keys: Sequence[str]) -> Iterable[Row[Any]]:
     return connection.execute(
-        select(_suppression).where(_suppression.c.key.in_(keys)).order_by(_suppression.c.channel)
+        select(_suppression).where(_suppression.c.key.in_(keys)).order_by(_suppression.c.channel, _suppression.c.key)
     ).all()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, or_, select
 from policenotify.journal.audit import record
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.lists.recipients import KEY_SHOWN, recipient_key
+from policenotify.journal.lists.recipients import KEY_SHOWN, recipient_keys
 from policenotify.journal.records import microseconds, moment
 from policenotify.model.person import Source, Suppression
 from policenotify.translation import AnyText
@@ -41,13 +41,13 @@ class Suppressions:
             False if the person was suppressed so, or for a weightier reason, already.
         """
         self._journal.authorize(actor, "suppress")
-        keys = sorted({recipient_key(self._journal.keys, address) for address in addresses})
+        keys = recipient_keys(self._journal.keys, addresses)
         source = Source.OPERATOR
         with self._journal.write() as connection:
             now = self._journal.now()
             return suppress(connection, now, channel=channel, keys=keys, source=source, evidence=evidence, actor=actor)
 
-    def release(self, channel: str | None, recipients: Iterable[str] | None, actor: str) -> int:
+    def release(self, channel: str | None, recipients: Collection[str] | None, actor: str) -> int:
         """Write again to a suppressed person, or to all of a channel.
 
         Args:
@@ -60,9 +60,8 @@ class Suppressions:
         """
         found = true() if channel is None else _table.c.channel == channel
         if recipients is not None:
-            named = [*recipients]
-            same = _table.c.key.in_([recipient_key(self._journal.keys, each) for each in named])
-            begins = (_table.c.key.startswith(each, autoescape=True) for each in named if len(each) >= KEY_SHOWN)
+            same = _table.c.key.in_(recipient_keys(self._journal.keys, recipients))
+            begins = (_table.c.key.startswith(each, autoescape=True) for each in recipients if len(each) >= KEY_SHOWN)
             found = and_(found, or_(same, *begins))
         self._journal.authorize(actor, "release")
         with self._journal.write() as connection:
