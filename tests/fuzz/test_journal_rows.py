@@ -132,7 +132,7 @@ class Journal:
             delivery, key = connection.execute(named.limit(1)).one()
         token = make_token(journal.keys, "bounce", delivery=delivery, recipient=key)
         assert journal.reports.add(token, "bounce", "gone", "5.1.1") is ReportResult.REMEMBERED
-        assert journal.suppressions.add("parti@x.example", None, "desk", evidence="Demandé par téléphone.")
+        assert journal.suppressions.add(["parti@x.example"], None, "desk", evidence="Demandé par téléphone.")
 
     def put_back(self) -> None:
         for name in ("journal.db", "journal.db-wal", "journal.db-shm", "export.jsonl"):

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from policenotify.channel import RecipientOutcome
 from policenotify.journal.database import schema
+from policenotify.journal.persons.tokens import make_token
 from policenotify.journal.records import outcome_of
 from policenotify.model.history import Outcome
 from tests.integration.test_audience_machine import WORKERS, Lists
@@ -52,7 +53,9 @@ class Steered(Lists):
         """A gateway states that the first person in doubt has it."""
         delivery = self._progress(self.publications[0]).delivery
         for person in self.desk.journal.sendings.in_doubt(delivery)[:1]:
-            assert self.desk.journal.sendings.settle_person(delivery, person.key, posted=True)
+            token = make_token(self.desk.keys, "receipt", delivery=delivery, recipient=person.key)
+            assert self.desk.journal.sendings.confirm(token, channel="mail")
+            assert person.key not in {each.key for each in self.desk.journal.sendings.in_doubt(delivery)}
 
     @rule(
         worker=st.sampled_from(WORKERS),
@@ -85,9 +88,7 @@ class Steered(Lists):
             assert found.people == Counter(outcome_of(row.state, in_doubt=row.in_doubt) for row in rows)
 
     def _progress(self, publication: str) -> Any:
-        found = self.desk.journal.sendings.progress(publication)
-        assert found is not None
-        return found.deliveries[0]
+        return self.desk.journal.sendings.progress(publication).deliveries[0]
 
     def _finish(self) -> None:
         while self.paused:

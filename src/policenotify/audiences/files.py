@@ -30,10 +30,7 @@ class ListFile:
     """A list in a file. A row's position is the number of its line.
 
     Attributes:
-        name: The installation's name for it.
-        path: The file.
         at: Its place in the settings, for errors. By default `audiences.NAME`.
-        reader: Reads the rows.
     """
 
     name: str

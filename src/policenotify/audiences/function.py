@@ -27,10 +27,7 @@ class FunctionAudience:
     the order does not matter: they are read at once.
 
     Attributes:
-        name: The installation's name for it.
-        function: The function.
         at: Its place in the settings, for errors. By default `audiences.NAME`.
-        reader: Reads the rows.
     """
 
     name: str

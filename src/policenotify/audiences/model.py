@@ -74,11 +74,7 @@ Row: TypeAlias = Subscriber | WrongRow
 
 @runtime_checkable
 class Audience(Protocol):
-    """A list of subscribers that is streamed, never held in memory.
-
-    Attributes:
-        name: The installation's name for it.
-    """
+    """A list of subscribers that is streamed, never held in memory."""
 
     @property
     def name(self) -> str:

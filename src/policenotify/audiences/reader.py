@@ -52,11 +52,7 @@ class RowReader:
     Attributes:
         checked: An address must be a mail address or a telephone number. Otherwise it may be that of another network.
         known_categories: The categories of the installation. Empty: any code is one.
-        language: The language of rows that name none.
-        areas: The areas of rows that have neither areas nor a position.
-        categories: The categories of rows that name none.
-        severity: The least severity of rows that name none.
-        purpose: The purpose of consents that name none.
+        areas: Those of rows that have neither areas nor a position. The other values are for rows that name none.
     """
 
     checked: bool = True

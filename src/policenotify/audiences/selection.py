@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, Final
+from itertools import pairwise
+from typing import Any, Final, TypeAlias
 
-from policenotify.audiences.geometry import Position, distance_to_line, holds
 from policenotify.audiences.model import Audience, Consent, Row, Subscriber, WrongRow
 from policenotify.model import places
 from policenotify.model.cap import Severity
@@ -16,12 +17,15 @@ from policenotify.model.lifecycle import Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message
 
+Position: TypeAlias = tuple[float, float]
+
 NEARBY: Final = 5_000.0
 """Metres around a point or a line within which a message concerns people.
 
 Our own choice: a circle of this radius is larger than Montpellier (57 km²), and most communes are smaller.
 """
 
+_METRES_PER_DEGREE: Final = math.radians(6_371_008.8)  # the mean radius of the earth (IUGG)
 _WHATEVER_SEVERITY: Final = frozenset({Stage.END, Stage.CANCELLATION, Stage.CORRECTION})
 
 
@@ -78,14 +82,7 @@ class SubscriberFilter:
     """
 
     def __init__(self, message: Message, *, language: str, main: bool, needs_consent: bool = False) -> None:
-        """Prepare a filter.
-
-        Args:
-            message: The message as it may be public: resolved and blurred.
-            language: The language of the delivery.
-            main: It is the delivery's main language, which people without a language get.
-            needs_consent: Only who consented to messages of this category gets it.
-        """
+        """Prepare a filter; see `select`. With *needs_consent*, only who consented to that category gets it."""
         self._message, self._language, self._main, self._needs_consent = message, language, main, needs_consent
         severity = message.severity or Severity.UNKNOWN
         self._severities = frozenset(
@@ -187,7 +184,7 @@ def select(
         audiences: The audiences.
         message: The message as it may be public: resolved and blurred.
         language: The language of the delivery.
-        main: It is the delivery's main language.
+        main: It is the delivery's main language, which people without a language get.
         start: The number of an audience, and a position in it, from which reading goes on.
 
     Yields:
@@ -203,3 +200,53 @@ def select(
         for row in audience.rows(start=position if number == first else 0):
             if isinstance(row, WrongRow) or chosen.concerns(row):
                 yield number, row
+
+
+def count_people(audiences: Sequence[Audience], message: Message, languages: Sequence[str]) -> dict[str, int]:
+    """Return how many people a message concerns, by the language in which they get it, of which the first is the main.
+
+    Who is named several times counts once. See `select`, which raises the same.
+    """
+    seen: set[int] = set()  # 64 bits for each address, so that a million addresses need no gigabyte
+    people: dict[str, int] = {}
+    for language in languages:
+        before = len(seen)
+        for _, row in select(audiences, message, language=language, main=language == languages[0]):
+            if isinstance(row, Subscriber):
+                seen.add(hash(row.address.casefold()))
+        people[language] = len(seen) - before
+    return people
+
+
+# --- shapes on the map, in the order of RFC 7946: longitude, latitude. None crosses the antimeridian
+
+
+def holds(polygon: Sequence[Sequence[Position]], position: Position) -> bool:
+    """Return True if a polygon, its outer ring and its holes, holds a position or has it on an edge."""
+    x, y = position
+    inside = False
+    for (ax, ay), (bx, by) in (edge for ring in polygon for edge in pairwise(ring)):
+        if min(ay, by) <= y <= max(ay, by) and x <= max(ax, bx):
+            side = (bx - ax) * (y - ay) - (x - ax) * (by - ay)
+            if side == 0 and min(ax, bx) <= x:
+                return True
+            # A ray to the east crosses an edge from its lower end on, but not at its upper end: corners count once.
+            if (ay > y) != (by > y):
+                inside ^= (side > 0) == (by > ay)
+    return inside
+
+
+def distance_to_line(line: Sequence[Position], position: Position) -> float:
+    """Return the metres from a position to a line, on a plane around the position: right to 0.1 % within 50 km."""
+    x, y = position
+    stretch = math.cos(math.radians(y))  # of a degree of longitude at this latitude
+    plane = [((east - x) * stretch, north - y) for east, north in line]
+    return min(_distance_to_edge(a, b) for a, b in pairwise(plane)) * _METRES_PER_DEGREE
+
+
+def _distance_to_edge(a: Position, b: Position) -> float:
+    """Return the distance from the origin of a plane to an edge."""
+    (ax, ay), (dx, dy) = a, (b[0] - a[0], b[1] - a[1])
+    length = dx * dx + dy * dy
+    along = min(max(-(ax * dx + ay * dy) / length, 0.0), 1.0) if length else 0.0
+    return math.hypot(ax + along * dx, ay + along * dy)

@@ -128,7 +128,7 @@ class BatchMaker(Sender):
 
     def _store_people(self, claimed: ClaimedDelivery, known: ListState) -> ClaimedDelivery | None:
         if known.cursor.earlier:
-            return self.journal.deliveries.add_earlier(claimed, self.siblings, lease=self.lease)
+            return self.journal.deliveries.add_batch(claimed, self.siblings, lease=self.lease)
         try:
             rows, cursor, is_last = read_rows(self.config.audiences, known, self.size)
         except JournalError:
@@ -139,7 +139,7 @@ class BatchMaker(Sender):
             check_audiences(self.config, self.journal.deliveries.had_recipients)
         addresses = [row.address for row in rows if isinstance(row, Subscriber)]
         batch = self.journal.deliveries.add_batch(
-            claimed, addresses, cursor, self.siblings, is_last=is_last, lease=self.lease
+            claimed, self.siblings, addresses, cursor, is_last=is_last, lease=self.lease
         )
         if known.unreadable:  # now it can be read: the others that wait for the list follow
             self.journal.deliveries.retry_lists(self.config.name)

@@ -45,9 +45,6 @@ _OUTCOMES = ("unavailable", "refused", "unconfirmed", "posted")  # of two for on
 class Breaker:
     """Decides from the outcomes of single people whether a network refuses everybody, or does not answer.
 
-    Args:
-        channel: The channel's name.
-
     Attributes:
         served: The network has accepted the message for a person.
     """
@@ -96,9 +93,6 @@ class Chunk:
     """The people who are marked together, on their way through one or more channel objects at once.
 
     Attributes:
-        request: What they get.
-        lease: The batch's lease.
-        breaker: The batch's breaker.
         may_go_on: Returns whether another call may be made.
         left: Those who were not begun.
         outcomes: What became of the others, by key.

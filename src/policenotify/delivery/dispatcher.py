@@ -71,9 +71,6 @@ class Dispatcher:
     that hangs does not delay a warning. One list is sent by one of them. The threads are daemons, start when there is
     work and stop when idle. A thread silent for longer than its lease is replaced, and its delivery is marked in doubt.
 
-    A single post that is under way when the time is up is completed. A bulk send ends between two recipients, and the
-    others wait.
-
     Attributes:
         channels: The channels of the installation, by name. One that is replaced is opened again.
         clock: Measures durations. The journal dates what happens.
@@ -122,8 +119,8 @@ class Dispatcher:
     ) -> datetime | None:
         """Deliver until nothing is due, the budget is used up, or it is stopped.
 
-        A single post that is under way then is completed in its thread. A bulk send ends between two recipients, and
-        the last of them is waited for.
+        A single post that is under way then is completed in its thread. A bulk send ends between two recipients: the
+        last of them is waited for, and the others wait.
 
         Args:
             budget: How long to deliver at most. `None` makes it a worker: it waits for what is due later, and for

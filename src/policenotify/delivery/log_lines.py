@@ -25,13 +25,7 @@ def noted(result: AttemptResult) -> AttemptResult:
 
 
 def log_outcome(claimed: ClaimedDelivery, code: str, counts: Mapping[Outcome, int]) -> None:
-    """Log the outcome of a delivery once nothing of it waits: a warning if it, or a person, was refused or is held.
-
-    Args:
-        claimed: The delivery.
-        code: The network's own code.
-        counts: How many posts, or people, have which outcome.
-    """
+    """Log how many posts, or people, have which outcome, once none waits: a warning if one is refused or held."""
     found = {outcome: count for outcome, count in counts.items() if count}
     if not found or any(outcome in found for outcome in _UNSETTLED):
         return

@@ -9,13 +9,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from policenotify.delivery.worker import Worker
-    from policenotify.errors import JournalTakenAway
 
 GRACE = 30.0
 """Seconds for posts to finish: above most networks' timeouts, below systemd's 90."""
@@ -87,21 +85,6 @@ def ended_by_signals(interrupt: Callable[[], bool] = lambda: True) -> Iterator[S
         restore()
 
 
-@dataclass(frozen=True, slots=True)
-class End:
-    """How a worker ended.
-
-    Attributes:
-        signal: The name of the signal that ended it; empty if none did.
-        failure: Why it ended without a signal.
-        finished: Whether the posts under way have finished.
-    """
-
-    signal: str
-    failure: JournalTakenAway | None
-    finished: bool
-
-
 class Supervisor:
     """The service manager, if there is one: the protocol of sd_notify(3)."""
 
@@ -121,24 +104,16 @@ class Supervisor:
                 out.connect(self._address)
                 out.send(state.encode())
 
-    def watch(self, running: Worker, signals: Signals) -> str:
-        """Notify the watchdog while the worker is alive. Return the signal that came, empty if the worker has ended."""
+    def serve(self, running: Worker, signals: Signals) -> str:
+        """Wait until a started worker must be stopped, and notify the watchdog while it is alive.
+
+        Returns:
+            The name of the signal that ends it. Empty if it has failed.
+        """
+        self.notify("READY=1")
         name, pause = "", min(_CHECK_EVERY, (self.timeout or _CHECK_EVERY) / 3)
         while running.running and not (name := signals.wait(pause, during=lambda: running.running)):
             if running.unresponsive_for < _SILENT:
                 self.notify("WATCHDOG=1")
-        return name
-
-    def serve(self, running: Worker, signals: Signals, grace: float = GRACE) -> End:
-        """Let a started worker deliver until a signal or its failure, then stop it.
-
-        Args:
-            running: The worker.
-            signals: What ends it.
-            grace: Seconds for posts under way to finish.
-        """
-        self.notify("READY=1")
-        name = self.watch(running, signals)
         self.notify("STOPPING=1")
-        failure = running.failure
-        return End(name, failure, running.stop(timeout=grace))
+        return name

@@ -40,13 +40,7 @@ def span(
     kind: Literal["INTERNAL", "CLIENT", "CONSUMER"] = "INTERNAL",
     attributes: Attributes | None = None,
 ) -> Iterator[None]:
-    """Record a step of the work as a span below the current one. An error that leaves it is named by its class.
-
-    Args:
-        name: Its name.
-        kind: As of OpenTelemetry.
-        attributes: What is known of it already.
-    """
+    """Record a step of the work as a span below the current one. An error that leaves it is named by its class."""
     if (api := _api()) is None:
         yield
         return
@@ -65,11 +59,9 @@ def span(
 
 
 def note(attributes: Attributes, *, failed: str = "") -> None:
-    """Add attributes to the current span.
+    """Add attributes to the current span, and how its step *failed*, if it did.
 
-    Args:
-        attributes: The attributes.
-        failed: How its step failed, if it did: a word of a closed set, the class of an exception or a network's code.
+    That is a word of a closed set, the class of an exception, or a network's code.
     """
     if (api := _api()) is None:
         return

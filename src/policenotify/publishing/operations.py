@@ -260,10 +260,7 @@ class Operations:
         Raises:
             KeyError: There is no publication of that id or key.
         """
-        found = self.journal.sendings.progress(publication)
-        if found is None:
-            raise KeyError(publication)
-        return found
+        return self.journal.sendings.progress(self._id_of(publication))
 
     def pause_sending(self, publication: str, *, actor: str, channel: str | None = None, reason: str = "") -> Steered:
         """Stop sending a publication to people until `resume_sending`; see `Sendings.pause` of the journal.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
@@ -84,9 +84,7 @@ class People:
         if "@" in reason or _compared(address) in reason.casefold():
             raise ValueError(Text("reason: leave the address out, for it is kept. Nothing was changed"))
         check_channel(channel, self._channels)
-        add = self._journal.suppressions.add
-        newly = [add(form, channel, actor, evidence=reason) for form in self._forms(address, channel)]
-        return any(newly)
+        return self._journal.suppressions.add(self._forms(address, channel), channel, actor, evidence=reason)
 
     def release(self, address: str | None, *, actor: str, channel: str | None = None) -> int:
         """Write again to a person, or to everybody on a channel. It takes effect with the next publication.
@@ -104,22 +102,15 @@ class People:
         """
         if address is None and channel is None:
             raise ValueError(Text("release: name a person or a channel. Nothing was changed"))
-        forms: Sequence[str | None] = [None] if address is None else self._forms(address, channel)
-        ended = sum(self._journal.suppressions.release(channel, form, actor) for form in forms)
+        forms = None if address is None else self._forms(address, channel)
+        ended = self._journal.suppressions.release(channel, forms, actor)
         if not ended and channel != "*":
             check_channel(channel, self._channels)
         return ended
 
     def export(self, address: str, *, actor: str) -> PersonRecord:
         """Return everything that the journal holds about a person, for a request for access (RGPD, article 15)."""
-        records = [self._journal.people.export(form, actor) for form in self._forms(address, None)]
-        stored = [record.address_stored_at for record in records if record.address_stored_at]
-        return PersonRecord(
-            address_stored_at=max(stored, default=None),
-            deliveries=tuple(each for record in records for each in record.deliveries),
-            reports=tuple(each for record in records for each in record.reports),
-            suppressions=tuple(each for record in records for each in record.suppressions),
-        )
+        return self._journal.people.export(self._forms(address, None), actor)
 
     def erase(self, address: str, *, actor: str) -> ErasedPerson:
         """Erase a person's address, and what links the person to publications.
@@ -131,14 +122,8 @@ class People:
             NotErasable: A publication is still being delivered to the person.
         """
         forms = self._forms(address, None)
-        erased = [self._journal.people.erase(form, actor) for form in forms]
-        return ErasedPerson(
-            address=any(each.address for each in erased),
-            deliveries=sum(each.deliveries for each in erased),
-            ended=sum(each.ended for each in erased),
-            kept=tuple(kept for each in erased for kept in each.kept),
-            listed=tuple(self._listing(forms)),
-        )
+        erased = self._journal.people.erase(forms, actor)
+        return erased.model_copy(update={"listed": tuple(self._listing(forms))})
 
     def counts(self, channel: str | None = None) -> dict[str, int | None]:
         """Return how many people the lists of each channel name, without wrong rows. `None`: one cannot be read."""
@@ -218,18 +203,11 @@ class People:
         if kind is None:
             known = True
         elif kind == "delivered":
-            known = self._settle(channel, token)
+            known = self._journal.sendings.confirm(token, channel=channel)
         else:
             result = self._journal.reports.add(token, "receipt", kind, code, channel=channel)
             known = result is not ReportResult.UNKNOWN
         return confirmation if known else ""
-
-    def _settle(self, channel: str, token: str) -> bool:
-        """Settle the person of a receipt as posted, if in doubt. Return False if there is no such delivery."""
-        named = self._journal.reports.person_of(token, "receipt", channel=channel)
-        if named is not None:
-            self._journal.sendings.settle_person(named.delivery, named.person, posted=True)
-        return named is not None
 
     # --- addresses
 

@@ -10,8 +10,7 @@ from operator import attrgetter
 
 from pydantic import computed_field
 
-from policenotify.audiences.selection import ChannelAudience
-from policenotify.audiences.summary import count_people
+from policenotify.audiences.selection import ChannelAudience, count_people
 from policenotify.channel import ChannelConfig
 from policenotify.delivery.audience_reader import check_audiences
 from policenotify.errors import PolicenotifyError, Unavailable

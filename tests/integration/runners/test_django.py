@@ -20,7 +20,7 @@ from django.core.management import CommandError, call_command
 from django.db import connections, transaction
 from django.test import override_settings
 
-from policenotify.delivery.service import End, Supervisor
+from policenotify.delivery.service import Supervisor
 from policenotify.delivery.worker import Worker
 from policenotify.errors import IdempotencyConflict, InvalidTransition, JournalTakenAway, MissingExtra
 from policenotify.events import Event, EventKind
@@ -196,19 +196,17 @@ def test_the_worker_delivers_until_it_is_stopped(desk: Desk, manager: socket.soc
 
 
 @pytest.mark.usefixtures("database", "desk")
-@pytest.mark.parametrize(
-    ("end", "code"),
-    [
-        (End("SIGTERM", None, finished=False), 3),
-        (End("", JournalTakenAway("The journal was removed."), finished=True), 7),
-    ],
-)
-def test_a_worker_that_ends_badly_says_so(end: End, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    def serve(_self: Supervisor, running: Worker, *_: Any) -> End:
-        running.stop()
-        return end
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 3), ("", 7)])
+def test_a_worker_that_ends_badly_says_so(name: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = Worker.stop
+
+    def serve(_self: Supervisor, running: Worker, _signals: object) -> str:
+        stop(running)
+        running.failure = None if name else JournalTakenAway("The journal was removed.")
+        return name
 
     monkeypatch.setattr(Supervisor, "serve", serve)
+    monkeypatch.setattr(Worker, "stop", lambda _self, **_timeout: False)
     with pytest.raises(CommandError, match="policenotify worker ended") as refused:
         call_command("policenotify", "worker")
     assert refused.value.returncode == code

@@ -5,9 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.audiences.function import FunctionAudience
-from policenotify.audiences.geometry import Position
 from policenotify.audiences.model import Audience, Consent, Subscriber, WrongRow
-from policenotify.audiences.selection import ChannelAudience, SubscriberFilter, overlap, select
+from policenotify.audiences.selection import ChannelAudience, Position, SubscriberFilter, count_people, overlap, select
 from policenotify.model import places
 from policenotify.model.cap import Precision, Severity
 from policenotify.model.lifecycle import Lifecycle, Stage
@@ -233,3 +232,37 @@ def test_an_audience_as_a_channel_uses_it() -> None:
     assert isinstance(rows[4], WrongRow)
     assert list(audience.rows(start=2)) == rows[2:]
     assert list(ChannelAudience(audience=inner).rows()) == list(inner.rows())
+
+
+# --- counting
+
+
+def listed(*rows: object) -> FunctionAudience:
+    return FunctionAudience(name="press", function=lambda: rows)
+
+
+JOBS = Message(
+    category="recruitment",
+    headline="Concours",
+    location=Location(commune="34172"),
+    translations=(Translation(language="en", headline="Join"),),
+)
+LISTS = (
+    listed("a@example.org", {"address": "b@example.org", "areas": "dept:30"}, "", "c@example.org"),
+    listed("c@example.org", {"address": "d@example.org", "language": "en", "consent_at": "2026-03-14"}),
+)
+
+
+@pytest.mark.parametrize(
+    ("languages", "count"),
+    [(("fr",), {"fr": 2}), (("fr", "en"), {"fr": 2, "en": 1}), (("en", "fr"), {"en": 3, "fr": 0})],
+)
+def test_people_whom_a_message_concerns(languages: tuple[str, ...], count: dict[str, int]) -> None:
+    assert count_people(LISTS, JOBS, languages) == count
+
+
+def test_people_who_consented() -> None:
+    needed = frozenset({"recruitment"})
+    people = [ChannelAudience(audience=each, languages=("fr",), consent_for=needed) for each in LISTS]
+    assert count_people(people, JOBS, ("fr",)) == {"fr": 1}
+    assert count_people(people, JOBS.model_copy(update={"category": "fire"}), ("fr",)) == {"fr": 3}

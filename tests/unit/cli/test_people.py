@@ -102,7 +102,7 @@ def _bounce(run: Run, monkeypatch: pytest.MonkeyPatch, mail: bytes, *arguments: 
 def test_a_mail_from_the_relays_pipe_is_recorded(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     _publish(desk)
     with closing(desk.publisher()) as publisher:
-        key = publisher.journal.people.export(ANA, "desk").deliveries
+        key = publisher.journal.people.export([ANA], "desk").deliveries
         assert len(key) == 1
         from policenotify.journal.lists.recipients import recipient_key  # noqa: PLC0415 - only here
 

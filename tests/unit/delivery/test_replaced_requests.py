@@ -23,7 +23,7 @@ def _batch(book: Book, people: tuple[str, ...], *, is_last: bool = False) -> Cla
     claimed = book.journal.deliveries.claim("sky", f"runner {people[0]}", lease=LEASE)
     assert claimed is not None
     cursor = StoredCursor(position=PEOPLE.index(people[-1]) + 1)
-    batch = book.journal.deliveries.add_batch(claimed, people, cursor, ("sky",), is_last=is_last, lease=LEASE)
+    batch = book.journal.deliveries.add_batch(claimed, ("sky",), people, cursor, is_last=is_last, lease=LEASE)
     assert batch is not None
     return batch
 

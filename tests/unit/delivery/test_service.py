@@ -82,7 +82,8 @@ def test_a_worker_that_hangs_is_not_reported_alive(manager: socket.socket) -> No
             return "SIGTERM" if self.waited == 3 else ""
 
     supervisor = Supervisor({"NOTIFY_SOCKET": os.environ["NOTIFY_SOCKET"], "WATCHDOG_USEC": "30000000"})
-    assert supervisor.watch(Hanging(), Once()) == "SIGTERM"  # type: ignore[arg-type]  # as they look
+    assert supervisor.serve(Hanging(), Once()) == "SIGTERM"  # type: ignore[arg-type]  # as they look
+    assert [manager.recv(99), manager.recv(99)] == [b"READY=1", b"STOPPING=1"]
     manager.settimeout(0)
     with pytest.raises(BlockingIOError):
         manager.recv(9)

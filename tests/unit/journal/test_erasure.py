@@ -248,7 +248,7 @@ def test_no_byte_of_a_draft_or_a_person_is_left_in_the_files(desk: Desk, traces:
     publisher = reading_publisher(desk.journal)
     draft = publisher.drafts.create(appeal("Gerücht Überfall"), actor="claire")
     desk.journal.retention.erase(draft.id, "dpo", WHY)
-    desk.journal.people.erase("I1.0@x.example", "dpo")
+    desk.journal.people.erase(["I1.0@x.example"], "dpo")
     content = b"".join(file.read_bytes() for file in desk.path.parent.glob("journal.db*"))
     assert "Überfall".encode() not in content
     assert desk.person_key("I1.0@x.example").encode() not in content

@@ -141,6 +141,15 @@ def test_an_invalid_file_is_refused(url: str, says: str, keys: Keys, clock: Fake
     assert "geheim" not in "".join(traceback.format_exception(caught.value))
 
 
+def test_an_old_sqlite_is_refused(
+    tmp_path: Path, keys: Keys, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 31, 1))
+    with pytest.raises(JournalError, match="too old for a journal"):
+        open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True)
+    assert not [*tmp_path.iterdir()]
+
+
 @contextmanager
 def _folder_of_a_user(mode: int) -> Iterator[Path]:
     """A folder as an ordinary user sees it: root may write everywhere."""

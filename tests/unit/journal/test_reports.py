@@ -47,7 +47,7 @@ def test_a_report_of_another_channel_purpose_or_delivery_is_not_taken(desk: Desk
     assert add(_token(desk, A), "bounce", "gone", channel="sky") is ReportResult.UNKNOWN
     assert add(_token(desk, A, "stop"), "bounce", "gone") is ReportResult.UNKNOWN
     assert add(_token(desk, A, delivery=77), "bounce", "gone") is ReportResult.UNKNOWN
-    assert desk.journal.people.export(A, "desk").reports == ()
+    assert desk.journal.people.export([A], "desk").reports == ()
 
 
 @pytest.mark.databases
@@ -62,16 +62,30 @@ def test_clicks_at_once_leave_once(desk: Desk) -> None:
     assert desk.journal.audit.verify() == 0
 
 
+def test_one_address_is_no_list_of_them(desk: Desk) -> None:
+    _publish(desk)
+    before, suppressions = desk.dump(), desk.journal.suppressions
+    for refused in (
+        lambda: desk.journal.people.export(A, "desk"),
+        lambda: desk.journal.people.erase(A, "desk"),
+        lambda: suppressions.add(A, None, "desk", evidence="Asked by telephone."),
+        lambda: suppressions.release(None, A, "desk"),
+    ):
+        with pytest.raises(TypeError, match="list of addresses"):
+            refused()
+    assert desk.dump() == before
+
+
 @pytest.mark.databases
 def test_a_person_is_exported_and_erased(desk: Desk) -> None:
     _publish(desk)
     desk.journal.reports.add(_token(desk, A), "bounce", "soft", "4.2.2")
     desk.journal.reports.leave(_token(desk, A, "stop"))
-    record = desk.journal.people.export(A, "desk")
+    record = desk.journal.people.export([A], "desk")
     assert [each.outcome for each in record.deliveries] == [Outcome.POSTED]
     assert [each.status for each in record.reports] == ["4.2.2"]
-    erased = desk.journal.people.erase(A, "desk")
+    erased = desk.journal.people.erase([A], "desk")
     assert (erased.address, erased.deliveries, erased.ended, len(erased.kept)) == (True, 1, 0, 1)
-    left = desk.journal.people.export(A, "desk")
+    left = desk.journal.people.export([A], "desk")
     assert (left.deliveries, left.reports, left.address_stored_at) == ((), (), None)
     assert desk.journal.audit.verify() == 0

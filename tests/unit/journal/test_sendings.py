@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from policenotify.channel import Recipient, RecipientOutcome
 from policenotify.errors import NotHeld
 from policenotify.journal.database import schema
+from policenotify.journal.persons.tokens import make_token
 from policenotify.journal.records import AttemptResult
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -28,9 +29,7 @@ def mailed(desk: Desk, *people: str, **fields: Any) -> str:
 
 
 def on_mail(desk: Desk, publication: str) -> DeliveryProgress:
-    progress = desk.journal.sendings.progress(publication)
-    assert progress is not None
-    [found] = progress.bulk
+    [found] = desk.journal.sendings.progress(publication).bulk
     return found
 
 
@@ -214,14 +213,21 @@ def test_one_person_is_settled_and_the_others_stay_held(desk: Desk) -> None:
 
 def test_the_answer_of_the_gateway_settles_only_doubts(desk: Desk) -> None:
     said, delivery = doubted(desk)
+
+    def confirm(person: str, channel: str = "mail") -> bool:
+        token = make_token(desk.keys, "receipt", delivery=delivery, recipient=desk.person_key(person))
+        return desk.journal.sendings.confirm(token, channel=channel)
+
     before = desk.dump()
-    assert not desk.journal.sendings.settle_person(delivery, desk.person_key(D), posted=True)
-    assert not desk.journal.sendings.settle_person(delivery, desk.person_key(C), posted=False)
+    assert confirm(D)
+    assert confirm(C)
+    assert not confirm(A, "sms")
+    assert not desk.journal.sendings.confirm("a" * 48, channel="mail")
     assert desk.dump() == before
-    assert desk.journal.sendings.settle_person(delivery, desk.person_key(A), posted=True)
-    assert not desk.journal.sendings.settle_person(delivery, desk.person_key(A), posted=True)
+    assert confirm(A)
+    assert confirm(A)
     assert desk.person(said, A) is Outcome.POSTED
     assert events(desk, "resolved") == [("resolved", "gateway")]
-    assert desk.journal.sendings.settle_person(delivery, desk.person_key(B), posted=True)
+    assert confirm(B)
     assert on_mail(desk, said).count(Outcome.UNCONFIRMED, Outcome.HELD) == 0
     desk.journal.audit.verify()

@@ -107,7 +107,7 @@ def test_refused_and_overridden_findings_are_told_by_their_codes(desk: Desk) -> 
 def test_people_are_counted_and_never_named(desk: Desk) -> None:
     desk.journal.subscribers.add(NAME)
     for channel in ("mail", None):
-        desk.journal.suppressions.add("claire@mairie.example", channel=channel, actor="desk", evidence="She asked.")
+        desk.journal.suppressions.add(["claire@mairie.example"], channel=channel, actor="desk", evidence="She asked.")
     told = _all(desk.journal)
     assert _kinds(told) == [EventKind.SUPPRESSED] * 2
     assert [(event.channel, event.details) for event in told] == [

@@ -121,27 +121,28 @@ def worker(call: CliContext, grace: float) -> Exit:
             if channel.state == "removed" or (channel.state == "blocked" and channel.name in usable):
                 words = Text.join(" ", (channel.reason, channel.remedy))
                 note(plain(call.say(Text("{name}: {words}", name=channel.name, words=words))))
-        end = Supervisor().serve(running, signals, grace)
-    if end.failure is not None:  # the journal's own alarm, in the log, says what to do
-        ended_by = type(end.failure).__name__
+        signal = Supervisor().serve(running, signals)
+        failure, finished = running.failure, running.stop(timeout=grace)
+    if failure is not None:  # the journal's own alarm, in the log, says what to do
+        ended_by = type(failure).__name__
         call.emit(
-            {"ended_by": ended_by, "finished": end.finished},
-            output.prose(Text("Ended: {event}", event=end.failure.event)),
+            {"ended_by": ended_by, "finished": finished},
+            output.prose(Text("Ended: {event}", event=failure.event)),
         )
         return Exit.TAKEN_AWAY
     left = (
         Text("Posts under way have finished.")
-        if end.finished
+        if finished
         else Text("A post was still under way after {grace} s.", grace=f"{grace:g}")
     )
-    document = {"ended_by": end.signal, "finished": end.finished}
+    document = {"ended_by": signal, "finished": finished}
     call.emit(
         document,
         output.prose(
-            Text("Ended by {signal}. {left} The next worker or drain sends what waits.", signal=end.signal, left=left)
+            Text("Ended by {signal}. {left} The next worker or drain sends what waits.", signal=signal, left=left)
         ),
     )
-    return Exit.OK if end.finished else Exit.ATTENTION
+    return Exit.OK if finished else Exit.ATTENTION
 
 
 @click.command("stop", epilog=exit_codes("6 no journal"))

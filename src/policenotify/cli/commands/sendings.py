@@ -79,10 +79,9 @@ def progress(call: CliContext, which: str | None, *, once: bool) -> Exit:
             call.emit({"publication": None}, output.prose(Text("Nothing was published yet.")))
             return Exit.OK
         found = journal.sendings.progress(publication.id)
-        if found is not None and found.bulk and not (once or call.json):
+        if found.bulk and not (once or call.json):
             found = _followed(call, journal, found)
         zone = settings.zone
-    assert found is not None  # noqa: S101 - a publication has deliveries, and none is ever removed
     head = [
         output.heading(publication, zone),
         output.line(Text.join(" · ", (publication.id, local_time(found.at, zone)))),
@@ -289,7 +288,7 @@ def _followed(call: CliContext, journal: Journal, found: Progress) -> Progress:
         for delivery in found.bulk:
             note(output.plain(call.say(progress_line(delivery, samples))))
         journal.clock.sleep(_LINE_EVERY)
-        found = journal.sendings.progress(found.publication) or found
+        found = journal.sendings.progress(found.publication)
         samples = [*(sample for sample in samples if sample.at >= found.at - _WINDOW), found]
     return found
 

@@ -35,14 +35,7 @@ def _document() -> TypeAdapter[Draft]:
 
 
 def columns_of(keys: Keys, draft: Draft, changed_at: int, *, authenticated: bool) -> dict[str, Any]:
-    """Return the columns of a draft.
-
-    Args:
-        keys: The installation's keys.
-        draft: The draft.
-        changed_at: When it was last changed.
-        authenticated: Who reads it after an urgent publication must be authenticated.
-    """
+    """Return the columns of a draft, where *authenticated* states that its second reader must be."""
     row = {
         "id": draft.id,
         "key": draft.key,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, exists, func, insert, or_, select, update
 
@@ -36,7 +36,6 @@ from policenotify.model.message import read as read_message
 from policenotify.model.rate import Rate, RateReached
 from policenotify.model.status import Problem
 
-_BATCH: Final = 500  # values in one statement; SQLite allows 999 in its older builds (sqlite.org/limits.html)
 _CLOSING = (Stage.END, Stage.CANCELLATION)
 _UNSETTLED = (Outcome.WAITING, Outcome.SENDING)
 _table, _recipient, _person, _publication = schema.delivery, schema.recipient, schema.person, schema.publication
@@ -155,61 +154,61 @@ class Batches:
         with self._journal.read() as connection:
             return connection.execute(_HAD_PEOPLE, {"channel": channel}).first() is not None
 
-    def add_earlier(
-        self, claimed: ClaimedDelivery, siblings: Collection[str], *, lease: timedelta
-    ) -> ClaimedDelivery | None:
-        """Make a batch of the people of the next batch of an earlier delivery who got that one; see `add_batch`.
-
-        Behind the last one, the audiences follow. An end or a cancellation goes only to those who got something, unless
-        there were none, and no person has aborted the sending before.
-        """
-        with self._journal.write(durable=False) as connection:
-            row = _lock(connection, claimed)
-            of_list, cursor = {"of_list": claimed.id}, read_cursor(row.cursor)
-            context = connection.execute(_STATE, of_list).one()
-            values = {**of_list, "position": cursor.position, "main": context.main}
-            people: Sequence[int] = ()
-            following, reading = replace(cursor, position=cursor.position + 1), True
-            if (batch := connection.execute(_EARLIER_BATCH, values).first()) is not None:
-                got_it = {"earlier": batch.parent, "of_batch": batch.id}
-                people = connection.execute(_GOT_IT, got_it).scalars().all()
-            else:
-                following, reading = (
-                    StoredCursor(),
-                    context.stage not in _CLOSING
-                    or not (context.has_people or connection.execute(_ABORTED_BEFORE, of_list).first()),
-                )
-            at = microseconds(self._journal.now())
-            return _add(connection, claimed, row, people, siblings, following, reading=reading, at=at, lease=lease)
-
     def add_batch(
         self,
         claimed: ClaimedDelivery,
-        addresses: Iterable[str],
-        cursor: StoredCursor,
         siblings: Collection[str],
+        addresses: Iterable[str] = (),
+        behind: StoredCursor | None = None,
         *,
-        is_last: bool,
+        is_last: bool = False,
         lease: timedelta,
     ) -> ClaimedDelivery | None:
-        """Make a batch of people of the audiences, and move the cursor behind them.
+        """Make a batch of people, and move the cursor behind them.
 
         Args:
             claimed: The delivery.
-            addresses: The people's addresses.
-            cursor: The cursor behind them.
             siblings: The channels of the same network. A person is taken by one of them.
+            addresses: The addresses of the next people of its audiences.
+            behind: The cursor behind them. `None`: the batch is of those who got the next batch of an earlier delivery.
             is_last: No person follows.
             lease: How long the batch is held from now on.
 
         Returns:
-            The batch, claimed by the same process, with the delivery released. None if no person of it waits: the
-            delivery stays claimed.
+            The batch, claimed by the same process, with the delivery released. None if no person of it waits: then it
+            is settled, and the delivery stays claimed.
         """
         with self._journal.write(durable=False) as connection:
-            row, at = _lock(connection, claimed), microseconds(self._journal.now())
-            people = store_people(connection, self._journal.keys, addresses, at)
-            return _add(connection, claimed, row, people, siblings, cursor, reading=not is_last, at=at, lease=lease)
+            if connection.dialect.name != "sqlite":  # a file has one writer at a time
+                # No two deliveries take one person. Who corrects the publication locks it, too.
+                connection.execute(_LOCK_PUBLICATION, {"publication": claimed.publication})
+            row, at = lock_owned(connection, claimed), microseconds(self._journal.now())
+            if behind is None:
+                people, cursor, reading = _next_earlier(connection, row)
+            else:
+                people, cursor = store_people(connection, self._journal.keys, addresses, at), behind
+                reading = not is_last
+            until, batch = at + span(lease), None
+            added = sorted(people) if not row.halt else []
+            if added:
+                others = {"of_list": claimed.id, "siblings": [*siblings], "people": added}
+                taken = set(connection.execute(_TAKEN, others).scalars())
+                added = [number for number in added if number not in taken]
+            columns: dict[str, object] = {"lease_until": until}
+            if not row.halt:  # else the next one goes on from here, if it was only paused
+                columns |= {"cursor": cursor.to_text(), "reading": reading}
+                if row.code == UNREADABLE:
+                    columns |= {"reason": "", "remedy": "", "code": ""}
+            if added:
+                number = _insert(connection, row, added, at=at, until=until)
+                if recipients.outcomes(recipients.count_batch(connection, claimed.id, number)).get(Outcome.WAITING):
+                    batch = replace(claimed, id=number, parent=claimed.id, attempts=0, backoff=timedelta(0))
+                    released = {"state": Outcome.WAITING, "owner": None, "lease_until": None}
+                    columns |= {**released, "not_before": at, "backoff": 0}
+                else:
+                    control.settle_batch(connection, control.row_of(connection, number), at)
+            change(connection, claimed, **columns)
+            return batch
 
     def take(
         self,
@@ -299,54 +298,21 @@ class Batches:
             return len(free)
 
 
-def _lock(connection: Connection, claimed: ClaimedDelivery) -> Row[Any]:
-    """Lock the claimed delivery, and its publication, so that no two deliveries take one person. Return its row."""
-    if connection.dialect.name != "sqlite":  # a file has one writer at a time
-        connection.execute(_LOCK_PUBLICATION, {"publication": claimed.publication})  # as who corrects it does
-    return lock_owned(connection, claimed)
+def _next_earlier(connection: Connection, row: Row[Any]) -> tuple[Sequence[int], StoredCursor, bool]:
+    """Return who got the next batch of an earlier delivery, the cursor behind it, and whether more people follow.
 
-
-def _add(
-    connection: Connection,
-    claimed: ClaimedDelivery,
-    row: Row[Any],
-    people: Iterable[int],
-    siblings: Collection[str],
-    cursor: StoredCursor,
-    *,
-    reading: bool,
-    at: int,
-    lease: timedelta,
-) -> ClaimedDelivery | None:
-    """Make a batch of those people who are not recipients of the publication yet, and move the cursor.
-
-    Returns:
-        The batch, claimed. None if there is none of them, or all are suppressed: then it is settled.
+    Behind the last one, the audiences follow. An end or a cancellation goes only to those who got something, unless
+    there were none, and no person has aborted the sending before.
     """
-    until, batch = at + span(lease), None
-    added = [] if row.halt else _not_taken(connection, claimed.id, sorted(people), siblings)
-    columns: dict[str, object] = {"lease_until": until}
-    if not row.halt:  # else the next one goes on from here, if it was only paused
-        columns |= {"cursor": cursor.to_text(), "reading": reading}
-        if row.code == UNREADABLE:
-            columns |= {"reason": "", "remedy": "", "code": ""}
-    if added:
-        number = _insert(connection, row, added, at=at, until=until)
-        if recipients.outcomes(recipients.count_batch(connection, claimed.id, number)).get(Outcome.WAITING):
-            batch = replace(claimed, id=number, parent=claimed.id, attempts=0, backoff=timedelta(0))
-            columns |= {"state": Outcome.WAITING, "owner": None, "lease_until": None, "not_before": at, "backoff": 0}
-        else:
-            control.settle_batch(connection, control.row_of(connection, number), at)
-    change(connection, claimed, **columns)
-    return batch
-
-
-def _not_taken(connection: Connection, delivery: int, people: Sequence[int], siblings: Collection[str]) -> list[int]:
-    taken: set[int] = set()
-    for start in range(0, len(people), _BATCH):
-        values = {"of_list": delivery, "siblings": [*siblings], "people": people[start : start + _BATCH]}
-        taken.update(connection.execute(_TAKEN, values).scalars())
-    return [number for number in people if number not in taken]
+    of_list, cursor = {"of_list": row.id}, read_cursor(row.cursor)
+    context = connection.execute(_STATE, of_list).one()
+    values = {**of_list, "position": cursor.position, "main": context.main}
+    if (batch := connection.execute(_EARLIER_BATCH, values).first()) is None:
+        ends = context.has_people or connection.execute(_ABORTED_BEFORE, of_list).first() is not None
+        return (), StoredCursor(), not (context.stage in _CLOSING and ends)
+    got_it = {"earlier": batch.parent, "of_batch": batch.id}
+    people = connection.execute(_GOT_IT, got_it).scalars().all()
+    return people, replace(cursor, position=cursor.position + 1), True
 
 
 def _insert(connection: Connection, row: Row[Any], people: Sequence[int], *, at: int, until: int) -> int:

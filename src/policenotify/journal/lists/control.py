@@ -30,7 +30,7 @@ from policenotify.journal.lists.recipients import (
 )
 from policenotify.journal.lists.state import UNREADABLE, read_cursor
 from policenotify.journal.persons.reports import record_refusals
-from policenotify.journal.records import AttemptResult, microseconds, moment, outcome_of, span
+from policenotify.journal.records import AttemptResult, microseconds, moment, span
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.progress import ReasonCount
@@ -38,9 +38,6 @@ from policenotify.translation import AnyText, Text
 
 PAUSED: Final = "paused"
 ABORTED: Final = "aborted"
-PAUSE_EVENT: Final = "sending_paused"
-RESUME_EVENT: Final = "sending_resumed"
-ABORT_EVENT: Final = "sending_aborted"
 BATCH_EVENT: Final = "batch_settled"
 """The kind of event that records the result of an attempt at a batch."""
 
@@ -58,9 +55,6 @@ _OF_LIST = _table.c.id == bindparam("of_list")
 _ROW = select(_table).where(_OF_LIST)
 _BATCHES = _table.c.parent == bindparam("of_list")
 _OPEN = select(_table.c.id).where(_BATCHES, _table.c.state.in_(_UNSETTLED)).limit(1)
-_BEING_SENT = select(_table.c.parent).where(
-    _table.c.parent.in_(bindparam("lists", expanding=True)), _table.c.state == Outcome.SENDING
-)
 _NEXT_WAITING = select(func.min(_table.c.not_before)).where(_BATCHES, _table.c.state == Outcome.WAITING)
 _WAITING = select(_table).where(_BATCHES, _table.c.state == Outcome.WAITING).order_by(_table.c.number)
 
@@ -90,24 +84,12 @@ def end_outcome(halt: str) -> Outcome:
     return Outcome.SUPERSEDED if halt == ABORTED else Outcome(halt)
 
 
-def being_sent(connection: Connection, lists: Collection[int]) -> set[int]:
-    """Return those of some deliveries of which a worker sends a batch."""
-    return set(connection.execute(_BEING_SENT, {"lists": lists}).scalars()) if lists else set()
-
-
-def list_outcome(row: Row[*tuple[Any, ...]], *, sending: bool) -> Outcome:
-    """Return the outcome of a delivery. One that waits for its batches is being sent while one of them is."""
-    outcome = outcome_of(row.state, in_doubt=row.in_doubt)
-    return Outcome.SENDING if sending and outcome is Outcome.WAITING else outcome
-
-
 def log_held(level: int, row: Row[Any], why: str) -> None:
     """Log that a delivery is held."""
-    about = {"channel": row.channel, "delivery": row.parent or row.id, "publication": row.publication}
+    channel, publication, delivery = row.channel, row.publication, row.parent or row.id
+    about = fields("held", channel=channel, delivery=delivery, publication=publication, outcome="held")
     text = "Channel %s: publication %s, delivery %s: held [%s]"
-    _log.log(
-        level, text, row.channel, row.publication, about["delivery"], why, extra=fields("held", **about, outcome="held")
-    )
+    _log.log(level, text, channel, publication, delivery, why, extra=about)
 
 
 # --- settling
@@ -142,14 +124,9 @@ def record_batch(connection: Connection, batch: Row[Any], at: int, outcome: Outc
 def recount(
     connection: Connection, delivery: int, at: int, batches: Collection[int] | None = None, *, due: bool = False
 ) -> None:
-    """Count the people of batches again, after their states were changed. Batches whose people wait again go on.
+    """Count the people of batches again, some or all, after their states were changed. Those being sent are left alone.
 
-    Args:
-        connection: The transaction.
-        delivery: The delivery.
-        at: The time.
-        batches: Some of its batches, or all. Those that are being sent are left alone.
-        due: Those that wait are due at once.
+    Batches whose people wait again go on, at once if they are *due*.
     """
     query = select(_table).where(_BATCHES, _table.c.state != Outcome.SENDING)
     if batches is not None:

@@ -1,10 +1,10 @@
-"""Publications with their receipts, as the journal has them."""
+"""Publications with their receipts, and how far their deliveries are, as the journal has them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, Row, bindparam, select
@@ -13,8 +13,8 @@ from policenotify.channel import Operation, PostRef
 from policenotify.findings import Finding
 from policenotify.journal.database import schema
 from policenotify.journal.lists import recipients
-from policenotify.journal.lists.control import PAUSED, being_sent, list_outcome
-from policenotify.journal.records import moment, word
+from policenotify.journal.lists.control import PAUSED
+from policenotify.journal.records import moment, outcome_of, word
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import read as read_message
@@ -28,7 +28,10 @@ _delivery = schema.delivery
 _DELIVERIES = (
     select(_delivery)
     .where(_delivery.c.publication == bindparam("publication"), _delivery.c.parent.is_(None))
-    .order_by(_delivery.c.channel, _delivery.c.part)
+    .order_by(_delivery.c.channel, _delivery.c.part, _delivery.c.id)
+)
+_BEING_SENT = select(_delivery.c.parent).where(
+    _delivery.c.parent.in_(bindparam("lists", expanding=True)), _delivery.c.state == Outcome.SENDING
 )
 _CHANNELS = select(schema.channel)
 
@@ -46,14 +49,40 @@ def _findings(stored: str) -> tuple[Finding, ...]:
     )
 
 
+class Standing(NamedTuple):
+    """How far a delivery is.
+
+    Attributes:
+        row: The delivery.
+        outcome: Its outcome. One that waits for its batches is being sent while one of them is.
+        people: Its people by outcome and reason. Empty for a post.
+    """
+
+    row: Row[Any]
+    outcome: Outcome
+    people: tuple[ReasonCount, ...]
+
+
+def standings(connection: Connection, publication: str) -> list[Standing]:
+    """Return how far the deliveries of a publication are, by channel and part."""
+    rows = connection.execute(_DELIVERIES, {"publication": publication}).all()
+    lists = [row for row in rows if row.has_recipients]
+    people = recipients.counts(connection, [row.id for row in lists])
+    waiting = [row.id for row in lists if row.state == Outcome.WAITING]
+    sent = set(connection.execute(_BEING_SENT, {"lists": waiting}).scalars()) if waiting else set[int]()
+    found = []
+    for row in rows:
+        outcome = outcome_of(row.state, in_doubt=row.in_doubt)
+        outcome = Outcome.SENDING if outcome is Outcome.WAITING and row.id in sent else outcome
+        found.append(Standing(row, outcome, people.get(row.id, ())))
+    return found
+
+
 def publication_of(connection: Connection, row: Row[Any]) -> Publication:
     """Return a publication with its receipts from its row. A draft that a check refused has no key."""
-    rows = connection.execute(_DELIVERIES, {"publication": row.id}).all()
-    with_recipients = [delivery.id for delivery in rows if delivery.has_recipients]
-    counted = recipients.counts(connection, with_recipients)
-    waiting = [delivery.id for delivery in rows if delivery.state == Outcome.WAITING]
-    sent = being_sent(connection, waiting)
-    channels = {channel.name: channel for channel in connection.execute(_CHANNELS)} if waiting else {}
+    deliveries = standings(connection, row.id)
+    wait = any(each.row.state == Outcome.WAITING for each in deliveries)
+    channels = {channel.name: channel for channel in connection.execute(_CHANNELS)} if wait else {}
     return Publication(
         id=row.id,
         key=row.key or "",
@@ -62,28 +91,12 @@ def publication_of(connection: Connection, row: Row[Any]) -> Publication:
         at=moment(row.created_at),
         actor=row.actor,
         findings=_findings(row.findings),
-        receipts=tuple(
-            _receipt(
-                delivery,
-                counted.get(delivery.id, ()),
-                channels.get(delivery.channel),
-                sending=delivery.id in sent,
-                stage=row.stage,
-            )
-            for delivery in rows
-        ),
+        receipts=tuple(_receipt(each, channels.get(each.row.channel), stage=row.stage) for each in deliveries),
     )
 
 
-def _receipt(
-    row: Row[Any],
-    people: tuple[ReasonCount, ...],
-    channel: Row[Any] | None,
-    *,
-    sending: bool,
-    stage: str,
-) -> Receipt:
-    outcome = list_outcome(row, sending=sending)
+def _receipt(delivery: Standing, channel: Row[Any] | None, *, stage: str) -> Receipt:
+    row, outcome, people = delivery
     waits = outcome in {Outcome.WAITING, Outcome.UNCONFIRMED}
     blocked = channel if waits and channel is not None and channel.blocked_at is not None else None
     tried = row.attempts or row.reason

@@ -104,10 +104,11 @@ _BATCHES = (
     .order_by(_delivery.c.parent, _delivery.c.number)
 )
 
+KEY_SHOWN: Final = 12
+"""Characters by which the keys of people differ, and the fewest by which one is named."""
+
 MOST_REASONS: Final = 20
 """Different reasons that are kept of a batch. A server that words each answer differently does not fill the journal."""
-
-_BATCH = 500  # keys in one statement; SQLite allows 999 variables in its older builds (sqlite.org/limits.html)
 
 
 def recipient_key(keys: Keys, address: str) -> str:
@@ -122,30 +123,40 @@ def recipient_key(keys: Keys, address: str) -> str:
     return keys.tag(_PURPOSE, plain)[:PERSON_DIGITS]
 
 
+def recipient_keys(keys: Keys, addresses: Iterable[str]) -> list[str]:
+    """Return the keys of the recipients behind some addresses, in order, each once.
+
+    Raises:
+        TypeError: A single address, which would be read letter by letter.
+    """
+    if isinstance(addresses, str):
+        raise TypeError("Pass a list of addresses")
+    return sorted({recipient_key(keys, address) for address in addresses})
+
+
 def store_people(connection: Connection, keys: Keys, addresses: Iterable[str], at: int) -> list[int]:
     """Store people by their addresses, which are encrypted, or refresh the date of these. Return their numbers.
 
-    It goes in the order of their keys, so that no two processes deadlock.
+    It goes in the order of their keys, so that no two processes deadlock. They are those of one batch: SQLite takes
+    32,766 values in a statement (sqlite.org/limits.html).
     """
     by_key = {recipient_key(keys, address): address.strip() for address in addresses if address.strip()}
-    names, numbers = sorted(by_key), list[int]()
-    for start in range(0, len(names), _BATCH):
-        batch = names[start : start + _BATCH]
-        known = {row.key: row for row in connection.execute(_LOCK_KNOWN, {"keys": batch})}
-        if any(row.stored_at < at - _A_DAY for row in known.values()):
-            connection.execute(_REFRESH, {"keys": list(known), "at": at, "stale": at - _A_DAY})
-        new, again = list[dict[str, object]](), list[dict[str, object]]()
-        for name in batch:
-            if (row := known.get(name)) is None or row.erased or row.key_version < keys.version:
-                version, sealed = keys.seal(_bound(name), by_key[name])
-                columns = {"key_version": version, "sealed": sealed, "stored_at": at}
-                (new if row is None else again).append({"key" if row is None else "of_key": name, **columns})
-        schema.insert_new(connection, _person, new)
-        if again:
-            connection.execute(_SEAL_AGAIN, again)
-        stored = connection.execute(_KNOWN, {"keys": batch}) if new else known.values()
-        numbers.extend(row.id for row in stored)
-    return numbers
+    if not by_key:
+        return []
+    names = sorted(by_key)
+    known = {row.key: row for row in connection.execute(_LOCK_KNOWN, {"keys": names})}
+    if any(row.stored_at < at - _A_DAY for row in known.values()):
+        connection.execute(_REFRESH, {"keys": list(known), "at": at, "stale": at - _A_DAY})
+    new, again = list[dict[str, object]](), list[dict[str, object]]()
+    for name in names:
+        if (row := known.get(name)) is None or row.erased or row.key_version < keys.version:
+            version, sealed = keys.seal(_bound(name), by_key[name])
+            columns = {"key_version": version, "sealed": sealed, "stored_at": at}
+            (new if row is None else again).append({"key" if row is None else "of_key": name, **columns})
+    schema.insert_new(connection, _person, new)
+    if again:
+        connection.execute(_SEAL_AGAIN, again)
+    return [row.id for row in (connection.execute(_KNOWN, {"keys": names}) if new else known.values())]
 
 
 def store_recipients(connection: Connection, delivery: Row[Any], batch: int, people: Sequence[int]) -> None:
@@ -154,10 +165,8 @@ def store_recipients(connection: Connection, delivery: Row[Any], batch: int, peo
     Those who are known to be suppressed on the channel are stored as suppressed. Of a delivery in doubt, as in a
     journal that was restored from a copy, each may have been written to.
     """
-    of_batch = {"of_list": delivery.id, "of_batch": batch, "doubt": delivery.in_doubt}
-    for start in range(0, len(people), _BATCH):
-        chosen = {"people": people[start : start + _BATCH], "channel": delivery.channel}
-        connection.execute(_ADD, of_batch | chosen)
+    of_batch = {"of_list": delivery.id, "of_batch": batch, "channel": delivery.channel, "doubt": delivery.in_doubt}
+    connection.execute(_ADD, {**of_batch, "people": people})
 
 
 def seal_addresses_again(connection: Connection, keys: Keys) -> int:

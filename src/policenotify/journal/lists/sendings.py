@@ -16,35 +16,22 @@ from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.keys import Keys
 from policenotify.journal.lists import control, recipients
 from policenotify.journal.lists.control import ABORTED, PAUSED
-from policenotify.journal.lists.recipients import address_of, outcomes, recipient_key
+from policenotify.journal.lists.receipts import Standing, standings
+from policenotify.journal.lists.recipients import KEY_SHOWN, address_of, outcomes, recipient_key
 from policenotify.journal.lists.state import read_cursor
 from policenotify.journal.order import NEWER_SENT, cancel_pending, is_superseded, lock, lock_key_of
+from policenotify.journal.persons.tokens import read_token
 from policenotify.journal.records import microseconds, moment, storable
 from policenotify.journal.takedown import delete_found
-from policenotify.journal.tombstones import purged_key
 from policenotify.model.decision import DoubtfulPerson, Steered
 from policenotify.model.history import Outcome
-from policenotify.model.progress import DeliveryProgress, Progress, ReasonCount
+from policenotify.model.progress import DeliveryProgress, Progress
 from policenotify.translation import Text
 
-GATEWAY = "gateway"
-"""The actor of an outcome that a gateway's delivery receipt states."""
-
-SHOWN: Final = 12
-"""Characters by which the keys of people differ, and the fewest by which one is named."""
+_GATEWAY: Final = "gateway"  # the actor of an outcome that a gateway's delivery receipt states
 
 _table, _recipient, _person, _attempt = schema.delivery, schema.recipient, schema.person, schema.attempt
-_publication = schema.publication
 _UNSETTLED = (Outcome.WAITING, Outcome.SENDING)
-_ID = select(_publication.c.id).where(
-    _publication.c.state == "published",
-    or_(_publication.c.id == bindparam("name"), _publication.c.key.in_([bindparam("name"), bindparam("purged")])),
-)
-_DELIVERIES = (
-    select(_table)
-    .where(_table.c.publication == bindparam("of_publication"), _table.c.parent.is_(None))
-    .order_by(_table.c.channel, _table.c.part, _table.c.id)
-)
 _STEERABLE = (
     select(_table)
     .where(_table.c.publication == bindparam("of_publication"), _table.c.has_recipients)
@@ -77,22 +64,14 @@ class Sendings:
 
     # --- how far it is
 
-    def progress(self, publication: str) -> Progress | None:
-        """Return how far a publication is, by its id or the caller's key. None if there is no such publication.
+    def progress(self, publication: str) -> Progress:
+        """Return how far a publication of this id is.
 
         It reads a row for each batch of 1,000 people, and the people of those batches that are being sent.
         """
         with self._journal.read() as connection:
-            names = {"name": publication, "purged": purged_key(self._journal.keys, publication)}
-            found = connection.execute(_ID, names).scalar()
-            rows = connection.execute(_DELIVERIES, {"of_publication": found}).all() if found else ()
-            if not rows:
-                return None
-            lists = [row.id for row in rows if row.has_recipients]
-            people = recipients.counts(connection, lists)
-            sent = control.being_sent(connection, lists)
-            deliveries = [_progress(row, people.get(row.id, ()), sending=row.id in sent) for row in rows]
-            return Progress(publication=found, at=self._journal.now(), deliveries=tuple(deliveries))
+            deliveries = tuple(map(_progress, standings(connection, publication)))
+            return Progress(publication=publication, at=self._journal.now(), deliveries=deliveries)
 
     # --- steering
 
@@ -101,12 +80,6 @@ class Sendings:
 
         It takes effect after the people whom a worker has marked: 25, or as many as are sent to at once.
         What follows in the incident waits behind it, but an end is sent at once to those who have it.
-
-        Args:
-            publication: The publication's id.
-            actor: Who decided it.
-            channel: One channel, or all that have recipients.
-            reason: Why, for the journal.
         """
         self._journal.authorize(actor, "pause")
         with self._steering(publication, channel) as (connection, rows):
@@ -118,7 +91,7 @@ class Sendings:
                 }
                 control.halt_list(connection, row.id, PAUSED, **words, code="")
                 body = {"reason": storable(reason)}
-                record_delivery(connection, row, self._journal.now(), control.PAUSE_EVENT, body, actor=actor)
+                record_delivery(connection, row, self._journal.now(), "sending_paused", body, actor=actor)
             return _steered(publication, paused, actor)
 
     def resume(self, publication: str, actor: str, *, channel: str | None = None) -> Steered:
@@ -128,7 +101,7 @@ class Sendings:
             paused, now = [row for row in rows if row.halt == PAUSED], self._journal.now()
             for row in paused:
                 control.halt_list(connection, row.id, "", not_before=microseconds(now), reason="", remedy="")
-                record_delivery(connection, row, now, control.RESUME_EVENT, {}, actor=actor)
+                record_delivery(connection, row, now, "sending_resumed", {}, actor=actor)
             return _steered(publication, paused, actor)
 
     def abort(self, publication: str, actor: str, *, channel: str | None = None, reason: str = "") -> Steered:
@@ -136,12 +109,6 @@ class Sendings:
 
         People who wait are `superseded`, people in doubt are held. Those who have the message keep it, and still get
         the end of its incident.
-
-        Args:
-            publication: The publication's id.
-            actor: Who decided it.
-            channel: One channel, or all that have recipients.
-            reason: Why, for the journal.
         """
         self._journal.authorize(actor, "abort")
         with self._steering(publication, channel) as (connection, rows):
@@ -153,7 +120,7 @@ class Sendings:
                 people = outcomes(counted.get(row.id, ())).get(Outcome.WAITING, 0)
                 total += people
                 body = {"reason": storable(reason), "people": people}
-                record_delivery(connection, row, now, control.ABORT_EVENT, body, actor=actor)
+                record_delivery(connection, row, now, "sending_aborted", body, actor=actor)
                 control.settle(connection, row.id, microseconds(now))
         return _steered(publication, aborted, actor, people=total)
 
@@ -210,28 +177,27 @@ class Sendings:
             named = _find_in_doubt(connection, self._journal.keys, delivery, people) if people else None
             return self._resolve(connection, delivery, actor, named, posted=posted)
 
-    def settle_person(self, delivery: int, person: str, *, posted: bool, actor: str = GATEWAY) -> bool:
-        """Settle one person in doubt by what the gateway's delivery receipt states. Call it for every receipt.
-
-        Args:
-            delivery: The delivery.
-            person: The person's opaque key.
-            posted: The gateway has delivered it. Otherwise it certainly has not, and it is sent to the person again.
-            actor: Who states it.
+    def confirm(self, token: str, *, channel: str) -> bool:
+        """Settle a person in doubt whose message a gateway has delivered. Call it for every receipt.
 
         Returns:
-            Whether the person was in doubt. If not, nothing was changed, and nothing was written.
+            Whether the token of the receipt names a delivery on the channel. If the person was not in doubt, nothing
+            was written.
         """
-        named = {"of_delivery": delivery, "of_key": person}
-        with self._journal.read() as connection:
-            found = connection.execute(_OF_KEY, named).first()
-        if found is None:
+        if (named := read_token(self._journal.keys, "receipt", token)) is None:
             return False
+        person = {"of_delivery": named.delivery, "of_key": named.person}
+        with self._journal.read() as connection:
+            row = connection.execute(_ROW, {"of_delivery": named.delivery}).first()
+            if row is None or row.channel != channel:
+                return False
+            if connection.execute(_OF_KEY, person).first() is None:
+                return True
         with self._journal.write() as connection:
-            found = connection.execute(_OF_KEY, named).first()  # the person may have been settled meanwhile
+            found = connection.execute(_OF_KEY, person).first()  # the person may have been settled meanwhile
             if found is not None:
-                self._resolve(connection, delivery, actor, {found.person: found.key}, posted=posted)
-        return found is not None
+                self._resolve(connection, named.delivery, _GATEWAY, {found.person: found.key}, posted=True)
+        return True
 
     def _resolve(
         self, connection: Connection, delivery: int, actor: str, people: Mapping[int, str] | None, *, posted: bool
@@ -254,7 +220,7 @@ class Sendings:
         control.change(connection, delivery, **columns)
         body: dict[str, object] = {"posted": posted, "outcome": columns.get("state", row.state)}
         if people:
-            body["recipients"] = sorted(key[:SHOWN] for key in people.values())
+            body["recipients"] = sorted(key[:KEY_SHOWN] for key in people.values())
         record_delivery(connection, row, now, "resolved", body, actor=actor)
         if row.has_recipients and columns.get("halt") == "":
             control.halt_list(connection, delivery, "")
@@ -267,8 +233,8 @@ class Sendings:
         return _unless_over(connection, row, at)
 
 
-def _progress(row: Row[*tuple[Any, ...]], counted: tuple[ReasonCount, ...], *, sending: bool) -> DeliveryProgress:
-    outcome = control.list_outcome(row, sending=sending)
+def _progress(standing: Standing) -> DeliveryProgress:
+    row, outcome, counted = standing
     by_person = row.halt == ABORTED or (row.halt == PAUSED and not outcome.is_final)
     return DeliveryProgress(
         delivery=row.id,
@@ -326,7 +292,7 @@ def _find_in_doubt(connection: Connection, keys: Keys, delivery: int, names: Col
     for name in names:
         key = recipient_key(keys, name)
         named = [row for row in rows if row.key == key]
-        named = named or [row for row in rows if len(name) >= SHOWN and row.key.startswith(name)]
+        named = named or [row for row in rows if len(name) >= KEY_SHOWN and row.key.startswith(name)]
         if len(named) == 1:
             found[named[0].person] = named[0].key
         else:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, and_, delete, select
+from sqlalchemy import Connection, Engine, Row, Select, and_, delete, func, select
 
 from policenotify.errors import NotErasable
 from policenotify.journal.audit import record
@@ -14,7 +14,7 @@ from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.engine import ERASING, truncate_log
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.lists.recipients import recipient_key
+from policenotify.journal.lists.recipients import recipient_keys
 from policenotify.journal.persons.suppressions import release, suppression_of
 from policenotify.journal.records import moment, outcome_of
 from policenotify.journal.retention import forget
@@ -34,53 +34,49 @@ class StoredPeople:
         self._journal = journal
         self._engine = engine
 
-    def export(self, address: str, actor: str) -> PersonRecord:
-        """Return everything that the journal holds about a person. The journal records that it was exported, not whose.
+    def export(self, addresses: Iterable[str], actor: str) -> PersonRecord:
+        """Return everything that the journal holds about a person, by the spellings that channels have of the address.
 
-        Args:
-            address: The address or number, as the channel spells it.
-            actor: Who asks.
+        The journal records that it was exported, not whose.
         """
         journal = self._journal
         journal.authorize(actor, "export")
-        key = recipient_key(journal.keys, address)
+        keys = recipient_keys(journal.keys, addresses)
         with journal.read() as connection:
             exported = PersonRecord(
-                address_stored_at=_stored_at(connection, key),
-                deliveries=tuple(map(_delivery_of, _deliveries(connection, key))),
-                reports=tuple(_reports(connection, key)),
-                suppressions=tuple(map(suppression_of, _suppressions(connection, key))),
+                address_stored_at=_stored_at(connection, keys),
+                deliveries=tuple(map(_delivery_of, _deliveries(connection, keys))),
+                reports=tuple(_reports(connection, keys)),
+                suppressions=tuple(map(suppression_of, _suppressions(connection, keys))),
             )
         with journal.write() as connection:
             record(connection, journal.now(), actor, "person_exported", {"deliveries": len(exported.deliveries)})
         return exported
 
-    def erase(self, address: str, actor: str) -> ErasedPerson:
-        """Erase a person's address, and what links the person to deliveries.
+    def erase(self, addresses: Iterable[str], actor: str) -> ErasedPerson:
+        """Erase a person's address in these spellings, and what links the person to deliveries.
 
         How many people a delivery reached stays. A suppression stays if the person left, for without it the next list
         would bring the person back. Any other is erased.
-
-        Args:
-            address: The address or number, as the channel spells it.
-            actor: Who erases.
 
         Raises:
             NotErasable: A publication is still being delivered to the person.
         """
         journal = self._journal
         journal.authorize(actor, "erase")
-        key = recipient_key(journal.keys, address)
+        keys = recipient_keys(journal.keys, addresses)
         with journal.write() as connection:
-            _check_settled(connection, key)
-            stored = _stored_at(connection, key) is not None
-            unlinked = len(_deliveries(connection, key))
-            forget(connection, connection.execute(select(_person.c.id).where(_person.c.key == key)).scalars().all())
-            connection.execute(delete(_report).where(_report.c.key == key))
+            _check_settled(connection, keys)
+            stored = _stored_at(connection, keys) is not None
+            unlinked = len(_deliveries(connection, keys))
+            # In the order of their keys, as lists are stored: so no two processes deadlock.
+            people = select(_person.c.id).where(_person.c.key.in_(keys)).order_by(_person.c.key).with_for_update()
+            forget(connection, connection.execute(people).scalars().all())
+            connection.execute(delete(_report).where(_report.c.key.in_(keys)))
             wishes = [source.value for source in Source if source.opted_out]
-            other = and_(_suppression.c.key == key, _suppression.c.source.not_in(wishes))
+            other = and_(_suppression.c.key.in_(keys), _suppression.c.source.not_in(wishes))
             ended = release(connection, journal.now(), other, actor)
-            kept = tuple(map(suppression_of, _suppressions(connection, key)))
+            kept = tuple(map(suppression_of, _suppressions(connection, keys)))
             erased = ErasedPerson(address=stored, deliveries=unlinked, ended=ended, kept=kept)
             body = {"deliveries": unlinked, "ended": ended, "kept": len(kept)}
             record(connection, journal.now(), actor, "person_erased", body)
@@ -88,12 +84,12 @@ class StoredPeople:
         return erased
 
 
-def _check_settled(connection: Connection, key: str) -> None:
+def _check_settled(connection: Connection, keys: Sequence[str]) -> None:
     query = (
         select(_delivery.c.publication, _delivery.c.channel)
         .join(_recipient, _recipient.c.delivery == _delivery.c.id)
         .join(_person, _person.c.id == _recipient.c.person)
-        .where(_person.c.key == key, _delivery.c.state.in_(_UNDER_WAY))
+        .where(_person.c.key.in_(keys), _delivery.c.state.in_(_UNDER_WAY))
         .limit(1)
     )
     if (row := connection.execute(query).first()) is not None:
@@ -108,14 +104,13 @@ def _check_settled(connection: Connection, key: str) -> None:
         )
 
 
-def _stored_at(connection: Connection, key: str) -> datetime | None:
-    stored = connection.execute(
-        select(_person.c.stored_at).where(_person.c.key == key, _person.c.sealed.is_not(None))
-    ).scalar()
+def _stored_at(connection: Connection, keys: Sequence[str]) -> datetime | None:
+    sealed = _person.c.key.in_(keys), _person.c.sealed.is_not(None)
+    stored = connection.execute(select(func.max(_person.c.stored_at)).where(*sealed)).scalar()
     return None if stored is None else moment(stored)
 
 
-def _deliveries(connection: Connection, key: str) -> Sequence[Row[Any]]:
+def _deliveries(connection: Connection, keys: Sequence[str]) -> Sequence[Row[Any]]:
     of_person = _recipient.c.state, _recipient.c.in_doubt, _recipient.c.reason, _recipient.c.code
     of_publication = _publication.c.id, _publication.c.incident, _publication.c.stage, _publication.c.created_at
     query: Select[Any] = (
@@ -123,7 +118,7 @@ def _deliveries(connection: Connection, key: str) -> Sequence[Row[Any]]:
         .join(_person, _person.c.id == _recipient.c.person)
         .join(_delivery, _delivery.c.id == _recipient.c.delivery)
         .join(_publication, _publication.c.id == _delivery.c.publication)
-        .where(_person.c.key == key)
+        .where(_person.c.key.in_(keys))
         .order_by(_delivery.c.id)
     )
     return connection.execute(query).all()
@@ -146,11 +141,11 @@ def _delivery_of(row: Row[Any]) -> PersonDelivery:
     )
 
 
-def _reports(connection: Connection, key: str) -> Iterable[PersonReport]:
+def _reports(connection: Connection, keys: Sequence[str]) -> Iterable[PersonReport]:
     query = (
         select(_report, _delivery.c.publication)
         .join(_delivery, _delivery.c.id == _report.c.delivery)
-        .where(_report.c.key == key)
+        .where(_report.c.key.in_(keys))
         .order_by(_report.c.at)
     )
     for row in connection.execute(query).all():
@@ -159,7 +154,7 @@ def _reports(connection: Connection, key: str) -> Iterable[PersonReport]:
         )
 
 
-def _suppressions(connection: Connection, key: str) -> Iterable[Row[Any]]:
+def _suppressions(connection: Connection, keys: Sequence[str]) -> Iterable[Row[Any]]:
     return connection.execute(
-        select(_suppression).where(_suppression.c.key == key).order_by(_suppression.c.channel)
+        select(_suppression).where(_suppression.c.key.in_(keys)).order_by(_suppression.c.channel, _suppression.c.key)
     ).all()

@@ -57,14 +57,6 @@ class Reports:
         """Return True if a token is ours. Reads nothing."""
         return read_token(self._journal.keys, purpose, token) is not None
 
-    def person_of(self, token: str, purpose: TokenPurpose, *, channel: str) -> PersonToken | None:
-        """Return what a token names, if the journal has such a delivery on a channel."""
-        if (named := read_token(self._journal.keys, purpose, token)) is None:
-            return None
-        with self._journal.read() as connection:
-            row = _delivery_of(connection, named)
-        return named if row is not None and row.channel == channel else None
-
     def leave(self, token: str) -> ReportResult:
         """Stop writing to the person of a link to leave, on the channel of its mail.
 

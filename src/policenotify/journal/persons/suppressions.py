@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, or_, select, true, update
 
 from policenotify.journal.audit import record
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.lists.recipients import recipient_key
+from policenotify.journal.lists.recipients import KEY_SHOWN, recipient_keys
 from policenotify.journal.records import microseconds, moment
 from policenotify.model.person import Source, Suppression
 from policenotify.translation import AnyText
 
-_SHOWN: Final = 12  # characters of a key that tell recipients apart
 _WEIGHTS: Final = [*Source]
 _table, _report = schema.suppression, schema.report
 
@@ -35,47 +34,35 @@ class Suppressions:
         with self._journal.read() as connection:
             return tuple(map(suppression_of, connection.execute(query.order_by(_table.c.channel, _table.c.key))))
 
-    def add(self, address: str, channel: str | None, actor: str, *, evidence: str) -> bool:
-        """Stop writing to a person, at once, by a decision of the service.
-
-        Args:
-            address: The address or number, as the channel spells it.
-            channel: The channel's name. `None` stands for all.
-            actor: Who decided it.
-            evidence: Why, without the address.
+    def add(self, addresses: Iterable[str], channel: str | None, actor: str, *, evidence: str) -> bool:
+        """Stop writing to a person, at once, by a decision of the service. The addresses are spelled as channels do.
 
         Returns:
             False if the person was suppressed so, or for a weightier reason, already.
         """
         self._journal.authorize(actor, "suppress")
+        keys = recipient_keys(self._journal.keys, addresses)
+        source = Source.OPERATOR
         with self._journal.write() as connection:
-            return suppress(
-                connection,
-                self._journal.now(),
-                channel=channel,
-                keys=[recipient_key(self._journal.keys, address)],
-                source=Source.OPERATOR,
-                evidence=evidence,
-                actor=actor,
-            )
+            now = self._journal.now()
+            return suppress(connection, now, channel=channel, keys=keys, source=source, evidence=evidence, actor=actor)
 
-    def release(self, channel: str | None, recipient: str | None, actor: str) -> int:
+    def release(self, channel: str | None, recipients: Collection[str] | None, actor: str) -> int:
         """Write again to a suppressed person, or to all of a channel.
 
         Args:
             channel: The channel's name, `"*"` for the suppressions that hold for all channels, or `None` for any.
-            recipient: An address, a number, or the beginning of a key. `None` stands for everybody.
+            recipients: Addresses, numbers, or beginnings of keys. `None` stands for everybody.
             actor: Who decided it.
 
         Returns:
-            How many suppressions were ended. What is published from now on reaches these people.
+            How many suppressions were ended.
         """
         found = true() if channel is None else _table.c.channel == channel
-        if recipient is not None:
-            known = recipient_key(self._journal.keys, recipient)
-            begins = _table.c.key.startswith(recipient, autoescape=True) if len(recipient) >= _SHOWN else None
-            same = _table.c.key == known
-            found = and_(found, same if begins is None else same | begins)
+        if recipients is not None:
+            same = _table.c.key.in_(recipient_keys(self._journal.keys, recipients))
+            begins = (_table.c.key.startswith(each, autoescape=True) for each in recipients if len(each) >= KEY_SHOWN)
+            found = and_(found, or_(same, *begins))
         self._journal.authorize(actor, "release")
         with self._journal.write() as connection:
             return release(connection, self._journal.now(), found, actor)

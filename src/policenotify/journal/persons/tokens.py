@@ -27,12 +27,7 @@ _LENGTH: Final = 48  # characters of the base32 of both
 
 @dataclass(frozen=True, slots=True)
 class PersonToken:
-    """What a token names.
-
-    Attributes:
-        delivery: The number of the delivery.
-        person: The recipient's key.
-    """
+    """What a token names: the number of a delivery, and a recipient's key."""
 
     delivery: int
     person: str
