@@ -7,15 +7,14 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
-from typing import cast
 
 import click
 from click.shell_completion import CompletionItem
 
-from policenotify.cli.context import CliContext, common, note
+from policenotify.cli.context import CliContext, Group, note
 from policenotify.cli.documents import json_text
 from policenotify.cli.exit_codes import Exit, exit_table
-from policenotify.cli.language import Context, in_desk_language, metavars
+from policenotify.cli.language import metavars
 from policenotify.cli.usage import UsageError
 from policenotify.translation import Text
 
@@ -81,7 +80,7 @@ COMPLETE_VARIABLE = "_POLICENOTIFY_COMPLETE"
 """The environment variable by which a shell asks for suggestions, named by click."""
 
 
-class _Commands(click.Group):
+class _Commands(Group):
     """The subcommands by name. One that lacks an extra fails only when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
@@ -95,7 +94,7 @@ class _Commands(click.Group):
             command: click.Command = getattr(import_module(f"policenotify.cli.commands.{module}"), name)
         except ImportError as error:
             return _missing(cmd_name, error)
-        return cast("click.Command", in_desk_language(command))
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -145,7 +144,6 @@ def _missing(name: str, cause: ImportError) -> click.Command:
     cls=_Commands, epilog=f"{exit_table()}\n\n{_PAGE}", context_settings={"help_option_names": ["-h", "--help"]}
 )
 @click.version_option(package_name="policenotify", message="%(prog)s %(version)s")
-@common
 def program() -> None:
     """Publish a message once, on every network, in the thread of its incident.
 
@@ -161,9 +159,6 @@ def program() -> None:
           --description "Circulation rétablie."
       policenotify status
     """
-
-
-program.context_class = Context
 
 
 def run(args: Sequence[str], call: CliContext | None = None) -> int:

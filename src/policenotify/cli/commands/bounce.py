@@ -7,8 +7,8 @@ from typing import Final
 
 import click
 
-from policenotify.cli.context import CliContext, common, pass_context
-from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.context import CliContext, command
+from policenotify.cli.exit_codes import Exit
 from policenotify.errors import PolicenotifyError
 from policenotify.formats.mail_report import MOST_BYTES
 from policenotify.publishing.people import People
@@ -17,10 +17,8 @@ from policenotify.settings import channels_of
 _PIECE: Final = 65_536
 
 
-@click.command("bounce", epilog=exit_codes("75 the journal or the settings are not available: the relay tries again"))
+@command("bounce", exits="75 the journal or the settings are not available: the relay tries again")
 @click.argument("recipients", nargs=-1)
-@common
-@pass_context
 def bounce(call: CliContext, recipients: tuple[str, ...]) -> Exit:
     """Read a mail that came back on standard input, and record what it reports about its recipient.
 

@@ -18,9 +18,9 @@ from policenotify.campaigns.runner import upcoming, without_school_calendar
 from policenotify.cli import completion, output
 from policenotify.cli.commands.draft import draft_lines
 from policenotify.cli.commands.preview import preview_lines
-from policenotify.cli.context import CliContext, common, pass_context
+from policenotify.cli.context import CliContext, group
 from policenotify.cli.documents import json_fields
-from policenotify.cli.exit_codes import Exit, exit_codes, worst
+from policenotify.cli.exit_codes import Exit, worst
 from policenotify.cli.options import Seconds, single_value
 from policenotify.cli.output import Part
 from policenotify.cli.usage import typed_reason
@@ -41,8 +41,7 @@ campaign_files = click.argument(
 """Decorator that adds the argument for the files of campaigns."""
 
 
-@click.group("campaign", epilog=exit_codes("as each command says"))
-@common
+@group("campaign", exits="as each command says")
 def campaign() -> None:
     """Publish a dated series of messages on time: each once, and never over an alert.
 
@@ -59,12 +58,10 @@ def campaign() -> None:
 @campaign.command(
     "run",
     short_help="Publish what is due now: for cron and timers.",
-    epilog=exit_codes("1 a campaign is wrong, or all is stopped; 3 something is not out everywhere; 6 no journal"),
+    exits="1 a campaign is wrong, or all is stopped; 3 something is not out everywhere; 6 no journal",
 )
 @campaign_files
 @click.option("--wait", type=Seconds(min=0), default=None, metavar="SECONDS", help="Longest time to deliver.")
-@common
-@pass_context
 def run(call: CliContext, files: tuple[str, ...], wait: float | None) -> Exit:
     """Publish what is due now, each occurrence once: for cron and timers, every minute or every quarter of an hour.
 
@@ -120,12 +117,10 @@ def _page(result: RunResult, zone: tzinfo) -> Iterator[Part]:
 @campaign.command(
     "check",
     short_help="Check every message and a year of the calendar.",
-    epilog=exit_codes("1 something would not be published; 6 no journal"),
+    exits="1 something would not be published; 6 no journal",
 )
 @campaign_files
 @click.option("--posts", is_flag=True, help="Also show each message as its readers would read it.")
-@common
-@pass_context
 def check(call: CliContext, files: tuple[str, ...], *, posts: bool) -> Exit:
     """Check campaigns before they start: every message on every channel, and a year of their calendar.
 
@@ -235,12 +230,10 @@ def _check_message(campaign: Campaign, variant: Variant, publisher: Publisher) -
 @campaign.command(
     "submit",
     short_help="Submit what another person must read first.",
-    epilog=exit_codes("1 a check forbids one; 6 no journal"),
+    exits="1 a check forbids one; 6 no journal",
 )
 @campaign_files
 @single_value("--reason", metavar="TEXT", help="Why, in your own words.")
-@common
-@pass_context
 def submit(call: CliContext, files: tuple[str, ...], reason: str | None) -> Exit:
     """Submit the messages that the rules of approval are about. Nothing is published.
 
@@ -267,15 +260,13 @@ def submit(call: CliContext, files: tuple[str, ...], reason: str | None) -> Exit
 @campaign.command(
     "calendar",
     short_help="Show what is due when.",
-    epilog=exit_codes("1 a campaign is wrong; 6 no journal"),
+    exits="1 a campaign is wrong; 6 no journal",
 )
 @campaign_files
 @click.option(
     "--days", type=click.IntRange(1, 1100), default=31, show_default=True, metavar="N", help="How many days from today."
 )
 @single_value("--ics", metavar="FILE", help="Write it as iCalendar, for Outlook and Thunderbird.")
-@common
-@pass_context
 def calendar(call: CliContext, files: tuple[str, ...], days: int, ics: str | None) -> Exit:
     """Show what is due. Quiet hours, the pace, another campaign or an incident may make it wait.
 

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta, tzinfo
 import click
 
 from policenotify.cli import completion, output
-from policenotify.cli.context import CliContext, common, note, pass_context
-from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.context import CliContext, command, note
+from policenotify.cli.exit_codes import Exit
 from policenotify.cli.options import Seconds
 from policenotify.cli.output import Part, plain
 from policenotify.delivery.service import GRACE, Supervisor, ended_by_signals
@@ -23,7 +23,7 @@ from policenotify.translation import Text
 _BUDGET = 50.0  # seconds: two drains of a timer that fires every minute never overlap
 
 
-@click.command("drain", epilog=exit_codes("1 stopped; 3 a channel needs attention; 6 no journal"))
+@command("drain", exits="1 stopped; 3 a channel needs attention; 6 no journal")
 @click.option(
     "--budget",
     type=Seconds(min=0, min_open=True),
@@ -32,8 +32,6 @@ _BUDGET = 50.0  # seconds: two drains of a timer that fires every minute never o
     metavar="SECONDS",
     help="Longest run.",
 )
-@common
-@pass_context
 def drain(call: CliContext, budget: float) -> Exit:
     """Deliver due messages once and exit: for cron and timers, once a minute.
 
@@ -86,9 +84,9 @@ def _drained(
         yield output.prose(Text("Blocked, until a person acts: {name}. {problem}", name=name, problem=problem))
 
 
-@click.command(
+@command(
     "worker",
-    epilog=exit_codes("1 settings or keys wrong; 3 a post was left in doubt; 6 no journal; 7 it was taken away"),
+    exits="1 settings or keys wrong; 3 a post was left in doubt; 6 no journal; 7 it was taken away",
 )
 @click.option(
     "--grace",
@@ -98,8 +96,6 @@ def _drained(
     metavar="SECONDS",
     help="Time for posts under way to finish at the end.",
 )
-@common
-@pass_context
 def worker(call: CliContext, grace: float) -> Exit:
     """Deliver due messages until SIGTERM or Ctrl-C: for systemd and the like.
 
@@ -144,10 +140,8 @@ def worker(call: CliContext, grace: float) -> Exit:
     return Exit.OK if end.finished else Exit.ATTENTION
 
 
-@click.command("stop", epilog=exit_codes("6 no journal"))
+@command("stop", exits="6 no journal")
 @click.option("--reason", default="", metavar="TEXT", help="Shown with every refused command.")
-@common
-@pass_context
 def stop(call: CliContext, reason: str) -> Exit:
     """Stop publishing and delivery at once, in all processes, until `policenotify resume`.
 
@@ -167,11 +161,9 @@ def stop(call: CliContext, reason: str) -> Exit:
     return Exit.OK
 
 
-@click.command("resume", epilog=exit_codes("1 no such channel; 3 all is still stopped; 6 no journal"))
+@command("resume", exits="1 no such channel; 3 all is still stopped; 6 no journal")
 @click.argument("channel", required=False, shell_complete=completion.channels)
 @click.option("--reason", default="", metavar="TEXT", help="Recorded in the journal.")
-@common
-@pass_context
 def resume(call: CliContext, channel: str | None, reason: str) -> Exit:
     """Resume after `policenotify stop`; with a CHANNEL, resume that channel after it was blocked.
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import click
 from rich.table import Table
 from rich.text import Text as RichText
 
 from policenotify.cli import output
 from policenotify.cli.alarms import exit_of
-from policenotify.cli.context import CliContext, common, pass_context
-from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.context import CliContext, command
+from policenotify.cli.exit_codes import Exit
 from policenotify.translation import Text
 
-_EXITS = exit_codes(
+_EXITS = (
     "1 settings or keys wrong; 3 a channel is wrong, or others may read a file; 4 overdue; 5 no worker; 6 no journal"
 )
 
 
-@click.command("doctor", epilog=_EXITS)
-@common
-@pass_context
+@command("doctor", exits=_EXITS)
 def doctor(call: CliContext) -> Exit:
     """Check the installation: settings, keys, journal, every channel's credentials. Nothing is posted.
 

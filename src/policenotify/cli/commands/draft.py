@@ -11,8 +11,8 @@ import click
 
 from policenotify.cli import output
 from policenotify.cli.commands.preview import preview_lines
-from policenotify.cli.context import CliContext, common, pass_context, printable_name
-from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.context import CliContext, command, printable_name
+from policenotify.cli.exit_codes import Exit
 from policenotify.cli.keys import default_key, spans_of
 from policenotify.cli.lookup import find_publication
 from policenotify.cli.options import Seconds, Typed, single_value
@@ -28,7 +28,7 @@ from policenotify.model.receipt import Publication, counted, local_time
 from policenotify.publishing.publisher import Publisher
 from policenotify.translation import AnyText, Text
 
-_EXITS = exit_codes("1 nothing was changed; 6 no journal")
+_EXITS = "1 nothing was changed; 6 no journal"
 _SHORTEST_DIGEST = 32  # characters: an author can make two messages that agree in a few, as in 16
 
 _NEXT = {
@@ -45,14 +45,12 @@ _reason = single_value("--reason", metavar="TEXT", help="Why, in your own words.
 _wait = single_value("--wait", type=Seconds(min=0), metavar="SECONDS", help="How long to wait for the networks.")
 
 
-@click.command("approve", epilog=exit_codes("1 not approved; 3 a channel needs attention; 6 no journal"))
+@command("approve", exits="1 not approved; 3 a channel needs attention; 6 no journal")
 @_draft
 @_digest
 @click.option("--only", is_flag=True, help="Approve it only: it is published later, by hand.")
 @_reason
 @_wait
-@common
-@pass_context
 def approve(
     call: CliContext, /, *, draft: str, digest: str | None, only: bool, reason: str | None, wait: float | None
 ) -> Exit:
@@ -76,12 +74,10 @@ def approve(
         return show_draft(call, done, publisher)
 
 
-@click.command("return", epilog=_EXITS)
+@command("return", exits=_EXITS)
 @_draft
 @_digest
 @_reason
-@common
-@pass_context
 def return_(call: CliContext, /, *, draft: str, digest: str | None, reason: str | None) -> Exit:
     """Return a draft to its author, who changes it and submits it again.
 
@@ -95,12 +91,10 @@ def return_(call: CliContext, /, *, draft: str, digest: str | None, reason: str 
         return show_draft(call, done, publisher)
 
 
-@click.command("reject", epilog=_EXITS)
+@command("reject", exits=_EXITS)
 @_draft
 @_digest
 @_reason
-@common
-@pass_context
 def reject(call: CliContext, /, *, draft: str, digest: str | None, reason: str | None) -> Exit:
     """Reject a draft for good, or object to an urgent publication.
 
@@ -121,11 +115,9 @@ def reject(call: CliContext, /, *, draft: str, digest: str | None, reason: str |
         return show_draft(call, done, publisher)
 
 
-@click.command("drafts", epilog=exit_codes("1 there is none of that name; 4 a second reading is overdue; 6 no journal"))
+@command("drafts", exits="1 there is none of that name; 4 a second reading is overdue; 6 no journal")
 @click.argument("draft", required=False)
 @click.option("--all", "everything", is_flag=True, help="Also those that are published or closed.")
-@common
-@pass_context
 def drafts(call: CliContext, /, *, draft: str | None, everything: bool) -> Exit:
     """Show the drafts, or one as its readers would read it.
 
@@ -148,13 +140,11 @@ def drafts(call: CliContext, /, *, draft: str | None, everything: bool) -> Exit:
     return Exit.OVERDUE if overdue else Exit.OK
 
 
-@click.command("withdraw", epilog=exit_codes("1 nothing was changed; 3 a post is still there; 6 no journal"))
+@command("withdraw", exits="1 nothing was changed; 3 a post is still there; 6 no journal")
 @click.argument("which", metavar="DRAFT|INCIDENT|PUBLICATION|KEY")
 @_reason
 @_wait
 @click.option("--yes", is_flag=True, help="Withdraw what is named without asking, as from a script.")
-@common
-@pass_context
 def withdraw(call: CliContext, /, *, which: str, reason: str | None, wait: float | None, yes: bool) -> Exit:
     """Take back a draft, or delete the posts of one publication with their pictures.
 

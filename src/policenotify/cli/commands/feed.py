@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-import click
-
 from policenotify.channel import ChannelConfig
 from policenotify.cli import output
-from policenotify.cli.context import CliContext, common, pass_context
-from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.context import CliContext, group
+from policenotify.cli.exit_codes import Exit
 from policenotify.errors import ChannelError, SettingsError
 from policenotify.journal.clock import SystemClock
 from policenotify.networks.registry import NoStateStore
@@ -27,8 +25,7 @@ class _Feed(Protocol):
     def close(self) -> None: ...
 
 
-@click.group("feed", epilog=exit_codes("1 settings wrong; 3 a folder cannot be written"))
-@common
+@group("feed", exits="1 settings wrong; 3 a folder cannot be written")
 def feed() -> None:
     """Maintain the channels on the network `feed`.
 
@@ -41,10 +38,8 @@ def feed() -> None:
 @feed.command(
     "rebuild",
     short_help="Write all files of a feed again.",
-    epilog=exit_codes("1 settings wrong; 3 a folder cannot be written"),
+    exits="1 settings wrong; 3 a folder cannot be written",
 )
-@common
-@pass_context
 def rebuild(call: CliContext) -> Exit:
     """Write all files of all feeds again from their items.
 

@@ -9,8 +9,8 @@ import click
 
 from policenotify.cli import completion, output
 from policenotify.cli.commands.draft import draft_lines
-from policenotify.cli.context import CliContext, common, pass_context
-from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.context import CliContext, command
+from policenotify.cli.exit_codes import Exit
 from policenotify.cli.message import category_words
 from policenotify.cli.options import single_value
 from policenotify.cli.output import Part
@@ -20,11 +20,9 @@ from policenotify.publishing.alerts import import_alert
 from policenotify.translation import Text
 
 
-@click.command("import-cap", epilog=exit_codes("1 nothing was stored; 6 no journal"))
+@command("import-cap", exits="1 nothing was stored; 6 no journal")
 @click.argument("alert", type=click.File("rb"), metavar="FILE")
 @single_value("--category", metavar="CODE", help="The category.", shell_complete=completion.categories)
-@common
-@pass_context
 def import_cap(call: CliContext, /, *, alert: BinaryIO, category: str | None) -> Exit:
     """Store a CAP 1.2 alert of another service as a draft.
 

@@ -7,16 +7,14 @@ from pathlib import Path
 import click
 
 from policenotify.cli import output
-from policenotify.cli.context import CliContext, common, pass_context
-from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.context import CliContext, command
+from policenotify.cli.exit_codes import Exit
 from policenotify.translation import Text
 
 
-@click.command("init", epilog=exit_codes("1 nothing was created"))
+@command("init", exits="1 nothing was created")
 @click.argument("directory", default=".", type=click.Path(file_okay=False))
 @click.option("--django", is_flag=True, help="The journal is in a Django project's database.")
-@common
-@pass_context
 def init(call: CliContext, directory: str, django: bool) -> Exit:  # noqa: FBT001 - click hands options over so
     """Create a new installation: its settings, keys and journal, and a folder for passwords.
 
@@ -53,10 +51,8 @@ def init(call: CliContext, directory: str, django: bool) -> Exit:  # noqa: FBT00
     return Exit.OK
 
 
-@click.command("migrate", epilog=exit_codes("1 settings or keys wrong; 6 no journal"))
+@command("migrate", exits="1 settings or keys wrong; 6 no journal")
 @click.option("--grant-to", metavar="ROLE", help="Also grant ROLE what it needs of the tables on PostgreSQL.")
-@common
-@pass_context
 def migrate(call: CliContext, grant_to: str | None) -> Exit:
     """Create the journal's tables. Tables that are there stay as they are.
 

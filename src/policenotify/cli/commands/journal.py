@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 
 from policenotify.cli import completion, output
-from policenotify.cli.context import CliContext, common, pass_context
+from policenotify.cli.context import CliContext, command, group
 from policenotify.cli.documents import json_text
-from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.exit_codes import Exit
 from policenotify.cli.message import category_words
 from policenotify.cli.output import Part
 from policenotify.cli.times import AGE_FORMS, parse_age
@@ -29,8 +29,7 @@ from policenotify.validation import indented
 _UNCHANGED = "6 no journal, or what was sealed was changed"
 
 
-@click.group("journal", epilog=exit_codes(_UNCHANGED))
-@common
+@group("journal", exits=_UNCHANGED)
 def journal() -> None:
     """Export, verify, move, purge and erase the journal.
 
@@ -45,13 +44,11 @@ def journal() -> None:
 @journal.command(
     "purge",
     short_help="Delete the content of what is older than an age.",
-    epilog=exit_codes("3 something old enough is kept: it is to be sent or held; 6 no journal"),
+    exits="3 something old enough is kept: it is to be sent or held; 6 no journal",
 )
 @click.option("--older-than", metavar="AGE", required=True, help=f"Only what was over by then: {AGE_FORMS!s}.")
 @click.option("--category", metavar="CODE", shell_complete=completion.categories, help="Only this category.")
 @click.option("--dry-run", is_flag=True, help="Show what would be purged.")
-@common
-@pass_context
 def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run: bool) -> Exit:
     """Delete the texts, recipients and pictures of what is older than an age. It cannot be undone.
 
@@ -100,12 +97,10 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
 @journal.command(
     "erase",
     short_help="Erase one incident or message at once.",
-    epilog=exit_codes("1 nothing was erased; 6 no journal"),
+    exits="1 nothing was erased; 6 no journal",
 )
 @click.argument("which", metavar="INCIDENT|PUBLICATION|KEY")
 @click.option("--reason", metavar="TEXT", required=True, help="Why. It is kept, so write no name.")
-@common
-@pass_context
 def erase(call: CliContext, /, *, which: str, reason: str) -> Exit:
     """Erase texts, pictures and addresses of one incident or message at once. It cannot be undone.
 
@@ -130,10 +125,8 @@ def erase(call: CliContext, /, *, which: str, reason: str) -> Exit:
 @journal.command(
     "seal",
     short_help="Close and sign the events so far.",
-    epilog=exit_codes(f"1 no signing keys; {_UNCHANGED}"),
+    exits=f"1 no signing keys; {_UNCHANGED}",
 )
-@common
-@pass_context
 def seal(call: CliContext) -> Exit:
     """Close and sign the events since the last seal: once a day, from a timer.
 
@@ -156,10 +149,8 @@ def seal(call: CliContext) -> Exit:
     return Exit.OK
 
 
-@journal.command("verify", short_help="Verify that nothing was changed.", epilog=exit_codes(_UNCHANGED))
+@journal.command("verify", short_help="Verify that nothing was changed.", exits=_UNCHANGED)
 @click.option("--against", metavar="LINE", help="The line of a seal, or all that `journal seal` printed.")
-@common
-@pass_context
 def verify(call: CliContext, /, *, against: str | None) -> Exit:
     """Verify that nothing was changed in the journal.
 
@@ -191,9 +182,7 @@ def verify(call: CliContext, /, *, against: str | None) -> Exit:
     return Exit.OK
 
 
-@journal.command("export", short_help="Print all events as JSON Lines.", epilog=exit_codes(_UNCHANGED))
-@common
-@pass_context
+@journal.command("export", short_help="Print all events as JSON Lines.", exits=_UNCHANGED)
 def export(call: CliContext) -> Exit:
     """Print all events, one JSON object a line: who did what and when.
 
@@ -216,11 +205,9 @@ def export(call: CliContext) -> Exit:
 @journal.command(
     "move",
     short_help="Move it to another database, as from a file to a server.",
-    epilog=exit_codes("1 settings or keys wrong; 6 it was not moved"),
+    exits="1 settings or keys wrong; 6 it was not moved",
 )
 @click.argument("to")
-@common
-@pass_context
 def move(call: CliContext, to: str) -> Exit:
     """Move the journal with all its content TO a path or URL that holds none.
 
@@ -254,10 +241,8 @@ def move(call: CliContext, to: str) -> Exit:
 @journal.command(
     "restored",
     short_help="Mark a journal that was restored from a copy.",
-    epilog=exit_codes("6 no journal"),
+    exits="6 no journal",
 )
-@common
-@pass_context
 def restored(call: CliContext) -> Exit:
     """Mark a journal that was restored from a copy, or a server that has become the primary one.
 
@@ -277,9 +262,7 @@ def restored(call: CliContext) -> Exit:
     return Exit.OK
 
 
-@click.command("rotate-keys", epilog=exit_codes("1 settings or keys wrong; 6 no journal"))
-@common
-@pass_context
+@command("rotate-keys", exits="1 settings or keys wrong; 6 no journal")
 def rotate_keys(call: CliContext) -> Exit:
     """Make new encryption and signing keys, and encrypt all addresses and sessions again.
 

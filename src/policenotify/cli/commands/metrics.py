@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from policenotify.cli.context import CliContext, common, pass_context
-from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.context import CliContext, command
+from policenotify.cli.exit_codes import Exit
 from policenotify.cli.usage import UsageError
 from policenotify.errors import PolicenotifyError, SettingsError
 from policenotify.publishing.metrics import exposition, to_document
@@ -19,7 +19,7 @@ from policenotify.translation import Text
 _READABLE = 0o644  # by the exporter, which has a user of its own; no value is confidential
 
 
-@click.command("metrics", epilog=exit_codes("1 settings wrong, or the file cannot be written; 6 no journal"))
+@command("metrics", exits="1 settings wrong, or the file cannot be written; 6 no journal")
 @click.option(
     "--textfile",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -27,8 +27,6 @@ _READABLE = 0o644  # by the exporter, which has a user of its own; no value is c
     help="Replace a file for node_exporter at once, or remove it if there are no values; print nothing. Its name "
     "ends in .prom.",
 )
-@common
-@pass_context
 def metrics(call: CliContext, /, *, textfile: Path | None) -> Exit:
     """Print the metrics of the installation: deliveries, delays, what waits, alarms.
 

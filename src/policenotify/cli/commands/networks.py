@@ -21,8 +21,8 @@ from pydantic_core import to_jsonable_python
 
 from policenotify.channel import Capabilities
 from policenotify.cli import output
-from policenotify.cli.context import CliContext, common, pass_context
-from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.context import CliContext, command
+from policenotify.cli.exit_codes import Exit
 from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError
 from policenotify.errors import SettingsError, UnknownNetwork
@@ -261,11 +261,9 @@ def default_as_text(default: object) -> str:
     return str(default).lower() if isinstance(default, bool) else str(default)
 
 
-@click.command("networks", epilog=exit_codes("1 no such network, it cannot be used, or nothing was created"))
+@command("networks", exits="1 no such network, it cannot be used, or nothing was created")
 @click.argument("name", required=False)
 @click.option("--new", is_flag=True, help="Create the package of a network of your own, of this name.")
-@common
-@pass_context
 def networks(call: CliContext, name: str | None, *, new: bool) -> Exit:
     """Show every network that installed packages offer: its capabilities, and whether its library is installed.
 

@@ -9,8 +9,8 @@ from datetime import tzinfo
 import click
 
 from policenotify.cli import completion, output
-from policenotify.cli.context import CliContext, common, pass_context
-from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.context import CliContext, group
+from policenotify.cli.exit_codes import Exit
 from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError, typed_reason
 from policenotify.model.person import PersonRecord, Suppression
@@ -26,8 +26,7 @@ _channel_option = click.option(
 )
 
 
-@click.group("people", epilog=exit_codes("6 no journal"))
-@common
+@group("people", exits="6 no journal")
 def people() -> None:
     """Show and change who is written to, and answer a person's request for access or erasure.
 
@@ -47,10 +46,8 @@ def _opened(call: CliContext) -> Iterator[tuple[Settings, People]]:
         yield settings, People(journal, channels, journal.clock)
 
 
-@people.command("list", short_help="Show how many people each channel is for.", epilog=exit_codes("6 no journal"))
+@people.command("list", short_help="Show how many people each channel is for.", exits="6 no journal")
 @click.argument("channel", required=False, shell_complete=completion.channels)
-@common
-@pass_context
 def list_(call: CliContext, channel: str | None) -> Exit:
     """Show how many people each channel is for, and who is not written to. Only one CHANNEL, or all.
 
@@ -86,13 +83,11 @@ def _line(each: Suppression, zone: tzinfo) -> Text:
 @people.command(
     "suppress",
     short_help="Stop writing to an address at once.",
-    epilog=exit_codes("1 not allowed, or no such channel; 6 no journal"),
+    exits="1 not allowed, or no such channel; 6 no journal",
 )
 @click.argument("address")
 @click.option("--reason", metavar="TEXT", required=True, help="Why. It is kept, so write no name and no address.")
 @_channel_option
-@common
-@pass_context
 def suppress(call: CliContext, address: str, reason: str, channel: str | None) -> Exit:
     """Stop writing to an ADDRESS at once, also in incidents that are open.
 
@@ -110,14 +105,10 @@ def suppress(call: CliContext, address: str, reason: str, channel: str | None) -
     return Exit.OK
 
 
-@people.command(
-    "release", short_help="Write again to an address.", epilog=exit_codes("1 no such channel; 6 no journal")
-)
+@people.command("release", short_help="Write again to an address.", exits="1 no such channel; 6 no journal")
 @click.argument("address", required=False)
 @_channel_option
 @click.option("--all", "everybody", is_flag=True, help="Everybody on the channel.")
-@common
-@pass_context
 def release(call: CliContext, address: str | None, channel: str | None, *, everybody: bool) -> Exit:
     """Write again to an ADDRESS, or to the person behind a key that `people list` shows.
 
@@ -143,12 +134,8 @@ def release(call: CliContext, address: str | None, channel: str | None, *, every
     return Exit.OK
 
 
-@people.command(
-    "export", short_help="Show what the journal holds about a person.", epilog=exit_codes("1 not allowed; 6 no journal")
-)
+@people.command("export", short_help="Show what the journal holds about a person.", exits="1 not allowed; 6 no journal")
 @click.argument("address")
-@common
-@pass_context
 def export(call: CliContext, address: str) -> Exit:
     """Show everything that the journal holds about the person of an ADDRESS, for a request for access (article 15).
 
@@ -180,12 +167,8 @@ def _record_lines(record: PersonRecord, zone: tzinfo) -> Iterator[Part]:
         yield output.line(Text("No longer written to: {line}", line=_line(suppression, zone)))
 
 
-@people.command(
-    "erase", short_help="Erase the address of a person.", epilog=exit_codes("1 nothing was erased; 6 no journal")
-)
+@people.command("erase", short_help="Erase the address of a person.", exits="1 nothing was erased; 6 no journal")
 @click.argument("address")
-@common
-@pass_context
 def erase(call: CliContext, address: str) -> Exit:
     """Erase the ADDRESS of a person, and what links the person to publications. It cannot be undone.
 

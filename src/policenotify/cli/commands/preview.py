@@ -12,8 +12,8 @@ from rich.text import Text as RichText
 
 from policenotify.channel import Post
 from policenotify.cli import completion, output
-from policenotify.cli.context import CliContext, common, pass_context
-from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.context import CliContext, command
+from policenotify.cli.exit_codes import Exit
 from policenotify.cli.message import first_message, next_message
 from policenotify.cli.options import Typed, opening_options, reopen_option, single_value, to_option
 from policenotify.cli.output import Part
@@ -39,11 +39,9 @@ _WAITS = Text("it would wait")
 _WIDTH = 80
 
 
-@click.command(
+@command(
     "preview",
-    epilog=exit_codes(
-        "1 a check or the incident's status forbids it; 3 a channel is blocked or too small; 6 no journal"
-    ),
+    exits="1 a check or the incident's status forbids it; 3 a channel is blocked or too small; 6 no journal",
 )
 @opening_options
 @to_option
@@ -59,8 +57,6 @@ _WIDTH = 80
     metavar="FILE",
     help="Write a page that shows every network as its readers see it, for a browser or a printer.",
 )
-@common
-@pass_context
 def preview(call: CliContext, /, to: tuple[str, ...], html: str | None, **typed: object) -> Exit:
     """Show each post as its readers would read it. Nothing is sent or stored.
 

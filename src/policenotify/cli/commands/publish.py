@@ -11,8 +11,8 @@ import click
 
 from policenotify.cli import completion, output
 from policenotify.cli.commands.draft import show_draft, store_draft
-from policenotify.cli.context import CliContext, common, pass_context, printable_name
-from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.context import CliContext, command, printable_name
+from policenotify.cli.exit_codes import Exit
 from policenotify.cli.keys import default_key, spans_of
 from policenotify.cli.message import first_message, next_message
 from policenotify.cli.options import (
@@ -34,15 +34,13 @@ from policenotify.model.status import Problem
 from policenotify.publishing.publisher import Publisher
 from policenotify.translation import AnyText, Text, text_of
 
-_EXITS = exit_codes("1 not published; 3 a channel needs attention; 6 no journal")
+_EXITS = "1 not published; 3 a channel needs attention; 6 no journal"
 
 
-@click.command("publish", epilog=_EXITS)
+@command("publish", exits=_EXITS)
 @publish_options
 @to_option
 @delivery_options
-@common
-@pass_context
 def publish(call: CliContext, /, to: tuple[str, ...], **typed: Any) -> Exit:  # noqa: ANN401 - as click gives them
     """Publish an opening or standalone message; its category decides which. Or publish a DRAFT.
 
@@ -70,13 +68,11 @@ def publish(call: CliContext, /, to: tuple[str, ...], **typed: Any) -> Exit:  # 
     return _publish(call, typed, lambda publisher: first_message(typed, publisher), to=to or None)
 
 
-@click.command("update", epilog=_EXITS)
+@command("update", exits=_EXITS)
 @click.argument("incident", shell_complete=completion.incidents)
 @click.argument("headline", required=False)
 @followup_options
 @delivery_options
-@common
-@pass_context
 def update(call: CliContext, /, incident: str, headline: str | None, **typed: object) -> Exit:
     """Publish an update of an incident.
 
@@ -94,13 +90,11 @@ def update(call: CliContext, /, incident: str, headline: str | None, **typed: ob
     return _follow(call, Stage.UPDATE, incident, headline, typed)
 
 
-@click.command("end", epilog=_EXITS)
+@command("end", exits=_EXITS)
 @click.argument("incident", shell_complete=completion.incidents)
 @click.argument("headline", required=False)
 @followup_options
 @delivery_options
-@common
-@pass_context
 def end(call: CliContext, /, incident: str, headline: str | None, **typed: object) -> Exit:
     """Publish the end of an incident on every channel that carried its opening.
 
@@ -114,14 +108,12 @@ def end(call: CliContext, /, incident: str, headline: str | None, **typed: objec
     return _follow(call, Stage.END, incident, headline, typed)
 
 
-@click.command("correct", epilog=_EXITS)
+@command("correct", exits=_EXITS)
 @click.argument("which", metavar="INCIDENT|PUBLICATION|KEY", shell_complete=completion.incidents)
 @click.argument("headline", required=False)
 @reopen_option
 @followup_options
 @delivery_options
-@common
-@pass_context
 def correct(call: CliContext, /, which: str, headline: str | None, **typed: object) -> Exit:
     """Correct an earlier publication on every channel that carried it.
 
@@ -142,13 +134,11 @@ def correct(call: CliContext, /, which: str, headline: str | None, **typed: obje
     return _follow(call, Stage.CORRECTION, which, headline, typed)
 
 
-@click.command("cancel", epilog=_EXITS)
+@command("cancel", exits=_EXITS)
 @click.argument("which", metavar="INCIDENT|PUBLICATION|KEY", shell_complete=completion.incidents)
 @click.argument("headline", required=False)
 @followup_options
 @delivery_options
-@common
-@pass_context
 def cancel(call: CliContext, /, which: str, headline: str | None, **typed: object) -> Exit:
     """Cancel a whole incident, or a standalone publication, that should not have been published.
 

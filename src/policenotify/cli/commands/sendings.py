@@ -10,8 +10,8 @@ from datetime import timedelta
 import click
 
 from policenotify.cli import completion, output
-from policenotify.cli.context import CliContext, common, note, pass_context
-from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.context import CliContext, command, group, note
+from policenotify.cli.exit_codes import Exit
 from policenotify.cli.lookup import find_publication
 from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError
@@ -28,7 +28,7 @@ from policenotify.translation import AnyText, Text
 _SHOWN = 12  # characters of a key; `resolve` takes them
 _LINE_EVERY = 10.0  # seconds between two lines
 _WINDOW = timedelta(seconds=30)  # over which a rate is measured
-_EXITS = exit_codes("1 never published; 6 no journal")
+_EXITS = "1 never published; 6 no journal"
 _NAME = click.argument("which", metavar="INCIDENT|PUBLICATION|KEY")
 _CHANNEL = click.option("--channel", metavar="NAME", shell_complete=completion.channels, help="Only this channel.")
 _REASON = click.option(
@@ -40,8 +40,7 @@ _REASON = click.option(
 )
 
 
-@click.group("sending", epilog=_EXITS)
-@common
+@group("sending", exits=_EXITS)
 def sending() -> None:
     """Watch, pause, resume or abort a sending to many people.
 
@@ -55,12 +54,10 @@ def sending() -> None:
 @sending.command(
     "progress",
     short_help="Show how far it is.",
-    epilog=exit_codes("1 never published; 3 a person must act; 6 no journal"),
+    exits="1 never published; 3 a person must act; 6 no journal",
 )
 @click.argument("which", required=False, metavar="[INCIDENT|PUBLICATION|KEY]")
 @click.option("--once", is_flag=True, help="Show it once and exit.")
-@common
-@pass_context
 def progress(call: CliContext, which: str | None, *, once: bool) -> Exit:
     """Show how far a sending to many people is, until it is settled: counts, rate, time left, and reasons.
 
@@ -91,12 +88,10 @@ def progress(call: CliContext, which: str | None, *, once: bool) -> Exit:
     return Exit.ATTENTION if any(each.needs_person for each in found.deliveries) else Exit.OK
 
 
-@sending.command("pause", short_help="Pause it until it is resumed.", epilog=_EXITS)
+@sending.command("pause", short_help="Pause it until it is resumed.", exits=_EXITS)
 @_NAME
 @_CHANNEL
 @_REASON
-@common
-@pass_context
 def pause(call: CliContext, which: str, channel: str | None, reason: str) -> Exit:
     """Pause the sending of a publication to the people who still wait, in all processes, until it is resumed.
 
@@ -114,12 +109,10 @@ def pause(call: CliContext, which: str, channel: str | None, reason: str) -> Exi
     return _answered(call, done, text)
 
 
-@sending.command("resume", short_help="Resume it after a pause.", epilog=_EXITS)
+@sending.command("resume", short_help="Resume it after a pause.", exits=_EXITS)
 @_NAME
 @_CHANNEL
 @_REASON
-@common
-@pass_context
 def resume(call: CliContext, which: str, channel: str | None, reason: str) -> Exit:
     """Resume the sending of a publication that was paused.
 
@@ -134,12 +127,10 @@ def resume(call: CliContext, which: str, channel: str | None, reason: str) -> Ex
     return _answered(call, done, Text("Resumed on {channels}.", channels=_names(done)))
 
 
-@sending.command("abort", short_help="Abort it for good.", epilog=_EXITS)
+@sending.command("abort", short_help="Abort it for good.", exits=_EXITS)
 @_NAME
 @_CHANNEL
 @_REASON
-@common
-@pass_context
 def abort(call: CliContext, which: str, channel: str | None, reason: str) -> Exit:
     """Abort the sending of a publication to the people who still wait, in all processes, for good.
 
@@ -179,15 +170,13 @@ def _answered(call: CliContext, done: Steered, text: AnyText) -> Exit:
     return Exit.OK
 
 
-@click.command("resolve", epilog=exit_codes("3 something is held, or a list cannot be read; 6 no journal"))
+@command("resolve", exits="3 something is held, or a list cannot be read; 6 no journal")
 @click.argument("delivery", type=int, required=False, shell_complete=completion.held)
 @click.option("--posted/--not-posted", default=None, help="It is published; or it is not: send it again.")
 @click.option(
     "--recipient", "recipients", multiple=True, metavar="ADDRESS|KEY", help="Only this person; may be given again."
 )
 @click.option("--show-addresses", is_flag=True, help="On a terminal only; the journal records who saw them.")
-@common
-@pass_context
 def resolve(
     call: CliContext, delivery: int | None, *, posted: bool | None, recipients: tuple[str, ...], show_addresses: bool
 ) -> Exit:

@@ -10,8 +10,8 @@ import click
 
 from policenotify.cli import completion, output
 from policenotify.cli.alarms import exit_of, incident_lines, status_lines
-from policenotify.cli.context import CliContext, common, pass_context
-from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.context import CliContext, command
+from policenotify.cli.exit_codes import Exit
 from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError
 from policenotify.model.history import Outcome
@@ -21,18 +21,14 @@ from policenotify.model.status import InstallationStatus
 from policenotify.publishing.status import by_urgency
 from policenotify.translation import Text
 
-_EXITS = exit_codes(
-    "1 never published, or settings wrong; 3 a channel needs attention; 4 overdue; 5 no worker; 6 no journal"
-)
+_EXITS = "1 never published, or settings wrong; 3 a channel needs attention; 4 overdue; 5 no worker; 6 no journal"
 _LIMIT = 3  # incidents, and publications that are not finished, unless all are asked for
 
 
-@click.command("status", epilog=_EXITS)
+@command("status", exits=_EXITS)
 @click.argument("which", required=False, metavar="[INCIDENT|PUBLICATION|KEY]", shell_complete=completion.incidents)
 @click.option("--last", type=click.IntRange(1, 100), default=5, show_default=True, help="How many publications.")
 @click.option("--all", "everything", is_flag=True, help="All open incidents, and all that is not finished, in full.")
-@common
-@pass_context
 def status(call: CliContext, /, which: str | None, last: int, *, everything: bool) -> Exit:
     """Show open incidents (overdue ones first), each channel, the last publications, and their outcomes.
 
@@ -125,11 +121,9 @@ def _needs_person(receipt: Receipt) -> bool:
     return not receipt.ok and (receipt.outcome.is_final or lost)
 
 
-@click.command("incidents", epilog=exit_codes("4 with --overdue, if any is overdue; 6 no journal"))
+@command("incidents", exits="4 with --overdue, if any is overdue; 6 no journal")
 @click.option("--overdue", is_flag=True, help="Only those whose update or end is overdue.")
 @click.option("--all", "everything", is_flag=True, help="Ended and cancelled ones too.")
-@common
-@pass_context
 def incidents(call: CliContext, /, *, overdue: bool, everything: bool) -> Exit:
     """Show the open incidents, overdue ones first: place, opening and deadline of the next message.
 
