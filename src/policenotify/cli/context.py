@@ -101,8 +101,9 @@ class CliContext:
 
         return read_settings(self.settings, journal=self.journal_url, tolerant=True)
 
-    def publisher(self) -> Publisher:
-        """Open the installation's publisher; the caller closes it. The first SIGTERM or Ctrl-C ends its deliveries."""
+    @contextmanager
+    def publisher(self) -> Iterator[Publisher]:
+        """Open the installation's publisher. The first SIGTERM or Ctrl-C ends its deliveries."""
         from policenotify.delivery.service import ended_by_signals
         from policenotify.settings import open_publisher
 
@@ -112,8 +113,8 @@ class CliContext:
             self.interrupted = publisher.interrupt()
             return self.interrupted
 
-        click.get_current_context().with_resource(ended_by_signals(interrupt))
-        return publisher
+        with ended_by_signals(interrupt), publisher:
+            yield publisher
 
     @contextmanager
     def journal(self, *, patience: int | None = None) -> Iterator[tuple[Settings, Journal]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import replace
 from datetime import date, timedelta, tzinfo
 from pathlib import Path
@@ -72,7 +71,7 @@ def run(call: CliContext, files: tuple[str, ...], wait: float | None) -> Exit:
     Examples:
       policenotify campaign run campaigns
     """
-    with closing(call.publisher()) as publisher:
+    with call.publisher() as publisher:
         wrong: dict[str, AnyText] = {}
         campaigns, actor = load_campaigns(files, errors=wrong), call.actor
         call.may_have_published = True
@@ -131,7 +130,7 @@ def check(call: CliContext, files: tuple[str, ...], *, posts: bool) -> Exit:
     """
     previews: list[object] = []
     page: list[Part] = []
-    with closing(call.publisher()) as publisher:
+    with call.publisher() as publisher:
         campaigns = load_campaigns(files, allow_missing=True)
         occurrences, problems, remarks = _check(campaigns, publisher)
         for campaign, variant in ((each, message) for each in campaigns if posts for message in each.messages):
@@ -234,7 +233,7 @@ def _check_message(campaign: Campaign, variant: Variant, publisher: Publisher) -
 )
 @campaign_files
 @single_value("--reason", metavar="TEXT", help="Why, in your own words.")
-def submit(call: CliContext, files: tuple[str, ...], reason: str | None) -> Exit:
+def submit(call: CliContext, files: tuple[str, ...], reason: str | None) -> None:
     """Submit the messages that the rules of approval are about. Nothing is published.
 
     Another person approves each text once: policenotify approve. It is then published on all days of its campaign,
@@ -246,7 +245,7 @@ def submit(call: CliContext, files: tuple[str, ...], reason: str | None) -> Exit
       policenotify campaign submit campaigns/temoins.toml \\
           --reason "Le parquet est d'accord, réf. 12."
     """
-    with closing(call.publisher()) as publisher:
+    with call.publisher() as publisher:
         campaigns = load_campaigns(files, allow_missing=True)
         with typed_reason():
             drafts = running.submit(publisher, campaigns, actor=call.actor, reason=reason or "")
@@ -254,7 +253,6 @@ def submit(call: CliContext, files: tuple[str, ...], reason: str | None) -> Exit
         call.emit(
             {"drafts": drafts}, *(page or [output.prose(Text("No message needs the approval of another person."))])
         )
-    return Exit.OK
 
 
 @campaign.command(
@@ -267,7 +265,7 @@ def submit(call: CliContext, files: tuple[str, ...], reason: str | None) -> Exit
     "--days", type=click.IntRange(1, 1100), default=31, show_default=True, metavar="N", help="How many days from today."
 )
 @single_value("--ics", metavar="FILE", help="Write it as iCalendar, for Outlook and Thunderbird.")
-def calendar(call: CliContext, files: tuple[str, ...], days: int, ics: str | None) -> Exit:
+def calendar(call: CliContext, files: tuple[str, ...], days: int, ics: str | None) -> None:
     """Show what is due. Quiet hours, the pace, another campaign or an incident may make it wait.
 
     \b
@@ -275,7 +273,7 @@ def calendar(call: CliContext, files: tuple[str, ...], days: int, ics: str | Non
       policenotify campaign calendar campaigns
       policenotify campaign calendar campaigns --days 365 --ics campaigns.ics
     """
-    with closing(call.publisher()) as publisher:
+    with call.publisher() as publisher:
         now = publisher.journal.now()
         campaigns = load_campaigns(files, allow_missing=True)
         today = now.astimezone(publisher.installation.zone).date()
@@ -292,7 +290,6 @@ def calendar(call: CliContext, files: tuple[str, ...], days: int, ics: str | Non
     written = [output.prose(Text("Written: {ics}", ics=ics))] if ics is not None else []
     document = {"first": f"{today}", "last": f"{today + timedelta(days=days)}", "occurrences": forecast, "ics": ics}
     call.emit(document, *(lines or [output.prose(Text("Nothing is due."))]), *written)
-    return Exit.OK
 
 
 def _line(entry: ForecastEntry, campaign: Campaign) -> Part:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
 from datetime import datetime, timedelta, tzinfo
 
 import click
@@ -42,7 +41,7 @@ def drain(call: CliContext, budget: float) -> Exit:
       policenotify drain
       * * * * *  policenotify drain --budget 50      (in a crontab)
     """
-    with closing(call.publisher()) as publisher:
+    with call.publisher() as publisher:
         journal = publisher.journal
         if (stopped := journal.stopped()) is not None:
             raise stopped
@@ -108,7 +107,7 @@ def worker(call: CliContext, grace: float) -> Exit:
       policenotify worker
       policenotify worker --settings /etc/policenotify/policenotify.toml
     """
-    with closing(call.publisher()) as publisher, ended_by_signals() as signals:
+    with call.publisher() as publisher, ended_by_signals() as signals:
         running = publisher.worker()
         running.start()
         usable = [name for name, channel in publisher.installation.channel_configs.items() if not channel.blocked]
@@ -142,7 +141,7 @@ def worker(call: CliContext, grace: float) -> Exit:
 
 @command("stop", exits="6 no journal")
 @click.option("--reason", default="", metavar="TEXT", help="Shown with every refused command.")
-def stop(call: CliContext, reason: str) -> Exit:
+def stop(call: CliContext, reason: str) -> None:
     """Stop publishing and delivery at once, in all processes, until `policenotify resume`.
 
     What waits stays in the journal; nothing new is published meanwhile.
@@ -158,7 +157,6 @@ def stop(call: CliContext, reason: str) -> Exit:
         "Everything is stopped by {actor}. A post under way at this moment may still go out. To resume: ", actor=actor
     )
     call.emit(done, output.prose(Text("{text}policenotify resume", text=text)))
-    return Exit.OK
 
 
 @command("resume", exits="1 no such channel; 3 all is still stopped; 6 no journal")

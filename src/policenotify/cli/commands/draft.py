@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta, tzinfo
+from datetime import tzinfo
 
 import click
 
@@ -70,7 +70,7 @@ def approve(
         if known.second_due_at is not None:
             done = drafts.second_reading(known.id, actor=actor, reason=why)
         else:
-            done = drafts.approve(known.id, digest=read, actor=actor, reason=why, publish=not only, wait=_span(wait))
+            done = drafts.approve(known.id, digest=read, actor=actor, reason=why, publish=not only, wait=wait)
         return show_draft(call, done, publisher)
 
 
@@ -126,7 +126,7 @@ def drafts(call: CliContext, /, *, draft: str | None, everything: bool) -> Exit:
       policenotify drafts
       policenotify drafts 01KJPKTHJ05RY0M0Y11SW8SXYJ
     """
-    with closing(call.publisher()) as publisher:
+    with call.publisher() as publisher:
         if draft is not None:
             found = publisher.drafts.get(draft)
             posts = list(_as_read(found, publisher)) if found.state.is_open and not call.json else []
@@ -158,7 +158,7 @@ def withdraw(call: CliContext, /, *, which: str, reason: str | None, wait: float
           --reason "La personne est retrouvée."
     """
     reason = reason or ""
-    with closing(call.publisher()) as publisher:
+    with call.publisher() as publisher:
         known = publisher.journal.drafts.get(which)
         if known is not None and known.publication is None:
             done = publisher.drafts.withdraw(known.id, actor=call.actor, reason=reason)
@@ -171,7 +171,7 @@ def withdraw(call: CliContext, /, *, which: str, reason: str | None, wait: float
             named = Text("To withdraw it, add --yes: {about}", about=output.about(found, zone))
             call.ask(about, Text("Withdraw it? yes or no"), otherwise=named)
         with typed_reason():
-            publication = publisher.withdraw(found.id, actor=call.actor, reason=reason, wait=_span(wait))
+            publication = publisher.withdraw(found.id, actor=call.actor, reason=reason, wait=wait)
         posts = [receipt for receipt in publication if receipt.operation is not Operation.DELETE]
         left = sorted({receipt.channel for receipt in posts if receipt.outcome in _MAY_BE_OUT})
         text = Text("Still out, or perhaps: {left}. Delete it there by hand, or correct it.", left=", ".join(left))
@@ -236,7 +236,7 @@ def show_draft(call: CliContext, draft: Draft, publisher: Publisher) -> Exit:
 @contextmanager
 def _reading(call: CliContext, name: str, digest: str | None, question: Text) -> Iterator[tuple[Publisher, Draft, str]]:
     """Yield a draft and the digest of what was read: typed, or of what is shown at the terminal now."""
-    with closing(call.publisher()) as publisher:
+    with call.publisher() as publisher:
         known = publisher.drafts.get(name)
         call.message = known.message
         if digest is None:
@@ -247,10 +247,6 @@ def _reading(call: CliContext, name: str, digest: str | None, question: Text) ->
             raise UsageError(Text("Give at least {count} characters of the --digest.", count=_SHORTEST_DIGEST))
         with typed_reason():
             yield publisher, known, known.digest if known.digest.startswith(digest.lower()) else digest
-
-
-def _span(wait: float | None) -> timedelta | None:
-    return None if wait is None else timedelta(seconds=wait)
 
 
 def _as_read(draft: Draft, publisher: Publisher) -> Iterator[Part]:

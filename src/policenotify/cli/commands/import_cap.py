@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import BinaryIO
 
 import click
@@ -10,7 +9,6 @@ import click
 from policenotify.cli import completion, output
 from policenotify.cli.commands.draft import draft_lines
 from policenotify.cli.context import CliContext, command
-from policenotify.cli.exit_codes import Exit
 from policenotify.cli.message import category_words
 from policenotify.cli.options import single_value
 from policenotify.cli.output import Part
@@ -23,7 +21,7 @@ from policenotify.translation import Text
 @command("import-cap", exits="1 nothing was stored; 6 no journal")
 @click.argument("alert", type=click.File("rb"), metavar="FILE")
 @single_value("--category", metavar="CODE", help="The category.", shell_complete=completion.categories)
-def import_cap(call: CliContext, /, *, alert: BinaryIO, category: str | None) -> Exit:
+def import_cap(call: CliContext, /, *, alert: BinaryIO, category: str | None) -> None:
     """Store a CAP 1.2 alert of another service as a draft.
 
     Nothing is sent. Read the draft, then submit or publish it. The same alert has the same draft. An update, end or
@@ -36,7 +34,7 @@ def import_cap(call: CliContext, /, *, alert: BinaryIO, category: str | None) ->
     """
     content = alert.read(MAX_BYTES)
     settings = call.read_settings()
-    with closing(call.publisher()) as publisher:
+    with call.publisher() as publisher:
         language = settings.language or "fr"
         if category:
             category = code_of(category, category_words(publisher.installation.profiles), param_hint="--category")
@@ -47,4 +45,3 @@ def import_cap(call: CliContext, /, *, alert: BinaryIO, category: str | None) ->
         for finding in done.findings:
             page += [output.paragraph(finding.reason), output.paragraph(finding.remedy, "→ ")]
         call.emit(done, *page)
-    return Exit.OK

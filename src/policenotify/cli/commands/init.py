@@ -8,14 +8,13 @@ import click
 
 from policenotify.cli import output
 from policenotify.cli.context import CliContext, command
-from policenotify.cli.exit_codes import Exit
 from policenotify.translation import Text
 
 
 @command("init", exits="1 nothing was created")
 @click.argument("directory", default=".", type=click.Path(file_okay=False))
 @click.option("--django", is_flag=True, help="The journal is in a Django project's database.")
-def init(call: CliContext, directory: str, django: bool) -> Exit:  # noqa: FBT001 - click hands options over so
+def init(call: CliContext, directory: str, django: bool) -> None:  # noqa: FBT001 - click hands options over so
     """Create a new installation: its settings, keys and journal, and a folder for passwords.
 
     The settings have the desk's language. Their only channel is the console, which prints each post. No existing file
@@ -48,12 +47,11 @@ def init(call: CliContext, directory: str, django: bool) -> Exit:  # noqa: FBT00
         else Text("Check it all without posting anything: policenotify doctor{option}", option=option),
     ]
     call.emit({"written": written, "next": steps}, *output.steps(written, steps))
-    return Exit.OK
 
 
 @command("migrate", exits="1 settings or keys wrong; 6 no journal")
 @click.option("--grant-to", metavar="ROLE", help="Also grant ROLE what it needs of the tables on PostgreSQL.")
-def migrate(call: CliContext, grant_to: str | None) -> Exit:
+def migrate(call: CliContext, grant_to: str | None) -> None:
     """Create the journal's tables. Tables that are there stay as they are.
 
     Run it once for a journal that `init` has not created: on PostgreSQL, or in another file. No other command creates
@@ -72,4 +70,3 @@ def migrate(call: CliContext, grant_to: str | None) -> Exit:
     if not created:
         text = Text("The journal has its tables already: nothing was changed.")
     call.emit({"created": created}, output.prose(text))
-    return Exit.OK

@@ -101,7 +101,7 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
 )
 @click.argument("which", metavar="INCIDENT|PUBLICATION|KEY")
 @click.option("--reason", metavar="TEXT", required=True, help="Why. It is kept, so write no name.")
-def erase(call: CliContext, /, *, which: str, reason: str) -> Exit:
+def erase(call: CliContext, /, *, which: str, reason: str) -> None:
     """Erase texts, pictures and addresses of one incident or message at once. It cannot be undone.
 
     For a request under article 17 of the GDPR (RGPD). An incident must be
@@ -119,7 +119,6 @@ def erase(call: CliContext, /, *, which: str, reason: str) -> Exit:
         done = opened.retention.erase(which, call.actor, reason)
     head = Text.counted("Erased: {count} publication.", "Erased: {count} publications.", count=done.publications)
     call.emit({"which": which, **asdict(done), "actor": call.actor}, output.line(head, "bold"))
-    return Exit.OK
 
 
 @journal.command(
@@ -127,7 +126,7 @@ def erase(call: CliContext, /, *, which: str, reason: str) -> Exit:
     short_help="Close and sign the events so far.",
     exits=f"1 no signing keys; {_UNCHANGED}",
 )
-def seal(call: CliContext) -> Exit:
+def seal(call: CliContext) -> None:
     """Close and sign the events since the last seal: once a day, from a timer.
 
     Keep the last line on another host, or on paper: `journal verify --against`
@@ -146,12 +145,11 @@ def seal(call: CliContext) -> Exit:
         output.prose(Text.counted("{count} event sealed.", "{count} events sealed.", count=events)),
         *last,
     )
-    return Exit.OK
 
 
 @journal.command("verify", short_help="Verify that nothing was changed.", exits=_UNCHANGED)
 @click.option("--against", metavar="LINE", help="The line of a seal, or all that `journal seal` printed.")
-def verify(call: CliContext, /, *, against: str | None) -> Exit:
+def verify(call: CliContext, /, *, against: str | None) -> None:
     """Verify that nothing was changed in the journal.
 
     That is the events with their seals, and what was or will be sent:
@@ -179,11 +177,10 @@ def verify(call: CliContext, /, *, against: str | None) -> Exit:
     if against is not None:
         page.append(output.prose(Text("The seal that was kept is among them.")))
     call.emit({"batches": batches, "line": line}, *page)
-    return Exit.OK
 
 
 @journal.command("export", short_help="Print all events as JSON Lines.", exits=_UNCHANGED)
-def export(call: CliContext) -> Exit:
+def export(call: CliContext) -> None:
     """Print all events, one JSON object a line: who did what and when.
 
     They hold no wording and no address. The journal is verified first, and
@@ -199,7 +196,6 @@ def export(call: CliContext) -> Exit:
         for event in opened.audit.export():
             click.echo(json_text(event, indent=None))
         opened.audit.record(call.actor, "exported", {})
-    return Exit.OK
 
 
 @journal.command(
@@ -208,7 +204,7 @@ def export(call: CliContext) -> Exit:
     exits="1 settings or keys wrong; 6 it was not moved",
 )
 @click.argument("to")
-def move(call: CliContext, to: str) -> Exit:
+def move(call: CliContext, to: str) -> None:
     """Move the journal with all its content TO a path or URL that holds none.
 
     It is moved as a whole or not at all, and the sealed batches are verified
@@ -235,7 +231,6 @@ def move(call: CliContext, to: str) -> Exit:
         output.prose(Text("Put it into the settings of every machine (journal = …), then: policenotify doctor")),
     ]
     call.emit({"to": done.to, "rows": rows, "actor": call.actor}, *page)
-    return Exit.OK
 
 
 @journal.command(
@@ -243,7 +238,7 @@ def move(call: CliContext, to: str) -> Exit:
     short_help="Mark a journal that was restored from a copy.",
     exits="6 no journal",
 )
-def restored(call: CliContext) -> Exit:
+def restored(call: CliContext) -> None:
     """Mark a journal that was restored from a copy, or a server that has become the primary one.
 
     Run it once, before anything publishes or delivers again. What is open in
@@ -259,11 +254,10 @@ def restored(call: CliContext) -> Exit:
         doubted = opened.mark_restored(call.actor)
     text = Text("Marked as restored. {doubted} open deliveries count as in doubt.", doubted=doubted)
     call.emit({"deliveries": doubted, "actor": call.actor}, output.prose(text))
-    return Exit.OK
 
 
 @command("rotate-keys", exits="1 settings or keys wrong; 6 no journal")
-def rotate_keys(call: CliContext) -> Exit:
+def rotate_keys(call: CliContext) -> None:
     """Make new encryption and signing keys, and encrypt all addresses and sessions again.
 
     Events so far are sealed first. The keys file keeps the earlier keys, which
@@ -300,4 +294,3 @@ def rotate_keys(call: CliContext) -> Exit:
         sealed=sealed,
     )
     call.emit({**document, "next": steps}, output.prose(head), *(output.line(indented(step)) for step in steps))
-    return Exit.OK

@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from policenotify.cli.context import CliContext, command
-from policenotify.cli.exit_codes import Exit
 from policenotify.cli.usage import UsageError
 from policenotify.errors import PolicenotifyError, SettingsError
 from policenotify.publishing.metrics import exposition, to_document
@@ -27,7 +26,7 @@ _READABLE = 0o644  # by the exporter, which has a user of its own; no value is c
     help="Replace a file for node_exporter at once, or remove it if there are no values; print nothing. Its name "
     "ends in .prom.",
 )
-def metrics(call: CliContext, /, *, textfile: Path | None) -> Exit:
+def metrics(call: CliContext, /, *, textfile: Path | None) -> None:
     """Print the metrics of the installation: deliveries, delays, what waits, alarms.
 
     All values come from the journal, so any machine that can read it answers for
@@ -54,13 +53,10 @@ def metrics(call: CliContext, /, *, textfile: Path | None) -> Exit:
         raise
     if call.json:
         call.answer(to_document(found), "")
-        return Exit.OK
-    content = exposition(found, "").content
-    if textfile is None:
-        click.echo(content, nl=False)
+    elif textfile is None:
+        click.echo(exposition(found, "").content, nl=False)
     else:
-        _replace(textfile, content)
-    return Exit.OK
+        _replace(textfile, exposition(found, "").content)
 
 
 def _replace(path: Path, content: bytes) -> None:

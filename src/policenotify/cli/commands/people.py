@@ -10,7 +10,6 @@ import click
 
 from policenotify.cli import completion, output
 from policenotify.cli.context import CliContext, group
-from policenotify.cli.exit_codes import Exit
 from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError, typed_reason
 from policenotify.model.person import PersonRecord, Suppression
@@ -48,7 +47,7 @@ def _opened(call: CliContext) -> Iterator[tuple[Settings, People]]:
 
 @people.command("list", short_help="Show how many people each channel is for.", exits="6 no journal")
 @click.argument("channel", required=False, shell_complete=completion.channels)
-def list_(call: CliContext, channel: str | None) -> Exit:
+def list_(call: CliContext, channel: str | None) -> None:
     """Show how many people each channel is for, and who is not written to. Only one CHANNEL, or all.
 
     The journal knows people only by a key, so none is shown by address. Who is on a list is in the list: change it
@@ -72,7 +71,6 @@ def list_(call: CliContext, channel: str | None) -> Exit:
     more = [output.line("  …  --json")] if found[_MOST:] else []
     suppressed = [each.model_dump(mode="json") for each in found]
     call.emit({"people": counts, "suppressed": suppressed}, *lines, output.prose(total), *shown, *more)
-    return Exit.OK
 
 
 def _line(each: Suppression, zone: tzinfo) -> Text:
@@ -88,7 +86,7 @@ def _line(each: Suppression, zone: tzinfo) -> Text:
 @click.argument("address")
 @click.option("--reason", metavar="TEXT", required=True, help="Why. It is kept, so write no name and no address.")
 @_channel_option
-def suppress(call: CliContext, address: str, reason: str, channel: str | None) -> Exit:
+def suppress(call: CliContext, address: str, reason: str, channel: str | None) -> None:
     """Stop writing to an ADDRESS at once, also in incidents that are open.
 
     \b
@@ -102,14 +100,13 @@ def suppress(call: CliContext, address: str, reason: str, channel: str | None) -
     done = Text("Nothing is sent to this person any more.") if newly else Text("This person was suppressed already.")
     document = {"channel": channel, "suppressed": newly, "actor": actor}
     call.emit(document, output.prose(done))
-    return Exit.OK
 
 
 @people.command("release", short_help="Write again to an address.", exits="1 no such channel; 6 no journal")
 @click.argument("address", required=False)
 @_channel_option
 @click.option("--all", "everybody", is_flag=True, help="Everybody on the channel.")
-def release(call: CliContext, address: str | None, channel: str | None, *, everybody: bool) -> Exit:
+def release(call: CliContext, address: str | None, channel: str | None, *, everybody: bool) -> None:
     """Write again to an ADDRESS, or to the person behind a key that `people list` shows.
 
     It takes effect with the next publication. The journal records who decided it. Write to a person who left only if
@@ -131,12 +128,11 @@ def release(call: CliContext, address: str | None, channel: str | None, *, every
         else Text("Nobody like that is suppressed.")
     )
     call.emit({"released": count, "channel": channel, "actor": actor}, output.prose(done))
-    return Exit.OK
 
 
 @people.command("export", short_help="Show what the journal holds about a person.", exits="1 not allowed; 6 no journal")
 @click.argument("address")
-def export(call: CliContext, address: str) -> Exit:
+def export(call: CliContext, address: str) -> None:
     """Show everything that the journal holds about the person of an ADDRESS, for a request for access (article 15).
 
     The list that names the person is yours, and is not searched.
@@ -148,7 +144,6 @@ def export(call: CliContext, address: str) -> Exit:
     with _opened(call) as (settings, people):
         record = people.export(address, actor=call.actor)
     call.emit(record, *_record_lines(record, settings.zone))
-    return Exit.OK
 
 
 def _record_lines(record: PersonRecord, zone: tzinfo) -> Iterator[Part]:
@@ -169,7 +164,7 @@ def _record_lines(record: PersonRecord, zone: tzinfo) -> Iterator[Part]:
 
 @people.command("erase", short_help="Erase the address of a person.", exits="1 nothing was erased; 6 no journal")
 @click.argument("address")
-def erase(call: CliContext, address: str) -> Exit:
+def erase(call: CliContext, address: str) -> None:
     """Erase the ADDRESS of a person, and what links the person to publications. It cannot be undone.
 
     For a request under article 17 of the GDPR (RGPD). How many people a publication reached stays. If the person
@@ -197,4 +192,3 @@ def erase(call: CliContext, address: str) -> Exit:
         named = ", ".join(erased.listed)
         page.append(output.prose(Text("Still on the list of: {named}. Remove the person there.", named=named)))
     call.emit({**erased.model_dump(mode="json"), "actor": call.actor}, *page)
-    return Exit.OK

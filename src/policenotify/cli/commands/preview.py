@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
@@ -72,7 +71,7 @@ def preview(call: CliContext, /, to: tuple[str, ...], html: str | None, **typed:
       policenotify preview message.json --html preview.html
     """
     path = page_path(html) if html else None
-    with closing(call.publisher()) as publisher:
+    with call.publisher() as publisher:
         message = _message(typed, publisher)
         now = publisher.journal.now()
         times = typed_times(typed, message, now=now, zone=publisher.installation.zone)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import closing
-from datetime import timedelta
 from typing import Any
 
 import click
@@ -161,7 +159,7 @@ def _follow(call: CliContext, stage: Stage, name: str, headline: str | None, typ
 def _publish(
     call: CliContext, typed: Typed, make: Callable[[Publisher], Message], *, to: tuple[str, ...] | None = None
 ) -> Exit:
-    with closing(call.publisher()) as publisher:
+    with call.publisher() as publisher:
         message = call.message = make(publisher)
         now, actor = publisher.journal.now(), call.actor
         times = typed_times(typed, message, now=now, zone=publisher.installation.zone)
@@ -176,7 +174,7 @@ def _publish(
         try:
             with typed_reason():
                 publication = publisher.publish(
-                    message, key=key, actor=actor, to=to, wait=_wait(typed), urgent=typed["urgent"] or ""
+                    message, key=key, actor=actor, to=to, wait=typed["wait"], urgent=typed["urgent"] or ""
                 )
         except IdempotencyConflict:
             first = publisher.operations.publication(key)
@@ -193,19 +191,15 @@ def _publish_draft(call: CliContext, draft: str, typed: Typed) -> Exit:
         raise UsageError(
             Text("A draft is published as it is: give only --wait and --urgent, or --submit with its --reason.")
         )
-    with closing(call.publisher()) as publisher:
+    with call.publisher() as publisher:
         call.message = publisher.drafts.get(draft).message
         with typed_reason():
             if typed["submit"]:
                 submitted = publisher.drafts.submit(draft, actor=call.actor, reason=typed["reason"] or "")
                 return show_draft(call, submitted, publisher)
             call.may_have_published = True
-            done = publisher.drafts.publish(draft, actor=call.actor, urgent=typed["urgent"] or "", wait=_wait(typed))
+            done = publisher.drafts.publish(draft, actor=call.actor, urgent=typed["urgent"] or "", wait=typed["wait"])
         return _answered(call, publisher, done, ())
-
-
-def _wait(typed: Typed) -> timedelta | None:
-    return None if typed["wait"] is None else timedelta(seconds=typed["wait"])
 
 
 def _answered(call: CliContext, publisher: Publisher, publication: Publication, times: tuple[TypedTime, ...]) -> Exit:

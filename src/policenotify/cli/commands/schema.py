@@ -12,7 +12,6 @@ from pydantic import TypeAdapter
 from policenotify.cli.commands.preview import PreviewAnswer
 from policenotify.cli.context import CliContext, command
 from policenotify.cli.documents import json_text
-from policenotify.cli.exit_codes import Exit
 from policenotify.cli.words import Word
 from policenotify.model.diagnosis import Diagnosis
 from policenotify.model.draft import Draft
@@ -77,7 +76,7 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
 
 @command("schema", exits="1 not printed")
 @click.argument("name", type=Word(SCHEMAS), metavar="NAME")
-def schema(call: CliContext, name: str) -> Exit:
+def schema(call: CliContext, name: str) -> None:
     """Print a JSON Schema (2020-12), for editors and for other systems.
 
     \b
@@ -97,4 +96,3 @@ def schema(call: CliContext, name: str) -> Exit:
     """
     document = {"$schema": DIALECT, **SCHEMAS[name]()}
     call.answer(document, json_text(document) + "\n")
-    return Exit.OK

@@ -92,7 +92,7 @@ def progress(call: CliContext, which: str | None, *, once: bool) -> Exit:
 @_NAME
 @_CHANNEL
 @_REASON
-def pause(call: CliContext, which: str, channel: str | None, reason: str) -> Exit:
+def pause(call: CliContext, which: str, channel: str | None, reason: str) -> None:
     """Pause the sending of a publication to the people who still wait, in all processes, until it is resumed.
 
     It takes effect after the people who are being sent to, at most 25. Posts on other networks are not paused. The end
@@ -106,14 +106,14 @@ def pause(call: CliContext, which: str, channel: str | None, reason: str) -> Exi
     with _named(call, which) as (operations, found):
         done = operations.pause_sending(found, actor=call.actor, channel=channel, reason=reason)
     text = Text("Paused on {channels}. To go on: policenotify sending resume {id}", channels=_names(done), id=found)
-    return _answered(call, done, text)
+    _answered(call, done, text)
 
 
 @sending.command("resume", short_help="Resume it after a pause.", exits=_EXITS)
 @_NAME
 @_CHANNEL
 @_REASON
-def resume(call: CliContext, which: str, channel: str | None, reason: str) -> Exit:
+def resume(call: CliContext, which: str, channel: str | None, reason: str) -> None:
     """Resume the sending of a publication that was paused.
 
     \b
@@ -124,14 +124,14 @@ def resume(call: CliContext, which: str, channel: str | None, reason: str) -> Ex
         done = operations.resume_sending(found, actor=call.actor, channel=channel)
         if reason:
             operations.journal.audit.record(call.actor, "remarked", {"reason": reason, "publication": found})
-    return _answered(call, done, Text("Resumed on {channels}.", channels=_names(done)))
+    _answered(call, done, Text("Resumed on {channels}.", channels=_names(done)))
 
 
 @sending.command("abort", short_help="Abort it for good.", exits=_EXITS)
 @_NAME
 @_CHANNEL
 @_REASON
-def abort(call: CliContext, which: str, channel: str | None, reason: str) -> Exit:
+def abort(call: CliContext, which: str, channel: str | None, reason: str) -> None:
     """Abort the sending of a publication to the people who still wait, in all processes, for good.
 
     This publishes nothing, and no message is taken back: everybody who has the message keeps it, and still gets the
@@ -150,7 +150,7 @@ def abort(call: CliContext, which: str, channel: str | None, reason: str) -> Exi
         channels=_names(done),
         count=done.people,
     )
-    return _answered(call, done, text)
+    _answered(call, done, text)
 
 
 @contextmanager
@@ -164,10 +164,9 @@ def _names(done: Steered) -> str:
     return ", ".join(done.channels)
 
 
-def _answered(call: CliContext, done: Steered, text: AnyText) -> Exit:
+def _answered(call: CliContext, done: Steered, text: AnyText) -> None:
     none = Text("Nothing was changed: nobody waits for it there, or it was done before.")
     call.emit(done, output.line(text) if done.channels else output.prose(none))
-    return Exit.OK
 
 
 @command("resolve", exits="3 something is held, or a list cannot be read; 6 no journal")
