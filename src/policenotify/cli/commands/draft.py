@@ -1,4 +1,4 @@
-"""`policenotify approve`, `return`, `reject`, `drafts` and `withdraw`."""
+"""`policenotify approve`, `return`, `reject`, `drafts`, `withdraw` and `import-cap`."""
 
 from __future__ import annotations
 
@@ -6,25 +6,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import tzinfo
+from typing import BinaryIO
 
 import click
 
-from policenotify.cli import output
+from policenotify.cli import completion, output
 from policenotify.cli.commands.preview import preview_lines
 from policenotify.cli.context import CliContext, command, printable_name
 from policenotify.cli.exit_codes import Exit
 from policenotify.cli.keys import default_key, spans_of
 from policenotify.cli.lookup import find_publication
+from policenotify.cli.message import category_words
 from policenotify.cli.options import Seconds, Typed, single_value
 from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError, typed_reason
+from policenotify.cli.words import code_of
 from policenotify.errors import IdempotencyConflict
 from policenotify.findings import APPROVAL_MISSING
+from policenotify.formats.cap.reader import MAX_BYTES
 from policenotify.model.draft import Draft, DraftState
 from policenotify.model.history import Outcome
 from policenotify.model.message import Message
 from policenotify.model.post import Operation
 from policenotify.model.receipt import Publication, counted, local_time
+from policenotify.publishing.alerts import import_alert
 from policenotify.publishing.publisher import Publisher
 from policenotify.translation import AnyText, Text
 
@@ -319,3 +324,32 @@ def _next_step(draft: Draft, zone: tzinfo) -> Iterator[Part]:
         yield output.paragraph(Text("Its approval counts until {expires_at}.", expires_at=local_time(expires, zone)))
     elif draft.state in _NEXT:
         yield output.paragraph(_NEXT[draft.state].format(id=draft.id), "→ ")
+
+
+@command("import-cap", exits="1 nothing was stored; 6 no journal")
+@click.argument("alert", type=click.File("rb"), metavar="FILE")
+@single_value("--category", metavar="CODE", help="The category.", shell_complete=completion.categories)
+def import_cap(call: CliContext, /, *, alert: BinaryIO, category: str | None) -> None:
+    """Store a CAP 1.2 alert of another service as a draft.
+
+    Nothing is sent. Read the draft, then submit or publish it. The same alert has the same draft. An update, end or
+    cancellation finds the incident of the alert that it names. FILE - is standard input.
+
+    \b
+    Examples:
+      policenotify import-cap vigilance.xml
+      curl -s https://alertes.example/4711.xml | policenotify import-cap -
+    """
+    content = alert.read(MAX_BYTES)
+    settings = call.read_settings()
+    with call.publisher() as publisher:
+        language = settings.language or "fr"
+        if category:
+            category = code_of(category, category_words(publisher.installation.profiles), param_hint="--category")
+        done = import_alert(publisher, content, actor=call.actor, category=category, language=language)
+        page: list[Part] = list(draft_lines(done.draft, publisher))
+        if done.known:
+            page.append(output.paragraph(Text("The alert was imported before: this is its draft.")))
+        for finding in done.findings:
+            page += [output.paragraph(finding.reason), output.paragraph(finding.remedy, "→ ")]
+        call.emit(done, *page)

@@ -1,7 +1,8 @@
-"""`policenotify people`: who is written to, who is not any more, and what is held about a person."""
+"""`policenotify people` and `bounce`: who is written to, who is not any more, and what is held about a person."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import tzinfo
@@ -9,17 +10,20 @@ from datetime import tzinfo
 import click
 
 from policenotify.cli import completion, output
-from policenotify.cli.context import CliContext, group
+from policenotify.cli.context import CliContext, command, group
+from policenotify.cli.exit_codes import Exit
 from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError, typed_reason
+from policenotify.errors import PolicenotifyError
+from policenotify.formats.mail_report import MOST_BYTES
 from policenotify.model.person import PersonRecord, Suppression
 from policenotify.model.receipt import local_time
 from policenotify.publishing.people import People
-from policenotify.settings import Settings, channels_of
 from policenotify.translation import Text
 
 _MOST = 20  # suppressions on a screen
 _SHOWN = 12  # characters of a key; `release` takes them
+_PIECE = 65_536  # bytes of a mail that are read at once
 _channel_option = click.option(
     "--channel", metavar="CHANNEL", shell_complete=completion.channels, help="Only this channel. Default: all."
 )
@@ -38,11 +42,10 @@ def people() -> None:
 
 
 @contextmanager
-def _opened(call: CliContext) -> Iterator[tuple[Settings, People]]:
-    """Open what the commands work on."""
-    with call.journal() as (settings, journal):
-        channels = {channel.name: channel for channel in channels_of(settings, tolerant=True)}
-        yield settings, People(journal, channels, journal.clock)
+def _opened(call: CliContext) -> Iterator[tuple[tzinfo, People]]:
+    """Open what the commands work on, with the zone of its times."""
+    with call.operations() as operations:
+        yield operations.zone, People(operations.journal, operations.channel_configs, operations.journal.clock)
 
 
 @people.command("list", short_help="Show how many people each channel is for.", exits="6 no journal")
@@ -58,7 +61,7 @@ def list_(call: CliContext, channel: str | None) -> None:
       policenotify people list
       policenotify people list presse --json
     """
-    with _opened(call) as (settings, people):
+    with _opened(call) as (zone, people):
         found, counts = people.suppressed(channel), people.counts(channel)
     lines = [
         output.line(Text.join("  ", (name, Text.counted("{count} person", "{count} people", count=count))))
@@ -67,7 +70,7 @@ def list_(call: CliContext, channel: str | None) -> None:
         for name, count in counts.items()
     ]
     total = Text.counted("{count} suppression.", "{count} suppressions.", count=len(found))
-    shown = [output.line(_line(each, settings.zone)) for each in found[:_MOST]]
+    shown = [output.line(_line(each, zone)) for each in found[:_MOST]]
     more = [output.line("  …  --json")] if found[_MOST:] else []
     suppressed = [each.model_dump(mode="json") for each in found]
     call.emit({"people": counts, "suppressed": suppressed}, *lines, output.prose(total), *shown, *more)
@@ -141,9 +144,9 @@ def export(call: CliContext, address: str) -> None:
     Examples:
       policenotify people export ana@journal.example
     """
-    with _opened(call) as (settings, people):
+    with _opened(call) as (zone, people):
         record = people.export(address, actor=call.actor)
-    call.emit(record, *_record_lines(record, settings.zone))
+    call.emit(record, *_record_lines(record, zone))
 
 
 def _record_lines(record: PersonRecord, zone: tzinfo) -> Iterator[Part]:
@@ -192,3 +195,37 @@ def erase(call: CliContext, address: str) -> None:
         named = ", ".join(erased.listed)
         page.append(output.prose(Text("Still on the list of: {named}. Remove the person there.", named=named)))
     call.emit({**erased.model_dump(mode="json"), "actor": call.actor}, *page)
+
+
+@command("bounce", exits="75 the journal or the settings are not available: the relay tries again")
+@click.argument("recipients", nargs=-1)
+def bounce(call: CliContext, recipients: tuple[str, ...]) -> Exit:
+    """Read a mail that came back on standard input, and record what it reports about its recipient.
+
+    For the pipe of a mail relay. RECIPIENTS are the envelope's: `bounce+TOKEN@police.example`. Without them the headers
+    Delivered-To, X-Original-To, Envelope-To and To are searched. A mail that reports nothing, or names no mail of this
+    installation, changes nothing.
+
+    \b
+    Examples:
+      policenotify bounce < mail
+      policenotify bounce bounce+ahamib5l@police.example < mail
+    """
+    mail = _read_mail()
+    try:
+        with _opened(call) as (_, people):
+            done = people.bounce(mail, recipients)
+    except PolicenotifyError as error:
+        click.echo(str(error), err=True)
+        return Exit.TRY_AGAIN
+    text = f"{done.kind} {done.status}".strip() + f": {done.result or 'ignored'}"
+    call.answer({"kind": done.kind, "status": done.status, "result": done.result}, f"{text}\n")
+    return Exit.OK
+
+
+def _read_mail() -> bytes:
+    """Read the mail to its end, as a relay takes a closed pipe for a failure. Only its beginning is kept."""
+    mail = bytearray()
+    while piece := sys.stdin.buffer.read(_PIECE):
+        mail += piece[: max(MOST_BYTES - len(mail), 0)]
+    return bytes(mail)
