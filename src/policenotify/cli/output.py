@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
+from pathlib import Path
 from typing import Final, TypeAlias
 
 from rich.box import HORIZONTALS
@@ -115,6 +116,18 @@ def printed(page: Iterable[Part], look_up: Callable[[AnyText], str] = str) -> st
 def out(text: str) -> None:
     """Print a text as it is."""
     _console().out(text, highlight=False)
+
+
+def replace_file(path: Path, content: bytes, mode: int) -> None:
+    """Write a file, so that its readers always find a whole one. Before it has its mode, only its owner can read it."""
+    draft = path.with_name(f".{path.name[:100]}.{os.getpid()}")
+    try:
+        draft.touch(mode=0o600)
+        draft.write_bytes(content)
+        draft.chmod(mode)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def plain(text: str) -> str:

@@ -289,11 +289,11 @@ def test_a_page_that_cannot_be_written_leaves_the_earlier_one_whole(
     write_page(path, preview)
     before = path.read_bytes()
 
-    def fill_the_disk(self: Path, text: str, **_how: object) -> int:
-        self.write_bytes(text.encode()[:2_000])
+    def fill_the_disk(self: Path, content: bytes) -> int:
+        self.write_text(content[:2_000].decode())
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Path, "write_text", fill_the_disk)
+    monkeypatch.setattr(Path, "write_bytes", fill_the_disk)
     with pytest.raises(click.BadParameter, match="No space left on device"):
         write_page(path, preview)
     assert path.read_bytes() == before

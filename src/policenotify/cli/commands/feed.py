@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from contextlib import closing
+from typing import Any
 
 from policenotify.channel import ChannelConfig
 from policenotify.cli import output
@@ -14,15 +14,6 @@ from policenotify.journal.clock import SystemClock
 from policenotify.networks.registry import NoStateStore
 from policenotify.settings import channels_of
 from policenotify.translation import AnyText, Text
-
-
-@runtime_checkable
-class _Feed(Protocol):
-    """A channel that draws files from its items."""
-
-    def rebuild(self) -> Sequence[str]: ...
-
-    def close(self) -> None: ...
 
 
 @group("feed", exits="1 settings wrong; 3 a folder cannot be written")
@@ -72,8 +63,6 @@ def rebuild(call: CliContext) -> Exit:
 
 
 def _rebuilt(config: ChannelConfig) -> list[str]:
-    channel = config.open(SystemClock(), NoStateStore())
-    try:
-        return list(channel.rebuild()) if isinstance(channel, _Feed) else []
-    finally:
-        channel.close()
+    channel: Any = config.open(SystemClock(), NoStateStore())  # a `PublicFeed`, which is imported with its network
+    with closing(channel):
+        return list(channel.rebuild())

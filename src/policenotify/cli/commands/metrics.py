@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from policenotify.cli.context import CliContext, command
+from policenotify.cli.output import replace_file
 from policenotify.cli.usage import UsageError
 from policenotify.errors import PolicenotifyError, SettingsError
 from policenotify.publishing.metrics import exposition, to_document
@@ -56,20 +56,9 @@ def metrics(call: CliContext, /, *, textfile: Path | None) -> None:
     elif textfile is None:
         click.echo(exposition(found, "").content, nl=False)
     else:
-        _replace(textfile, exposition(found, "").content)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Replace a file, so that its reader always finds a whole one."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")  # the exporter passes over it
-    try:
         try:
-            draft.write_bytes(content)
-            draft.chmod(_READABLE)
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise SettingsError(
-            Text("{path} cannot be written ({strerror}).", path=path, strerror=error.strerror)
-        ) from error
+            replace_file(textfile, exposition(found, "").content, _READABLE)
+        except OSError as error:
+            raise SettingsError(
+                Text("{path} cannot be written ({strerror}).", path=textfile, strerror=error.strerror)
+            ) from error

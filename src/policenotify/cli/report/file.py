@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from policenotify.cli.output import people, plain
+from policenotify.cli.output import people, plain, replace_file
 from policenotify.cli.usage import BadParameter
 from policenotify.errors import MissingExtra
 from policenotify.translation import AnyText, Text, word_in
@@ -68,15 +68,9 @@ def page_path(typed: str) -> Path:
 
 def write_page(path: Path, report: Report, language: str = "en") -> Text:
     """Write a report, readable by its owner alone as it may show drafts, and return where it is."""
-    text = html(report, language)
-    draft = path.with_name(f".{path.name[:100]}.{os.getpid()}")  # no half page is ever seen
+    content = html(report, language).encode(errors="replace")
     try:
-        try:
-            draft.touch(mode=0o600)
-            draft.write_text(text, encoding="utf-8", errors="replace")
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+        replace_file(path, content, 0o600)
     except OSError as error:
         raise _not_written(path, error.strerror) from None
     return Text("The page: {path}", path=path)
