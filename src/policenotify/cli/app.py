@@ -90,10 +90,7 @@ class _Commands(Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
-        try:
-            command: click.Command = getattr(import_module(f"policenotify.cli.commands.{module}"), name)
-        except ImportError as error:
-            return _missing(cmd_name, error)
+        command: click.Command = getattr(import_module(f"policenotify.cli.commands.{module}"), name)
         return command
 
     def resolve_command(
@@ -102,9 +99,8 @@ class _Commands(Group):
         if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
             near = [Text("Did you mean {near!r}?", near=name) for name in get_close_matches(args[0], COMMANDS, n=1)]
             raise UsageError(Text.join(" ", (Text("No such command {command!r}.", command=args[0]), *near)))
-        name, command, rest = super().resolve_command(ctx, args)
-        ctx.ensure_object(CliContext).command = name or ""
-        return name, command, rest
+        ctx.ensure_object(CliContext).command = args[0] if args[0] in COMMANDS else ""
+        return super().resolve_command(ctx, args)
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         self.format_usage(ctx, formatter)
@@ -128,16 +124,6 @@ class _Commands(Group):
 def _write_group(formatter: click.HelpFormatter, heading: str) -> None:
     with formatter.section(heading):
         formatter.write_dl([(name, summary) for name, (_, summary) in GROUPS[heading].items()])
-
-
-def _missing(name: str, cause: ImportError) -> click.Command:
-    def refuse() -> None:
-        from policenotify.cli.errors import missing_extra
-
-        raise missing_extra(name, str(cause.name)) from cause
-
-    anything = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
-    return click.Command(name, callback=refuse, context_settings=anything)
 
 
 @click.group(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import reduce
 from typing import Any, TypeAlias, TypeVar
 
 import click
@@ -170,26 +171,22 @@ _DELIVERY = (
 )
 
 
-def followup_options(command: _Command) -> _Command:
-    """Add the options of a message that follows an opening."""
-    return _with(_MESSAGE, command)
+def _all(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
+    """Return the decorator that adds several options."""
+    return lambda command: reduce(lambda inner, option: option(inner), reversed(options), command)
 
 
-def opening_options(command: _Command, kind: click.File | None = None) -> _Command:
-    """Add the options of an opening or standalone message, and its JSON file, of another *kind* of argument."""
-    file = click.argument("file", required=False, type=kind or click.File("rb"))
-    return file(_with(_OPENING, followup_options(command)))
+followup_options = _all(*_MESSAGE)
+"""The options of a message that follows an opening."""
 
+opening_options = _all(click.argument("file", required=False, type=click.File("rb")), *_OPENING, *_MESSAGE)
+"""The options of an opening or standalone message, and its JSON file."""
 
-def publish_options(command: _Command) -> _Command:
-    """Add the options of `publish`, whose argument may also be a draft."""
-    return opening_options(command, FileOrDraft("rb"))
+publish_options = _all(click.argument("file", required=False, type=FileOrDraft("rb")), *_OPENING, *_MESSAGE)
+"""The options of `publish`, whose argument may also be a draft."""
 
-
-def delivery_options(command: _Command) -> _Command:
-    """Add the options of publishing."""
-    return _with(_DELIVERY, command)
-
+delivery_options = _all(*_DELIVERY)
+"""The options of publishing."""
 
 to_option = click.option(
     "--to",
@@ -202,9 +199,3 @@ to_option = click.option(
 
 reopen_option = click.option("--reopen", is_flag=True, help="Correct a wrong end: the incident goes on.")
 """The option of the correction of an end."""
-
-
-def _with(options: tuple[Callable[[_Command], _Command], ...], command: _Command) -> _Command:
-    for option in reversed(options):
-        command = option(command)
-    return command

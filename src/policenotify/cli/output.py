@@ -18,6 +18,7 @@ from rich.panel import Panel
 from rich.text import Text as RichText
 
 from policenotify.channel import Operation
+from policenotify.errors import SettingsError
 from policenotify.findings import Finding
 from policenotify.model.history import Outcome
 from policenotify.model.message import Message
@@ -119,15 +120,23 @@ def out(text: str) -> None:
 
 
 def replace_file(path: Path, content: bytes, mode: int) -> None:
-    """Write a file, so that its readers always find a whole one. Before it has its mode, only its owner can read it."""
+    """Write a file, so that its readers always find a whole one. Before it has its mode, only its owner can read it.
+
+    Raises:
+        SettingsError: It cannot be written, and is as before.
+    """
     draft = path.with_name(f".{path.name[:100]}.{os.getpid()}")
     try:
-        draft.touch(mode=0o600)
-        draft.write_bytes(content)
-        draft.chmod(mode)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+        try:
+            draft.touch(mode=0o600)
+            draft.write_bytes(content)
+            draft.chmod(mode)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        text = Text("{path} cannot be written ({strerror}).", path=path, strerror=error.strerror)
+        raise SettingsError(text) from error
 
 
 def plain(text: str) -> str:
@@ -163,15 +172,17 @@ def steps(made: Iterable[object], to_do: Iterable[AnyText]) -> list[Part]:
     return [prose(Text("Made:"), "bold"), *files, prose(Text("Next:"), "bold"), *numbered]
 
 
+def stage(message: Message) -> AnyText:
+    """Return the stage of a message, with its incident."""
+    if not message.incident:
+        return message.stage
+    return Text("{stage} of {incident}", stage=message.stage, incident=message.incident)
+
+
 def about(publication: Publication, zone: tzinfo) -> Text:
     """Return which publication it is, in one line."""
-    message = publication.message
-    stage: AnyText = message.stage
-    if message.incident:
-        stage = Text("{stage} of {incident}", stage=message.stage, incident=message.incident)
-    return Text(
-        "{at} · {stage} · {headline}", at=local_time(publication.at, zone), stage=stage, headline=message.headline
-    )
+    at, message = local_time(publication.at, zone), publication.message
+    return Text("{at} · {stage} · {headline}", at=at, stage=stage(message), headline=message.headline)
 
 
 def heading(publication: Publication, zone: tzinfo) -> Block:

@@ -31,7 +31,7 @@ from policenotify.model.post import Operation
 from policenotify.model.receipt import Publication, counted, local_time
 from policenotify.publishing.alerts import import_alert
 from policenotify.publishing.publisher import Publisher
-from policenotify.translation import AnyText, Text
+from policenotify.translation import Text
 
 _EXITS = "1 nothing was changed; 6 no journal"
 _SHORTEST_DIGEST = 32  # characters: an author can make two messages that agree in a few, as in 16
@@ -267,11 +267,8 @@ def _as_read(draft: Draft, publisher: Publisher) -> Iterator[Part]:
 def draft_lines(draft: Draft, publisher: Publisher) -> Iterator[Part]:
     """Yield a draft as a person reads it: what it is, who read it, and the next command."""
     zone, message = publisher.installation.zone, draft.message
-    about: AnyText = message.stage
-    if message.incident:
-        about = Text("{stage} of {incident}", stage=message.stage, incident=message.incident)
     what = Text("Draft {id}: {state}", id=draft.id, state=draft.state)
-    yield output.line(Text.join(" · ", (what, message.category, about)), "bold")
+    yield output.line(Text.join(" · ", (what, message.category, output.stage(message))), "bold")
     yield output.quoted(message.headline)
     yield output.paragraph(
         Text(

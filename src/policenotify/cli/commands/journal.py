@@ -139,12 +139,12 @@ def seal(call: CliContext) -> None:
     """
     with call.journal() as (_, opened):
         events, line = opened.audit.seal(), opened.audit.printed_seal()
-    last = [output.line(Text("The last seal: {line}", line=line))] if line else []
-    call.emit(
-        {"events": events, "line": line},
-        output.prose(Text.counted("{count} event sealed.", "{count} events sealed.", count=events)),
-        *last,
-    )
+    text = Text.counted("{count} event sealed.", "{count} events sealed.", count=events)
+    call.emit({"events": events, "line": line}, output.prose(text), *_last_seal(line))
+
+
+def _last_seal(line: str) -> list[output.Block]:
+    return [output.line(Text("The last seal: {line}", line=line))] if line else []
 
 
 @journal.command("verify", short_help="Verify that nothing was changed.", exits=_UNCHANGED)
@@ -163,17 +163,10 @@ def verify(call: CliContext, /, *, against: str | None) -> None:
       policenotify journal verify --against "$(cat last-seal)"
     """
     with call.journal() as (_, opened):
-        batches, line = (
-            opened.audit.verify(against.split()[-1] if against and against.strip() else ""),
-            opened.audit.printed_seal(),
-        )
-    page = [
-        output.prose(
-            Text.counted("{count} sealed batch, unchanged.", "{count} sealed batches, all unchanged.", count=batches)
-        )
-    ]
-    if line:
-        page.append(output.line(Text("The last seal: {line}", line=line)))
+        batches = opened.audit.verify(against.split()[-1] if against and against.strip() else "")
+        line = opened.audit.printed_seal()
+    text = Text.counted("{count} sealed batch, unchanged.", "{count} sealed batches, all unchanged.", count=batches)
+    page = [output.prose(text), *_last_seal(line)]
     if against is not None:
         page.append(output.prose(Text("The seal that was kept is among them.")))
     call.emit({"batches": batches, "line": line}, *page)

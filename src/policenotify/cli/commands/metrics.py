@@ -10,7 +10,7 @@ import click
 from policenotify.cli.context import CliContext, command
 from policenotify.cli.output import replace_file
 from policenotify.cli.usage import UsageError
-from policenotify.errors import PolicenotifyError, SettingsError
+from policenotify.errors import PolicenotifyError
 from policenotify.publishing.metrics import exposition, to_document
 from policenotify.publishing.monitor import Monitor
 from policenotify.translation import Text
@@ -56,9 +56,4 @@ def metrics(call: CliContext, /, *, textfile: Path | None) -> None:
     elif textfile is None:
         click.echo(exposition(found, "").content, nl=False)
     else:
-        try:
-            replace_file(textfile, exposition(found, "").content, _READABLE)
-        except OSError as error:
-            raise SettingsError(
-                Text("{path} cannot be written ({strerror}).", path=textfile, strerror=error.strerror)
-            ) from error
+        replace_file(textfile, exposition(found, "").content, _READABLE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
 
 import click
 from rich.text import Text as RichText
@@ -21,16 +20,12 @@ from policenotify.cli.report.file import page_path, write_page
 from policenotify.cli.report.source import ReportEntry
 from policenotify.cli.times import TypedTime, time_lines, typed_times
 from policenotify.cli.usage import UsageError
-from policenotify.model.cap import Severity
 from policenotify.model.history import RenderedPost
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.reach import Preview, sentences
 from policenotify.translation import AnyText, Text
-
-if TYPE_CHECKING:
-    from policenotify.channel import Capabilities
 
 _FOLLOWING = {"update": Stage.UPDATE, "end": Stage.END, "correct": Stage.CORRECTION, "cancel": Stage.CANCELLATION}
 _DELETES = Text("deletes an earlier post")
@@ -108,10 +103,6 @@ class PreviewAnswer(Preview):
     times: tuple[TypedTime, ...] = ()
 
 
-def _capabilities(rendered: RenderedPost, severity: Severity | None, publisher: Publisher) -> Capabilities:
-    return publisher.installation.channel_configs[rendered.target.channel].capabilities.for_severity(severity)
-
-
 def _wordings(rendered: RenderedPost) -> Iterator[tuple[AnyText, Post]]:
     """Yield each wording with where it stands."""
     if rendered.reply is not None and rendered.target.reply_to:
@@ -130,7 +121,9 @@ def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | Non
         allowed: It may be published. By default as the preview has it, before anybody has approved it.
     """
     for rendered in preview.posts:
-        capabilities, target = _capabilities(rendered, preview.message.severity, publisher), rendered.target
+        target = rendered.target
+        config = publisher.installation.channel_configs[target.channel]
+        capabilities = config.capabilities.for_severity(preview.message.severity)
         wordings = [*_wordings(rendered)]
         several = len(wordings) > 1
         for place, post in wordings:

@@ -62,17 +62,18 @@ def page_path(typed: str) -> Path:
     if path.exists() and not _is_report(path):
         raise _refused(Text("{path} exists already, and is not a page of policenotify. Give another name.", path=path))
     if not os.access(path.parent, os.W_OK):
-        raise _not_written(path, os.strerror(errno.EACCES if path.parent.exists() else errno.ENOENT))
+        why = os.strerror(errno.EACCES if path.parent.exists() else errno.ENOENT)
+        raise _refused(Text("{path} cannot be written ({strerror}). Nothing was done.", path=path, strerror=why))
     return path
 
 
 def write_page(path: Path, report: Report, language: str = "en") -> Text:
-    """Write a report, readable by its owner alone as it may show drafts, and return where it is."""
-    content = html(report, language).encode(errors="replace")
-    try:
-        replace_file(path, content, 0o600)
-    except OSError as error:
-        raise _not_written(path, error.strerror) from None
+    """Write a report, readable by its owner alone as it may show drafts, and return where it is.
+
+    Raises:
+        SettingsError: The disk is full, for example.
+    """
+    replace_file(path, html(report, language).encode(errors="replace"), 0o600)
     return Text("The page: {path}", path=path)
 
 
@@ -82,10 +83,6 @@ def _is_report(path: Path) -> bool:
             return path.is_file() and GENERATOR in file.read(_BEGINNING)
     except OSError:
         return False
-
-
-def _not_written(path: Path, why: str | None) -> click.BadParameter:
-    return _refused(Text("{path} cannot be written ({strerror}). Nothing was done.", path=path, strerror=why))
 
 
 def _refused(why: AnyText) -> click.BadParameter:
