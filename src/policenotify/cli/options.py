@@ -160,9 +160,12 @@ _OPENING = (
     click.option("--standalone", is_flag=True, help="Open no incident, whatever the category."),
     click.option("--exercise", is_flag=True, help="Mark it as an exercise, only for exercise channels."),
 )
+wait_option = single_value("--wait", type=Seconds(min=0), metavar="SECONDS", help="How long to wait for the networks.")
+"""The option for the time of delivery."""
+
 _DELIVERY = (
     single_value("--key", metavar="KEY", help="Your name for it: one key publishes once.  [default: by content]"),
-    single_value("--wait", type=Seconds(min=0), metavar="SECONDS", help="How long to wait for the networks."),
+    wait_option,
     click.option("--draft", is_flag=True, help="Store it as a draft instead of publishing it."),
     click.option("--submit", is_flag=True, help="Submit it to its readers instead of publishing it."),
     single_value("--revises", metavar="DRAFT", help="Store it as a new version of this draft."),

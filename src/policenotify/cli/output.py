@@ -156,13 +156,8 @@ def prose(text: AnyText = "", style: str = "") -> Block:
 
 
 def paragraph(text: AnyText, mark: str = "") -> Block:
-    """Return an indented paragraph."""
+    """Return an indented paragraph. A `str`, as a person or another program wrote it, is not translated."""
     return Block(text, mark=mark, indent=4)
-
-
-def quoted(text: str) -> Padding:
-    """Return an indented paragraph of what a person or another program wrote. It is not translated."""
-    return Padding(RichText(plain(text)), (0, 0, 0, 4))
 
 
 def steps(made: Iterable[object], to_do: Iterable[AnyText]) -> list[Part]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import date, timedelta, tzinfo
+from datetime import timedelta, tzinfo
 from pathlib import Path
 
 import click
@@ -166,7 +166,15 @@ def _check(campaigns: Sequence[Campaign], publisher: Publisher) -> tuple[int, li
         How many occurrences are due, what forbids a message, and what would be later or not in full.
     """
     today = publisher.journal.now().astimezone(publisher.installation.zone).date()
-    found = list(_check_messages(campaigns, publisher, today))
+    found: list[tuple[bool, AnyText]] = []
+    for campaign in campaigns:
+        for variant in campaign.messages:
+            label = f"{campaign.name} · {variant.name}"
+            found += [(wrong, _labelled(label, text)) for wrong, text in _check_message(campaign, variant, publisher)]
+        for name in sorted(campaign.yields_to - {each.name for each in campaigns}):
+            text = Text("yields to {name!r}, which is not checked with it.", name=name)
+            found.append((False, _labelled(campaign.name, text)))
+    found += [(False, remark) for remark in without_school_calendar(campaigns, today + _YEAR)]
     entries: Sequence[ForecastEntry] = ()
     if not any(wrong for wrong, _ in found):
         first = max(today, min(campaign.start for campaign in campaigns))
@@ -175,18 +183,6 @@ def _check(campaigns: Sequence[Campaign], publisher: Publisher) -> tuple[int, li
     found = list(dict.fromkeys(found))
     problems, remarks = ([text for wrong, text in found if wrong is kind] for kind in (True, False))
     return len(entries), problems, remarks
-
-
-def _check_messages(campaigns: Sequence[Campaign], publisher: Publisher, today: date) -> Iterator[tuple[bool, AnyText]]:
-    """Yield what forbids a message, each with True, and what is only to know."""
-    for campaign in campaigns:
-        for variant in campaign.messages:
-            for wrong, remark in _check_message(campaign, variant, publisher):
-                yield wrong, _labelled(f"{campaign.name} · {variant.name}", remark)
-        for name in sorted(campaign.yields_to - {each.name for each in campaigns}):
-            yield False, _labelled(campaign.name, Text("yields to {name!r}, which is not checked with it.", name=name))
-    for remark in without_school_calendar(campaigns, today + _YEAR):
-        yield False, remark
 
 
 def _check_calendar(campaigns: Sequence[Campaign], entries: Sequence[ForecastEntry]) -> Iterator[AnyText]:

@@ -15,7 +15,7 @@ import click
 
 from policenotify.cli.context import CliContext, command
 from policenotify.cli.exit_codes import Exit
-from policenotify.cli.output import Part, in_short, line, paragraph, prose, quoted
+from policenotify.cli.output import Part, in_short, line, paragraph, prose
 from policenotify.cli.report.builder import Report, draw
 from policenotify.cli.report.file import page_path, write_page
 from policenotify.cli.report.source import ReportEntry
@@ -159,7 +159,7 @@ def _lines(report: Report) -> Iterator[Part]:
     [section] = [section for section in report.sections if section.incident == INCIDENT]
     for card, entry in zip(section.devices[0].cards, section.entries, strict=True):
         yield line(Text.join(" · ", (card.device.look.name, section.label, card.stage, card.clock)), "bold")
-        yield quoted(card.text)
+        yield paragraph(card.text)
         if entry.publication:
             yield paragraph(in_short(entry.publication))
     yield prose(report.closing)

@@ -17,7 +17,7 @@ from policenotify.cli.exit_codes import Exit
 from policenotify.cli.keys import default_key, spans_of
 from policenotify.cli.lookup import find_publication
 from policenotify.cli.message import category_words
-from policenotify.cli.options import Seconds, Typed, single_value
+from policenotify.cli.options import Typed, single_value, wait_option
 from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError, typed_reason
 from policenotify.cli.words import code_of
@@ -47,7 +47,6 @@ _MAY_BE_OUT = frozenset({Outcome.POSTED, Outcome.SENDING, Outcome.UNCONFIRMED, O
 _draft = click.argument("draft")
 _digest = single_value("--digest", metavar="DIGEST", help="Digest of what you read: policenotify drafts DRAFT.")
 _reason = single_value("--reason", metavar="TEXT", help="Why, in your own words.")
-_wait = single_value("--wait", type=Seconds(min=0), metavar="SECONDS", help="How long to wait for the networks.")
 
 
 @command("approve", exits="1 not approved; 3 a channel needs attention; 6 no journal")
@@ -55,7 +54,7 @@ _wait = single_value("--wait", type=Seconds(min=0), metavar="SECONDS", help="How
 @_digest
 @click.option("--only", is_flag=True, help="Approve it only: it is published later, by hand.")
 @_reason
-@_wait
+@wait_option
 def approve(
     call: CliContext, /, *, draft: str, digest: str | None, only: bool, reason: str | None, wait: float | None
 ) -> Exit:
@@ -148,7 +147,7 @@ def drafts(call: CliContext, /, *, draft: str | None, everything: bool) -> Exit:
 @command("withdraw", exits="1 nothing was changed; 3 a post is still there; 6 no journal")
 @click.argument("which", metavar="DRAFT|INCIDENT|PUBLICATION|KEY")
 @_reason
-@_wait
+@wait_option
 @click.option("--yes", is_flag=True, help="Withdraw what is named without asking, as from a script.")
 def withdraw(call: CliContext, /, *, which: str, reason: str | None, wait: float | None, yes: bool) -> Exit:
     """Take back a draft, or delete the posts of one publication with their pictures.
@@ -269,7 +268,7 @@ def draft_lines(draft: Draft, publisher: Publisher) -> Iterator[Part]:
     zone, message = publisher.installation.zone, draft.message
     what = Text("Draft {id}: {state}", id=draft.id, state=draft.state)
     yield output.line(Text.join(" · ", (what, message.category, output.stage(message))), "bold")
-    yield output.quoted(message.headline)
+    yield output.paragraph(message.headline)
     yield output.paragraph(
         Text(
             "Written by {authors}. Revision {revision}, digest {digest}",

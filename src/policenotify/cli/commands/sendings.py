@@ -252,7 +252,7 @@ def _held_deliveries(call: CliContext) -> Exit:
         where = f"{each.delivery}  {each.channel} ({each.language})"
         people = Text.counted("{count} person", "{count} people", count=each.people) if each.people else ""
         lines.append(output.line(Text.join(" · ", (where, local_time(each.published_at, zone), people))))
-        lines.append(output.quoted(each.headline))
+        lines.append(output.paragraph(each.headline))
         if each.reason:
             lines.append(output.paragraph(each.reason))
         how = "" if each.people else " --posted"

@@ -237,7 +237,7 @@ def incident_lines(incident: IncidentLine, zone: tzinfo) -> Iterator[Part]:
     marks += [Text("exercise")] if incident.exercise else []
     named = Text.join(" · ", [*marks, incident.id, incident.category, incident.place or ""])
     yield output.line(Text("  {named}", named=named))
-    yield output.quoted(incident.headline)
+    yield output.paragraph(incident.headline)
     texts = [Text("Opened {at}.", at=local_time(incident.opened_at, zone))]
     if incident.status is not IncidentStatus.OPEN:
         over = Text("It was cancelled.") if incident.status is IncidentStatus.CANCELLED else Text("It has ended.")

@@ -322,7 +322,7 @@ class Device:
         Args:
             entry: Its message; `None`: only the network knows the post.
             language: The language of its text.
-            references: By which later cards may name it.
+            references: By which later cards may answer it.
             answers: The reference of the post that it answers, if any.
             fields: Its other fields.
         """
