@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from importlib import import_module
 
 import click
@@ -15,8 +14,6 @@ from policenotify.cli.context import CliContext, Group, note
 from policenotify.cli.documents import json_text
 from policenotify.cli.exit_codes import Exit, exit_table
 from policenotify.cli.language import metavars
-from policenotify.cli.usage import UsageError
-from policenotify.translation import Text
 
 GROUPS = {
     "Commands": {
@@ -96,9 +93,6 @@ class _Commands(Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
-            near = [Text("Did you mean {near!r}?", near=name) for name in get_close_matches(args[0], COMMANDS, n=1)]
-            raise UsageError(Text.join(" ", (Text("No such command {command!r}.", command=args[0]), *near)))
         ctx.ensure_object(CliContext).command = args[0] if args[0] in COMMANDS else ""
         return super().resolve_command(ctx, args)
 

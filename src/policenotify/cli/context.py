@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -275,6 +276,16 @@ class Group(click.Group):
     def __init__(self, *args: Any, exits: str = "", **attributes: Any) -> None:  # noqa: ANN401 - click's own arguments
         super().__init__(*args, **{"epilog": exit_codes(exits), **attributes})
         self.params += _COMMON
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that was typed. A typo is answered with the nearest."""
+        known = self.list_commands(ctx)
+        if args[0] not in known and not args[0].startswith("-") and not ctx.resilient_parsing:
+            near = [Text("Did you mean {near!r}?", near=name) for name in get_close_matches(args[0], known, n=1)]
+            raise UsageError(Text.join(" ", (Text("No such command {command!r}.", command=args[0]), *near)), ctx)
+        return super().resolve_command(ctx, args)
 
 
 def command(name: str, exits: str) -> Callable[[Callable[..., object]], Command]:
