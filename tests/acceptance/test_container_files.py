@@ -20,7 +20,6 @@ from jsonschema import Draft7Validator
 from packaging.specifiers import SpecifierSet
 
 from policenotify.cli.app import program
-from policenotify.cli.context import CliContext
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "operations" / "share" / "policenotify" / "container"
@@ -39,9 +38,7 @@ def _parse(arguments: list[str]) -> click.Context:
     name, *rest = arguments
     command = program.get_command(group, name)
     assert command is not None
-    context = command.make_context(name, rest, parent=group)
-    context.ensure_object(CliContext).log_handler.close()  # which `--log` has begun
-    return context
+    return command.make_context(name, rest, parent=group)
 
 
 def _secrets(service: Mapping[str, Any]) -> list[str]:

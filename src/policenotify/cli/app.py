@@ -5,19 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from importlib import import_module
-from typing import cast
 
 import click
 from click.shell_completion import CompletionItem
 
-from policenotify.cli.context import CliContext, common, note
+from policenotify.cli.context import CliContext, Group, note
 from policenotify.cli.documents import json_text
 from policenotify.cli.exit_codes import Exit, exit_table
-from policenotify.cli.language import Context, in_desk_language, metavars
-from policenotify.cli.usage import UsageError
-from policenotify.translation import Text
+from policenotify.cli.language import metavars
 
 GROUPS = {
     "Commands": {
@@ -31,7 +27,7 @@ GROUPS = {
         "status": ("status:status", "Show alarms, open incidents, channels and outcomes."),
         "incidents": ("status:incidents", "Show the open incidents and their deadlines."),
         "drafts": ("draft:drafts", "Show drafts and owed second readings."),
-        "doctor": ("doctor:doctor", "Check the installation; nothing is posted."),
+        "doctor": ("status:doctor", "Check the installation; nothing is posted."),
         "stop": ("delivery:stop", "Stop all publishing and delivery at once."),
         "resume": ("delivery:resume", "Resume after a stop or a blocked channel."),
     },
@@ -39,13 +35,13 @@ GROUPS = {
         "approve": ("draft:approve", "Approve a draft of another person."),
         "return": ("draft:return_", "Return a draft to its author."),
         "reject": ("draft:reject", "Reject a draft, or object to a publication."),
-        "import-cap": ("import_cap:import_cap", "Store an alert of another service as a draft."),
+        "import-cap": ("draft:import_cap", "Store an alert of another service as a draft."),
     },
     "Sent to people": {
         "sending": ("sendings:sending", "Watch, pause or abort a sending to many people."),
         "resolve": ("sendings:resolve", "Settle what may or may not be published."),
         "people": ("people:people", "Show and change who is written to."),
-        "bounce": ("bounce:bounce", "Record what a mail reports that came back."),
+        "bounce": ("people:bounce", "Record what a mail reports that came back."),
     },
     "Campaigns": {
         "campaign": ("campaign:campaign", "Publish a dated series of messages on time."),
@@ -81,7 +77,7 @@ COMPLETE_VARIABLE = "_POLICENOTIFY_COMPLETE"
 """The environment variable by which a shell asks for suggestions, named by click."""
 
 
-class _Commands(click.Group):
+class _Commands(Group):
     """The subcommands by name. One that lacks an extra fails only when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
@@ -91,21 +87,14 @@ class _Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
-        try:
-            command: click.Command = getattr(import_module(f"policenotify.cli.commands.{module}"), name)
-        except ImportError as error:
-            return _missing(cmd_name, error)
-        return cast("click.Command", in_desk_language(command))
+        command: click.Command = getattr(import_module(f"policenotify.cli.commands.{module}"), name)
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
-            near = [Text("Did you mean {near!r}?", near=name) for name in get_close_matches(args[0], COMMANDS, n=1)]
-            raise UsageError(Text.join(" ", (Text("No such command {command!r}.", command=args[0]), *near)))
-        name, command, rest = super().resolve_command(ctx, args)
-        ctx.ensure_object(CliContext).command = name or ""
-        return name, command, rest
+        ctx.ensure_object(CliContext).command = args[0] if args[0] in COMMANDS else ""
+        return super().resolve_command(ctx, args)
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         self.format_usage(ctx, formatter)
@@ -131,21 +120,10 @@ def _write_group(formatter: click.HelpFormatter, heading: str) -> None:
         formatter.write_dl([(name, summary) for name, (_, summary) in GROUPS[heading].items()])
 
 
-def _missing(name: str, cause: ImportError) -> click.Command:
-    def refuse() -> None:
-        from policenotify.cli.errors import missing_extra
-
-        raise missing_extra(name, str(cause.name)) from cause
-
-    anything = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
-    return click.Command(name, callback=refuse, context_settings=anything)
-
-
 @click.group(
     cls=_Commands, epilog=f"{exit_table()}\n\n{_PAGE}", context_settings={"help_option_names": ["-h", "--help"]}
 )
 @click.version_option(package_name="policenotify", message="%(prog)s %(version)s")
-@common
 def program() -> None:
     """Publish a message once, on every network, in the thread of its incident.
 
@@ -161,9 +139,6 @@ def program() -> None:
           --description "Circulation rétablie."
       policenotify status
     """
-
-
-program.context_class = Context
 
 
 def run(args: Sequence[str], call: CliContext | None = None) -> int:

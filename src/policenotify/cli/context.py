@@ -7,14 +7,16 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from policenotify.cli.documents import json_text
-from policenotify.cli.language import desk_language
+from policenotify.cli.exit_codes import exit_codes
+from policenotify.cli.language import Context, desk_language
 from policenotify.cli.usage import UsageError
 from policenotify.log import LOGGER, JsonFormatter, TextFormatter
 from policenotify.translation import Text, in_language
@@ -37,8 +39,6 @@ ACTOR_VARIABLE = "POLICENOTIFY_ACTOR"
 _FORMATTERS = {"text": TextFormatter, "json": JsonFormatter}
 _YES = frozenset({"y", "yes", "o", "oui"})
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
-
 
 @dataclass(slots=True, kw_only=True)
 class CliContext:
@@ -50,7 +50,6 @@ class CliContext:
         on_event: That application's callbacks; see `open_publisher`.
         acting: Who acts, by `--actor`.
         message: What the officer typed or named. An error report quotes its words.
-        log_handler: What writes the log, until the command ends.
         interrupted: A signal has ended the deliveries of this command before their end.
         may_have_published: From now on an error may have happened after something was published.
     """
@@ -68,7 +67,6 @@ class CliContext:
     may_have_published: bool = False
     message: Message | None = None
     _language: str = field(default="", init=False)
-    log_handler: ExitStack = field(default_factory=ExitStack, init=False, repr=False)
 
     @property
     def language(self) -> str:
@@ -104,8 +102,9 @@ class CliContext:
 
         return read_settings(self.settings, journal=self.journal_url)
 
-    def publisher(self) -> Publisher:
-        """Open the installation's publisher; the caller closes it. The first SIGTERM or Ctrl-C ends its deliveries."""
+    @contextmanager
+    def publisher(self) -> Iterator[Publisher]:
+        """Open the installation's publisher. The first SIGTERM or Ctrl-C ends its deliveries."""
         from policenotify.delivery.service import ended_by_signals
         from policenotify.settings import open_publisher
 
@@ -115,8 +114,8 @@ class CliContext:
             self.interrupted = publisher.interrupt()
             return self.interrupted
 
-        click.get_current_context().with_resource(ended_by_signals(interrupt))
-        return publisher
+        with ended_by_signals(interrupt), publisher:
+            yield publisher
 
     @contextmanager
     def journal(self, *, patience: int | None = None) -> Iterator[tuple[Settings, Journal]]:
@@ -204,14 +203,6 @@ def printable_name(option: str, value: str) -> str:
     return value
 
 
-class _StandardError(logging.StreamHandler[TextIO]):
-    """Writes to what standard error is at that time."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.stream = sys.stderr
-        super().emit(record)
-
-
 @contextmanager
 def logged(form: str, level: str) -> Iterator[None]:
     """Write the log to standard error.
@@ -220,7 +211,7 @@ def logged(form: str, level: str) -> Iterator[None]:
         form: `text` or `json`.
         level: The least level of our own records. Of other libraries only warnings and errors are mentioned.
     """
-    handler, root, logger = _StandardError(), logging.getLogger(), logging.getLogger(LOGGER)
+    handler, root, logger = logging.StreamHandler(), logging.getLogger(), logging.getLogger(LOGGER)
     handler.setFormatter(_FORMATTERS[form]())
     before = logger.level
     root.addHandler(handler)
@@ -237,48 +228,71 @@ def _remember(context: click.Context, parameter: click.Parameter, value: object)
         setattr(context.ensure_object(CliContext), parameter.name, value)
 
 
-def _remember_log(context: click.Context, parameter: click.Parameter, value: object) -> None:
-    _remember(context, parameter, value)
-    if value and not context.resilient_parsing:
-        call = context.ensure_object(CliContext)
-        call.log_handler.close()
-        call.log_handler.enter_context(logged(call.log or "text", call.log_level or "warning"))
-        context.call_on_close(call.log_handler.close)
-
-
-def _option(*names: str, **attributes: Any) -> Callable[[_Command], _Command]:  # noqa: ANN401 - click's own arguments
-    return click.option(*names, expose_value=False, **{"callback": _remember, **attributes})
+def _option(*names: str, **attributes: Any) -> click.Option:  # noqa: ANN401 - click's own arguments
+    return click.Option(names, expose_value=False, callback=_remember, **attributes)
 
 
 _COMMON = (
     _option(
+        "--settings", metavar="FILE", help=f"The settings.  [env {SETTINGS_VARIABLE}; default: policenotify.toml here]"
+    ),
+    _option("--actor", "acting", metavar="NAME", help=f"Who acts.  [env {ACTOR_VARIABLE}; default: your login]"),
+    _option("--json", is_flag=True, help="Answer with one JSON document, errors too."),
+    _option("--debug", is_flag=True, help="Show the traceback of an unexpected error."),
+    _option("--log", type=click.Choice(("text", "json")), help="Form of the log on standard error."),
+    _option(
         "--log-level",
         type=click.Choice(("debug", "info", "warning", "error")),
-        callback=_remember_log,
         metavar="LEVEL",
         help="Log level: debug, info, warning or error.  [default: warning]",
     ),
-    _option(
-        "--log",
-        type=click.Choice(("text", "json")),
-        callback=_remember_log,
-        help="Form of the log on standard error.",
-    ),
-    _option("--debug", is_flag=True, help="Show the traceback of an unexpected error."),
-    _option("--json", is_flag=True, help="Answer with one JSON document, errors too."),
-    _option("--actor", "acting", metavar="NAME", help=f"Who acts.  [env {ACTOR_VARIABLE}; default: your login]"),
-    _option(
-        "--settings", metavar="FILE", help=f"The settings.  [env {SETTINGS_VARIABLE}; default: policenotify.toml here]"
-    ),
 )
+"""The options that every command has. They may also stand before its name."""
 
 
-def common(command: _Command) -> _Command:
-    """Add the options that every command has. They may also stand before its name."""
-    for option in _COMMON:
-        command = option(command)
-    return command
+class Command(click.Command):
+    """A command with the common options. Its function is called with the `CliContext` first."""
+
+    context_class = Context
+
+    def __init__(self, *args: Any, exits: str, **attributes: Any) -> None:  # noqa: ANN401 - click's own arguments
+        super().__init__(*args, **{"epilog": exit_codes(exits), **attributes})
+        self.params += _COMMON
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run it, and write the log if that was typed."""
+        call = ctx.ensure_object(CliContext)
+        with logged(call.log or "text", call.log_level or "warning") if call.log or call.log_level else nullcontext():
+            assert self.callback is not None  # noqa: S101 - each is made of a function
+            return ctx.invoke(self.callback, call, **ctx.params)
 
 
-pass_context = click.make_pass_decorator(CliContext, ensure=True)
-"""Decorator that hands a command its `CliContext`."""
+class Group(click.Group):
+    """Commands under one name, with the common options."""
+
+    context_class = Context
+    command_class = Command
+
+    def __init__(self, *args: Any, exits: str = "", **attributes: Any) -> None:  # noqa: ANN401 - click's own arguments
+        super().__init__(*args, **{"epilog": exit_codes(exits), **attributes})
+        self.params += _COMMON
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that was typed. A typo is answered with the nearest."""
+        known = self.list_commands(ctx)
+        if args[0] not in known and not args[0].startswith("-") and not ctx.resilient_parsing:
+            near = [Text("Did you mean {near!r}?", near=name) for name in get_close_matches(args[0], known, n=1)]
+            raise UsageError(Text.join(" ", (Text("No such command {command!r}.", command=args[0]), *near)), ctx)
+        return super().resolve_command(ctx, args)
+
+
+def command(name: str, exits: str) -> Callable[[Callable[..., object]], Command]:
+    """Return the decorator that makes a command of a function. See `exit_codes` for *exits*."""
+    return click.command(name, cls=Command, exits=exits)
+
+
+def group(name: str, exits: str) -> Callable[[Callable[..., object]], Group]:
+    """Return the decorator that makes a group of commands of a function. See `exit_codes` for *exits*."""
+    return click.group(name, cls=Group, exits=exits)

@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -117,11 +117,3 @@ class Context(click.Context):
         formatter = Formatter(width=self.terminal_width, max_width=self.max_content_width)
         formatter.language = getattr(self.find_root().obj, "language", "en")
         return formatter
-
-
-def in_desk_language(command: Any) -> Any:  # noqa: ANN401 - a command or a group, as it is
-    """Let a command show its help in the desk's language, and all commands of a group."""
-    command.context_class = Context
-    for inner in getattr(command, "commands", {}).values():
-        in_desk_language(inner)
-    return command

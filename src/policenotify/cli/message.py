@@ -96,14 +96,10 @@ def first_message(typed: Typed, publisher: Publisher) -> Message:
     """
     file = MessageFile.read(typed)
     fields = _fields(typed, publisher, None)
-    if typed["headline"]:
-        fields["headline"] = typed["headline"]
     category = typed["category"]
     if category:
         words = category_words(publisher.installation.profiles)
         category = fields["category"] = code_of(category, words, param_hint=option_label("--category"))
-    if typed["exercise"]:
-        fields["exercise"] = True
     lifecycle = _lifecycle(typed)
     if file is None:
         if not typed["category"] or not typed["headline"]:
@@ -218,8 +214,6 @@ def _fields(typed: Typed, publisher: Publisher, before: Location | None) -> dict
         fields["images"] = [{"path": Path(path), "alt": alt} for path, alt in pairs]
     if known := {field: typed[option] for option, field in _KNOWN.items() if typed[option]}:
         fields["known"] = known
-    if typed["hashtags"]:
-        fields["hashtags"] = typed["hashtags"]
     if typed["bases"]:
         given = [basis.partition(":") for basis in typed["bases"]]
         fields["basis"] = [

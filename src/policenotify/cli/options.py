@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import reduce
 from typing import Any, TypeAlias, TypeVar
 
 import click
@@ -159,9 +160,12 @@ _OPENING = (
     click.option("--standalone", is_flag=True, help="Open no incident, whatever the category."),
     click.option("--exercise", is_flag=True, help="Mark it as an exercise, only for exercise channels."),
 )
+wait_option = single_value("--wait", type=Seconds(min=0), metavar="SECONDS", help="How long to wait for the networks.")
+"""The option for the time of delivery."""
+
 _DELIVERY = (
     single_value("--key", metavar="KEY", help="Your name for it: one key publishes once.  [default: by content]"),
-    single_value("--wait", type=Seconds(min=0), metavar="SECONDS", help="How long to wait for the networks."),
+    wait_option,
     click.option("--draft", is_flag=True, help="Store it as a draft instead of publishing it."),
     click.option("--submit", is_flag=True, help="Submit it to its readers instead of publishing it."),
     single_value("--revises", metavar="DRAFT", help="Store it as a new version of this draft."),
@@ -170,26 +174,22 @@ _DELIVERY = (
 )
 
 
-def followup_options(command: _Command) -> _Command:
-    """Add the options of a message that follows an opening."""
-    return _with(_MESSAGE, command)
+def _all(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
+    """Return the decorator that adds several options."""
+    return lambda command: reduce(lambda inner, option: option(inner), reversed(options), command)
 
 
-def opening_options(command: _Command, kind: click.File | None = None) -> _Command:
-    """Add the options of an opening or standalone message, and its JSON file, of another *kind* of argument."""
-    file = click.argument("file", required=False, type=kind or click.File("rb"))
-    return file(_with(_OPENING, followup_options(command)))
+followup_options = _all(*_MESSAGE)
+"""The options of a message that follows an opening."""
 
+opening_options = _all(click.argument("file", required=False, type=click.File("rb")), *_OPENING, *_MESSAGE)
+"""The options of an opening or standalone message, and its JSON file."""
 
-def publish_options(command: _Command) -> _Command:
-    """Add the options of `publish`, whose argument may also be a draft."""
-    return opening_options(command, FileOrDraft("rb"))
+publish_options = _all(click.argument("file", required=False, type=FileOrDraft("rb")), *_OPENING, *_MESSAGE)
+"""The options of `publish`, whose argument may also be a draft."""
 
-
-def delivery_options(command: _Command) -> _Command:
-    """Add the options of publishing."""
-    return _with(_DELIVERY, command)
-
+delivery_options = _all(*_DELIVERY)
+"""The options of publishing."""
 
 to_option = click.option(
     "--to",
@@ -202,9 +202,3 @@ to_option = click.option(
 
 reopen_option = click.option("--reopen", is_flag=True, help="Correct a wrong end: the incident goes on.")
 """The option of the correction of an end."""
-
-
-def _with(options: tuple[Callable[[_Command], _Command], ...], command: _Command) -> _Command:
-    for option in reversed(options):
-        command = option(command)
-    return command

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
+from pathlib import Path
 from typing import Final, TypeAlias
 
 from rich.box import HORIZONTALS
@@ -17,6 +18,7 @@ from rich.panel import Panel
 from rich.text import Text as RichText
 
 from policenotify.channel import Operation
+from policenotify.errors import SettingsError
 from policenotify.findings import Finding
 from policenotify.model.history import Outcome
 from policenotify.model.message import Message
@@ -117,6 +119,26 @@ def out(text: str) -> None:
     _console().out(text, highlight=False)
 
 
+def replace_file(path: Path, content: bytes, mode: int) -> None:
+    """Write a file, so that its readers always find a whole one. Before it has its mode, only its owner can read it.
+
+    Raises:
+        SettingsError: It cannot be written, and is as before.
+    """
+    draft = path.with_name(f".{path.name[:100]}.{os.getpid()}")
+    try:
+        try:
+            draft.touch(mode=0o600)
+            draft.write_bytes(content)
+            draft.chmod(mode)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        text = Text("{path} cannot be written ({strerror}).", path=path, strerror=error.strerror)
+        raise SettingsError(text) from error
+
+
 def plain(text: str) -> str:
     """Replace the control characters of a text, which may come from a network, and remove invisible ones."""
     text = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
@@ -134,13 +156,8 @@ def prose(text: AnyText = "", style: str = "") -> Block:
 
 
 def paragraph(text: AnyText, mark: str = "") -> Block:
-    """Return an indented paragraph."""
+    """Return an indented paragraph. A `str`, as a person or another program wrote it, is not translated."""
     return Block(text, mark=mark, indent=4)
-
-
-def quoted(text: str) -> Padding:
-    """Return an indented paragraph of what a person or another program wrote. It is not translated."""
-    return Padding(RichText(plain(text)), (0, 0, 0, 4))
 
 
 def steps(made: Iterable[object], to_do: Iterable[AnyText]) -> list[Part]:
@@ -150,15 +167,17 @@ def steps(made: Iterable[object], to_do: Iterable[AnyText]) -> list[Part]:
     return [prose(Text("Made:"), "bold"), *files, prose(Text("Next:"), "bold"), *numbered]
 
 
+def stage(message: Message) -> AnyText:
+    """Return the stage of a message, with its incident."""
+    if not message.incident:
+        return message.stage
+    return Text("{stage} of {incident}", stage=message.stage, incident=message.incident)
+
+
 def about(publication: Publication, zone: tzinfo) -> Text:
     """Return which publication it is, in one line."""
-    message = publication.message
-    stage: AnyText = message.stage
-    if message.incident:
-        stage = Text("{stage} of {incident}", stage=message.stage, incident=message.incident)
-    return Text(
-        "{at} · {stage} · {headline}", at=local_time(publication.at, zone), stage=stage, headline=message.headline
-    )
+    at, message = local_time(publication.at, zone), publication.message
+    return Text("{at} · {stage} · {headline}", at=at, stage=stage(message), headline=message.headline)
 
 
 def heading(publication: Publication, zone: tzinfo) -> Block:

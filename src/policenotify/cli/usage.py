@@ -56,10 +56,10 @@ def typed_reason() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        if type(error) is not ValueError:  # its own kinds are reported as they are
-            raise
         text = text_of(error)
-        if isinstance(text, Text) and "name" in (args := dict(text.args)):
+        if type(error) is not ValueError or not isinstance(text, Text):  # of another kind, or not about what was typed
+            raise
+        if "name" in (args := dict(text.args)):
             text = text.filled(**{**args, "name": f"--{str(args['name']).replace('_', '-')}"})
         raise UsageError(Text("{text}.", text=text)) from None
 

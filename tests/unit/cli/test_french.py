@@ -52,6 +52,7 @@ INCIDENT = (
 
 MISTAKES = (
     ("publis", "--headline", "Accident"),
+    ("journal", "exprot"),
     ("publish", "--categorie", "fire", "--headline", "Feu"),
     ("publish", "--category", "accidents", "--headline", "Accident"),
     ("publish", "--category", "traffic_accident"),

@@ -21,6 +21,7 @@ from policenotify.cli.report.builder import Report, draw
 from policenotify.cli.report.cards import ORDER, Card, Device
 from policenotify.cli.report.file import GENERATOR, PAGE_POLICY, POLICY, html, page_path, write_page
 from policenotify.cli.report.source import ReportEntry
+from policenotify.errors import SettingsError
 from policenotify.model.lifecycle import Stage
 from policenotify.testing.samples import SAMPLES
 from tests.acceptance.browser.pages import (
@@ -289,12 +290,12 @@ def test_a_page_that_cannot_be_written_leaves_the_earlier_one_whole(
     write_page(path, preview)
     before = path.read_bytes()
 
-    def fill_the_disk(self: Path, text: str, **_how: object) -> int:
-        self.write_bytes(text.encode()[:2_000])
+    def fill_the_disk(self: Path, content: bytes) -> int:
+        self.write_text(content[:2_000].decode())
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Path, "write_text", fill_the_disk)
-    with pytest.raises(click.BadParameter, match="No space left on device"):
+    monkeypatch.setattr(Path, "write_bytes", fill_the_disk)
+    with pytest.raises(SettingsError, match="No space left on device"):
         write_page(path, preview)
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["page.html"]

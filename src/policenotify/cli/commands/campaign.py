@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import replace
-from datetime import date, timedelta, tzinfo
+from datetime import timedelta, tzinfo
 from pathlib import Path
 
 import click
@@ -18,9 +17,9 @@ from policenotify.campaigns.runner import upcoming, without_school_calendar
 from policenotify.cli import completion, output
 from policenotify.cli.commands.draft import draft_lines
 from policenotify.cli.commands.preview import preview_lines
-from policenotify.cli.context import CliContext, common, pass_context
+from policenotify.cli.context import CliContext, group
 from policenotify.cli.documents import json_fields
-from policenotify.cli.exit_codes import Exit, exit_codes, worst
+from policenotify.cli.exit_codes import Exit, worst
 from policenotify.cli.options import Seconds, single_value
 from policenotify.cli.output import Part
 from policenotify.cli.usage import typed_reason
@@ -41,8 +40,7 @@ campaign_files = click.argument(
 """Decorator that adds the argument for the files of campaigns."""
 
 
-@click.group("campaign", epilog=exit_codes("as each command says"))
-@common
+@group("campaign", exits="as each command says")
 def campaign() -> None:
     """Publish a dated series of messages on time: each once, and never over an alert.
 
@@ -59,12 +57,10 @@ def campaign() -> None:
 @campaign.command(
     "run",
     short_help="Publish what is due now: for cron and timers.",
-    epilog=exit_codes("1 a campaign is wrong, or all is stopped; 3 something is not out everywhere; 6 no journal"),
+    exits="1 a campaign is wrong, or all is stopped; 3 something is not out everywhere; 6 no journal",
 )
 @campaign_files
 @click.option("--wait", type=Seconds(min=0), default=None, metavar="SECONDS", help="Longest time to deliver.")
-@common
-@pass_context
 def run(call: CliContext, files: tuple[str, ...], wait: float | None) -> Exit:
     """Publish what is due now, each occurrence once: for cron and timers, every minute or every quarter of an hour.
 
@@ -75,7 +71,7 @@ def run(call: CliContext, files: tuple[str, ...], wait: float | None) -> Exit:
     Examples:
       policenotify campaign run campaigns
     """
-    with closing(call.publisher()) as publisher:
+    with call.publisher() as publisher:
         wrong: dict[str, AnyText] = {}
         campaigns, actor = load_campaigns(files, errors=wrong), call.actor
         call.may_have_published = True
@@ -120,12 +116,10 @@ def _page(result: RunResult, zone: tzinfo) -> Iterator[Part]:
 @campaign.command(
     "check",
     short_help="Check every message and a year of the calendar.",
-    epilog=exit_codes("1 something would not be published; 6 no journal"),
+    exits="1 something would not be published; 6 no journal",
 )
 @campaign_files
 @click.option("--posts", is_flag=True, help="Also show each message as its readers would read it.")
-@common
-@pass_context
 def check(call: CliContext, files: tuple[str, ...], *, posts: bool) -> Exit:
     """Check campaigns before they start: every message on every channel, and a year of their calendar.
 
@@ -136,7 +130,7 @@ def check(call: CliContext, files: tuple[str, ...], *, posts: bool) -> Exit:
     """
     previews: list[object] = []
     page: list[Part] = []
-    with closing(call.publisher()) as publisher:
+    with call.publisher() as publisher:
         campaigns = load_campaigns(files, allow_missing=True)
         occurrences, problems, remarks = _check(campaigns, publisher)
         for campaign, variant in ((each, message) for each in campaigns if posts for message in each.messages):
@@ -172,7 +166,15 @@ def _check(campaigns: Sequence[Campaign], publisher: Publisher) -> tuple[int, li
         How many occurrences are due, what forbids a message, and what would be later or not in full.
     """
     today = publisher.journal.now().astimezone(publisher.installation.zone).date()
-    found = list(_check_messages(campaigns, publisher, today))
+    found: list[tuple[bool, AnyText]] = []
+    for campaign in campaigns:
+        for variant in campaign.messages:
+            label = f"{campaign.name} · {variant.name}"
+            found += [(wrong, _labelled(label, text)) for wrong, text in _check_message(campaign, variant, publisher)]
+        for name in sorted(campaign.yields_to - {each.name for each in campaigns}):
+            text = Text("yields to {name!r}, which is not checked with it.", name=name)
+            found.append((False, _labelled(campaign.name, text)))
+    found += [(False, remark) for remark in without_school_calendar(campaigns, today + _YEAR)]
     entries: Sequence[ForecastEntry] = ()
     if not any(wrong for wrong, _ in found):
         first = max(today, min(campaign.start for campaign in campaigns))
@@ -181,18 +183,6 @@ def _check(campaigns: Sequence[Campaign], publisher: Publisher) -> tuple[int, li
     found = list(dict.fromkeys(found))
     problems, remarks = ([text for wrong, text in found if wrong is kind] for kind in (True, False))
     return len(entries), problems, remarks
-
-
-def _check_messages(campaigns: Sequence[Campaign], publisher: Publisher, today: date) -> Iterator[tuple[bool, AnyText]]:
-    """Yield what forbids a message, each with True, and what is only to know."""
-    for campaign in campaigns:
-        for variant in campaign.messages:
-            for wrong, remark in _check_message(campaign, variant, publisher):
-                yield wrong, _labelled(f"{campaign.name} · {variant.name}", remark)
-        for name in sorted(campaign.yields_to - {each.name for each in campaigns}):
-            yield False, _labelled(campaign.name, Text("yields to {name!r}, which is not checked with it.", name=name))
-    for remark in without_school_calendar(campaigns, today + _YEAR):
-        yield False, remark
 
 
 def _check_calendar(campaigns: Sequence[Campaign], entries: Sequence[ForecastEntry]) -> Iterator[AnyText]:
@@ -235,13 +225,11 @@ def _check_message(campaign: Campaign, variant: Variant, publisher: Publisher) -
 @campaign.command(
     "submit",
     short_help="Submit what another person must read first.",
-    epilog=exit_codes("1 a check forbids one; 6 no journal"),
+    exits="1 a check forbids one; 6 no journal",
 )
 @campaign_files
 @single_value("--reason", metavar="TEXT", help="Why, in your own words.")
-@common
-@pass_context
-def submit(call: CliContext, files: tuple[str, ...], reason: str | None) -> Exit:
+def submit(call: CliContext, files: tuple[str, ...], reason: str | None) -> None:
     """Submit the messages that the rules of approval are about. Nothing is published.
 
     Another person approves each text once: policenotify approve. It is then published on all days of its campaign,
@@ -253,7 +241,7 @@ def submit(call: CliContext, files: tuple[str, ...], reason: str | None) -> Exit
       policenotify campaign submit campaigns/temoins.toml \\
           --reason "Le parquet est d'accord, réf. 12."
     """
-    with closing(call.publisher()) as publisher:
+    with call.publisher() as publisher:
         campaigns = load_campaigns(files, allow_missing=True)
         with typed_reason():
             drafts = running.submit(publisher, campaigns, actor=call.actor, reason=reason or "")
@@ -261,22 +249,19 @@ def submit(call: CliContext, files: tuple[str, ...], reason: str | None) -> Exit
         call.emit(
             {"drafts": drafts}, *(page or [output.prose(Text("No message needs the approval of another person."))])
         )
-    return Exit.OK
 
 
 @campaign.command(
     "calendar",
     short_help="Show what is due when.",
-    epilog=exit_codes("1 a campaign is wrong; 6 no journal"),
+    exits="1 a campaign is wrong; 6 no journal",
 )
 @campaign_files
 @click.option(
     "--days", type=click.IntRange(1, 1100), default=31, show_default=True, metavar="N", help="How many days from today."
 )
 @single_value("--ics", metavar="FILE", help="Write it as iCalendar, for Outlook and Thunderbird.")
-@common
-@pass_context
-def calendar(call: CliContext, files: tuple[str, ...], days: int, ics: str | None) -> Exit:
+def calendar(call: CliContext, files: tuple[str, ...], days: int, ics: str | None) -> None:
     """Show what is due. Quiet hours, the pace, another campaign or an incident may make it wait.
 
     \b
@@ -284,7 +269,7 @@ def calendar(call: CliContext, files: tuple[str, ...], days: int, ics: str | Non
       policenotify campaign calendar campaigns
       policenotify campaign calendar campaigns --days 365 --ics campaigns.ics
     """
-    with closing(call.publisher()) as publisher:
+    with call.publisher() as publisher:
         now = publisher.journal.now()
         campaigns = load_campaigns(files, allow_missing=True)
         today = now.astimezone(publisher.installation.zone).date()
@@ -301,7 +286,6 @@ def calendar(call: CliContext, files: tuple[str, ...], days: int, ics: str | Non
     written = [output.prose(Text("Written: {ics}", ics=ics))] if ics is not None else []
     document = {"first": f"{today}", "last": f"{today + timedelta(days=days)}", "occurrences": forecast, "ics": ics}
     call.emit(document, *(lines or [output.prose(Text("Nothing is due."))]), *written)
-    return Exit.OK
 
 
 def _line(entry: ForecastEntry, campaign: Campaign) -> Part:

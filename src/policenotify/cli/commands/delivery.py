@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
 from datetime import datetime, timedelta, tzinfo
 
 import click
 
 from policenotify.cli import completion, output
-from policenotify.cli.context import CliContext, common, note, pass_context
-from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.context import CliContext, command, note
+from policenotify.cli.exit_codes import Exit
 from policenotify.cli.options import Seconds
 from policenotify.cli.output import Part, plain
 from policenotify.delivery.service import GRACE, Supervisor, ended_by_signals
@@ -23,7 +22,7 @@ from policenotify.translation import Text
 _BUDGET = 50.0  # seconds: two drains of a timer that fires every minute never overlap
 
 
-@click.command("drain", epilog=exit_codes("1 stopped; 3 a channel needs attention; 6 no journal"))
+@command("drain", exits="1 stopped; 3 a channel needs attention; 6 no journal")
 @click.option(
     "--budget",
     type=Seconds(min=0, min_open=True),
@@ -32,8 +31,6 @@ _BUDGET = 50.0  # seconds: two drains of a timer that fires every minute never o
     metavar="SECONDS",
     help="Longest run.",
 )
-@common
-@pass_context
 def drain(call: CliContext, budget: float) -> Exit:
     """Deliver due messages once and exit: for cron and timers, once a minute.
 
@@ -44,7 +41,7 @@ def drain(call: CliContext, budget: float) -> Exit:
       policenotify drain
       * * * * *  policenotify drain --budget 50      (in a crontab)
     """
-    with closing(call.publisher()) as publisher:
+    with call.publisher() as publisher:
         journal = publisher.journal
         if (stopped := journal.stopped()) is not None:
             raise stopped
@@ -86,9 +83,9 @@ def _drained(
         yield output.prose(Text("Blocked, until a person acts: {name}. {problem}", name=name, problem=problem))
 
 
-@click.command(
+@command(
     "worker",
-    epilog=exit_codes("1 settings or keys wrong; 3 a post was left in doubt; 6 no journal; 7 it was taken away"),
+    exits="1 settings or keys wrong; 3 a post was left in doubt; 6 no journal; 7 it was taken away",
 )
 @click.option(
     "--grace",
@@ -98,8 +95,6 @@ def _drained(
     metavar="SECONDS",
     help="Time for posts under way to finish at the end.",
 )
-@common
-@pass_context
 def worker(call: CliContext, grace: float) -> Exit:
     """Deliver due messages until SIGTERM or Ctrl-C: for systemd and the like.
 
@@ -112,7 +107,7 @@ def worker(call: CliContext, grace: float) -> Exit:
       policenotify worker
       policenotify worker --settings /etc/policenotify/policenotify.toml
     """
-    with closing(call.publisher()) as publisher, ended_by_signals() as signals:
+    with call.publisher() as publisher, ended_by_signals() as signals:
         running = publisher.worker()
         running.start()
         usable = [name for name, channel in publisher.installation.channel_configs.items() if not channel.blocked]
@@ -145,11 +140,9 @@ def worker(call: CliContext, grace: float) -> Exit:
     return Exit.OK if finished else Exit.ATTENTION
 
 
-@click.command("stop", epilog=exit_codes("6 no journal"))
+@command("stop", exits="6 no journal")
 @click.option("--reason", default="", metavar="TEXT", help="Shown with every refused command.")
-@common
-@pass_context
-def stop(call: CliContext, reason: str) -> Exit:
+def stop(call: CliContext, reason: str) -> None:
     """Stop publishing and delivery at once, in all processes, until `policenotify resume`.
 
     What waits stays in the journal; nothing new is published meanwhile.
@@ -165,14 +158,11 @@ def stop(call: CliContext, reason: str) -> Exit:
         "Everything is stopped by {actor}. A post under way at this moment may still go out. To resume: ", actor=actor
     )
     call.emit(done, output.prose(Text("{text}policenotify resume", text=text)))
-    return Exit.OK
 
 
-@click.command("resume", epilog=exit_codes("1 no such channel; 3 all is still stopped; 6 no journal"))
+@command("resume", exits="1 no such channel; 3 all is still stopped; 6 no journal")
 @click.argument("channel", required=False, shell_complete=completion.channels)
 @click.option("--reason", default="", metavar="TEXT", help="Recorded in the journal.")
-@common
-@pass_context
 def resume(call: CliContext, channel: str | None, reason: str) -> Exit:
     """Resume after `policenotify stop`; with a CHANNEL, resume that channel after it was blocked.
 

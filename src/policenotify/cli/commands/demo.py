@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from policenotify.cli.context import CliContext, common, pass_context
-from policenotify.cli.exit_codes import Exit, exit_codes
-from policenotify.cli.output import Part, in_short, line, paragraph, prose, quoted
+from policenotify.cli.context import CliContext, command
+from policenotify.cli.exit_codes import Exit
+from policenotify.cli.output import Part, in_short, line, paragraph, prose
 from policenotify.cli.report.builder import Report, draw
 from policenotify.cli.report.file import page_path, write_page
 from policenotify.cli.report.source import ReportEntry
@@ -121,7 +121,7 @@ def publish_story(desk: DemoDesk, names: Sequence[str] = STORY) -> Iterator[Repo
         yield ReportEntry(at=publication.at, preview=preview, publication=publication, reader_posts=new)
 
 
-@click.command("demo", epilog=exit_codes("3 a post is not as it should be"))
+@command("demo", exits="3 a post is not as it should be")
 @click.option(
     "--html",
     metavar="FILE",
@@ -129,8 +129,6 @@ def publish_story(desk: DemoDesk, names: Sequence[str] = STORY) -> Iterator[Repo
     show_default=True,
     help="Write a page that shows every network as its readers see it, for a browser or a printer.",
 )
-@common
-@pass_context
 def demo(call: CliContext, *, html: str) -> Exit:
     """Run a demonstration: an evening of a police desk. No account is needed, nothing leaves this machine.
 
@@ -161,7 +159,7 @@ def _lines(report: Report) -> Iterator[Part]:
     [section] = [section for section in report.sections if section.incident == INCIDENT]
     for card, entry in zip(section.devices[0].cards, section.entries, strict=True):
         yield line(Text.join(" · ", (card.device.look.name, section.label, card.stage, card.clock)), "bold")
-        yield quoted(card.text)
+        yield paragraph(card.text)
         if entry.publication:
             yield paragraph(in_short(entry.publication))
     yield prose(report.closing)

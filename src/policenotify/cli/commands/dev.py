@@ -6,9 +6,8 @@ from contextlib import ExitStack
 
 import click
 
-from policenotify.cli.context import CliContext, common, pass_context
+from policenotify.cli.context import CliContext, command
 from policenotify.cli.documents import json_text
-from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.usage import BadParameter
 from policenotify.delivery.service import ended_by_signals
 from policenotify.translation import Text
@@ -19,7 +18,7 @@ PORT_BASE = 8040
 _LONGEST = 3_600  # seconds of one wait for a signal
 
 
-@click.command("dev", epilog=exit_codes("1 the installation cannot be created"))
+@command("dev", exits="1 the installation cannot be created")
 @click.option(
     "--port-base",
     type=click.IntRange(0, 65_500),
@@ -35,9 +34,7 @@ _LONGEST = 3_600  # seconds of one wait for a signal
     metavar="DIRECTORY",
     help="Create an installation on these networks there, unless it is there already.",
 )
-@common
-@pass_context
-def dev(call: CliContext, port_base: int, directory: str | None) -> Exit:
+def dev(call: CliContext, port_base: int, directory: str | None) -> None:
     """Start fake networks for development, and a page that shows what their readers see, until Ctrl-C.
 
     No account is needed, and nothing leaves this machine. The settings of an installation on these networks are printed
@@ -73,4 +70,3 @@ def dev(call: CliContext, port_base: int, directory: str | None) -> Exit:
             click.echo(call.say(line), err=True)
         while not signals.wait(_LONGEST):
             pass
-    return Exit.OK

@@ -1,34 +1,39 @@
-"""`policenotify approve`, `return`, `reject`, `drafts` and `withdraw`."""
+"""`policenotify approve`, `return`, `reject`, `drafts`, `withdraw` and `import-cap`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta, tzinfo
+from datetime import tzinfo
+from typing import BinaryIO
 
 import click
 
-from policenotify.cli import output
+from policenotify.cli import completion, output
 from policenotify.cli.commands.preview import preview_lines
-from policenotify.cli.context import CliContext, common, pass_context, printable_name
-from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.context import CliContext, command, printable_name
+from policenotify.cli.exit_codes import Exit
 from policenotify.cli.keys import default_key, spans_of
 from policenotify.cli.lookup import find_publication
-from policenotify.cli.options import Seconds, Typed, single_value
+from policenotify.cli.message import category_words
+from policenotify.cli.options import Typed, single_value, wait_option
 from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError, typed_reason
+from policenotify.cli.words import code_of
 from policenotify.errors import IdempotencyConflict
 from policenotify.findings import APPROVAL_MISSING
+from policenotify.formats.cap.reader import MAX_BYTES
 from policenotify.model.draft import Draft, DraftState
 from policenotify.model.history import Outcome
 from policenotify.model.message import Message
 from policenotify.model.post import Operation
 from policenotify.model.receipt import Publication, counted, local_time
+from policenotify.publishing.alerts import import_alert
 from policenotify.publishing.publisher import Publisher
-from policenotify.translation import AnyText, Text
+from policenotify.translation import Text
 
-_EXITS = exit_codes("1 nothing was changed; 6 no journal")
+_EXITS = "1 nothing was changed; 6 no journal"
 _SHORTEST_DIGEST = 32  # characters: an author can make two messages that agree in a few, as in 16
 
 _NEXT = {
@@ -42,17 +47,14 @@ _MAY_BE_OUT = frozenset({Outcome.POSTED, Outcome.SENDING, Outcome.UNCONFIRMED, O
 _draft = click.argument("draft")
 _digest = single_value("--digest", metavar="DIGEST", help="Digest of what you read: policenotify drafts DRAFT.")
 _reason = single_value("--reason", metavar="TEXT", help="Why, in your own words.")
-_wait = single_value("--wait", type=Seconds(min=0), metavar="SECONDS", help="How long to wait for the networks.")
 
 
-@click.command("approve", epilog=exit_codes("1 not approved; 3 a channel needs attention; 6 no journal"))
+@command("approve", exits="1 not approved; 3 a channel needs attention; 6 no journal")
 @_draft
 @_digest
 @click.option("--only", is_flag=True, help="Approve it only: it is published later, by hand.")
 @_reason
-@_wait
-@common
-@pass_context
+@wait_option
 def approve(
     call: CliContext, /, *, draft: str, digest: str | None, only: bool, reason: str | None, wait: float | None
 ) -> Exit:
@@ -72,16 +74,14 @@ def approve(
         if known.second_due_at is not None:
             done = drafts.second_reading(known.id, actor=actor, reason=why)
         else:
-            done = drafts.approve(known.id, digest=read, actor=actor, reason=why, publish=not only, wait=_span(wait))
+            done = drafts.approve(known.id, digest=read, actor=actor, reason=why, publish=not only, wait=wait)
         return show_draft(call, done, publisher)
 
 
-@click.command("return", epilog=_EXITS)
+@command("return", exits=_EXITS)
 @_draft
 @_digest
 @_reason
-@common
-@pass_context
 def return_(call: CliContext, /, *, draft: str, digest: str | None, reason: str | None) -> Exit:
     """Return a draft to its author, who changes it and submits it again.
 
@@ -95,12 +95,10 @@ def return_(call: CliContext, /, *, draft: str, digest: str | None, reason: str 
         return show_draft(call, done, publisher)
 
 
-@click.command("reject", epilog=_EXITS)
+@command("reject", exits=_EXITS)
 @_draft
 @_digest
 @_reason
-@common
-@pass_context
 def reject(call: CliContext, /, *, draft: str, digest: str | None, reason: str | None) -> Exit:
     """Reject a draft for good, or object to an urgent publication.
 
@@ -121,11 +119,9 @@ def reject(call: CliContext, /, *, draft: str, digest: str | None, reason: str |
         return show_draft(call, done, publisher)
 
 
-@click.command("drafts", epilog=exit_codes("1 there is none of that name; 4 a second reading is overdue; 6 no journal"))
+@command("drafts", exits="1 there is none of that name; 4 a second reading is overdue; 6 no journal")
 @click.argument("draft", required=False)
 @click.option("--all", "everything", is_flag=True, help="Also those that are published or closed.")
-@common
-@pass_context
 def drafts(call: CliContext, /, *, draft: str | None, everything: bool) -> Exit:
     """Show the drafts, or one as its readers would read it.
 
@@ -134,7 +130,7 @@ def drafts(call: CliContext, /, *, draft: str | None, everything: bool) -> Exit:
       policenotify drafts
       policenotify drafts 01KJPKTHJ05RY0M0Y11SW8SXYJ
     """
-    with closing(call.publisher()) as publisher:
+    with call.publisher() as publisher:
         if draft is not None:
             found = publisher.drafts.get(draft)
             posts = list(_as_read(found, publisher)) if found.state.is_open and not call.json else []
@@ -148,13 +144,11 @@ def drafts(call: CliContext, /, *, draft: str | None, everything: bool) -> Exit:
     return Exit.OVERDUE if overdue else Exit.OK
 
 
-@click.command("withdraw", epilog=exit_codes("1 nothing was changed; 3 a post is still there; 6 no journal"))
+@command("withdraw", exits="1 nothing was changed; 3 a post is still there; 6 no journal")
 @click.argument("which", metavar="DRAFT|INCIDENT|PUBLICATION|KEY")
 @_reason
-@_wait
+@wait_option
 @click.option("--yes", is_flag=True, help="Withdraw what is named without asking, as from a script.")
-@common
-@pass_context
 def withdraw(call: CliContext, /, *, which: str, reason: str | None, wait: float | None, yes: bool) -> Exit:
     """Take back a draft, or delete the posts of one publication with their pictures.
 
@@ -168,7 +162,7 @@ def withdraw(call: CliContext, /, *, which: str, reason: str | None, wait: float
           --reason "La personne est retrouvée."
     """
     reason = reason or ""
-    with closing(call.publisher()) as publisher:
+    with call.publisher() as publisher:
         known = publisher.journal.drafts.get(which)
         if known is not None and known.publication is None:
             done = publisher.drafts.withdraw(known.id, actor=call.actor, reason=reason)
@@ -181,7 +175,7 @@ def withdraw(call: CliContext, /, *, which: str, reason: str | None, wait: float
             named = Text("To withdraw it, add --yes: {about}", about=output.about(found, zone))
             call.ask(about, Text("Withdraw it? yes or no"), otherwise=named)
         with typed_reason():
-            publication = publisher.withdraw(found.id, actor=call.actor, reason=reason, wait=_span(wait))
+            publication = publisher.withdraw(found.id, actor=call.actor, reason=reason, wait=wait)
         posts = [receipt for receipt in publication if receipt.operation is not Operation.DELETE]
         left = sorted({receipt.channel for receipt in posts if receipt.outcome in _MAY_BE_OUT})
         text = Text("Still out, or perhaps: {left}. Delete it there by hand, or correct it.", left=", ".join(left))
@@ -246,7 +240,7 @@ def show_draft(call: CliContext, draft: Draft, publisher: Publisher) -> Exit:
 @contextmanager
 def _reading(call: CliContext, name: str, digest: str | None, question: Text) -> Iterator[tuple[Publisher, Draft, str]]:
     """Yield a draft and the digest of what was read: typed, or of what is shown at the terminal now."""
-    with closing(call.publisher()) as publisher:
+    with call.publisher() as publisher:
         known = publisher.drafts.get(name)
         call.message = known.message
         if digest is None:
@@ -257,10 +251,6 @@ def _reading(call: CliContext, name: str, digest: str | None, question: Text) ->
             raise UsageError(Text("Give at least {count} characters of the --digest.", count=_SHORTEST_DIGEST))
         with typed_reason():
             yield publisher, known, known.digest if known.digest.startswith(digest.lower()) else digest
-
-
-def _span(wait: float | None) -> timedelta | None:
-    return None if wait is None else timedelta(seconds=wait)
 
 
 def _as_read(draft: Draft, publisher: Publisher) -> Iterator[Part]:
@@ -276,12 +266,9 @@ def _as_read(draft: Draft, publisher: Publisher) -> Iterator[Part]:
 def draft_lines(draft: Draft, publisher: Publisher) -> Iterator[Part]:
     """Yield a draft as a person reads it: what it is, who read it, and the next command."""
     zone, message = publisher.installation.zone, draft.message
-    about: AnyText = message.stage
-    if message.incident:
-        about = Text("{stage} of {incident}", stage=message.stage, incident=message.incident)
     what = Text("Draft {id}: {state}", id=draft.id, state=draft.state)
-    yield output.line(Text.join(" · ", (what, message.category, about)), "bold")
-    yield output.quoted(message.headline)
+    yield output.line(Text.join(" · ", (what, message.category, output.stage(message))), "bold")
+    yield output.paragraph(message.headline)
     yield output.paragraph(
         Text(
             "Written by {authors}. Revision {revision}, digest {digest}",
@@ -333,3 +320,32 @@ def _next_step(draft: Draft, zone: tzinfo) -> Iterator[Part]:
         yield output.paragraph(Text("Its approval counts until {expires_at}.", expires_at=local_time(expires, zone)))
     elif draft.state in _NEXT:
         yield output.paragraph(_NEXT[draft.state].format(id=draft.id), "→ ")
+
+
+@command("import-cap", exits="1 nothing was stored; 6 no journal")
+@click.argument("alert", type=click.File("rb"), metavar="FILE")
+@single_value("--category", metavar="CODE", help="The category.", shell_complete=completion.categories)
+def import_cap(call: CliContext, /, *, alert: BinaryIO, category: str | None) -> None:
+    """Store a CAP 1.2 alert of another service as a draft.
+
+    Nothing is sent. Read the draft, then submit or publish it. The same alert has the same draft. An update, end or
+    cancellation finds the incident of the alert that it names. FILE - is standard input.
+
+    \b
+    Examples:
+      policenotify import-cap vigilance.xml
+      curl -s https://alertes.example/4711.xml | policenotify import-cap -
+    """
+    content = alert.read(MAX_BYTES)
+    settings = call.read_settings()
+    with call.publisher() as publisher:
+        language = settings.language or "fr"
+        if category:
+            category = code_of(category, category_words(publisher.installation.profiles), param_hint="--category")
+        done = import_alert(publisher, content, actor=call.actor, category=category, language=language)
+        page: list[Part] = list(draft_lines(done.draft, publisher))
+        if done.known:
+            page.append(output.paragraph(Text("The alert was imported before: this is its draft.")))
+        for finding in done.findings:
+            page += [output.paragraph(finding.reason), output.paragraph(finding.remedy, "→ ")]
+        call.emit(done, *page)

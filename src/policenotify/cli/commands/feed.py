@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
-
-import click
+from contextlib import closing
+from typing import Any
 
 from policenotify.channel import ChannelConfig
 from policenotify.cli import output
-from policenotify.cli.context import CliContext, common, pass_context
-from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.context import CliContext, group
+from policenotify.cli.exit_codes import Exit
 from policenotify.errors import ChannelError, SettingsError
 from policenotify.journal.clock import SystemClock
 from policenotify.networks.registry import NoStateStore
@@ -18,17 +16,7 @@ from policenotify.settings import channels_of
 from policenotify.translation import AnyText, Text
 
 
-@runtime_checkable
-class _Feed(Protocol):
-    """A channel that draws files from its items."""
-
-    def rebuild(self) -> Sequence[str]: ...
-
-    def close(self) -> None: ...
-
-
-@click.group("feed", epilog=exit_codes("1 settings wrong; 3 a folder cannot be written"))
-@common
+@group("feed", exits="1 settings wrong; 3 a folder cannot be written")
 def feed() -> None:
     """Maintain the channels on the network `feed`.
 
@@ -41,10 +29,8 @@ def feed() -> None:
 @feed.command(
     "rebuild",
     short_help="Write all files of a feed again.",
-    epilog=exit_codes("1 settings wrong; 3 a folder cannot be written"),
+    exits="1 settings wrong; 3 a folder cannot be written",
 )
-@common
-@pass_context
 def rebuild(call: CliContext) -> Exit:
     """Write all files of all feeds again from their items.
 
@@ -77,8 +63,6 @@ def rebuild(call: CliContext) -> Exit:
 
 
 def _rebuilt(config: ChannelConfig) -> list[str]:
-    channel = config.open(SystemClock(), NoStateStore())
-    try:
-        return list(channel.rebuild()) if isinstance(channel, _Feed) else []
-    finally:
-        channel.close()
+    channel: Any = config.open(SystemClock(), NoStateStore())  # a `PublicFeed`, which is imported with its network
+    with closing(channel):
+        return list(channel.rebuild())

@@ -7,17 +7,14 @@ from pathlib import Path
 import click
 
 from policenotify.cli import output
-from policenotify.cli.context import CliContext, common, pass_context
-from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.context import CliContext, command
 from policenotify.translation import Text
 
 
-@click.command("init", epilog=exit_codes("1 nothing was created"))
+@command("init", exits="1 nothing was created")
 @click.argument("directory", default=".", type=click.Path(file_okay=False))
 @click.option("--django", is_flag=True, help="The journal is in a Django project's database.")
-@common
-@pass_context
-def init(call: CliContext, directory: str, django: bool) -> Exit:  # noqa: FBT001 - click hands options over so
+def init(call: CliContext, directory: str, django: bool) -> None:  # noqa: FBT001 - click hands options over so
     """Create a new installation: its settings, keys and journal, and a folder for passwords.
 
     The settings have the desk's language. Their only channel is the console, which prints each post. No existing file
@@ -50,14 +47,11 @@ def init(call: CliContext, directory: str, django: bool) -> Exit:  # noqa: FBT00
         else Text("Check it all without posting anything: policenotify doctor{option}", option=option),
     ]
     call.emit({"written": written, "next": steps}, *output.steps(written, steps))
-    return Exit.OK
 
 
-@click.command("migrate", epilog=exit_codes("1 settings or keys wrong; 6 no journal"))
+@command("migrate", exits="1 settings or keys wrong; 6 no journal")
 @click.option("--grant-to", metavar="ROLE", help="Also grant ROLE what it needs of the tables on PostgreSQL.")
-@common
-@pass_context
-def migrate(call: CliContext, grant_to: str | None) -> Exit:
+def migrate(call: CliContext, grant_to: str | None) -> None:
     """Create the journal's tables. Tables that are there stay as they are.
 
     Run it once for a journal that `init` has not created: on PostgreSQL, or in another file. No other command creates
@@ -76,4 +70,3 @@ def migrate(call: CliContext, grant_to: str | None) -> Exit:
     if not created:
         text = Text("The journal has its tables already: nothing was changed.")
     call.emit({"created": created}, output.prose(text))
-    return Exit.OK

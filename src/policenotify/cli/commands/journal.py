@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 
 from policenotify.cli import completion, output
-from policenotify.cli.context import CliContext, common, pass_context
+from policenotify.cli.context import CliContext, command, group
 from policenotify.cli.documents import json_text
-from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.exit_codes import Exit
 from policenotify.cli.message import category_words
 from policenotify.cli.output import Part
 from policenotify.cli.times import AGE_FORMS, parse_age
@@ -29,8 +29,7 @@ from policenotify.validation import indented
 _UNCHANGED = "6 no journal, or what was sealed was changed"
 
 
-@click.group("journal", epilog=exit_codes(_UNCHANGED))
-@common
+@group("journal", exits=_UNCHANGED)
 def journal() -> None:
     """Export, verify, move, purge and erase the journal.
 
@@ -45,13 +44,11 @@ def journal() -> None:
 @journal.command(
     "purge",
     short_help="Delete the content of what is older than an age.",
-    epilog=exit_codes("3 something old enough is kept: it is to be sent or held; 6 no journal"),
+    exits="3 something old enough is kept: it is to be sent or held; 6 no journal",
 )
 @click.option("--older-than", metavar="AGE", required=True, help=f"Only what was over by then: {AGE_FORMS!s}.")
 @click.option("--category", metavar="CODE", shell_complete=completion.categories, help="Only this category.")
 @click.option("--dry-run", is_flag=True, help="Show what would be purged.")
-@common
-@pass_context
 def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run: bool) -> Exit:
     """Delete the texts, recipients and pictures of what is older than an age. It cannot be undone.
 
@@ -100,13 +97,11 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
 @journal.command(
     "erase",
     short_help="Erase one incident or message at once.",
-    epilog=exit_codes("1 nothing was erased; 6 no journal"),
+    exits="1 nothing was erased; 6 no journal",
 )
 @click.argument("which", metavar="INCIDENT|PUBLICATION|KEY")
 @click.option("--reason", metavar="TEXT", required=True, help="Why. It is kept, so write no name.")
-@common
-@pass_context
-def erase(call: CliContext, /, *, which: str, reason: str) -> Exit:
+def erase(call: CliContext, /, *, which: str, reason: str) -> None:
     """Erase texts, pictures and addresses of one incident or message at once. It cannot be undone.
 
     For a request under article 17 of the GDPR (RGPD). An incident must be
@@ -124,17 +119,14 @@ def erase(call: CliContext, /, *, which: str, reason: str) -> Exit:
         done = opened.retention.erase(which, call.actor, reason)
     head = Text.counted("Erased: {count} publication.", "Erased: {count} publications.", count=done.publications)
     call.emit({"which": which, **asdict(done), "actor": call.actor}, output.line(head, "bold"))
-    return Exit.OK
 
 
 @journal.command(
     "seal",
     short_help="Close and sign the events so far.",
-    epilog=exit_codes(f"1 no signing keys; {_UNCHANGED}"),
+    exits=f"1 no signing keys; {_UNCHANGED}",
 )
-@common
-@pass_context
-def seal(call: CliContext) -> Exit:
+def seal(call: CliContext) -> None:
     """Close and sign the events since the last seal: once a day, from a timer.
 
     Keep the last line on another host, or on paper: `journal verify --against`
@@ -147,20 +139,17 @@ def seal(call: CliContext) -> Exit:
     """
     with call.journal() as (_, opened):
         events, line = opened.audit.seal(), opened.audit.printed_seal()
-    last = [output.line(Text("The last seal: {line}", line=line))] if line else []
-    call.emit(
-        {"events": events, "line": line},
-        output.prose(Text.counted("{count} event sealed.", "{count} events sealed.", count=events)),
-        *last,
-    )
-    return Exit.OK
+    text = Text.counted("{count} event sealed.", "{count} events sealed.", count=events)
+    call.emit({"events": events, "line": line}, output.prose(text), *_last_seal(line))
 
 
-@journal.command("verify", short_help="Verify that nothing was changed.", epilog=exit_codes(_UNCHANGED))
+def _last_seal(line: str) -> list[output.Block]:
+    return [output.line(Text("The last seal: {line}", line=line))] if line else []
+
+
+@journal.command("verify", short_help="Verify that nothing was changed.", exits=_UNCHANGED)
 @click.option("--against", metavar="LINE", help="The line of a seal, or all that `journal seal` printed.")
-@common
-@pass_context
-def verify(call: CliContext, /, *, against: str | None) -> Exit:
+def verify(call: CliContext, /, *, against: str | None) -> None:
     """Verify that nothing was changed in the journal.
 
     That is the events with their seals, and what was or will be sent:
@@ -174,27 +163,17 @@ def verify(call: CliContext, /, *, against: str | None) -> Exit:
       policenotify journal verify --against "$(cat last-seal)"
     """
     with call.journal() as (_, opened):
-        batches, line = (
-            opened.audit.verify(against.split()[-1] if against and against.strip() else ""),
-            opened.audit.printed_seal(),
-        )
-    page = [
-        output.prose(
-            Text.counted("{count} sealed batch, unchanged.", "{count} sealed batches, all unchanged.", count=batches)
-        )
-    ]
-    if line:
-        page.append(output.line(Text("The last seal: {line}", line=line)))
+        batches = opened.audit.verify(against.split()[-1] if against and against.strip() else "")
+        line = opened.audit.printed_seal()
+    text = Text.counted("{count} sealed batch, unchanged.", "{count} sealed batches, all unchanged.", count=batches)
+    page = [output.prose(text), *_last_seal(line)]
     if against is not None:
         page.append(output.prose(Text("The seal that was kept is among them.")))
     call.emit({"batches": batches, "line": line}, *page)
-    return Exit.OK
 
 
-@journal.command("export", short_help="Print all events as JSON Lines.", epilog=exit_codes(_UNCHANGED))
-@common
-@pass_context
-def export(call: CliContext) -> Exit:
+@journal.command("export", short_help="Print all events as JSON Lines.", exits=_UNCHANGED)
+def export(call: CliContext) -> None:
     """Print all events, one JSON object a line: who did what and when.
 
     They hold no wording and no address. The journal is verified first, and
@@ -210,18 +189,15 @@ def export(call: CliContext) -> Exit:
         for event in opened.audit.export():
             click.echo(json_text(event, indent=None))
         opened.audit.record(call.actor, "exported", {})
-    return Exit.OK
 
 
 @journal.command(
     "move",
     short_help="Move it to another database, as from a file to a server.",
-    epilog=exit_codes("1 settings or keys wrong; 6 it was not moved"),
+    exits="1 settings or keys wrong; 6 it was not moved",
 )
 @click.argument("to")
-@common
-@pass_context
-def move(call: CliContext, to: str) -> Exit:
+def move(call: CliContext, to: str) -> None:
     """Move the journal with all its content TO a path or URL that holds none.
 
     It is moved as a whole or not at all, and the sealed batches are verified
@@ -248,17 +224,14 @@ def move(call: CliContext, to: str) -> Exit:
         output.prose(Text("Put it into the settings of every machine (journal = …), then: policenotify doctor")),
     ]
     call.emit({"to": done.to, "rows": rows, "actor": call.actor}, *page)
-    return Exit.OK
 
 
 @journal.command(
     "restored",
     short_help="Mark a journal that was restored from a copy.",
-    epilog=exit_codes("6 no journal"),
+    exits="6 no journal",
 )
-@common
-@pass_context
-def restored(call: CliContext) -> Exit:
+def restored(call: CliContext) -> None:
     """Mark a journal that was restored from a copy, or a server that has become the primary one.
 
     Run it once, before anything publishes or delivers again. What is open in
@@ -274,13 +247,10 @@ def restored(call: CliContext) -> Exit:
         doubted = opened.mark_restored(call.actor)
     text = Text("Marked as restored. {doubted} open deliveries count as in doubt.", doubted=doubted)
     call.emit({"deliveries": doubted, "actor": call.actor}, output.prose(text))
-    return Exit.OK
 
 
-@click.command("rotate-keys", epilog=exit_codes("1 settings or keys wrong; 6 no journal"))
-@common
-@pass_context
-def rotate_keys(call: CliContext) -> Exit:
+@command("rotate-keys", exits="1 settings or keys wrong; 6 no journal")
+def rotate_keys(call: CliContext) -> None:
     """Make new encryption and signing keys, and encrypt all addresses and sessions again.
 
     Events so far are sealed first. The keys file keeps the earlier keys, which
@@ -317,4 +287,3 @@ def rotate_keys(call: CliContext) -> Exit:
         sealed=sealed,
     )
     call.emit({**document, "next": steps}, output.prose(head), *(output.line(indented(step)) for step in steps))
-    return Exit.OK

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
 import click
 
-from policenotify.cli.context import CliContext, common, pass_context
-from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.context import CliContext, command
+from policenotify.cli.output import replace_file
 from policenotify.cli.usage import UsageError
-from policenotify.errors import PolicenotifyError, SettingsError
+from policenotify.errors import PolicenotifyError
 from policenotify.publishing.metrics import Monitor, exposition, to_document
 from policenotify.translation import Text
 
 _READABLE = 0o644  # by the exporter, which has a user of its own; no value is confidential
 
 
-@click.command("metrics", epilog=exit_codes("1 settings wrong, or the file cannot be written; 6 no journal"))
+@command("metrics", exits="1 settings wrong, or the file cannot be written; 6 no journal")
 @click.option(
     "--textfile",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -26,9 +25,7 @@ _READABLE = 0o644  # by the exporter, which has a user of its own; no value is c
     help="Replace a file for node_exporter at once, or remove it if there are no values; print nothing. Its name "
     "ends in .prom.",
 )
-@common
-@pass_context
-def metrics(call: CliContext, /, *, textfile: Path | None) -> Exit:
+def metrics(call: CliContext, /, *, textfile: Path | None) -> None:
     """Print the metrics of the installation: deliveries, delays, what waits, alarms.
 
     All values come from the journal, so any machine that can read it answers for
@@ -55,26 +52,7 @@ def metrics(call: CliContext, /, *, textfile: Path | None) -> Exit:
         raise
     if call.json:
         call.answer(to_document(found), "")
-        return Exit.OK
-    content = exposition(found, "").content
-    if textfile is None:
-        click.echo(content, nl=False)
+    elif textfile is None:
+        click.echo(exposition(found, "").content, nl=False)
     else:
-        _replace(textfile, content)
-    return Exit.OK
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Replace a file, so that its reader always finds a whole one."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")  # the exporter passes over it
-    try:
-        try:
-            draft.write_bytes(content)
-            draft.chmod(_READABLE)
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise SettingsError(
-            Text("{path} cannot be written ({strerror}).", path=path, strerror=error.strerror)
-        ) from error
+        replace_file(textfile, exposition(found, "").content, _READABLE)

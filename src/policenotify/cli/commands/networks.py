@@ -10,7 +10,7 @@ import json
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import Distribution, requires, version
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,8 +21,8 @@ from pydantic_core import to_jsonable_python
 
 from policenotify.channel import Capabilities
 from policenotify.cli import output
-from policenotify.cli.context import CliContext, common, pass_context
-from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.context import CliContext, command
+from policenotify.cli.exit_codes import Exit
 from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError
 from policenotify.errors import SettingsError, UnknownNetwork
@@ -222,15 +222,7 @@ def _missing_libraries(network: Network) -> tuple[str, ...]:
     extra = re.compile(rf"""extra\s*==\s*["']{re.escape(network.name)}["']""")
     wanted = [each for each in requires(network.package) or () if extra.search(each)]
     names = [match[0] for each in wanted if (match := re.match(r"[A-Za-z0-9._-]+", each))]
-    return tuple(name for name in names if not _is_installed(name))
-
-
-def _is_installed(name: str) -> bool:
-    try:
-        version(name)
-    except PackageNotFoundError:
-        return False
-    return True
+    return tuple(name for name in names if not any(Distribution.discover(name=name)))
 
 
 def _type(option: Mapping[str, Any], definitions: Mapping[str, Any]) -> AnyText:
@@ -261,11 +253,9 @@ def default_as_text(default: object) -> str:
     return str(default).lower() if isinstance(default, bool) else str(default)
 
 
-@click.command("networks", epilog=exit_codes("1 no such network, it cannot be used, or nothing was created"))
+@command("networks", exits="1 no such network, it cannot be used, or nothing was created")
 @click.argument("name", required=False)
 @click.option("--new", is_flag=True, help="Create the package of a network of your own, of this name.")
-@common
-@pass_context
 def networks(call: CliContext, name: str | None, *, new: bool) -> Exit:
     """Show every network that installed packages offer: its capabilities, and whether its library is installed.
 
@@ -282,9 +272,9 @@ def networks(call: CliContext, name: str | None, *, new: bool) -> Exit:
       policenotify networks --json | jq '.networks[] | select(.ready | not)'
       policenotify networks radio --new
     """
-    if name is None and new:
-        raise UsageError(Text("Which network? policenotify networks NAME --new"))
-    if name is not None and new:
+    if new:
+        if name is None:
+            raise UsageError(Text("Which network? policenotify networks NAME --new"))
         return _create(call, name)
     if name is None:
         infos = [network_info(network, problem) for network, problem in check_networks()]

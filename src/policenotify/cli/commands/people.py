@@ -1,7 +1,8 @@
-"""`policenotify people`: who is written to, who is not any more, and what is held about a person."""
+"""`policenotify people` and `bounce`: who is written to, who is not any more, and what is held about a person."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import tzinfo
@@ -9,25 +10,26 @@ from datetime import tzinfo
 import click
 
 from policenotify.cli import completion, output
-from policenotify.cli.context import CliContext, common, pass_context
-from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.context import CliContext, command, group
+from policenotify.cli.exit_codes import Exit
 from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError, typed_reason
+from policenotify.errors import PolicenotifyError
+from policenotify.formats.mail_report import MOST_BYTES
 from policenotify.model.person import PersonRecord, Suppression
 from policenotify.model.receipt import local_time
 from policenotify.publishing.people import People
-from policenotify.settings import Settings, channels_of
 from policenotify.translation import Text
 
 _MOST = 20  # suppressions on a screen
 _SHOWN = 12  # characters of a key; `release` takes them
+_PIECE = 65_536  # bytes of a mail that are read at once
 _channel_option = click.option(
     "--channel", metavar="CHANNEL", shell_complete=completion.channels, help="Only this channel. Default: all."
 )
 
 
-@click.group("people", epilog=exit_codes("6 no journal"))
-@common
+@group("people", exits="6 no journal")
 def people() -> None:
     """Show and change who is written to, and answer a person's request for access or erasure.
 
@@ -40,18 +42,15 @@ def people() -> None:
 
 
 @contextmanager
-def _opened(call: CliContext) -> Iterator[tuple[Settings, People]]:
-    """Open what the commands work on."""
-    with call.journal() as (settings, journal):
-        channels = {channel.name: channel for channel in channels_of(settings)}
-        yield settings, People(journal, channels, journal.clock)
+def _opened(call: CliContext) -> Iterator[tuple[tzinfo, People]]:
+    """Open what the commands work on, with the zone of its times."""
+    with call.operations() as operations:
+        yield operations.zone, People(operations.journal, operations.channel_configs, operations.journal.clock)
 
 
-@people.command("list", short_help="Show how many people each channel is for.", epilog=exit_codes("6 no journal"))
+@people.command("list", short_help="Show how many people each channel is for.", exits="6 no journal")
 @click.argument("channel", required=False, shell_complete=completion.channels)
-@common
-@pass_context
-def list_(call: CliContext, channel: str | None) -> Exit:
+def list_(call: CliContext, channel: str | None) -> None:
     """Show how many people each channel is for, and who is not written to. Only one CHANNEL, or all.
 
     The journal knows people only by a key, so none is shown by address. Who is on a list is in the list: change it
@@ -62,7 +61,7 @@ def list_(call: CliContext, channel: str | None) -> Exit:
       policenotify people list
       policenotify people list presse --json
     """
-    with _opened(call) as (settings, people):
+    with _opened(call) as (zone, people):
         found, counts = people.suppressed(channel), people.counts(channel)
     lines = [
         output.line(Text.join("  ", (name, Text.counted("{count} person", "{count} people", count=count))))
@@ -71,11 +70,10 @@ def list_(call: CliContext, channel: str | None) -> Exit:
         for name, count in counts.items()
     ]
     total = Text.counted("{count} suppression.", "{count} suppressions.", count=len(found))
-    shown = [output.line(_line(each, settings.zone)) for each in found[:_MOST]]
+    shown = [output.line(_line(each, zone)) for each in found[:_MOST]]
     more = [output.line("  …  --json")] if found[_MOST:] else []
     suppressed = [each.model_dump(mode="json") for each in found]
     call.emit({"people": counts, "suppressed": suppressed}, *lines, output.prose(total), *shown, *more)
-    return Exit.OK
 
 
 def _line(each: Suppression, zone: tzinfo) -> Text:
@@ -86,14 +84,12 @@ def _line(each: Suppression, zone: tzinfo) -> Text:
 @people.command(
     "suppress",
     short_help="Stop writing to an address at once.",
-    epilog=exit_codes("1 not allowed, or no such channel; 6 no journal"),
+    exits="1 not allowed, or no such channel; 6 no journal",
 )
 @click.argument("address")
 @click.option("--reason", metavar="TEXT", required=True, help="Why. It is kept, so write no name and no address.")
 @_channel_option
-@common
-@pass_context
-def suppress(call: CliContext, address: str, reason: str, channel: str | None) -> Exit:
+def suppress(call: CliContext, address: str, reason: str, channel: str | None) -> None:
     """Stop writing to an ADDRESS at once, also in incidents that are open.
 
     \b
@@ -107,18 +103,13 @@ def suppress(call: CliContext, address: str, reason: str, channel: str | None) -
     done = Text("Nothing is sent to this person any more.") if newly else Text("This person was suppressed already.")
     document = {"channel": channel, "suppressed": newly, "actor": actor}
     call.emit(document, output.prose(done))
-    return Exit.OK
 
 
-@people.command(
-    "release", short_help="Write again to an address.", epilog=exit_codes("1 no such channel; 6 no journal")
-)
+@people.command("release", short_help="Write again to an address.", exits="1 no such channel; 6 no journal")
 @click.argument("address", required=False)
 @_channel_option
 @click.option("--all", "everybody", is_flag=True, help="Everybody on the channel.")
-@common
-@pass_context
-def release(call: CliContext, address: str | None, channel: str | None, *, everybody: bool) -> Exit:
+def release(call: CliContext, address: str | None, channel: str | None, *, everybody: bool) -> None:
     """Write again to an ADDRESS, or to the person behind a key that `people list` shows.
 
     It takes effect with the next publication. The journal records who decided it. Write to a person who left only if
@@ -140,16 +131,11 @@ def release(call: CliContext, address: str | None, channel: str | None, *, every
         else Text("Nobody like that is suppressed.")
     )
     call.emit({"released": count, "channel": channel, "actor": actor}, output.prose(done))
-    return Exit.OK
 
 
-@people.command(
-    "export", short_help="Show what the journal holds about a person.", epilog=exit_codes("1 not allowed; 6 no journal")
-)
+@people.command("export", short_help="Show what the journal holds about a person.", exits="1 not allowed; 6 no journal")
 @click.argument("address")
-@common
-@pass_context
-def export(call: CliContext, address: str) -> Exit:
+def export(call: CliContext, address: str) -> None:
     """Show everything that the journal holds about the person of an ADDRESS, for a request for access (article 15).
 
     The list that names the person is yours, and is not searched.
@@ -158,10 +144,9 @@ def export(call: CliContext, address: str) -> Exit:
     Examples:
       policenotify people export ana@journal.example
     """
-    with _opened(call) as (settings, people):
+    with _opened(call) as (zone, people):
         record = people.export(address, actor=call.actor)
-    call.emit(record, *_record_lines(record, settings.zone))
-    return Exit.OK
+    call.emit(record, *_record_lines(record, zone))
 
 
 def _record_lines(record: PersonRecord, zone: tzinfo) -> Iterator[Part]:
@@ -180,13 +165,9 @@ def _record_lines(record: PersonRecord, zone: tzinfo) -> Iterator[Part]:
         yield output.line(Text("No longer written to: {line}", line=_line(suppression, zone)))
 
 
-@people.command(
-    "erase", short_help="Erase the address of a person.", epilog=exit_codes("1 nothing was erased; 6 no journal")
-)
+@people.command("erase", short_help="Erase the address of a person.", exits="1 nothing was erased; 6 no journal")
 @click.argument("address")
-@common
-@pass_context
-def erase(call: CliContext, address: str) -> Exit:
+def erase(call: CliContext, address: str) -> None:
     """Erase the ADDRESS of a person, and what links the person to publications. It cannot be undone.
 
     For a request under article 17 of the GDPR (RGPD). How many people a publication reached stays. If the person
@@ -214,4 +195,37 @@ def erase(call: CliContext, address: str) -> Exit:
         named = ", ".join(erased.listed)
         page.append(output.prose(Text("Still on the list of: {named}. Remove the person there.", named=named)))
     call.emit({**erased.model_dump(mode="json"), "actor": call.actor}, *page)
+
+
+@command("bounce", exits="75 the journal or the settings are not available: the relay tries again")
+@click.argument("recipients", nargs=-1)
+def bounce(call: CliContext, recipients: tuple[str, ...]) -> Exit:
+    """Read a mail that came back on standard input, and record what it reports about its recipient.
+
+    For the pipe of a mail relay. RECIPIENTS are the envelope's: `bounce+TOKEN@police.example`. Without them the headers
+    Delivered-To, X-Original-To, Envelope-To and To are searched. A mail that reports nothing, or names no mail of this
+    installation, changes nothing.
+
+    \b
+    Examples:
+      policenotify bounce < mail
+      policenotify bounce bounce+ahamib5l@police.example < mail
+    """
+    mail = _read_mail()
+    try:
+        with _opened(call) as (_, people):
+            done = people.bounce(mail, recipients)
+    except PolicenotifyError as error:
+        click.echo(str(error), err=True)
+        return Exit.TRY_AGAIN
+    text = f"{done.kind} {done.status}".strip() + f": {done.result or 'ignored'}"
+    call.answer({"kind": done.kind, "status": done.status, "result": done.result}, f"{text}\n")
     return Exit.OK
+
+
+def _read_mail() -> bytes:
+    """Read the mail to its end, as a relay takes a closed pipe for a failure. Only its beginning is kept."""
+    mail = bytearray()
+    while piece := sys.stdin.buffer.read(_PIECE):
+        mail += piece[: max(MOST_BYTES - len(mail), 0)]
+    return bytes(mail)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
 
 import click
 from rich.text import Text as RichText
 
 from policenotify.channel import Post
 from policenotify.cli import completion, output
-from policenotify.cli.context import CliContext, common, pass_context
-from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.context import CliContext, command
+from policenotify.cli.exit_codes import Exit
 from policenotify.cli.message import first_message, next_message
 from policenotify.cli.options import Typed, opening_options, reopen_option, single_value, to_option
 from policenotify.cli.output import Part
@@ -22,7 +20,6 @@ from policenotify.cli.report.file import page_path, write_page
 from policenotify.cli.report.source import ReportEntry
 from policenotify.cli.times import TypedTime, time_lines, typed_times
 from policenotify.cli.usage import UsageError
-from policenotify.model.cap import Severity
 from policenotify.model.history import RenderedPost
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
@@ -30,20 +27,15 @@ from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.reach import Preview, sentences
 from policenotify.translation import AnyText, Text
 
-if TYPE_CHECKING:
-    from policenotify.channel import Capabilities
-
 _FOLLOWING = {"update": Stage.UPDATE, "end": Stage.END, "correct": Stage.CORRECTION, "cancel": Stage.CANCELLATION}
 _DELETES = Text("deletes an earlier post")
 _WAITS = Text("it would wait")
 _WIDTH = 80
 
 
-@click.command(
+@command(
     "preview",
-    epilog=exit_codes(
-        "1 a check or the incident's status forbids it; 3 a channel is blocked or too small; 6 no journal"
-    ),
+    exits="1 a check or the incident's status forbids it; 3 a channel is blocked or too small; 6 no journal",
 )
 @opening_options
 @to_option
@@ -59,8 +51,6 @@ _WIDTH = 80
     metavar="FILE",
     help="Write a page that shows every network as its readers see it, for a browser or a printer.",
 )
-@common
-@pass_context
 def preview(call: CliContext, /, to: tuple[str, ...], html: str | None, **typed: object) -> Exit:
     """Show each post as its readers would read it. Nothing is sent or stored.
 
@@ -76,7 +66,7 @@ def preview(call: CliContext, /, to: tuple[str, ...], html: str | None, **typed:
       policenotify preview message.json --html preview.html
     """
     path = page_path(html) if html else None
-    with closing(call.publisher()) as publisher:
+    with call.publisher() as publisher:
         message = _message(typed, publisher)
         now = publisher.journal.now()
         times = typed_times(typed, message, now=now, zone=publisher.installation.zone)
@@ -113,10 +103,6 @@ class PreviewAnswer(Preview):
     times: tuple[TypedTime, ...] = ()
 
 
-def _capabilities(rendered: RenderedPost, severity: Severity | None, publisher: Publisher) -> Capabilities:
-    return publisher.installation.channel_configs[rendered.target.channel].capabilities.for_severity(severity)
-
-
 def _wordings(rendered: RenderedPost) -> Iterator[tuple[AnyText, Post]]:
     """Yield each wording with where it stands."""
     if rendered.reply is not None and rendered.target.reply_to:
@@ -135,7 +121,9 @@ def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | Non
         allowed: It may be published. By default as the preview has it, before anybody has approved it.
     """
     for rendered in preview.posts:
-        capabilities, target = _capabilities(rendered, preview.message.severity, publisher), rendered.target
+        target = rendered.target
+        config = publisher.installation.channel_configs[target.channel]
+        capabilities = config.capabilities.for_severity(preview.message.severity)
         wordings = [*_wordings(rendered)]
         several = len(wordings) > 1
         for place, post in wordings:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import closing
-from datetime import timedelta
 from typing import Any
 
 import click
 
 from policenotify.cli import completion, output
 from policenotify.cli.commands.draft import show_draft, store_draft
-from policenotify.cli.context import CliContext, common, pass_context, printable_name
-from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.context import CliContext, command, printable_name
+from policenotify.cli.exit_codes import Exit
 from policenotify.cli.keys import default_key, spans_of
 from policenotify.cli.message import first_message, next_message
 from policenotify.cli.options import (
@@ -34,15 +32,13 @@ from policenotify.model.status import Problem
 from policenotify.publishing.publisher import Publisher
 from policenotify.translation import AnyText, Text, text_of
 
-_EXITS = exit_codes("1 not published; 3 a channel needs attention; 6 no journal")
+_EXITS = "1 not published; 3 a channel needs attention; 6 no journal"
 
 
-@click.command("publish", epilog=_EXITS)
+@command("publish", exits=_EXITS)
 @publish_options
 @to_option
 @delivery_options
-@common
-@pass_context
 def publish(call: CliContext, /, to: tuple[str, ...], **typed: Any) -> Exit:  # noqa: ANN401 - as click gives them
     """Publish an opening or standalone message; its category decides which. Or publish a DRAFT.
 
@@ -70,13 +66,11 @@ def publish(call: CliContext, /, to: tuple[str, ...], **typed: Any) -> Exit:  # 
     return _publish(call, typed, lambda publisher: first_message(typed, publisher), to=to or None)
 
 
-@click.command("update", epilog=_EXITS)
+@command("update", exits=_EXITS)
 @click.argument("incident", shell_complete=completion.incidents)
 @click.argument("headline", required=False)
 @followup_options
 @delivery_options
-@common
-@pass_context
 def update(call: CliContext, /, incident: str, headline: str | None, **typed: object) -> Exit:
     """Publish an update of an incident.
 
@@ -94,13 +88,11 @@ def update(call: CliContext, /, incident: str, headline: str | None, **typed: ob
     return _follow(call, Stage.UPDATE, incident, headline, typed)
 
 
-@click.command("end", epilog=_EXITS)
+@command("end", exits=_EXITS)
 @click.argument("incident", shell_complete=completion.incidents)
 @click.argument("headline", required=False)
 @followup_options
 @delivery_options
-@common
-@pass_context
 def end(call: CliContext, /, incident: str, headline: str | None, **typed: object) -> Exit:
     """Publish the end of an incident on every channel that carried its opening.
 
@@ -114,14 +106,12 @@ def end(call: CliContext, /, incident: str, headline: str | None, **typed: objec
     return _follow(call, Stage.END, incident, headline, typed)
 
 
-@click.command("correct", epilog=_EXITS)
+@command("correct", exits=_EXITS)
 @click.argument("which", metavar="INCIDENT|PUBLICATION|KEY", shell_complete=completion.incidents)
 @click.argument("headline", required=False)
 @reopen_option
 @followup_options
 @delivery_options
-@common
-@pass_context
 def correct(call: CliContext, /, which: str, headline: str | None, **typed: object) -> Exit:
     """Correct an earlier publication on every channel that carried it.
 
@@ -142,13 +132,11 @@ def correct(call: CliContext, /, which: str, headline: str | None, **typed: obje
     return _follow(call, Stage.CORRECTION, which, headline, typed)
 
 
-@click.command("cancel", epilog=_EXITS)
+@command("cancel", exits=_EXITS)
 @click.argument("which", metavar="INCIDENT|PUBLICATION|KEY", shell_complete=completion.incidents)
 @click.argument("headline", required=False)
 @followup_options
 @delivery_options
-@common
-@pass_context
 def cancel(call: CliContext, /, which: str, headline: str | None, **typed: object) -> Exit:
     """Cancel a whole incident, or a standalone publication, that should not have been published.
 
@@ -171,7 +159,7 @@ def _follow(call: CliContext, stage: Stage, name: str, headline: str | None, typ
 def _publish(
     call: CliContext, typed: Typed, make: Callable[[Publisher], Message], *, to: tuple[str, ...] | None = None
 ) -> Exit:
-    with closing(call.publisher()) as publisher:
+    with call.publisher() as publisher:
         message = call.message = make(publisher)
         now, actor = publisher.journal.now(), call.actor
         times = typed_times(typed, message, now=now, zone=publisher.installation.zone)
@@ -186,7 +174,7 @@ def _publish(
         try:
             with typed_reason():
                 publication = publisher.publish(
-                    message, key=key, actor=actor, to=to, wait=_wait(typed), urgent=typed["urgent"] or ""
+                    message, key=key, actor=actor, to=to, wait=typed["wait"], urgent=typed["urgent"] or ""
                 )
         except IdempotencyConflict:
             first = publisher.operations.publication(key)
@@ -203,19 +191,15 @@ def _publish_draft(call: CliContext, draft: str, typed: Typed) -> Exit:
         raise UsageError(
             Text("A draft is published as it is: give only --wait and --urgent, or --submit with its --reason.")
         )
-    with closing(call.publisher()) as publisher:
+    with call.publisher() as publisher:
         call.message = publisher.drafts.get(draft).message
         with typed_reason():
             if typed["submit"]:
                 submitted = publisher.drafts.submit(draft, actor=call.actor, reason=typed["reason"] or "")
                 return show_draft(call, submitted, publisher)
             call.may_have_published = True
-            done = publisher.drafts.publish(draft, actor=call.actor, urgent=typed["urgent"] or "", wait=_wait(typed))
+            done = publisher.drafts.publish(draft, actor=call.actor, urgent=typed["urgent"] or "", wait=typed["wait"])
         return _answered(call, publisher, done, ())
-
-
-def _wait(typed: Typed) -> timedelta | None:
-    return None if typed["wait"] is None else timedelta(seconds=typed["wait"])
 
 
 def _answered(call: CliContext, publisher: Publisher, publication: Publication, times: tuple[TypedTime, ...]) -> Exit:

@@ -10,9 +10,8 @@ import click
 from pydantic import TypeAdapter
 
 from policenotify.cli.commands.preview import PreviewAnswer
-from policenotify.cli.context import CliContext, common, pass_context
+from policenotify.cli.context import CliContext, command
 from policenotify.cli.documents import json_text
-from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.words import Word
 from policenotify.model.diagnosis import Diagnosis
 from policenotify.model.draft import Draft
@@ -75,11 +74,9 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
 """Functions that make the schemas, by name."""
 
 
-@click.command("schema", epilog=exit_codes("1 not printed"))
+@command("schema", exits="1 not printed")
 @click.argument("name", type=Word(SCHEMAS), metavar="NAME")
-@common
-@pass_context
-def schema(call: CliContext, name: str) -> Exit:
+def schema(call: CliContext, name: str) -> None:
     """Print a JSON Schema (2020-12), for editors and for other systems.
 
     \b
@@ -99,4 +96,3 @@ def schema(call: CliContext, name: str) -> Exit:
     """
     document = {"$schema": DIALECT, **SCHEMAS[name]()}
     call.answer(document, json_text(document) + "\n")
-    return Exit.OK

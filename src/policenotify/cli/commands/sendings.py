@@ -10,8 +10,8 @@ from datetime import timedelta
 import click
 
 from policenotify.cli import completion, output
-from policenotify.cli.context import CliContext, common, note, pass_context
-from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.context import CliContext, command, group, note
+from policenotify.cli.exit_codes import Exit
 from policenotify.cli.lookup import find_publication
 from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError
@@ -28,7 +28,7 @@ from policenotify.translation import AnyText, Text
 _SHOWN = 12  # characters of a key; `resolve` takes them
 _LINE_EVERY = 10.0  # seconds between two lines
 _WINDOW = timedelta(seconds=30)  # over which a rate is measured
-_EXITS = exit_codes("1 never published; 6 no journal")
+_EXITS = "1 never published; 6 no journal"
 _NAME = click.argument("which", metavar="INCIDENT|PUBLICATION|KEY")
 _CHANNEL = click.option("--channel", metavar="NAME", shell_complete=completion.channels, help="Only this channel.")
 _REASON = click.option(
@@ -40,8 +40,7 @@ _REASON = click.option(
 )
 
 
-@click.group("sending", epilog=_EXITS)
-@common
+@group("sending", exits=_EXITS)
 def sending() -> None:
     """Watch, pause, resume or abort a sending to many people.
 
@@ -55,12 +54,10 @@ def sending() -> None:
 @sending.command(
     "progress",
     short_help="Show how far it is.",
-    epilog=exit_codes("1 never published; 3 a person must act; 6 no journal"),
+    exits="1 never published; 3 a person must act; 6 no journal",
 )
 @click.argument("which", required=False, metavar="[INCIDENT|PUBLICATION|KEY]")
 @click.option("--once", is_flag=True, help="Show it once and exit.")
-@common
-@pass_context
 def progress(call: CliContext, which: str | None, *, once: bool) -> Exit:
     """Show how far a sending to many people is, until it is settled: counts, rate, time left, and reasons.
 
@@ -90,13 +87,11 @@ def progress(call: CliContext, which: str | None, *, once: bool) -> Exit:
     return Exit.ATTENTION if any(each.needs_person for each in found.deliveries) else Exit.OK
 
 
-@sending.command("pause", short_help="Pause it until it is resumed.", epilog=_EXITS)
+@sending.command("pause", short_help="Pause it until it is resumed.", exits=_EXITS)
 @_NAME
 @_CHANNEL
 @_REASON
-@common
-@pass_context
-def pause(call: CliContext, which: str, channel: str | None, reason: str) -> Exit:
+def pause(call: CliContext, which: str, channel: str | None, reason: str) -> None:
     """Pause the sending of a publication to the people who still wait, in all processes, until it is resumed.
 
     It takes effect after the people who are being sent to, at most 25. Posts on other networks are not paused. The end
@@ -110,16 +105,14 @@ def pause(call: CliContext, which: str, channel: str | None, reason: str) -> Exi
     with _named(call, which) as (operations, found):
         done = operations.pause_sending(found, actor=call.actor, channel=channel, reason=reason)
     text = Text("Paused on {channels}. To go on: policenotify sending resume {id}", channels=_names(done), id=found)
-    return _answered(call, done, text)
+    _answered(call, done, text)
 
 
-@sending.command("resume", short_help="Resume it after a pause.", epilog=_EXITS)
+@sending.command("resume", short_help="Resume it after a pause.", exits=_EXITS)
 @_NAME
 @_CHANNEL
 @_REASON
-@common
-@pass_context
-def resume(call: CliContext, which: str, channel: str | None, reason: str) -> Exit:
+def resume(call: CliContext, which: str, channel: str | None, reason: str) -> None:
     """Resume the sending of a publication that was paused.
 
     \b
@@ -130,16 +123,14 @@ def resume(call: CliContext, which: str, channel: str | None, reason: str) -> Ex
         done = operations.resume_sending(found, actor=call.actor, channel=channel)
         if reason:
             operations.journal.audit.record(call.actor, "remarked", {"reason": reason, "publication": found})
-    return _answered(call, done, Text("Resumed on {channels}.", channels=_names(done)))
+    _answered(call, done, Text("Resumed on {channels}.", channels=_names(done)))
 
 
-@sending.command("abort", short_help="Abort it for good.", epilog=_EXITS)
+@sending.command("abort", short_help="Abort it for good.", exits=_EXITS)
 @_NAME
 @_CHANNEL
 @_REASON
-@common
-@pass_context
-def abort(call: CliContext, which: str, channel: str | None, reason: str) -> Exit:
+def abort(call: CliContext, which: str, channel: str | None, reason: str) -> None:
     """Abort the sending of a publication to the people who still wait, in all processes, for good.
 
     This publishes nothing, and no message is taken back: everybody who has the message keeps it, and still gets the
@@ -158,7 +149,7 @@ def abort(call: CliContext, which: str, channel: str | None, reason: str) -> Exi
         channels=_names(done),
         count=done.people,
     )
-    return _answered(call, done, text)
+    _answered(call, done, text)
 
 
 @contextmanager
@@ -172,21 +163,18 @@ def _names(done: Steered) -> str:
     return ", ".join(done.channels)
 
 
-def _answered(call: CliContext, done: Steered, text: AnyText) -> Exit:
+def _answered(call: CliContext, done: Steered, text: AnyText) -> None:
     none = Text("Nothing was changed: nobody waits for it there, or it was done before.")
     call.emit(done, output.line(text) if done.channels else output.prose(none))
-    return Exit.OK
 
 
-@click.command("resolve", epilog=exit_codes("3 something is held, or a list cannot be read; 6 no journal"))
+@command("resolve", exits="3 something is held, or a list cannot be read; 6 no journal")
 @click.argument("delivery", type=int, required=False, shell_complete=completion.held)
 @click.option("--posted/--not-posted", default=None, help="It is published; or it is not: send it again.")
 @click.option(
     "--recipient", "recipients", multiple=True, metavar="ADDRESS|KEY", help="Only this person; may be given again."
 )
 @click.option("--show-addresses", is_flag=True, help="On a terminal only; the journal records who saw them.")
-@common
-@pass_context
 def resolve(
     call: CliContext, delivery: int | None, *, posted: bool | None, recipients: tuple[str, ...], show_addresses: bool
 ) -> Exit:
@@ -263,7 +251,7 @@ def _held_deliveries(call: CliContext) -> Exit:
         where = f"{each.delivery}  {each.channel} ({each.language})"
         people = Text.counted("{count} person", "{count} people", count=each.people) if each.people else ""
         lines.append(output.line(Text.join(" · ", (where, local_time(each.published_at, zone), people))))
-        lines.append(output.quoted(each.headline))
+        lines.append(output.paragraph(each.headline))
         if each.reason:
             lines.append(output.paragraph(each.reason))
         how = "" if each.people else " --posted"

@@ -1,38 +1,44 @@
-"""`policenotify status` and `incidents`: alarms, channels, open incidents and outcomes."""
+"""`policenotify status`, `incidents` and `doctor`: alarms, channels, open incidents and outcomes."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import tzinfo
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta, tzinfo
 
 import click
+from rich.table import Table
+from rich.text import Text as RichText
 
 from policenotify.cli import completion, output
-from policenotify.cli.alarms import exit_of, incident_lines, status_lines
-from policenotify.cli.context import CliContext, common, pass_context
-from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.context import CliContext, command
+from policenotify.cli.exit_codes import Exit, worst
 from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.receipt import Publication, Receipt, counted, local_time
-from policenotify.model.status import InstallationStatus
+from policenotify.model.status import Alarm, IncidentLine, InstallationStatus
+from policenotify.publishing.alarms import duration, next_message, waiting_drafts
 from policenotify.publishing.status import by_urgency
 from policenotify.translation import Text
 
-_EXITS = exit_codes(
-    "1 never published, or settings wrong; 3 a channel needs attention; 4 overdue; 5 no worker; 6 no journal"
-)
+_ALARMS = {
+    Alarm.JOURNAL: Exit.NO_JOURNAL,
+    Alarm.SETTINGS: Exit.REJECTED,
+    Alarm.NO_WORKER: Exit.NO_WORKER,
+    Alarm.OVERDUE: Exit.OVERDUE,
+    Alarm.ATTENTION: Exit.ATTENTION,
+}
 _LIMIT = 3  # incidents, and publications that are not finished, unless all are asked for
 
 
-@click.command("status", epilog=_EXITS)
+@command(
+    "status", "1 never published, or settings wrong; 3 a channel needs attention; 4 overdue; 5 no worker; 6 no journal"
+)
 @click.argument("which", required=False, metavar="[INCIDENT|PUBLICATION|KEY]", shell_complete=completion.incidents)
 @click.option("--last", type=click.IntRange(1, 100), default=5, show_default=True, help="How many publications.")
 @click.option("--all", "everything", is_flag=True, help="All open incidents, and all that is not finished, in full.")
-@common
-@pass_context
 def status(call: CliContext, /, which: str | None, last: int, *, everything: bool) -> Exit:
     """Show open incidents (overdue ones first), each channel, the last publications, and their outcomes.
 
@@ -125,11 +131,9 @@ def _needs_person(receipt: Receipt) -> bool:
     return not receipt.ok and (receipt.outcome.is_final or lost)
 
 
-@click.command("incidents", epilog=exit_codes("4 with --overdue, if any is overdue; 6 no journal"))
+@command("incidents", exits="4 with --overdue, if any is overdue; 6 no journal")
 @click.option("--overdue", is_flag=True, help="Only those whose update or end is overdue.")
 @click.option("--all", "everything", is_flag=True, help="Ended and cancelled ones too.")
-@common
-@pass_context
 def incidents(call: CliContext, /, *, overdue: bool, everything: bool) -> Exit:
     """Show the open incidents, overdue ones first: place, opening and deadline of the next message.
 
@@ -160,3 +164,95 @@ def incidents(call: CliContext, /, *, overdue: bool, everything: bool) -> Exit:
     document = {"at": now, "overdue": len(late), "incidents": shown}
     call.emit(document, output.prose(head if known else Text("No incident is open."), style="bold"), *lines)
     return Exit.OVERDUE if overdue and late else Exit.OK
+
+
+@command(
+    "doctor",
+    "1 settings or keys wrong; 3 a channel is wrong, or others may read a file; 4 overdue; 5 no worker; 6 no journal",
+)
+def doctor(call: CliContext) -> Exit:
+    """Check the installation: settings, keys, journal, every channel's credentials. Nothing is posted.
+
+    A blocked channel that works again is resumed. One that reported too many recipients as not existing is not.
+
+    \b
+    Examples:
+      policenotify doctor
+      policenotify doctor --json
+    """
+    from policenotify.settings import diagnose
+
+    found = diagnose(call.settings, journal=call.journal_url, actor=call.actor)
+    head = [call.say(name) for name in (Text("check"), Text("state"), Text("detail"))]
+    table = Table(*head, box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for line in found.lines:
+        detail = RichText(output.plain(call.say(line.detail)), overflow="fold")
+        table.add_row(output.plain(call.say(line.check)), call.say(Text.word(line.state)), detail)
+    summary = Text("Everything is right.") if found.ok else Text("Something is wrong: see the lines marked WRONG.")
+    call.emit(found, table, output.prose(summary, "bold"))
+    return exit_of(found.alarms)
+
+
+def exit_of(kinds: Iterable[Alarm]) -> Exit:
+    """Return the exit code of a command that reports alarms of these kinds."""
+    return worst(*(_ALARMS[kind] for kind in kinds))
+
+
+def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:
+    """Yield the alarms, what else is to be known, then the open incidents."""
+    for alarm in status.alarms:
+        yield output.Block(Text("{about}: {text}", about=alarm.about, text=alarm.text), "bold", mark="✘ ")
+        if alarm.remedy:
+            yield output.paragraph(alarm.remedy, "→ ")
+    for running in status.workers:
+        seen = local_time(running.seen_at, zone, seconds=True)
+        yield output.line(Text("A worker runs on {host}, seen {seen_at}.", host=running.host, seen_at=seen))
+    for reading in status.second_readings:
+        if reading.due_at > status.at:
+            due = local_time(reading.due_at, zone)
+            yield output.prose(
+                Text("A second reading is owed by {due}: {headline}", due=due, headline=reading.headline)
+            )
+            yield output.paragraph(f"policenotify drafts {reading.publication}", "→ ")
+    if status.submitted_drafts:
+        yield output.line(waiting_drafts(status))
+    left = status.open_incidents - len(status.incidents)
+    count = Text.counted(
+        "{count:,} incident is open, {overdue:,} of them overdue.",
+        "{count:,} incidents are open, {overdue:,} of them overdue.",
+        count=status.open_incidents,
+        overdue=status.overdue_incidents,
+    )
+    head = Text("Open incidents:") if status.open_incidents else Text("No incident is open.")
+    yield output.prose(Text("{count} The most urgent:", count=count) if left else head, style="bold")
+    for incident in status.incidents:
+        yield from incident_lines(incident, zone)
+    if left:
+        yield output.line(Text("  … and {left:,} more: policenotify incidents", left=left))
+
+
+def incident_lines(incident: IncidentLine, zone: tzinfo) -> Iterator[Part]:
+    """Yield an incident with its place, its deadline and what to do."""
+    marks = [Text("OVERDUE")] if incident.overdue else []
+    marks += [Text("exercise")] if incident.exercise else []
+    named = Text.join(" · ", [*marks, incident.id, incident.category, incident.place or ""])
+    yield output.line(Text("  {named}", named=named))
+    yield output.paragraph(incident.headline)
+    texts = [Text("Opened {at}.", at=local_time(incident.opened_at, zone))]
+    if incident.status is not IncidentStatus.OPEN:
+        over = Text("It was cancelled.") if incident.status is IncidentStatus.CANCELLED else Text("It has ended.")
+        yield output.paragraph(Text.join(" ", [*texts, over]))
+        return
+    if incident.due_at:
+        due, late = local_time(incident.due_at, zone), incident.overdue_seconds
+        if late is None:
+            texts.append(Text("The next message is due at {due}.", due=due))
+        else:
+            span = duration(timedelta(seconds=late))
+            texts.append(Text("The next message was due at {due}: it is {duration} overdue.", due=due, duration=span))
+        if incident.reminded_at:
+            at = local_time(incident.reminded_at, zone)
+            texts.append(Text("Reminder {number} was raised {at}.", number=incident.reminders, at=at))
+    yield output.paragraph(Text.join(" ", texts))
+    if incident.overdue:
+        yield output.paragraph(next_message(incident), "→ ")

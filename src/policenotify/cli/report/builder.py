@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC
 from typing import Literal
 
 from policenotify.channel import ChannelConfig
-from policenotify.cli.report.cards import ORDER, Device, Look, Tone, look_of, tone
+from policenotify.cli.report.cards import OPERATIONS, ORDER, Device, Look, Tone, tone
 from policenotify.cli.report.source import ReaderPost, ReportEntry
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Stage
@@ -137,12 +136,7 @@ def draw(kind: Literal["demo", "preview"], entries: Sequence[ReportEntry], publi
         own = entry.id or str(number)
         groups.setdefault(entry.message.incident or entry.message.lifecycle.corrects or own, []).append(entry)
     sections = [
-        Section(
-            id=f"s{number}",
-            entries=group,
-            publisher=publisher,
-            devices=_devices(f"s{number}", group, publisher),
-        )
+        Section(id=f"s{number}", entries=group, publisher=publisher, devices=_devices(f"s{number}", group, publisher))
         for number, group in enumerate(groups.values(), 1)
     ]
     return Report(kind=kind, publisher=publisher, entries=local, sections=sections)
@@ -153,11 +147,9 @@ def _devices(section: str, entries: Sequence[ReportEntry], publisher: Publisher)
 
     def device(channel: str) -> Device:
         if channel not in devices:
-            config = publisher.installation.channel_configs[channel]
             devices[channel] = Device(
                 id=f"{section}-d{len(devices) + 1}",
-                channel=config,
-                look=look_of(config.network),
+                channel=publisher.installation.channel_configs[channel],
                 sender=entries[0].message.sender or publisher.installation.sender,
                 zone=publisher.installation.zone,
             )
@@ -165,11 +157,12 @@ def _devices(section: str, entries: Sequence[ReportEntry], publisher: Publisher)
 
     for entry in entries:
         for post, shown in entry.posts:
-            device(post.target.channel).add(entry, post, shown)
+            device(post.target.channel).add_post(entry, post, shown)
         for receipt in entry.receipts_without_post:
-            device(receipt.channel).add_without_post(entry, receipt.operation, receipt.language, receipt)
+            wording = OPERATIONS[receipt.operation]
+            device(receipt.channel).add(entry, receipt.language, wording=wording, receipt=receipt)
         for target in () if entry.publication else entry.preview.deletions:
-            device(target.channel).add_without_post(entry, target.operation, target.language, None)
+            device(target.channel).add(entry, target.language, wording=OPERATIONS[target.operation])
     names = list(publisher.installation.channel_configs)
     return _placed(sorted(devices.values(), key=lambda shown: names.index(shown.channel.name)))
 
@@ -178,9 +171,10 @@ def draw_networks(networks: Iterable[tuple[ChannelConfig, Iterable[ReaderPost]]]
     """Return what the readers of networks see, whose messages are not known."""
     devices = []
     for number, (config, posts) in enumerate(networks, 1):
-        look = look_of(config.network)
-        devices.append(Device(id=f"d{number}", channel=config, look=look, sender=sender, zone=UTC))
-        devices[-1].show(posts)
+        device = Device(id=f"d{number}", channel=config, sender=sender)
+        for shown in posts:
+            device.add(None, "", references=(shown.id,), answers=shown.parent, reader_post=shown)
+        devices.append(device)
     return _placed(devices)
 
 

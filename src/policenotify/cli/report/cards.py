@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import tzinfo
+from datetime import UTC, tzinfo
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
@@ -36,11 +36,13 @@ STAGES: Final = {
 }
 """The labels of the stages."""
 
-_OPERATIONS: Final = {
+OPERATIONS: Final = {
     Operation.POST: "",
     Operation.EDIT: Text("Changes the earlier post"),
     Operation.DELETE: Text("Deletes an earlier post"),
 }
+"""What a post does to an earlier one."""
+
 _DONE: Final = {Operation.EDIT: Text("edited"), Operation.DELETE: Text("deleted")}
 
 
@@ -269,11 +271,15 @@ class Device:
 
     id: str
     channel: ChannelConfig
-    look: Look
     sender: str
-    zone: tzinfo
+    zone: tzinfo = UTC
     cards: list[Card] = field(default_factory=list)
     _cards_by_reference: dict[str, Card] = field(default_factory=dict)
+
+    @property
+    def look(self) -> Look:
+        """How its network looks."""
+        return look_of(self.channel.network)
 
     @property
     def handle(self) -> str:
@@ -283,44 +289,48 @@ class Device:
             return f"@{account.removeprefix('@').partition('@')[0]}"
         return account.partition(" ")[0] if self.look.form == "mailbox" else ""
 
-    def add(self, entry: ReportEntry, rendered: RenderedPost, shown: ReaderPost | None) -> None:
+    def add_post(self, entry: ReportEntry, rendered: RenderedPost, shown: ReaderPost | None) -> None:
         """Add the post that was published, or each of its two wordings."""
         receipt, target = entry.receipt(rendered), rendered.target
         for post, wording in _wordings(rendered, receipt):
-            parent = shown.parent if shown else None
+            answers = shown.parent if shown else None
             if shown is None and post is rendered.reply and target.reply_to:
-                parent = f"{target.reply_to[-1]}/{target.language}"
-            self._add(
+                answers = f"{target.reply_to[-1]}/{target.language}"
+            self.add(
                 entry,
                 post.language,
-                wording=wording or _OPERATIONS[target.operation],
+                references=(f"{entry.id}/{target.language}", *((shown.id,) if shown else ())),
+                answers=answers,
+                wording=wording or OPERATIONS[target.operation],
                 post=post,
                 reader_post=shown,
                 receipt=receipt,
                 omitted=rendered.omitted,
-                is_reply=parent is not None,
-                parent=self._cards_by_reference.get(parent or ""),
             )
-        self._cards_by_reference[f"{entry.id}/{target.language}"] = self.cards[-1]
-        if shown:
-            self._cards_by_reference[shown.id] = self.cards[-1]
 
-    def add_without_post(
-        self, entry: ReportEntry, operation: Operation, language: str, receipt: Receipt | None
+    def add(
+        self,
+        entry: ReportEntry | None,
+        language: str,
+        *,
+        references: Iterable[str] = (),
+        answers: str | None = None,
+        **fields: Any,  # noqa: ANN401 - the fields of a card
     ) -> None:
-        """Add what has no text: nothing is published, or an earlier post is deleted."""
-        self._add(entry, language, wording=_OPERATIONS[operation], receipt=receipt)
+        """Add a card.
 
-    def show(self, posts: Iterable[ReaderPost]) -> None:
-        """Add posts of which nothing is known but what readers see."""
-        for shown in posts:
-            parent = self._cards_by_reference.get(shown.parent or "")
-            self._add(None, "", reader_post=shown, is_reply=shown.parent is not None, parent=parent)
-            self._cards_by_reference[shown.id] = self.cards[-1]
-
-    def _add(self, entry: ReportEntry | None, language: str, **fields: Any) -> None:  # noqa: ANN401 - the fields of a card
-        name = f"{self.id}-{len(self.cards) + 1}"
-        self.cards.append(Card(id=name, device=self, entry=entry, language=language, **fields))
+        Args:
+            entry: Its message; `None`: only the network knows the post.
+            language: The language of its text.
+            references: By which later cards may answer it.
+            answers: The reference of the post that it answers, if any.
+            fields: Its other fields.
+        """
+        name, parent = f"{self.id}-{len(self.cards) + 1}", self._cards_by_reference.get(answers or "")
+        is_reply = answers is not None
+        card = Card(id=name, device=self, entry=entry, language=language, is_reply=is_reply, parent=parent, **fields)
+        self.cards.append(card)
+        self._cards_by_reference |= dict.fromkeys(references, card)
 
 
 def _wordings(rendered: RenderedPost, receipt: Receipt | None) -> Iterator[tuple[Post, AnyText]]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from policenotify.cli.output import people, plain
+from policenotify.cli.output import people, plain, replace_file
 from policenotify.cli.usage import BadParameter
 from policenotify.errors import MissingExtra
 from policenotify.translation import AnyText, Text, word_in
@@ -62,23 +62,18 @@ def page_path(typed: str) -> Path:
     if path.exists() and not _is_report(path):
         raise _refused(Text("{path} exists already, and is not a page of policenotify. Give another name.", path=path))
     if not os.access(path.parent, os.W_OK):
-        raise _not_written(path, os.strerror(errno.EACCES if path.parent.exists() else errno.ENOENT))
+        why = os.strerror(errno.EACCES if path.parent.exists() else errno.ENOENT)
+        raise _refused(Text("{path} cannot be written ({strerror}). Nothing was done.", path=path, strerror=why))
     return path
 
 
 def write_page(path: Path, report: Report, language: str = "en") -> Text:
-    """Write a report, readable by its owner alone as it may show drafts, and return where it is."""
-    text = html(report, language)
-    draft = path.with_name(f".{path.name[:100]}.{os.getpid()}")  # no half page is ever seen
-    try:
-        try:
-            draft.touch(mode=0o600)
-            draft.write_text(text, encoding="utf-8", errors="replace")
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise _not_written(path, error.strerror) from None
+    """Write a report, readable by its owner alone as it may show drafts, and return where it is.
+
+    Raises:
+        SettingsError: The disk is full, for example.
+    """
+    replace_file(path, html(report, language).encode(errors="replace"), 0o600)
     return Text("The page: {path}", path=path)
 
 
@@ -88,10 +83,6 @@ def _is_report(path: Path) -> bool:
             return path.is_file() and GENERATOR in file.read(_BEGINNING)
     except OSError:
         return False
-
-
-def _not_written(path: Path, why: str | None) -> click.BadParameter:
-    return _refused(Text("{path} cannot be written ({strerror}). Nothing was done.", path=path, strerror=why))
 
 
 def _refused(why: AnyText) -> click.BadParameter:

@@ -14,7 +14,6 @@ from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication, Receipt
 from policenotify.publishing.reach import Preview
-from policenotify.translation import AnyText
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,27 +111,26 @@ class ReportEntry:
     def _receipts(self) -> tuple[Receipt, ...]:
         if self.publication:
             return self.publication.receipts
-        refusals = (_receipt(target, Outcome.REFUSED, target.refused) for target in self.preview.refusals)
         blocked = self.preview.blocked
         waiting = (
-            _receipt(post.target, Outcome.WAITING, why.reason, why.remedy)
+            (post.target, Outcome.WAITING, why.reason, why.remedy)
             for post in self.preview.posts
             if (why := blocked.get(post.target.channel))
         )
-        return (*refusals, *waiting)
-
-
-def _receipt(target: Target, outcome: Outcome, reason: AnyText, remedy: AnyText = "") -> Receipt:
-    return Receipt(
-        channel=target.channel,
-        language=target.language,
-        operation=target.operation,
-        part=target.part,
-        outcome=outcome,
-        delivery=0,
-        reason=reason,
-        remedy=remedy,
-    )
+        refused = ((target, Outcome.REFUSED, target.refused, "") for target in self.preview.refusals)
+        return tuple(
+            Receipt(
+                channel=target.channel,
+                language=target.language,
+                operation=target.operation,
+                part=target.part,
+                outcome=outcome,
+                delivery=0,
+                reason=reason,
+                remedy=remedy,
+            )
+            for target, outcome, reason, remedy in (*refused, *waiting)
+        )
 
 
 def _is_new(post: RenderedPost) -> bool:
