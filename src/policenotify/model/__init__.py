@@ -7,10 +7,18 @@ A message and its parts are imported from `policenotify`. Here are the values th
 from __future__ import annotations
 
 from policenotify.model.decision import DoubtfulPerson, HeldDelivery, HeldPeople, Resolved, Resumed, Steered, Stopped
-from policenotify.model.diagnosis import Diagnosis, DiagnosisLine
 from policenotify.model.draft import Draft
 from policenotify.model.progress import Progress, pace
-from policenotify.model.status import Alarm, AlarmLine, ChannelStatus, IncidentLine, InstallationStatus, Problem
+from policenotify.model.status import (
+    Alarm,
+    AlarmLine,
+    ChannelStatus,
+    Diagnosis,
+    DiagnosisLine,
+    IncidentLine,
+    InstallationStatus,
+    Problem,
+)
 
 __all__ = [
     "Alarm",

@@ -14,7 +14,7 @@ from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Stage
 from policenotify.model.location import ONE_LINE, PRINTABLE
 from policenotify.model.message import CategoryCode, Language
-from policenotify.text.french_spacing import set_no_break_spaces
+from policenotify.text.french import set_no_break_spaces
 from policenotify.text.links import hashtag
 from policenotify.translation import Text
 
