@@ -48,7 +48,6 @@ class CheckContext:
         mentions: Accounts that some channel may mention, without `@`.
         links: Hosts to which a message may link, such as `police.fr`, or `.gouv.fr` for all below it. Empty: any.
         typed: The message as the desk wrote it, unless that is the resolved one.
-        words: The word lists of the installation.
         traffic: The formats for traffic partners that some channel writes.
         open_places: For an end, the places of the other open incidents: `Montpellier, avenue de Toulouse`.
     """
@@ -139,7 +138,6 @@ class Hit:
     """A place in a message to which a rule applies.
 
     Attributes:
-        field: The field of the message.
         span: Start and end in the field's text, `None` for the whole message or field.
         level: `None` for the first level of the rule.
         variant: Names other texts of the rule: those of `[PN202.variant.fr]` instead of `[PN202.fr]`.

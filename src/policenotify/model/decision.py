@@ -11,12 +11,7 @@ from policenotify.translation import AnyText
 
 
 class Stopped(FrozenModel):
-    """Everything is stopped, in all processes, until it is resumed.
-
-    Attributes:
-        actor: Who stopped it last.
-        reason: Why. May be empty.
-    """
+    """Everything is stopped, in all processes, until it is resumed."""
 
     stopped: bool = True
     actor: str
@@ -42,7 +37,6 @@ class Steered(FrozenModel):
     """What of a sending to people was paused, resumed or aborted.
 
     Attributes:
-        publication: The publication's id.
         channels: The channels on which something changed.
         people: How many people are not sent to any more, of those who were known. 0 unless it was aborted.
     """
@@ -73,13 +67,7 @@ class HeldDelivery(FrozenModel):
     """A delivery that is held until a person settles it with `resolve`.
 
     Attributes:
-        publication: Id of its publication.
-        incident: Id of its incident, if it belongs to one.
-        headline: Headline of its message.
-        published_at: When it was published.
         people: How many people of it are held. `None`: it has no recipients.
-        reason: What happened, in an officer's words.
-        remedy: What to do now.
     """
 
     delivery: int
@@ -101,7 +89,6 @@ class DoubtfulPerson(FrozenModel):
         key: The person's opaque key.
         outcome: `held`: a person must settle it. `unconfirmed`: it is sent again by itself.
         tried_at: When the last attempt began in which the person was.
-        reason: What happened, in an officer's words.
         code: The network's own code.
         address: The address or number, if it was asked for and is still stored. Never part of a document.
     """

@@ -44,10 +44,7 @@ class AlarmLine(FrozenModel):
     """One thing that a person must act on.
 
     Attributes:
-        kind: What kind of help is needed.
         about: What it is about: `channel bluesky`, `worker`, `incident 2026-4711`.
-        text: What is wrong.
-        remedy: What to do now.
     """
 
     kind: Alarm
@@ -60,8 +57,6 @@ class Problem(FrozenModel):
     """Why a channel is blocked, or a list of recipients cannot be read.
 
     Attributes:
-        reason: What is wrong, in an officer's words.
-        remedy: What to do now.
         code: The network's own code, of a blocked channel.
         host: The machine of the process that cannot use it, although the process that asks perhaps can.
         seen_at: The last heartbeat of that process.
@@ -83,12 +78,7 @@ class Problem(FrozenModel):
 
 
 class RunningWorker(FrozenModel):
-    """A worker that runs.
-
-    Attributes:
-        host: Its machine.
-        seen_at: Its last heartbeat.
-    """
+    """A worker that runs."""
 
     host: str
     seen_at: AwareDatetime
@@ -103,7 +93,6 @@ class ChannelStatus(FrozenModel):
 
     Attributes:
         network: Its network. Empty if it is not in the settings.
-        account: Its account, if it is known.
         retired: It takes no new incidents.
         exercise: It carries exercises only.
         state: `paused`: the network, or the channel's rate, lets nothing leave before `opens_at`. `blocked`: nothing
@@ -111,7 +100,6 @@ class ChannelStatus(FrozenModel):
             recipients are wrong.
             `removed`: it is not in the settings any more, but deliveries wait or open incidents were published there.
         reason: Why it is not ready, in an officer's words. Empty if it is.
-        remedy: What to do now.
         code: The network's own code, of a blocked channel.
         opens_at: When the next post may leave, if not now.
         due_at: When there is something to do next. `None`: nothing waits.

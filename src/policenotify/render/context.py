@@ -33,12 +33,10 @@ class RenderContext:
     Values are computed at first use and shared by all channels of the language.
 
     Attributes:
-        message: The resolved message.
         language: The language of the channel.
         now: The time of publication, which also decides what "today" is.
         zone: The readers' time zone.
         sender: The service's name, unless the message has one.
-        pictures: The message's pictures, in its order.
         reference: The public reference of the incident, for networks without threads.
         thread: What stands for the incident's id in a structured post: 16 hexadecimal digits.
         mentions: Accounts that the channel may mention, without `@`. Other accounts are named without it.

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from policenotify.errors import SettingsError
 from policenotify.model.cap import CapCategory, Certainty, Precision, ResponseType, Severity, Urgency
-from policenotify.model.languages import tags_for
+from policenotify.model.languages import best_match
 from policenotify.model.lifecycle import Stage
 from policenotify.model.locale import Words
 from policenotify.translation import Text
@@ -100,13 +100,13 @@ class CategoryProfile(BaseModel):
 
     def label(self, language: str, severity: Severity | None = None) -> str:
         """Return the public name, with the colour that the severity has in this language."""
-        by_severity = _own(self.severity_labels, language, {})
+        by_severity = best_match(language, self.severity_labels) or {}
         usual = _in(self.labels, language, self.code.replace("_", " "))
         return by_severity.get(severity or self.severity, usual)
 
     def stage_mark(self, stage: Stage, language: str) -> str:
         """Return the category's own word for a stage, empty if it has none in this language."""
-        return _own(self.stage_marks, language, {}).get(stage, "")
+        return (best_match(language, self.stage_marks) or {}).get(stage, "")
 
     def source_in(self, language: str) -> str:
         """Return who its messages come from, empty for messages of the service's own."""
@@ -144,9 +144,6 @@ def profile_of(code: str, profiles: Mapping[str, CategoryProfile]) -> CategoryPr
     )
 
 
-def _own(texts: Mapping[str, _Value], language: str, default: _Value) -> _Value:
-    return next((texts[tag] for tag in tags_for(language) if tag in texts), default)
-
-
 def _in(texts: Mapping[str, _Value], language: str, default: _Value) -> _Value:
-    return _own(texts, language, next(iter(texts.values()), default))
+    found = best_match(language, texts)
+    return next(iter(texts.values()), default) if found is None else found
