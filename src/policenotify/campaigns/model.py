@@ -6,24 +6,16 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from graphlib import CycleError, TopologicalSorter
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from policenotify.campaigns.recurrence import is_school_calendar, validate_cron, validate_event
 from policenotify.errors import SettingsError
 from policenotify.model.cap import Severity
 from policenotify.model.channel_settings import Name
-from policenotify.model.lifecycle import Stage
+from policenotify.model.lifecycle import FrozenModel, Stage
 from policenotify.model.message import Message
 from policenotify.publishing.routing import AreaCode
 from policenotify.settings.fields import Zone
@@ -71,13 +63,7 @@ DayOrEvent = Annotated[date | Event, Field(union_mode="left_to_right"), BeforeVa
 """A day, or the name of one or more."""
 
 
-class _Part(BaseModel):
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
-    )
-
-
-class Variant(_Part):
+class Variant(FrozenModel):
     """One of the messages that a campaign publishes in turn.
 
     Attributes:
@@ -109,7 +95,7 @@ def fingerprint_of(message: Message) -> str:
     return f"{message.headline}\n{message.description}\n{message.instruction}".casefold()
 
 
-class Schedule(_Part):
+class Schedule(FrozenModel):
     """When to publish: by dates, a cron expression or an event.
 
     Attributes:
@@ -139,7 +125,7 @@ class Schedule(_Part):
         return self
 
 
-class QuietHours(_Part):
+class QuietHours(FrozenModel):
     """The hours in which a campaign publishes nothing. They may span midnight.
 
     Attributes:
@@ -157,7 +143,7 @@ class QuietHours(_Part):
         return at >= self.begins or at < self.ends
 
 
-class Inhibition(_Part):
+class Inhibition(FrozenModel):
     """Which open incidents make a campaign wait.
 
     Attributes:
@@ -169,7 +155,7 @@ class Inhibition(_Part):
     areas: tuple[AreaCode, ...] = ()
 
 
-class PacingPolicy(_Part):
+class PacingPolicy(FrozenModel):
     """How often a campaign publishes. The publications of all campaigns count, whatever their channels.
 
     Attributes:
@@ -184,7 +170,7 @@ class PacingPolicy(_Part):
     repeat_after: Span = timedelta(days=7)
 
 
-class Campaign(_Part):
+class Campaign(FrozenModel):
     """A dated series of messages.
 
     Its name and a day identify an occurrence. Anything but the name may change while it runs.

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from datetime import timedelta
-from typing import ClassVar, Final
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from policenotify.findings import NEVER_URGENT, Level
 from policenotify.journal.records import NewPublication
 from policenotify.model.cap import Severity
-from policenotify.model.lifecycle import Stage
+from policenotify.model.lifecycle import FrozenModel, Stage
 from policenotify.model.message import CategoryCode, Message
 
 _READ_FIRST: Final = tuple(stage for stage in Stage if stage not in {Stage.END, Stage.CANCELLATION})
 """The stages that a rule is about by default. A late end is the worse error, and so ends and cancellations are not."""
 
 
-class ApprovalRule(BaseModel):
+class ApprovalRule(FrozenModel):
     """Which messages other people read before they are published. The first rule that matches counts.
 
     Attributes:
@@ -34,10 +34,6 @@ class ApprovalRule(BaseModel):
         authenticated: Authors and readers count only if the caller has verified who they are (`authenticated=True`). On
             the command line, an actor is only named.
     """
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
-    )
 
     categories: frozenset[CategoryCode] = frozenset()
     at_least: Severity | None = None

@@ -9,12 +9,13 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import BeforeValidator, model_validator
 
 from policenotify.log import fields
 from policenotify.model.channel_settings import Name
+from policenotify.model.lifecycle import FrozenModel
 from policenotify.model.receipt import local_time
 from policenotify.translation import Text
 
@@ -25,7 +26,7 @@ _FIRST = 20  # reminders of which each is a message of its own: more, and nobody
 _log = logging.getLogger("policenotify")
 
 
-class ReminderPolicy(BaseModel):
+class ReminderPolicy(FrozenModel):
     """When reminders are raised, and on which channels they are published.
 
     Attributes:
@@ -34,10 +35,6 @@ class ReminderPolicy(BaseModel):
         to: The names of the duty channels. Each gets a message with every reminder, and nothing else. Reminders of an
             exercise go only to duty channels for exercises.
     """
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
-    )
 
     after: tuple[timedelta, ...] = (timedelta(0), timedelta(minutes=15), timedelta(hours=1))
     every: timedelta = timedelta(hours=4)

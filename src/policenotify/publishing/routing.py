@@ -9,16 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from policenotify.channel import ChannelConfig, Operation
 from policenotify.errors import SettingsError
 from policenotify.model.cap import Severity
 from policenotify.model.channel_settings import Name
 from policenotify.model.history import History, HistoryEntry, Outcome, PostedPart, Target
-from policenotify.model.lifecycle import Stage
+from policenotify.model.lifecycle import FrozenModel, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import CategoryCode, Message
 from policenotify.translation import AnyText, Text
@@ -49,7 +49,7 @@ AreaCode = Annotated[str, AfterValidator(_area)]
 """An area by its code in the COG: `commune:34172`, `epci:243400017`, `dept:34`."""
 
 
-class Route(BaseModel):
+class Route(FrozenModel):
     """A rule that sends some messages to some channels. All rules that match count.
 
     Attributes:
@@ -59,10 +59,6 @@ class Route(BaseModel):
             messages without a place. A message that names only a department concerns each commune in it.
         to: Channels or tags.
     """
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
-    )
 
     categories: frozenset[CategoryCode] = frozenset()
     at_least: Severity | None = None

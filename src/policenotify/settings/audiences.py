@@ -13,9 +13,10 @@ from policenotify.audiences.function import FunctionAudience
 from policenotify.audiences.model import Audience
 from policenotify.audiences.reader import COLUMNS, RowReader
 from policenotify.model.cap import Severity
+from policenotify.model.lifecycle import FrozenModel
 from policenotify.model.message import CategoryCode, Language
 from policenotify.publishing.routing import AreaCode
-from policenotify.settings.fields import Masked, SettingsTable, imported
+from policenotify.settings.fields import Masked, imported
 from policenotify.translation import Text
 from policenotify.validation import did_you_mean
 
@@ -26,7 +27,7 @@ KINDS: Final = ("addresses", "file", "csv", "function")
 """The keys of the sources of subscribers. An audience has one of them."""
 
 
-class RecipientSettings(SettingsTable):
+class RecipientSettings(FrozenModel):
     """The recipients of a channel: the short form of one audience of addresses.
 
     Attributes:
@@ -54,7 +55,7 @@ class RecipientSettings(SettingsTable):
         return TextFile(name=name, path=directory / self.file, at=f"channels.{name}.recipients", reader=reader)
 
 
-class AudienceSettings(SettingsTable):
+class AudienceSettings(FrozenModel):
     """A list of subscribers. It is one of `addresses`, `file`, `csv` and `function`.
 
     See [`Subscriber`][policenotify.audiences.model.Subscriber].

@@ -6,17 +6,10 @@ import tomllib
 import unicodedata
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    PlainSerializer,
-    SecretStr,
-    StringConstraints,
-)
+from pydantic import BeforeValidator, PlainSerializer, SecretStr, StringConstraints
 
 from policenotify.errors import SettingsError
 from policenotify.journal.permissions import READABLE, read_closed
@@ -54,14 +47,6 @@ LinkHost = Annotated[str, StringConstraints(pattern=r"^\.?([a-z0-9-]+\.)*[a-z0-9
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=10, max_length=500)]
 """A written reason."""
-
-
-class SettingsTable(BaseModel):
-    """A table of the settings, with no other keys than its fields."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
-    )
 
 
 def imported(target: str, at: str) -> Any:  # noqa: ANN401 - a function of the installation

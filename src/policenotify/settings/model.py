@@ -16,6 +16,7 @@ from policenotify.errors import JournalMissing, SettingsError
 from policenotify.journal.permissions import exposures
 from policenotify.model.channel_settings import ChannelSettings, Name
 from policenotify.model.languages import best_match
+from policenotify.model.lifecycle import FrozenModel
 from policenotify.model.location import ShortText
 from policenotify.model.message import CategoryCode, Language
 from policenotify.publishing.approval import ApprovalRule
@@ -28,7 +29,6 @@ from policenotify.settings.fields import (
     LinkHost,
     Masked,
     Reason,
-    SettingsTable,
     Zone,
 )
 from policenotify.translation import AnyText, Text, lines_of
@@ -79,7 +79,7 @@ OF_THE_CHANNEL = frozenset(ChannelTable.model_fields) - {"options"}
 """The keys of a channel that are not options of its network."""
 
 
-class WordListSettings(SettingsTable):
+class WordListSettings(FrozenModel):
     """A desk's change of a word list of the checks.
 
     Attributes:
@@ -99,7 +99,7 @@ class WordListSettings(SettingsTable):
         return WordListChange(add=self.add, remove=self.remove, off=self.off)
 
 
-class Settings(SettingsTable):
+class Settings(FrozenModel):
     """The settings of an installation.
 
     Attributes:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, ClassVar, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from policenotify.errors import SettingsError
 from policenotify.model.cap import CapCategory, Certainty, Precision, ResponseType, Severity, Urgency
 from policenotify.model.languages import best_match
-from policenotify.model.lifecycle import Stage
+from policenotify.model.lifecycle import FrozenModel, Stage
 from policenotify.model.locale import Words
 from policenotify.translation import Text
 from policenotify.validation import did_you_mean
@@ -26,7 +26,7 @@ _Texts = Annotated[
 ]
 
 
-class CategoryProfile(BaseModel):
+class CategoryProfile(FrozenModel):
     """The meaning of a category: names, defaults, and the life of its incidents.
 
     Texts are looked up by BCP 47 tag. For a language without one, the first text given stands in.
@@ -63,10 +63,6 @@ class CategoryProfile(BaseModel):
         lifetime: How long without news until the end is overdue. Without one, a day.
         precision: The finest precision of a place that may be published.
     """
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, protected_namespaces=(), defer_build=True
-    )
 
     code: str
     labels: Mapping[str, Words]
