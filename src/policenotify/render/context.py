@@ -245,10 +245,6 @@ class RenderContext:
         words = {"headline": headline, "colon": self.locale.colon}
         return sentence(self.locale.fill(self.locale.context, opening.at, self.now, self.zone, **words))
 
-    def typeset(self, text: str) -> str:
-        """Return a finished text with the spaces of its language."""
-        return self.locale.typeset(text)
-
     def _known(self, known: Known | None) -> Iterator[str]:
         """Yield what is known and what is not, in a sentence each."""
         if known and known.confirmed:

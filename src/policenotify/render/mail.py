@@ -97,23 +97,23 @@ def mail_parts(context: RenderContext, pictures: tuple[Picture, ...], *, standal
     sources = ((locale.mail_source, context.source),) if context.source else ()
     return MailParts(
         language=context.language,
-        colon=context.typeset(locale.colon).rstrip(),
+        colon=locale.typeset(locale.colon).rstrip(),
         banner=context.heading(context.label),
         tone=_tone(context),
-        headline=context.typeset(context.headline),
-        place=context.typeset(context.place.full()),
+        headline=locale.typeset(context.headline),
+        place=locale.typeset(context.place.full()),
         action_first=context.is_severe,
-        facts=tuple((name, context.typeset(value)) for name, value in (*context.times.facts(), *sources)),
-        description=context.typeset(context.typed_description),
-        instruction=context.typeset(context.typed_instruction),
+        facts=tuple((name, locale.typeset(value)) for name, value in (*context.times.facts(), *sources)),
+        description=locale.typeset(context.typed_description),
+        instruction=locale.typeset(context.typed_instruction),
         instruction_label=locale.mail_now if context.message.stage is Stage.END else locale.mail_action,
-        context=context.typeset(context.back_reference) if standalone else "",
+        context=locale.typeset(context.back_reference) if standalone else "",
         link=context.message.link or "",
         link_label=locale.mail_link,
         pictures=tuple(picture.alt for picture in pictures),
         exercise=locale.exercise_notice if context.message.exercise else "",
-        emergency=context.typeset(locale.mail_emergency),
-        footer=context.typeset(locale.mail_footer.format(sender=context.signature)),
+        emergency=locale.typeset(locale.mail_emergency),
+        footer=locale.typeset(locale.mail_footer.format(sender=context.signature)),
     )
 
 

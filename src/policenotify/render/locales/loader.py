@@ -153,7 +153,7 @@ def read_locale(
     try:
         locale = Locale.model_validate({**combined, "language": tag})
     except ValidationError as error:
-        wrong = validation_errors(error, Locale, hidden=".[key]")
+        wrong = validation_errors(error, Locale)
         missing += [each.place for each in wrong if each.text == IS_MISSING]
         errors += [each.line for each in wrong if each.text != IS_MISSING]
     if missing:
