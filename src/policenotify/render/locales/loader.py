@@ -58,12 +58,6 @@ def shipped_categories() -> Mapping[str, Mapping[str, Any]]:
     return MappingProxyType(tomllib.loads(template("categories")))
 
 
-@cache
-def shipped_profiles() -> Mapping[str, CategoryProfile]:
-    """Return the categories shipped, by code."""
-    return MappingProxyType(read_profiles(shipped_locales(), {}))
-
-
 def read_profiles(
     locales: Mapping[str, Locale], changes: Mapping[str, Mapping[str, Any]], *, first: str = "fr"
 ) -> dict[str, CategoryProfile]:
