@@ -188,8 +188,9 @@ def _blocks(parts: MailParts) -> Iterator[tuple[str, str]]:
         yield f"{parts.link_label}{parts.colon}\n{parts.link}", link
     if parts.emergency:
         yield parts.emergency, _paragraph(parts.emergency, _NUMBER)
-    style = "border-top:1px solid #808080;margin-top:24px;padding-top:8px;font-size:14px"
-    yield f"-- \n{parts.footer}", f'<div role="contentinfo" style="{style}">{_paragraph(parts.footer)}</div>'
+    if parts.footer:
+        style = "border-top:1px solid #808080;margin-top:24px;padding-top:8px;font-size:14px"
+        yield f"-- \n{parts.footer}", f'<div role="contentinfo" style="{style}">{_paragraph(parts.footer)}</div>'
 
 
 def _facts(parts: MailParts) -> tuple[str, str]:
