@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from policenotify.checks.rule import FIVE_CONTENTS, CheckContext, Hit, rule
+from policenotify.checks.rule import FIVE_CONTENTS, CheckContext, Hit, all_clears, rule
 from policenotify.findings import Level
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import IncidentStatus, Stage
@@ -98,7 +98,7 @@ def clear_or_avoid(context: CheckContext) -> Iterator[Hit]:
     for prefix, headline, instruction, words in _wordings(context):
         if not _AVOID.search(instruction) or _IN_PART.search(headline):
             continue
-        if _HARMLESS.search(headline) or True in context.all_clears(words.headline, words.language):
+        if _HARMLESS.search(headline) or True in all_clears(context, words.headline, words.language):
             yield Hit(f"{prefix}instruction")
 
 

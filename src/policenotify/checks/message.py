@@ -12,6 +12,7 @@ from policenotify.checks.rule import (
     FIVE_CONTENTS,
     CheckContext,
     Hit,
+    all_clears,
     every_text,
     rule,
     texts_of,
@@ -150,7 +151,7 @@ def end_gives_all_clear(context: CheckContext) -> Iterator[Hit]:
     """Require an all-clear of the language in an end."""
     message = context.message
     text = f"{message.headline}\n{message.description}\n{message.instruction}"
-    stated = context.all_clears(text, message.language) if message.stage is Stage.END else ()
+    stated = all_clears(context, text, message.language) if message.stage is Stage.END else ()
     if stated and True not in stated:
         yield Hit("instruction")
 
@@ -163,7 +164,7 @@ def end_gives_all_clear(context: CheckContext) -> Iterator[Hit]:
 def end_not_denied(context: CheckContext) -> Iterator[Hit]:
     """Warn of an end whose text denies an all-clear."""
     for part in context.prose if context.message.stage is Stage.END else ():
-        if False in context.all_clears(part.original, part.language):
+        if False in all_clears(context, part.original, part.language):
             yield Hit(part.field)
 
 

@@ -83,13 +83,6 @@ class CheckContext:
         """Return the text of a field."""
         return next((part for part in self.parts if part.field == name), None)
 
-    def all_clears(self, text: str, language: str) -> list[bool | None]:
-        """Return for each all-clear of a language if a text affirms it (True) or negates it (False)."""
-        if not (locale := best_match(language, self.locales)):
-            return []
-        given = {"negations": locale.negations, "conjunctions": locale.conjunctions}
-        return [affirms(text, phrase, **given) for phrase in locale.all_clear]
-
     def agreed(self, *who: str) -> bool:
         """Return True if one of these agreed to the publication."""
         return any(basis.who in who for basis in self.message.basis)
@@ -229,6 +222,14 @@ def rules_in(*modules: object) -> tuple[Rule, ...]:
     """Return the rules of some modules, in the order of their codes."""
     rules = (value for module in modules for value in vars(module).values() if isinstance(value, Rule))
     return tuple(sorted(rules, key=lambda each: each.code))
+
+
+def all_clears(context: CheckContext, text: str, language: str) -> list[bool | None]:
+    """Return for each all-clear of a language if a text affirms it (True) or negates it (False)."""
+    if not (locale := best_match(language, context.locales)):
+        return []
+    given = {"negations": locale.negations, "conjunctions": locale.conjunctions}
+    return [affirms(text, phrase, **given) for phrase in locale.all_clear]
 
 
 def texts_of(message: Message, name: str) -> Iterator[tuple[str, str]]:
