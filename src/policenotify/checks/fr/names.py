@@ -53,6 +53,7 @@ def names_in(part: TextPart, is_commune: Callable[[str], bool], known: frozenset
         known: Words of the street and the district that the message names.
     """
     famous = {at for match in part.found.get("known_name", ()) for at in range(match.first, match.end)}
+    is_commune = cache(is_commune)  # it reads a database, and a text has the same name again and again
     names: list[Match] = []
     at = 0
     while at < len(part.tokens):
