@@ -11,7 +11,12 @@ from policenotify.translation import AnyText
 
 
 class Stopped(FrozenModel):
-    """Everything is stopped, in all processes, until it is resumed."""
+    """Everything is stopped, in all processes, until it is resumed.
+
+    Attributes:
+        actor: Who stopped it last.
+        reason: Why. May be empty.
+    """
 
     stopped: bool = True
     actor: str
@@ -68,6 +73,8 @@ class HeldDelivery(FrozenModel):
 
     Attributes:
         people: How many people of it are held. `None`: it has no recipients.
+        reason: What happened, in an officer's words.
+        remedy: What to do now.
     """
 
     delivery: int
@@ -89,6 +96,7 @@ class DoubtfulPerson(FrozenModel):
         key: The person's opaque key.
         outcome: `held`: a person must settle it. `unconfirmed`: it is sent again by itself.
         tried_at: When the last attempt began in which the person was.
+        reason: What happened, in an officer's words.
         code: The network's own code.
         address: The address or number, if it was asked for and is still stored. Never part of a document.
     """

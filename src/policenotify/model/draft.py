@@ -98,6 +98,7 @@ class Draft:
             approvals are bound to it.
         message: The newest revision.
         reason: The author's word to the readers.
+        submitted_by: Who submitted the newest revision.
         expires_at: When a submitted draft expires.
         urgent: Why it was published before it was read. Empty if it was not.
         second_due_at: When its second reading is due. `None`: none is owed.

@@ -36,8 +36,10 @@ class Receipt(FrozenModel):
         delivery: Id of the delivery in the journal.
         ref: The reference of the post, once posted.
         reason: Why it is not posted, in an officer's words.
+        remedy: What to do now.
         code: The network's own code.
         retry_at: The time of the next attempt, in the zone of the publisher.
+        attempts: The number of attempts so far.
         standalone: It has the standalone wording, although it belongs to an incident and the network has replies.
         recipients: For a channel with recipients, how many people have which outcome.
         reasons: How many of them did not get it for which reason, the most frequent first.
@@ -121,9 +123,11 @@ class Publication(FrozenModel):
 
     Attributes:
         id: The publication's id (a ULID).
+        key: The caller's key.
         message: The resolved message, with the defaults of its profile, the names of its place and its incident's id.
         sequence: Its place in the incident, from 1. It is 0 outside incidents.
         at: The time when it was stored in the journal.
+        actor: Who published it.
         repeated: An earlier call had the same key and content. Nothing was published a second time.
         findings: The findings of the checks, none of them blocking.
     """

@@ -57,6 +57,8 @@ class Problem(FrozenModel):
     """Why a channel is blocked, or a list of recipients cannot be read.
 
     Attributes:
+        reason: What is wrong, in an officer's words.
+        remedy: What to do now.
         code: The network's own code, of a blocked channel.
         host: The machine of the process that cannot use it, although the process that asks perhaps can.
         seen_at: The last heartbeat of that process.
@@ -78,7 +80,12 @@ class Problem(FrozenModel):
 
 
 class RunningWorker(FrozenModel):
-    """A worker that runs."""
+    """A worker that runs.
+
+    Attributes:
+        host: Its machine.
+        seen_at: Its last heartbeat.
+    """
 
     host: str
     seen_at: AwareDatetime
