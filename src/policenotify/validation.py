@@ -101,7 +101,6 @@ def validation_errors(
     at: str = "",
     also: Iterable[str] = (),
     values: object = None,
-    hidden: str = "",
 ) -> list[WrongValue]:
     """Return the place and text of each wrong value.
 
@@ -111,13 +110,12 @@ def validation_errors(
         at: The place of the model's values in the settings: `channels.bluesky`.
         also: Names that are allowed beside the model's own.
         values: The validated values. A line that would repeat a secret in them, or a long part of one, is withheld.
-        hidden: A part of a place that the user does not write, such as `.message`.
     """
     secrets = secret_values(model, values)
     details = error.errors(include_url=False, include_input=False)
     locations = [detail["loc"] for detail in details]
     return [
-        _problem(detail, model, at, also, secrets, hidden)
+        _problem(detail, model, at, also, secrets)
         for detail in details
         # A list is wrong because one of its items is: only the item is reported.
         if not any(inner[: len(detail["loc"])] == detail["loc"] != inner for inner in locations)
@@ -125,13 +123,13 @@ def validation_errors(
 
 
 def _problem(
-    detail: ErrorDetails, model: type[BaseModel], at: str, also: Iterable[str], secrets: list[str], hidden: str
+    detail: ErrorDetails, model: type[BaseModel], at: str, also: Iterable[str], secrets: list[str]
 ) -> WrongValue:
     cause = detail.get("ctx", {}).get("error")
     if not detail["loc"] and isinstance(cause, SettingsError):
         return WrongValue("", option_error(cause, model, at=at, secrets=secrets))
     inner, text = named_field(_text(detail, model, also, secrets))
-    return WrongValue(path(at, *detail["loc"], *filter(None, [inner])).replace(hidden, ""), text)
+    return WrongValue(path(at, *detail["loc"], *filter(None, [inner])), text)
 
 
 def option_error(error: BaseException, model: type[BaseModel], *, at: str, secrets: Iterable[str]) -> AnyText:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from policenotify.text import mastodon_length, sms, to_gsm, x_weight
-from policenotify.text.french_spacing import set_no_break_spaces
+from policenotify.text.french import set_no_break_spaces
 from policenotify.text.links import add_missing_spaces, find_links
 from policenotify.text.wrap import wrap
 

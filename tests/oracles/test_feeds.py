@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from policenotify.formats.atom import atom
 from policenotify.formats.feed import KEPT, Feed
 from policenotify.formats.geojson import geojson
-from policenotify.formats.json_feed import json_feed
+from policenotify.formats.syndication import atom, json_feed
 from policenotify.model.cap import Precision
 from policenotify.model.location import Area, Location, Point
 from policenotify.model.message import Message

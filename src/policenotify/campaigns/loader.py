@@ -48,7 +48,8 @@ def load_campaign(path: str | os.PathLike[str]) -> Campaign:
     try:
         return Campaign.model_validate(table)
     except ValidationError as error:
-        lines = [each.line for each in validation_errors(error, Campaign, hidden=".message")]
+        problems = validation_errors(error, Campaign)  # the user writes no `.message`
+        lines = [each._replace(place=each.place.replace(".message", "")).line for each in problems]
         wrong = Text("The campaign {file} is wrong:", file=file)
         raise SettingsError(Text.join("\n", [wrong, *(indented(line) for line in lines)])) from None
 

@@ -9,13 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    StringConstraints,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from policenotify.campaigns.recurrence import is_school_calendar, validate_cron, validate_event
 from policenotify.errors import SettingsError

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from policenotify.checks.rule import FIVE_CONTENTS, CheckContext, Hit, rule
+from policenotify.checks.rule import FIVE_CONTENTS, CheckContext, Hit, all_clears, rule
 from policenotify.findings import Level
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.message import Category, Translation
 from policenotify.model.texts import PROSE
-from policenotify.render.locales import Locale, best_match
-from policenotify.text.comparison import affirms, contains_words, fold
+from policenotify.text.comparison import contains_words, fold
 
 _SEARCHES: Final = frozenset({Category.MISSING_PERSON, Category.CHILD_ABDUCTION_RELAY})
 _AHEAD: Final = timedelta(minutes=15)
@@ -99,14 +98,8 @@ def clear_or_avoid(context: CheckContext) -> Iterator[Hit]:
     for prefix, headline, instruction, words in _wordings(context):
         if not _AVOID.search(instruction) or _IN_PART.search(headline):
             continue
-        locale = best_match(words.language, context.locales)
-        if _HARMLESS.search(headline) or (locale and _is_clear(words.headline, locale)):
+        if _HARMLESS.search(headline) or True in all_clears(context, words.headline, words.language):
             yield Hit(f"{prefix}instruction")
-
-
-def _is_clear(text: str, locale: Locale) -> bool:
-    given = {"negations": locale.negations, "conjunctions": locale.conjunctions}
-    return any(affirms(text, phrase, **given) for phrase in locale.all_clear)
 
 
 @rule("PN504", basis=f"{FIVE_CONTENTS}: guidance.", levels=(Level.SECOND,))

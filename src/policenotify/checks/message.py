@@ -12,6 +12,7 @@ from policenotify.checks.rule import (
     FIVE_CONTENTS,
     CheckContext,
     Hit,
+    all_clears,
     every_text,
     rule,
     texts_of,
@@ -20,9 +21,8 @@ from policenotify.findings import Level
 from policenotify.formats.roads import ROADS, is_for_traffic, is_only_a_hazard
 from policenotify.model.cap import CapCategory, Severity
 from policenotify.model.lifecycle import Stage
-from policenotify.model.texts import PROSE, TextKind
-from policenotify.render.locales import Locale, best_match
-from policenotify.text.comparison import affirms, fold
+from policenotify.model.texts import TextKind
+from policenotify.text.comparison import fold
 
 NEXT_UPDATE: Final = timedelta(hours=1)
 """The proposed time until the next update."""
@@ -76,7 +76,7 @@ def instruction_given(context: CheckContext) -> Iterator[Hit]:
     if not calls or not context.severity.at_least(Severity.MODERATE):
         return
     severe = context.severity.at_least(Severity.SEVERE)
-    for _, field, instruction in texts_of(context.message, "instruction"):
+    for field, instruction in texts_of(context.message, "instruction"):
         if not fold(instruction):
             own = field == "instruction"  # for want of a translation nobody is kept from the original
             level = Level.BLOCK if severe and own else Level.ADVISE
@@ -150,11 +150,9 @@ def next_update_ahead(context: CheckContext) -> Iterator[Hit]:
 def end_gives_all_clear(context: CheckContext) -> Iterator[Hit]:
     """Require an all-clear of the language in an end."""
     message = context.message
-    locale = best_match(message.language, context.locales)
-    if message.stage is not Stage.END or locale is None or not locale.all_clear:
-        return
     text = f"{message.headline}\n{message.description}\n{message.instruction}"
-    if True not in _all_clears(text, locale).values():
+    stated = all_clears(context, text, message.language) if message.stage is Stage.END else ()
+    if stated and True not in stated:
         yield Hit("instruction")
 
 
@@ -165,20 +163,9 @@ def end_gives_all_clear(context: CheckContext) -> Iterator[Hit]:
 )
 def end_not_denied(context: CheckContext) -> Iterator[Hit]:
     """Warn of an end whose text denies an all-clear."""
-    if context.message.stage is not Stage.END:
-        return
-    for language, field, text in texts_of(context.message, *PROSE):
-        locale = best_match(language, context.locales)
-        if locale and False in _all_clears(text, locale).values():
-            yield Hit(field)
-
-
-def _all_clears(text: str, locale: Locale) -> dict[str, bool | None]:
-    """Return whether the text states or denies each all-clear, or neither."""
-    return {
-        phrase: affirms(text, phrase, negations=locale.negations, conjunctions=locale.conjunctions)
-        for phrase in locale.all_clear
-    }
+    for part in context.prose if context.message.stage is Stage.END else ():
+        if False in all_clears(context, part.original, part.language):
+            yield Hit(part.field)
 
 
 @rule(
@@ -201,7 +188,7 @@ def exercise_marked_once(context: CheckContext) -> Iterator[Hit]:
 @rule("PN112", basis=f"{FIVE_CONTENTS}: hazard.")
 def headline_readable(context: CheckContext) -> Iterator[Hit]:
     """Require a word in the headline, in each language."""
-    for _, field, headline in texts_of(context.message, "headline"):
+    for field, headline in texts_of(context.message, "headline"):
         if not fold(headline):
             yield Hit(field)
 

@@ -21,8 +21,9 @@ from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import local_time
 from policenotify.model.texts import PROSE, TextKind, text_fields
-from policenotify.render.locales import LOCALES, CategoryProfile, Locale
+from policenotify.render.locales import LOCALES, CategoryProfile, Locale, best_match
 from policenotify.text.characters import visible
+from policenotify.text.comparison import affirms
 from policenotify.translation import Text
 
 FIVE_CONTENTS: Final = "A warning message's five contents"
@@ -47,7 +48,6 @@ class CheckContext:
         mentions: Accounts that some channel may mention, without `@`.
         links: Hosts to which a message may link, such as `police.fr`, or `.gouv.fr` for all below it. Empty: any.
         typed: The message as the desk wrote it, unless that is the resolved one.
-        words: The word lists of the installation.
         traffic: The formats for traffic partners that some channel writes.
         open_places: For an end, the places of the other open incidents: `Montpellier, avenue de Toulouse`.
     """
@@ -131,7 +131,6 @@ class Hit:
     """A place in a message to which a rule applies.
 
     Attributes:
-        field: The field of the message.
         span: Start and end in the field's text, `None` for the whole message or field.
         level: `None` for the first level of the rule.
         variant: Names other texts of the rule: those of `[PN202.variant.fr]` instead of `[PN202.fr]`.
@@ -157,6 +156,7 @@ def rule(
     basis: str,
     levels: tuple[Level, ...] = (Level.BLOCK,),
     urgent: Level = Level.BLOCK,
+    orders: bool = True,
     title: str = "",
     texts: Callable[[], Texts] | None = None,
 ) -> Callable[[Callable[[CheckContext], Iterable[Hit]]], Rule]:
@@ -167,6 +167,8 @@ def rule(
         basis: The standard, study or law that it rests on.
         levels: Those that its findings may have. A hit that names none has the first.
         urgent: The highest level in the opening or the end of a severe or extreme incident.
+        orders: It judges instructions to readers, too. Otherwise it only advises on an order to leave, to gather or to
+            take shelter.
         title: What it does, by default the docstring of the function.
         texts: Returns the reasons and remedies, by default those of this package for the first three signs of the code.
     """
@@ -174,7 +176,8 @@ def rule(
     def decorate(function: Callable[[CheckContext], Iterable[Hit]]) -> Rule:
         def find(context: CheckContext) -> Iterator[Finding]:
             for hit in function(context):
-                level = hit.level or levels[0]
+                ordered = not orders and hit.span and (part := context.part(hit.field)) and _is_order(part, hit.span)
+                level = Level.ADVISE if ordered else hit.level or levels[0]
                 level = level.lowered() if hit.covered else level
                 if context.is_urgent:
                     level = max(level, urgent, key=_LEVELS.index)
@@ -184,6 +187,12 @@ def rule(
         return Rule(code=code, title=name, basis=basis, levels=levels, find=find)
 
     return decorate
+
+
+def _is_order(part: TextPart, span: tuple[int, int]) -> bool:
+    """Return True if a place in a text is in a sentence that orders readers to leave, to gather or to take shelter."""
+    at = min(part.word_at(span[0] - 1), len(part.tokens) - 1)
+    return bool(part.within("order", part.sentence(at)))
 
 
 def to_finding(hit: Hit, code: str, level: Level, basis: str, texts: Texts) -> Finding:
@@ -215,12 +224,19 @@ def rules_in(*modules: object) -> tuple[Rule, ...]:
     return tuple(sorted(rules, key=lambda each: each.code))
 
 
-def texts_of(message: Message, *names: str) -> Iterator[tuple[str, str, str]]:
-    """Yield language, field and text of these fields, in each language."""
-    for name in names:
-        for field in text_fields(message):
-            if field.name in {name, f"translations.{field.language}.{name}"}:
-                yield field.language, field.name, shown(field.text)
+def all_clears(context: CheckContext, text: str, language: str) -> list[bool | None]:
+    """Return for each all-clear of a language if a text affirms it (True) or negates it (False)."""
+    if not (locale := best_match(language, context.locales)):
+        return []
+    given = {"negations": locale.negations, "conjunctions": locale.conjunctions}
+    return [affirms(text, phrase, **given) for phrase in locale.all_clear]
+
+
+def texts_of(message: Message, name: str) -> Iterator[tuple[str, str]]:
+    """Yield field and text of a field in each language, an empty text included."""
+    for field in text_fields(message):
+        if field.name in {name, f"translations.{field.language}.{name}"}:
+            yield field.name, shown(field.text)
 
 
 def every_text(message: Message, *kinds: TextKind) -> Iterator[tuple[str, str, str]]:

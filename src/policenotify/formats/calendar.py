@@ -40,8 +40,7 @@ def calendar(feed: Feed) -> bytes:
 
 def _event(feed: Feed, thread: Thread) -> dict[str, Any]:
     """Return the properties of an event, or none for a thread without a planned beginning."""
-    shown = [item for item in thread.items if not item.withdrawn_at]
-    announced = [item for item in shown if _announces(item)]
+    announced = [item for item in thread.items if not item.withdrawn_at and _announces(item)]
     period = thread.period
     if period is None or period.stated is None or not announced:
         return {}
@@ -52,8 +51,7 @@ def _event(feed: Feed, thread: Thread) -> dict[str, Any]:
     return {
         "UID": thread.items[0].urn.removeprefix("urn:uuid:"),  # RFC 7986, section 5.3
         "DTSTAMP": thread.changed_at.astimezone(UTC),
-        # It rises with each message, and with each one that is withdrawn.
-        "SEQUENCE": 2 * len(thread.items) - len(shown) - 1,
+        "SEQUENCE": thread.version - 1,
         "DTSTART": period.stated.astimezone(UTC),
         "DTEND": end and end.astimezone(UTC),
         "STATUS": "CONFIRMED" if takes_place else "CANCELLED",

@@ -33,9 +33,9 @@ def _incident(feed: Feed, road: Road) -> dict[str, str]:
     place = road.place
     kind, subtype = _kind(road)
     fields = {
-        "id": road.id,
+        "id": road.thread.id,
         "creationtime": local_time(feed, road.created_at),
-        "updatetime": local_time(feed, road.changed_at),
+        "updatetime": local_time(feed, road.thread.changed_at),
         "source": feed.site.publisher,
         "type": kind,
         "subtype": subtype,
@@ -44,7 +44,7 @@ def _incident(feed: Feed, road: Road) -> dict[str, str]:
         "direction": "ONE_DIRECTION" if place.road and place.road.direction else "BOTH_DIRECTIONS",
         "starttime": local_time(feed, road.starts_at),
         "endtime": local_time(feed, road.ends_at) if road.ends_at else "",
-        "description": one_line(road.newest.message.headline),
+        "description": one_line(road.thread.newest.message.headline),
     }
     return {name: text for name, text in fields.items() if text}
 
@@ -54,6 +54,6 @@ def _kind(road: Road) -> tuple[str, str]:
     if is_only_a_hazard(road.kind, road.place):
         return "HAZARD", "HAZARD_ON_ROAD"
     if road.kind.type == "ACCIDENT":
-        severe = (road.newest.message.severity or Severity.UNKNOWN).at_least(Severity.SEVERE)
+        severe = (road.thread.newest.message.severity or Severity.UNKNOWN).at_least(Severity.SEVERE)
         return "ACCIDENT", "ACCIDENT_MAJOR" if severe else "ACCIDENT_MINOR"
     return road.kind.type, road.kind.subtype

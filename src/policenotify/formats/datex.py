@@ -49,7 +49,7 @@ def datex(feed: Feed) -> bytes:
     dynamic = add(exchange, "ex:dynamicInformation")
     add(dynamic, "ex:exchangeStatus", "undefined")
     add(dynamic, "ex:messageGenerationTimestamp", local_time(feed, feed.updated_at))
-    if ended := [(road, road.final.stage) for road in situations if road.final]:
+    if ended := [(road, road.thread.final.stage) for road in situations if road.thread.final]:
         managed = add(add(top, "con:informationManagement"), "inf:informationManagedResourceList")
         for road, stage in ended:
             reference = add(managed, "inf:elementReference")
@@ -64,16 +64,16 @@ def _identifier(parent: Element, feed: Feed) -> None:
 
 
 def _situation(payload: Element, feed: Feed, road: Road) -> None:
-    message, kind = road.newest.message, road.kind
-    situation = add(payload, "sit:situation", id=road.id)
+    message, kind = road.thread.newest.message, road.kind
+    situation = add(payload, "sit:situation", id=road.thread.id)
     add(situation, "sit:overallSeverity", _SEVERITY[message.severity or Severity.UNKNOWN])
-    add(situation, "sit:situationVersionTime", local_time(feed, road.changed_at))
+    add(situation, "sit:situationVersionTime", local_time(feed, road.thread.changed_at))
     header = add(situation, "sit:headerInformation")
     add(header, "com:confidentiality", "noRestriction")
     add(header, "com:informationStatus", "real")
     record = add(situation, "sit:situationRecord", **{"xsi:type": f"sit:{kind.record}"}, **_record(road))
     add(record, "sit:situationRecordCreationTime", local_time(feed, road.created_at))
-    add(record, "sit:situationRecordVersionTime", local_time(feed, road.changed_at))
+    add(record, "sit:situationRecordVersionTime", local_time(feed, road.thread.changed_at))
     add(record, "sit:probabilityOfOccurrence", _PROBABILITY[road.certainty])
     _values(add(add(record, "sit:source"), "com:sourceName"), [(feed.site.language, feed.site.publisher)])
     validity = add(record, "sit:validity")
@@ -91,7 +91,7 @@ def _situation(payload: Element, feed: Feed, road: Road) -> None:
 
 
 def _record(road: Road) -> dict[str, str]:
-    return {"id": f"{road.id}-1", "version": str(road.version)}
+    return {"id": f"{road.thread.id}-1", "version": str(road.thread.version)}
 
 
 def _values(parent: Element, texts: list[tuple[str, str]]) -> None:

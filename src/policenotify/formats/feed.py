@@ -49,7 +49,6 @@ class Site:
 
     Attributes:
         url: The address of its folder, with the slash at the end.
-        title: Its title.
         publisher: The service's name.
         language: BCP 47.
         zone: The readers' time zone.
@@ -109,7 +108,6 @@ class Thread:
     """The items of one incident, or of one standalone message and its corrections, in order.
 
     Attributes:
-        id: The thread's id.
         items: Its items, oldest first, with the withdrawn ones. Never empty.
     """
 
@@ -125,6 +123,11 @@ class Thread:
     def changed_at(self) -> datetime:
         """When its last item was published or withdrawn."""
         return max(item.withdrawn_at or item.published_at for item in self.items)
+
+    @property
+    def version(self) -> int:
+        """A number that grows with each item, and with each one that is withdrawn."""
+        return len(self.items) + sum(item.withdrawn_at is not None for item in self.items)
 
     @cached_property
     def final(self) -> Item | None:
@@ -188,7 +191,6 @@ class Entry:
 
     Attributes:
         item: The item. A withdrawn one has no words.
-        url: Its page.
         title: Its title. Only that of a withdrawn item differs from the item's own.
         mark: What became of it: `TERMINÉ`. Empty for an item that nothing amends.
         note: The same as a sentence: `Terminé à 18h55.`
@@ -242,7 +244,6 @@ class Feed:
     """All that the formats are drawn from.
 
     Attributes:
-        site: Where it is served.
         items: All items, in any order: one for each message.
         now: The time of drawing.
     """

@@ -29,7 +29,6 @@ class Item(PostWords):
     Attributes:
         thread: The id of its incident, or of the standalone message that it is or corrects, for its page.
         answers: The item that it corrects or follows, or `None` for the first one.
-        published_at: The time of publication.
         message: The message with the words in all its languages, its place, severity and times.
         was_located: It was withdrawn, and a program could find its place before.
         withdrawn_at: When it was taken down, if it was. Its words and pictures are then empty.

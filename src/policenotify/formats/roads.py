@@ -15,7 +15,6 @@ from policenotify.text.characters import one_line
 
 if TYPE_CHECKING:  # the checks, which need the rules only, are imported at every start
     from policenotify.formats.feed import Feed, Thread
-    from policenotify.formats.item import Item
 
 TRAFFIC_FORMATS: Final = frozenset({"cifs", "datex"})
 """The formats for traffic partners."""
@@ -91,30 +90,22 @@ class Road:
     """One thread as traffic partners get it.
 
     Attributes:
-        id: The thread's id, which is the road's for life.
+        thread: The thread, whose id is the road's for life.
         kind: What it is on the road.
         place: Its last place, blurred.
-        newest: The last item.
         created_at: When it was first published.
-        changed_at: When anything of it was last published or taken down.
-        version: A number that grows with each change.
         starts_at: Since when it holds.
         ends_at: Until when, as far as it is known.
         certainty: How sure it is.
-        final: The item that ended or cancelled it.
     """
 
-    id: str
+    thread: Thread
     kind: RoadKind
     place: Location
-    newest: Item
     created_at: datetime
-    changed_at: datetime
-    version: int
     starts_at: datetime
     ends_at: datetime | None
     certainty: Certainty
-    final: Item | None
 
     @property
     def positions(self) -> tuple[str, ...]:
@@ -150,15 +141,11 @@ def _road(thread: Thread, *, points: bool) -> Road | None:
         return None
     end = period.over_at or period.ends_at
     return Road(
-        id=thread.id,
+        thread=thread,
         kind=kind,
         place=place,
-        newest=items[-1],
         created_at=stated[0].published_at,
-        changed_at=thread.changed_at,
-        version=2 * len(thread.items) - len(items),
         starts_at=min(period.starts_at, end) if end else period.starts_at,  # it may be called off before it began
         ends_at=end,
-        certainty=period.outlook(items[-1].message)[1],
-        final=thread.final,
+        certainty=period.outlook(thread.newest.message)[1],
     )

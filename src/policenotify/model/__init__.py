@@ -19,17 +19,33 @@ if TYPE_CHECKING:
         Steered,
         Stopped,
     )
-    from policenotify.model.diagnosis import Diagnosis, DiagnosisLine
     from policenotify.model.draft import Draft
     from policenotify.model.progress import Progress, pace
-    from policenotify.model.status import Alarm, AlarmLine, ChannelStatus, IncidentLine, InstallationStatus, Problem
+    from policenotify.model.status import (
+        Alarm,
+        AlarmLine,
+        ChannelStatus,
+        Diagnosis,
+        DiagnosisLine,
+        IncidentLine,
+        InstallationStatus,
+        Problem,
+    )
 
 _HOMES = {
     "decision": ("DoubtfulPerson", "HeldDelivery", "HeldPeople", "Resolved", "Resumed", "Steered", "Stopped"),
-    "diagnosis": ("Diagnosis", "DiagnosisLine"),
     "draft": ("Draft",),
     "progress": ("Progress", "pace"),
-    "status": ("Alarm", "AlarmLine", "ChannelStatus", "IncidentLine", "InstallationStatus", "Problem"),
+    "status": (
+        "Alarm",
+        "AlarmLine",
+        "ChannelStatus",
+        "Diagnosis",
+        "DiagnosisLine",
+        "IncidentLine",
+        "InstallationStatus",
+        "Problem",
+    ),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -42,7 +42,6 @@ class Steered(FrozenModel):
     """What of a sending to people was paused, resumed or aborted.
 
     Attributes:
-        publication: The publication's id.
         channels: The channels on which something changed.
         people: How many people are not sent to any more, of those who were known. 0 unless it was aborted.
     """
@@ -73,10 +72,6 @@ class HeldDelivery(FrozenModel):
     """A delivery that is held until a person settles it with `resolve`.
 
     Attributes:
-        publication: Id of its publication.
-        incident: Id of its incident, if it belongs to one.
-        headline: Headline of its message.
-        published_at: When it was published.
         people: How many people of it are held. `None`: it has no recipients.
         reason: What happened, in an officer's words.
         remedy: What to do now.

@@ -56,7 +56,6 @@ class Revision:
     Attributes:
         number: From 1.
         digest: `Message.digest()` of what was written.
-        author: Who wrote it.
         authenticated: The caller has verified who that is. On the command line, an actor is only named.
     """
 
@@ -72,7 +71,6 @@ class Review:
     """What a reader decided about one revision.
 
     Attributes:
-        revision: Its number.
         digest: `Draft.digest` of what the reader read.
         reason: In the reader's words. May be empty for an approval.
         authenticated: The caller has verified who the reader is.
@@ -102,8 +100,6 @@ class Draft:
         reason: The author's word to the readers.
         submitted_by: Who submitted the newest revision.
         expires_at: When a submitted draft expires.
-        publication: The publication, once there is one.
-        published_by: Who published it.
         urgent: Why it was published before it was read. Empty if it was not.
         second_due_at: When its second reading is due. `None`: none is owed.
         reminders: The level of the last reminder of the second reading, or 0.

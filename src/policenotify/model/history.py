@@ -60,11 +60,9 @@ class HistoryEntry:
     """One publication of an incident.
 
     Attributes:
-        publication: Its id.
         sequence: Its place in the incident, from 1.
         message: The resolved message.
         at: The time when it was stored in the journal.
-        posts: Its posts.
         erased: Its text was erased.
         withdrawn: Its posts were taken down.
     """

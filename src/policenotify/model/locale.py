@@ -6,15 +6,15 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import datetime, timedelta, tzinfo
 from types import MappingProxyType
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, StringConstraints
 
 from policenotify.model.cap import Severity
-from policenotify.model.lifecycle import Stage
+from policenotify.model.lifecycle import FrozenModel, Stage
 from policenotify.model.location import ONE_LINE, PRINTABLE
 from policenotify.model.message import CategoryCode, Language
-from policenotify.text.french_spacing import set_no_break_spaces
+from policenotify.text.french import set_no_break_spaces
 from policenotify.text.links import hashtag
 from policenotify.translation import Text
 
@@ -63,20 +63,15 @@ _Hashtags = Annotated[
     ),
 ]
 _Version = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.+-]{1,40}$")] | StrictInt
-_CONFIG: Final = ConfigDict(
-    extra="forbid", frozen=True, hide_input_in_errors=True, protected_namespaces=(), defer_build=True
-)
 
 
-class Phrase(BaseModel):
+class Phrase(FrozenModel):
     """A phrase with a time in it, for the day itself and for another day.
 
     Attributes:
         today: With `{time}`: `Prochain point à {time}`.
         other_day: With `{day}` and `{time}`: `Prochain point {day} à {time}`.
     """
-
-    model_config: ClassVar[ConfigDict] = _CONFIG
 
     today: Words
     other_day: Words
@@ -91,15 +86,13 @@ _Phrase = Annotated[
 ]
 
 
-class ReminderPhrases(BaseModel):
+class ReminderPhrases(FrozenModel):
     """The phrases of a reminder on the duty channels.
 
     Attributes:
         reading_headline: Of a second reading that is owed after an urgent publication.
         reading_instruction: The same.
     """
-
-    model_config: ClassVar[ConfigDict] = _CONFIG
 
     label: Words
     headline: Words
@@ -109,7 +102,7 @@ class ReminderPhrases(BaseModel):
     reading_instruction: Words
 
 
-class FeedPhrases(BaseModel):
+class FeedPhrases(FrozenModel):
     """The phrases of feeds and of their pages.
 
     Attributes:
@@ -120,8 +113,6 @@ class FeedPhrases(BaseModel):
         past_end: What is open although its stated end has passed.
         incident: The link to the page of an incident.
     """
-
-    model_config: ClassVar[ConfigDict] = _CONFIG
 
     end: Words
     end_at: _Phrase
@@ -139,7 +130,7 @@ class FeedPhrases(BaseModel):
     languages: Words
 
 
-class Locale(BaseModel):
+class Locale(FrozenModel):
     """The fixed phrases of one language, and its names for the categories.
 
     Names in braces are filled in. The shipped files describe each field: see
@@ -148,8 +139,6 @@ class Locale(BaseModel):
     Attributes:
         version: Stored in the journal with each message. By default a digest of the values.
     """
-
-    model_config: ClassVar[ConfigDict] = _CONFIG
 
     language: Language
     version: _Version = ""

@@ -74,7 +74,6 @@ class PersonDelivery(FrozenModel):
 
     Attributes:
         headline: Its headline. Empty after a purge.
-        outcome: What became of it for this person.
         code: The network's own code.
     """
 

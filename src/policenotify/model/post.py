@@ -183,7 +183,6 @@ class PostWords(Versioned):
         text: The text that readers see, with hashtags and URLs in it.
         title: A short headline: the subject of a mail, the title of a link card.
         spans: The parts of `text` that may be linked, in order, not overlapping.
-        pictures: The pictures, in order.
         sender: The service's name.
         event: What its category means to warning systems, for networks that claim `structured`.
         place: The place in words, for the same networks: `Montpellier, avenue de Toulouse (Hérault)`.
@@ -204,15 +203,12 @@ class Post(PostWords, _Stored):
     """The wording of a message for one channel and language, inside its budget.
 
     Attributes:
-        stage: The stage of the message.
-        category: The message's category code.
         html: The formatted version, for networks that claim `html`.
         link: A page with more, or `None`. It is also in `text`.
         created_at: The time of publication, strictly increasing over the posts of one publication.
         exercise: It is an exercise, and marked as one.
         variant: How often a request for this post was certainly refused and prepared again.
         distinct: The text with an addition that no other post has. Empty unless the network refuses repeats.
-        distinct_spans: The spans of `distinct`.
         message: The message itself, as far as it may be public, for networks that claim `structured`: the place is
             blurred, and the incident has another id than the dispatch system's.
     """
@@ -234,7 +230,6 @@ class Request(_Stored):
     """The frozen arguments of the call that publishes a post, for every attempt.
 
     Attributes:
-        key: The post's key.
         body: The channel's own arguments, as canonical JSON without a secret.
     """
 

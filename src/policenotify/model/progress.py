@@ -20,10 +20,8 @@ class ReasonCount(FrozenModel):
     """How many people have one outcome for one reason.
 
     Attributes:
-        outcome: Their outcome.
         code: The network's own code. People with the same code count together.
         reason: Why, in an officer's words: of people with a code, as it was written for one of them.
-        count: How many.
     """
 
     outcome: Outcome
@@ -37,10 +35,8 @@ class DeliveryProgress(FrozenModel):
 
     Attributes:
         delivery: Its id in the journal.
-        channel: Its channel.
         language: BCP 47.
         part: Number of the post among those of the channel, from 0.
-        outcome: Its outcome.
         bulk: It has recipients.
         people: How many of the people who are known so far have which outcome, without zeros.
         reason: What is to be known of the delivery as a whole, in an officer's words.
@@ -88,7 +84,6 @@ class Progress(FrozenModel):
     """How far a publication is. It names no person.
 
     Attributes:
-        publication: Its id.
         at: When this was read, by the journal's clock.
         deliveries: Its deliveries, by channel and part.
     """

@@ -1,4 +1,4 @@
-"""The state of an installation: its alarms, channels, open incidents and last publications."""
+"""The state of an installation: its alarms, channels, open incidents and last publications, and what a check finds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, computed_field
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import FrozenModel, IncidentStatus
 from policenotify.model.receipt import Publication, local_time
-from policenotify.translation import AnyText, Text
+from policenotify.translation import AnyText, Text, text_of
 
 QUIET = timedelta(minutes=2)
 """How long a worker may be silent before it counts as gone."""
@@ -44,10 +44,7 @@ class AlarmLine(FrozenModel):
     """One thing that a person must act on.
 
     Attributes:
-        kind: What kind of help is needed.
         about: What it is about: `channel bluesky`, `worker`, `incident 2026-4711`.
-        text: What is wrong.
-        remedy: What to do now.
     """
 
     kind: Alarm
@@ -103,7 +100,6 @@ class ChannelStatus(FrozenModel):
 
     Attributes:
         network: Its network. Empty if it is not in the settings.
-        account: Its account, if it is known.
         retired: It takes no new incidents.
         exercise: It carries exercises only.
         state: `paused`: the network, or the channel's rate, lets nothing leave before `opens_at`. `blocked`: nothing
@@ -111,7 +107,6 @@ class ChannelStatus(FrozenModel):
             recipients are wrong.
             `removed`: it is not in the settings any more, but deliveries wait or open incidents were published there.
         reason: Why it is not ready, in an officer's words. Empty if it is.
-        remedy: What to do now.
         code: The network's own code, of a blocked channel.
         opens_at: When the next post may leave, if not now.
         due_at: When there is something to do next. `None`: nothing waits.
@@ -248,3 +243,53 @@ class InstallationStatus(FrozenModel):
     def ok(self) -> bool:
         """Whether no person needs to act."""
         return not self.alarms
+
+
+class DiagnosisLine(FrozenModel):
+    """One thing that was checked.
+
+    Attributes:
+        check: What: `settings`, `journal`, `channel bluesky`.
+        state: `note`: to be known. `WRONG`: a person must act.
+        detail: More about it, and what to do.
+        alarm: The kind of help that is needed, if it is wrong.
+    """
+
+    check: AnyText
+    state: Literal["ok", "note", "WRONG"]
+    detail: AnyText
+    alarm: Alarm | None = None
+
+
+class Diagnosis(FrozenModel):
+    """Everything that was checked: settings, keys, journal, and the credentials of every channel."""
+
+    lines: tuple[DiagnosisLine, ...]
+
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.alarms
+
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
+    @property
+    def alarms(self) -> tuple[Alarm, ...]:
+        """The kinds of help that are needed, the most urgent first."""
+        found = {line.alarm for line in self.lines}
+        return tuple(alarm for alarm in Alarm if alarm in found)
+
+
+def right(check: AnyText, detail: AnyText) -> DiagnosisLine:
+    """Return the line of something that is as it should be."""
+    return DiagnosisLine(check=check, state="ok", detail=detail)
+
+
+def note(check: AnyText, detail: AnyText) -> DiagnosisLine:
+    """Return the line of something to be known."""
+    return DiagnosisLine(check=check, state="note", detail=detail)
+
+
+def wrong(check: AnyText, problem: object, alarm: Alarm = Alarm.ATTENTION) -> DiagnosisLine:
+    """Return the line of something that a person must act on."""
+    return DiagnosisLine(check=check, state="WRONG", detail=text_of(problem), alarm=alarm)

@@ -9,9 +9,8 @@ from policenotify.audiences.model import Audience, WrongRow
 from policenotify.channel import ChannelConfig
 from policenotify.errors import Blocked, JournalError, NotAllowed, PolicenotifyError
 from policenotify.journal.records import MASS_REFUSAL
-from policenotify.model.diagnosis import DiagnosisLine, note, right, wrong
 from policenotify.model.receipt import local_time
-from policenotify.model.status import Alarm, InstallationStatus
+from policenotify.model.status import Alarm, DiagnosisLine, InstallationStatus, note, right, wrong
 from policenotify.publishing.alarms import alarms, waiting_drafts
 from policenotify.publishing.status import read_status, why_blocked
 from policenotify.translation import AnyText, Text

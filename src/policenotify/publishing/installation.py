@@ -15,7 +15,7 @@ from policenotify.delivery.sender import backoff
 from policenotify.errors import SettingsError
 from policenotify.journal.records import LEASE
 from policenotify.model.cap import Severity
-from policenotify.model.diagnosis import DiagnosisLine
+from policenotify.model.status import DiagnosisLine
 from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.reach import with_consent
 from policenotify.publishing.reminders import ReminderPolicy

@@ -11,11 +11,10 @@ from policenotify.channel import ChannelConfig
 from policenotify.errors import IncidentNotFound, JournalError, printable
 from policenotify.journal.records import describe_incidents
 from policenotify.model.decision import HeldDelivery, HeldPeople, Resolved, Resumed, Steered, Stopped
-from policenotify.model.diagnosis import Diagnosis
 from policenotify.model.history import History, Outcome
 from policenotify.model.progress import Progress
 from policenotify.model.receipt import UNVERIFIED, Publication, Receipt, local_time
-from policenotify.model.status import ChannelStatus, InstallationStatus, Problem
+from policenotify.model.status import ChannelStatus, Diagnosis, InstallationStatus, Problem
 from policenotify.publishing.alarms import alarms
 from policenotify.publishing.arguments import check_channel, check_flags
 from policenotify.publishing.status import read_blocked, read_channels, read_status, why_blocked

@@ -33,12 +33,10 @@ class RenderContext:
     Values are computed at first use and shared by all channels of the language.
 
     Attributes:
-        message: The resolved message.
         language: The language of the channel.
         now: The time of publication, which also decides what "today" is.
         zone: The readers' time zone.
         sender: The service's name, unless the message has one.
-        pictures: The message's pictures, in its order.
         reference: The public reference of the incident, for networks without threads.
         thread: What stands for the incident's id in a structured post: 16 hexadecimal digits.
         mentions: Accounts that the channel may mention, without `@`. Other accounts are named without it.
@@ -246,10 +244,6 @@ class RenderContext:
             headline = re.sub(as_a_word, "", headline, flags=re.IGNORECASE)
         words = {"headline": headline, "colon": self.locale.colon}
         return sentence(self.locale.fill(self.locale.context, opening.at, self.now, self.zone, **words))
-
-    def typeset(self, text: str) -> str:
-        """Return a finished text with the spaces of its language."""
-        return self.locale.typeset(text)
 
     def _known(self, known: Known | None) -> Iterator[str]:
         """Yield what is known and what is not, in a sentence each."""

@@ -75,20 +75,20 @@ class MailParts:
     banner: str
     tone: Tone
     headline: str
-    place: str = ""
-    action_first: bool = False
-    facts: tuple[tuple[str, str], ...] = ()
-    description: str = ""
-    instruction: str = ""
-    instruction_label: str = ""
-    context: str = ""
-    link: str = ""
-    link_label: str = ""
-    pictures: tuple[str, ...] = ()
-    exercise: str = ""
-    emergency: str = ""
-    footer: str = ""
-    colon: str = ":"
+    place: str
+    action_first: bool
+    facts: tuple[tuple[str, str], ...]
+    description: str
+    instruction: str
+    instruction_label: str
+    context: str
+    link: str
+    link_label: str
+    pictures: tuple[str, ...]
+    exercise: str
+    emergency: str
+    footer: str
+    colon: str
 
 
 def mail_parts(context: RenderContext, pictures: tuple[Picture, ...], *, standalone: bool) -> MailParts:
@@ -97,23 +97,23 @@ def mail_parts(context: RenderContext, pictures: tuple[Picture, ...], *, standal
     sources = ((locale.mail_source, context.source),) if context.source else ()
     return MailParts(
         language=context.language,
-        colon=context.typeset(locale.colon).rstrip(),
+        colon=locale.typeset(locale.colon).rstrip(),
         banner=context.heading(context.label),
         tone=_tone(context),
-        headline=context.typeset(context.headline),
-        place=context.typeset(context.place.full()),
+        headline=locale.typeset(context.headline),
+        place=locale.typeset(context.place.full()),
         action_first=context.is_severe,
-        facts=tuple((name, context.typeset(value)) for name, value in (*context.times.facts(), *sources)),
-        description=context.typeset(context.typed_description),
-        instruction=context.typeset(context.typed_instruction),
+        facts=tuple((name, locale.typeset(value)) for name, value in (*context.times.facts(), *sources)),
+        description=locale.typeset(context.typed_description),
+        instruction=locale.typeset(context.typed_instruction),
         instruction_label=locale.mail_now if context.message.stage is Stage.END else locale.mail_action,
-        context=context.typeset(context.back_reference) if standalone else "",
+        context=locale.typeset(context.back_reference) if standalone else "",
         link=context.message.link or "",
         link_label=locale.mail_link,
         pictures=tuple(picture.alt for picture in pictures),
         exercise=locale.exercise_notice if context.message.exercise else "",
-        emergency=context.typeset(locale.mail_emergency),
-        footer=context.typeset(locale.mail_footer.format(sender=context.signature)),
+        emergency=locale.typeset(locale.mail_emergency),
+        footer=locale.typeset(locale.mail_footer.format(sender=context.signature)),
     )
 
 
@@ -157,71 +157,58 @@ def _titled(context: RenderContext, heading: str) -> str:
 
 def render_mail(parts: MailParts) -> tuple[str, str]:
     """Return the text, in lines of 72 columns where words allow, and the HTML page."""
-    text = "\n\n".join(block for block in _text(parts) if block) + "\n"
+    blocks = list(_blocks(parts))
     html = _PAGE.format(
         language=escape(parts.language),
         direction=_direction(parts),
         column=_COLUMN,
         title=escape(f"{parts.banner} – {parts.headline}"),
-        blocks="\n".join(_blocks(parts)),
+        blocks="\n".join(html for _, html in blocks),
     )
-    return text, html
+    return "\n\n".join(wrap(text) for text, _ in blocks if text) + "\n", html
 
 
-def _text(parts: MailParts) -> Iterator[str]:
-    yield wrap(f"*** {parts.exercise} ***") if parts.exercise else ""
-    yield wrap(parts.banner)
-    yield wrap("\n".join(filter(None, (parts.headline, parts.place))))
-    facts = wrap("\n".join(f"{label}{parts.colon} {value}" for label, value in parts.facts))
-    label = f"{parts.instruction_label}{parts.colon}\n" if parts.instruction_label else ""
-    action = wrap(label + parts.instruction) if parts.instruction else ""
-    yield from (action, facts) if parts.action_first else (facts, action)
-    yield wrap(parts.description)
-    yield wrap(parts.context)
-    yield wrap("\n".join(f"[{alt}]" for alt in parts.pictures))
-    if parts.link:
-        yield wrap(f"{parts.link_label}{parts.colon}\n{parts.link}" if parts.link_label else parts.link)
-    yield wrap(parts.emergency)
-    yield wrap(f"-- \n{parts.footer}") if parts.footer else ""
-
-
-def _blocks(parts: MailParts) -> Iterator[str]:
+def _blocks(parts: MailParts) -> Iterator[tuple[str, str]]:
+    """Yield each block as text and as HTML."""
     if parts.exercise:
-        yield _banner(parts.exercise, _EXERCISE_COLOURS)
-    yield _banner(parts.banner, _COLOURS[parts.tone])
-    yield f'<h1 style="font-size:22px;line-height:1.3;margin:16px 0 4px">{escape(parts.headline)}</h1>'
-    if parts.place:
-        yield f'<p style="margin:0 0 8px"><strong>{escape(parts.place)}</strong></p>'
-    facts, action = _facts(parts), _action(parts)
-    yield from filter(None, (action, facts) if parts.action_first else (facts, action))
-    yield from map(_paragraph, filter(None, (parts.description, parts.context)))
-    yield from (_paragraph(f"[{alt}]") for alt in parts.pictures)
+        yield f"*** {parts.exercise} ***", _banner(parts.exercise, _EXERCISE_COLOURS)
+    yield parts.banner, _banner(parts.banner, _COLOURS[parts.tone])
+    place = f'\n<p style="margin:0 0 8px"><strong>{escape(parts.place)}</strong></p>' if parts.place else ""
+    heading = f'<h1 style="font-size:22px;line-height:1.3;margin:16px 0 4px">{escape(parts.headline)}</h1>'
+    yield "\n".join(filter(None, (parts.headline, parts.place))), heading + place
+    facts, action = [_facts(parts)] if parts.facts else [], [_action(parts)] if parts.instruction else []
+    yield from (*action, *facts) if parts.action_first else (*facts, *action)
+    for text in filter(None, (parts.description, parts.context)):
+        yield text, _paragraph(text)
+    if parts.pictures:
+        alts = [f"[{alt}]" for alt in parts.pictures]
+        yield "\n".join(alts), "\n".join(map(_paragraph, alts))
     if parts.link:
-        yield f'<p style="margin:12px 0">{_anchor(parts.link, parts.link_label)}</p>'
+        link = f'<p style="margin:12px 0">{_anchor(parts.link, parts.link_label)}</p>'
+        yield f"{parts.link_label}{parts.colon}\n{parts.link}", link
     if parts.emergency:
-        yield _paragraph(parts.emergency, _NUMBER)
+        yield parts.emergency, _paragraph(parts.emergency, _NUMBER)
     if parts.footer:
         style = "border-top:1px solid #808080;margin-top:24px;padding-top:8px;font-size:14px"
-        yield f'<div role="contentinfo" style="{style}">{_paragraph(parts.footer)}</div>'
+        yield f"-- \n{parts.footer}", f'<div role="contentinfo" style="{style}">{_paragraph(parts.footer)}</div>'
 
 
-def _facts(parts: MailParts) -> str:
-    facts = (  # not a table: its columns would be too narrow for a date on a telephone
-        f'<p style="margin:2px 0"><strong>{escape(label + parts.colon)}</strong> {escape(value)}</p>'
-        for label, value in parts.facts
+def _facts(parts: MailParts) -> tuple[str, str]:
+    lines = [(f"{label}{parts.colon}", value) for label, value in parts.facts]
+    html = (  # not a table: its columns would be too narrow for a date on a telephone
+        f'<p style="margin:2px 0"><strong>{escape(label)}</strong> {escape(value)}</p>' for label, value in lines
     )
-    return f'<div style="margin:12px 0">{"".join(facts)}</div>' if parts.facts else ""
+    return "\n".join(map(" ".join, lines)), f'<div style="margin:12px 0">{"".join(html)}</div>'
 
 
-def _action(parts: MailParts) -> str:
-    if not parts.instruction:
-        return ""
+def _action(parts: MailParts) -> tuple[str, str]:
     side = "right" if _direction(parts) == "rtl" else "left"
-    label = f'<h2 style="font-size:16px;margin:0">{escape(parts.instruction_label)}</h2>'
-    return (
+    html = (
         f'<div style="border-{side}:4px solid {_COLOURS[parts.tone][0]};padding:4px 12px;margin:16px 0">'
-        f"{label if parts.instruction_label else ''}{_paragraph(parts.instruction)}</div>"
+        f'<h2 style="font-size:16px;margin:0">{escape(parts.instruction_label)}</h2>'
+        f"{_paragraph(parts.instruction)}</div>"
     )
+    return f"{parts.instruction_label}{parts.colon}\n{parts.instruction}", html
 
 
 def _banner(text: str, colours: tuple[str, str]) -> str:
@@ -242,9 +229,9 @@ def _paragraph(text: str, numbers: re.Pattern[str] | None = None) -> str:
 def _anchor(link: str, label: str) -> str:
     if re.match(r"https?://", link, re.IGNORECASE):
         style = "color:inherit;text-decoration:underline"  # a program's own blue may be hard to read on its own black
-        host = f" ({escape(host_of(link))})" if label else ""  # readers see where it leads before they follow it
-        return f'<a href="{escape(link)}" style="{style}">{escape(label or link)}</a>{host}'
-    return escape(f"{label} {link}".strip())  # no other scheme may be clicked
+        # Readers see where it leads before they follow it.
+        return f'<a href="{escape(link)}" style="{style}">{escape(label)}</a> ({escape(host_of(link))})'
+    return escape(f"{label} {link}")  # no other scheme may be clicked
 
 
 def _direction(parts: MailParts) -> str:

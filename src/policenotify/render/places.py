@@ -10,7 +10,7 @@ from typing import Final
 from policenotify.model.locale import Locale
 from policenotify.model.location import Location, RoadRef
 from policenotify.render.sentences import upper_first
-from policenotify.text import french_names
+from policenotify.text import french
 from policenotify.text.characters import one_line
 from policenotify.text.comparison import contains_words, strip_accents
 from policenotify.text.links import add_missing_spaces, find_links, hashtag, is_linkable_tag
@@ -185,13 +185,13 @@ def _stretch(location: Location, locale: Locale) -> Iterator[Detail]:
     if not (first and second):  # only characters that nobody sees
         return
     if _is_french(locale):
-        first, second = french_names.between(first, second)
+        first, second = french.between(first, second)
     phrase = locale.between.format(first=first, second=second)
     yield Detail(phrase, phrase, " ")
 
 
 def _road(location: Location, road: RoadRef, locale: Locale) -> Iterator[Detail]:
-    number = french_names.with_article(road.road) if _is_french(locale) else road.road
+    number = french.with_article(road.road) if _is_french(locale) else road.road
     yield Detail(road.road, locale.on_road.format(road=number), " ")
     yield Detail(_repaired(road.exit), _repaired(road.exit))
     yield from _stretch(location, locale)
@@ -219,8 +219,8 @@ def direction_of(typed: str, locale: Locale) -> str:
         return locale.direction_word.format(direction=name)
     if not _is_french(locale):
         return locale.direction.format(direction=name)
-    phrase = locale.direction.format(direction=french_names.with_article(name))
-    return phrase.replace(f"de {name}", french_names.of(name))
+    phrase = locale.direction.format(direction=french.with_article(name))
+    return phrase.replace(f"de {name}", french.of(name))
 
 
 def _is_french(locale: Locale) -> bool:
@@ -252,7 +252,7 @@ def tagged(text: str, name: str, *, is_area: bool = False) -> str | None:
     taken = {place for link in links for place in range(link.start, link.end)}
     for match in _run([first | {each.lower() for each in article}, *others]).finditer(plain):
         start, end = match.span()
-        is_river = not french_names.is_road(name) and _ARTICLE_BEFORE.search(text[:start])  # la Vienne déborde
+        is_river = not french.is_road(name) and _ARTICLE_BEFORE.search(text[:start])  # la Vienne déborde
         if not is_river and start not in taken and is_linkable_tag(text, start, end):  # not sete.fr
             return f"{text[:start]}#{tag}{text[end:]}"
     merged = [form for each in article for form in _MERGED.get(each, ())]

@@ -231,7 +231,7 @@ class Wording:
         return tuple(self._typeset(part) for part in parts if part.text)
 
     def _typeset(self, part: Part) -> Part:
-        return part._replace(text=self.context.typeset(part.text))
+        return part._replace(text=self.context.locale.typeset(part.text))
 
     @cached_property
     def _content(self) -> _Content:

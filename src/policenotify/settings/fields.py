@@ -9,12 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import (
-    BeforeValidator,
-    PlainSerializer,
-    SecretStr,
-    StringConstraints,
-)
+from pydantic import BeforeValidator, PlainSerializer, SecretStr, StringConstraints
 
 from policenotify.errors import SettingsError
 from policenotify.journal.permissions import READABLE, read_closed

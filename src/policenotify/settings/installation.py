@@ -16,8 +16,7 @@ from policenotify.errors import (
     UnsupportedVersion,
 )
 from policenotify.journal.permissions import exposures
-from policenotify.model.diagnosis import Diagnosis, DiagnosisLine, note, right, wrong
-from policenotify.model.status import Alarm
+from policenotify.model.status import Alarm, Diagnosis, DiagnosisLine, note, right, wrong
 from policenotify.networks.registry import check_networks
 from policenotify.publishing.routing import shared_accounts
 from policenotify.settings.factory import channels_of, may_of

@@ -11,12 +11,10 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from policenotify.channel import Picture
-from policenotify.formats.atom import atom
 from policenotify.formats.drawing import draw
 from policenotify.formats.feed import KEPT, MOST_ENTRIES, Feed
 from policenotify.formats.item import Item
-from policenotify.formats.json_feed import json_feed
-from policenotify.formats.rss import rss
+from policenotify.formats.syndication import atom, json_feed, rss
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location, Point
 from policenotify.model.message import Known, Message, Translation

@@ -79,16 +79,16 @@ def test_the_place_is_the_last_one_that_was_told() -> None:
     feed = make_feed(*thread, now=thread[-1].published_at)
     [situation] = roads(feed, points=False)
     assert situation.place.polyline is not None
-    assert situation.version == 3
+    assert situation.thread.version == 3
 
 
 def test_what_is_taken_down_is_not_told_any_more() -> None:
     opening, update = items(closure(), closure("update", headline="Deux voies"))
     withdrawn = update.withdrawn(NOW + timedelta(minutes=20))
     [situation] = roads(make_feed(opening, withdrawn, now=NOW + timedelta(minutes=21)), points=False)
-    assert situation.newest.message.headline == "Avenue fermée"
-    assert situation.changed_at == NOW + timedelta(minutes=20)
-    assert situation.version == 3
+    assert situation.thread.newest.message.headline == "Avenue fermée"
+    assert situation.thread.changed_at == NOW + timedelta(minutes=20)
+    assert situation.thread.version == 3
     assert seen(opening.withdrawn(NOW), withdrawn, now=NOW + timedelta(minutes=21)) == []
 
 

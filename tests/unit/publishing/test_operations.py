@@ -20,9 +20,8 @@ from policenotify.journal.clock import SystemClock
 from policenotify.journal.database import schema
 from policenotify.journal.leases import this_process
 from policenotify.journal.records import microseconds
-from policenotify.model.diagnosis import DiagnosisLine
 from policenotify.model.history import Outcome
-from policenotify.model.status import Alarm, ChannelStatus, InstallationStatus
+from policenotify.model.status import Alarm, ChannelStatus, DiagnosisLine, InstallationStatus
 from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.settings import SettingsFile, open_publisher

@@ -17,6 +17,7 @@ ACCIDENT = MailParts(
     tone="clear",
     headline="Accident avenue de Toulouse : circulation rétablie",
     place="Montpellier",
+    action_first=False,
     facts=(("Lieu", "avenue de Toulouse, Montpellier"), ("Depuis", "17h40")),
     description="L’intervention est terminée.\nMerci de votre patience.",
     instruction="Circulez normalement.",
@@ -28,6 +29,7 @@ ACCIDENT = MailParts(
     exercise="EXERCICE – ceci n’est pas réel",
     emergency="Urgence : 17 ou 112.",
     footer="Police nationale, Hérault. Vous êtes inscrit aux alertes.",
+    colon=" :",
 )
 
 
@@ -86,20 +88,18 @@ def test_the_emergency_numbers_can_be_called() -> None:
 
 @pytest.mark.parametrize("link", ["javascript:alert(1)", "//evil.example"])
 def test_an_address_that_is_not_a_web_page_cannot_be_clicked(link: str) -> None:
-    _, html = render_mail(MailParts(language="fr", banner="B", tone="act", headline="H", link=link))
+    _, html = render_mail(replace(ACCIDENT, link=link, emergency=""))
     assert Page(html).all("a") == []
 
 
 def test_readers_see_the_host_of_a_link_before_they_follow_it() -> None:
-    parts = MailParts(
-        language="fr", banner="B", tone="act", headline="H", link="https://Police.fr.evil.example/a?<b>", link_label="L"
-    )
+    parts = replace(ACCIDENT, link="https://Police.fr.evil.example/a?<b>", link_label="L")
     assert ">L</a> (police.fr.evil.example)</p>" in render_mail(parts)[1]
 
 
 @pytest.mark.parametrize("tone", get_args(Tone))
 def test_every_banner_can_be_read(tone: Tone) -> None:
-    _, html = render_mail(MailParts(language="fr", banner="B", tone=tone, headline="H", exercise="EXERCICE"))
+    _, html = render_mail(replace(ACCIDENT, tone=tone))
     pairs = re.findall(r"background-color:(#\w{6});color:(#\w{6})", html)
     assert len(pairs) == 2
     for background, text in pairs:
@@ -130,11 +130,12 @@ HOSTILE = st.text(max_size=60) | st.sampled_from(
     parts=st.builds(
         MailParts,
         tone=st.sampled_from(get_args(Tone)),
+        action_first=st.booleans(),
         facts=st.lists(st.tuples(HOSTILE, HOSTILE), max_size=2).map(tuple),
         pictures=st.lists(HOSTILE, max_size=2).map(tuple),
         **dict.fromkeys(
             ("language", "banner", "headline", "place", "description", "instruction", "instruction_label", "context",
-             "link", "link_label", "exercise", "emergency", "footer"),
+             "link", "link_label", "exercise", "emergency", "footer", "colon"),
             HOSTILE,
         ),
     )

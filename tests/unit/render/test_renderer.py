@@ -22,7 +22,7 @@ from policenotify.testing.samples import SAMPLES, Sample
 from policenotify.testing.strategies import histories, messages
 from policenotify.text import Budget
 from policenotify.text.characters import clean, one_line
-from policenotify.text.french_spacing import NO_BREAK, set_no_break_spaces
+from policenotify.text.french import NO_BREAK, set_no_break_spaces
 from tests.support.wordings import AT, BLUESKY, KEY, MAIL, accident, channel_with, render_post, text_of
 
 ACCIDENT: Final = SAMPLES[0]

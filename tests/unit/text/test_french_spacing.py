@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.testing.strategies import nasty_text
-from policenotify.text.french_spacing import set_no_break_spaces
+from policenotify.text.french import set_no_break_spaces
 from policenotify.text.links import find_links
 
 

@@ -10,13 +10,12 @@ from itertools import islice
 from typing import Final
 
 from policenotify.checks.fr.law import law
-from policenotify.checks.rule import CALLS_TO_ACT, FIVE_CONTENTS, CheckContext, Hit, texts_of
+from policenotify.checks.rule import CALLS_TO_ACT, FIVE_CONTENTS, CheckContext, Hit
 from policenotify.checks.text import TextPart
 from policenotify.checks.words import Match
 from policenotify.findings import Level
 from policenotify.model.cap import CapCategory, ResponseType
 from policenotify.model.lifecycle import Stage
-from policenotify.model.texts import PROSE
 from policenotify.render.locales import best_match
 from policenotify.text.links import find_links
 
@@ -149,11 +148,11 @@ def _is_dated(part: TextPart, at: int) -> bool:
 @_advice("PN405", basis="Charte d'accessibilité de la communication de l'État, 2021: plain words for a service's own.")
 def words_known(context: CheckContext) -> Iterator[Hit]:
     """Warn of abbreviations that the public does not know, and of capitals without their accents."""
-    for language, field, text in texts_of(context.message, *PROSE):
-        locale = best_match(language, context.locales)
+    for part in context.prose:
+        locale, text = best_match(part.language, context.locales), part.original
         words = locale.plain_words if locale else {}
         for match in _any_of(tuple(words)).finditer(text) if any(word in text for word in words) else ():
-            yield Hit(field, match.span(), values={"plain": words[match[0]]})
+            yield Hit(part.field, match.span(), values={"plain": words[match[0]]})
 
 
 @cache

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
-from functools import cache
+from collections.abc import Iterable, Iterator
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any
 
@@ -14,8 +13,6 @@ from policenotify.checks.text import TextPart
 from policenotify.checks.words import Match
 from policenotify.findings import Level
 
-_Function = Callable[[CheckContext], Iterable[Hit]]
-
 
 @cache
 def texts() -> dict[str, Any]:
@@ -23,45 +20,8 @@ def texts() -> dict[str, Any]:
     return tomllib.loads((files(__package__) / "rules.toml").read_text("utf-8"))
 
 
-def law(
-    code: str,
-    *,
-    basis: str,
-    levels: tuple[Level, ...] = (Level.BLOCK,),
-    urgent: Level = Level.ADVISE,
-    orders: bool = False,
-    title: str = "",
-) -> Callable[[_Function], Rule]:
-    """Return the decorator of a rule of French law.
-
-    Args:
-        code: Its permanent code.
-        basis: The law that it rests on.
-        levels: Those that its findings may have.
-        urgent: The highest level in the opening or the end of a severe or extreme incident.
-        orders: It judges instructions to readers, too. Any other only advises on an order to leave, to gather or to
-            take shelter.
-        title: What it does, by default the docstring of the function.
-    """
-
-    def decorate(function: _Function) -> Rule:
-        def find(context: CheckContext) -> Iterator[Hit]:
-            for hit in function(context):
-                ordered = not orders and hit.span and (part := context.part(hit.field)) and _is_order(part, hit.span)
-                yield replace(hit, level=Level.ADVISE) if ordered else hit
-
-        decorator = rule(
-            code, basis=basis, levels=levels, urgent=urgent, title=title or function.__doc__ or "", texts=texts
-        )
-        return decorator(find)
-
-    return decorate
-
-
-def _is_order(part: TextPart, span: tuple[int, int]) -> bool:
-    """Return True if a place in a text is in a sentence that orders readers to leave, to gather or to take shelter."""
-    at = min(part.word_at(span[0] - 1), len(part.tokens) - 1)
-    return bool(part.within("order", part.sentence(at)))
+law = partial(rule, urgent=Level.ADVISE, orders=False, texts=texts)
+"""The decorator of a rule of French law."""
 
 
 def hit(part: TextPart, match: Match, level: Level | None = None, variant: str = "", *, covered: bool = False) -> Hit:

@@ -53,8 +53,8 @@ def names_in(part: TextPart, is_commune: Callable[[str], bool], known: frozenset
         known: Words of the street and the district that the message names.
     """
     famous = {at for match in part.found.get("known_name", ()) for at in range(match.first, match.end)}
+    is_commune = cache(is_commune)  # it reads a database, and a text has the same name again and again
     names: list[Match] = []
-    communes: dict[str, bool] = {}  # each is looked up once
     at = 0
     while at < len(part.tokens):
         name = None
@@ -62,19 +62,12 @@ def names_in(part: TextPart, is_commune: Callable[[str], bool], known: frozenset
             name = Match(at, _end(part, at)) if _is_introduced(part, at) else None
             if name is None and part.tokens[at].word not in known:
                 name = _standing_alone(part, at)
-                if name and (_is_of_a_place(part, name) or _is_known(part, name, is_commune, communes)):
+                if name and (_is_of_a_place(part, name) or is_commune(part.original[slice(*part.span(name))])):
                     name = None
         if name:
             names.append(name)
         at = name.end if name else at + 1
     return names
-
-
-def _is_known(part: TextPart, name: Match, is_commune: Callable[[str], bool], communes: dict[str, bool]) -> bool:
-    text = part.typed(part.tokens[name.first].start, part.tokens[name.end - 1].end)
-    if text not in communes:
-        communes[text] = is_commune(text)
-    return communes[text]
 
 
 def _standing_alone(part: TextPart, at: int) -> Match | None:

@@ -19,8 +19,10 @@ _MOBILE: Final = re.compile(
 _ACCOUNT: Final = re.compile(r"(?<![^\W_])[a-z]{2}\d{2}(?: ?[a-z0-9]{4}){3,7}(?: ?[a-z0-9]{1,3})?(?![^\W_])")
 _SECURITY: Final = re.compile(r"(?<!\d)[12378](?:[ .-]?\d){4}[ .-]?(?:\d|[ab])(?:[ .-]?\d){9}(?!\d)")
 _PAPER: Final = re.compile(r"(?<!\w)(?=[a-z0-9]{8,15}(?!\w))(?:[a-z]*\d){2}[a-z0-9]+")
-_IP: Final = re.compile(r"(?<![\d.])(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?!\.?\d)")
-_DATE: Final = re.compile(r"(?<![\d/.])[0-3]?\d[/.][01]?\d[/.](?:19\d\d|20(?:0\d|1[0-5]))(?![\d/.]*\d)")
+IP: Final = re.compile(r"(?<![\d.])(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?!\.?\d)")
+"""IP addresses."""
+OLD_DATE: Final = re.compile(r"(?<![\d/.])[0-3]?\d[/.][01]?\d[/.](?:19\d\d|20(?:0\d|1[0-5]))(?![\d/.]*\d)")
+"""Dates so long ago that they are those of a birth."""
 _BIRTH: Final = re.compile(
     r"(?<!\w)(?:nee?s? (?:le|en|a|un|une|sous x) (?:\d|[a-z])|nee? \(?\d{1,2}[-/. ]\d{1,2}[-/. ](?:19|20)\d\d"
     r"|(?:date|lieu|jour|annee) de naissance(?=[^.!?\d]{0,20}\d)|naissance ?:|ddn(?!\w)|(?:vu|voit|vit) le jour [aeilu]"
@@ -96,16 +98,6 @@ def births(part: TextPart) -> Iterator[Place]:
         negates = match[0].startswith("ne ") and "é" not in typed
         if not negates and not _FOUNDED.search(part.text[max(0, match.start() - 45) : match.start()]):
             yield match.start(), min(len(part.text), match.end() + 12)
-
-
-def old_dates(part: TextPart) -> Iterator[Place]:
-    """Yield dates so long ago that they are those of a birth."""
-    yield from (match.span() for match in _DATE.finditer(part.text))
-
-
-def internet_addresses(part: TextPart) -> Iterator[Place]:
-    """Yield IP addresses."""
-    yield from (match.span() for match in _IP.finditer(part.text))
 
 
 def plates(part: TextPart) -> Iterator[Place]:

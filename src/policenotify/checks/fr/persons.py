@@ -218,10 +218,11 @@ def no_civil_status(context: CheckContext) -> Iterator[Hit]:
     covered = covered and context.message.stage is not Stage.END
     personal = context.profile.judicial or has(context, "victim", "harmed")
     for part in context.parts:
-        for place in (*numbers.births(part), *(numbers.old_dates(part) if personal else ())):
+        old_dates = numbers.OLD_DATE.finditer(part.text) if personal else ()
+        for place in (*numbers.births(part), *(match.span() for match in old_dates)):
             yield Hit(part.field, part.place(*place), covered=covered)
         for place in numbers.papers(part):
             yield Hit(part.field, part.place(*place))
         yield from (hit(part, match) for match in (names(context, part) if part.has("papers") else ()))
-        for place in numbers.internet_addresses(part):
-            yield Hit(part.field, part.place(*place), Level.SECOND, "ip")
+        for address in numbers.IP.finditer(part.text):
+            yield Hit(part.field, part.place(*address.span()), Level.SECOND, "ip")

@@ -133,7 +133,7 @@ def no_private_mail(context: CheckContext) -> Iterator[Hit]:
     for part in context.parts:
         services = part.words.entries.get("service_domains", ())
         for place, host in numbers.mail_addresses(part):
-            if not any(host == domain or host.endswith(f".{domain}") for domain in services):
+            if not is_of(host, services):
                 yield Hit(part.field, part.place(*place))
 
 

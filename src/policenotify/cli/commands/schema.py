@@ -13,12 +13,11 @@ from policenotify.cli.commands.preview import PreviewAnswer
 from policenotify.cli.context import CliContext, command
 from policenotify.cli.documents import json_text
 from policenotify.cli.words import Word
-from policenotify.model.diagnosis import Diagnosis
 from policenotify.model.draft import Draft
 from policenotify.model.message import Message
 from policenotify.model.post import Post
 from policenotify.model.receipt import Publication, Receipt
-from policenotify.model.status import InstallationStatus
+from policenotify.model.status import Diagnosis, InstallationStatus
 from policenotify.render.locales.loader import locale_schema
 from policenotify.settings import Settings
 

@@ -7,13 +7,13 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from html import unescape
-from typing import Any, ClassVar, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, JsonValue
 
 from policenotify.channel import Picture, Post, PostRef
 from policenotify.errors import Refused, Unavailable, Unconfirmed
-from policenotify.model.lifecycle import Stage
+from policenotify.model.lifecycle import FrozenModel, Stage
 from policenotify.networks.mastodon.api import Api, without_side_effects
 from policenotify.networks.mastodon.instance import Instance
 from policenotify.translation import Text
@@ -70,7 +70,7 @@ class UploadedPicture(BaseModel):
     description: str
 
 
-class StatusBody(BaseModel):
+class StatusBody(FrozenModel):
     """A post as `POST /api/v1/statuses` takes it, and stored as the body of a request.
 
     Attributes:
@@ -78,10 +78,6 @@ class StatusBody(BaseModel):
         spoiler_text: The content warning above the text, which is then folded away.
         sensitive: Its pictures are shown on a click only. `None`: as the account is set.
     """
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
-    )
 
     status: str
     visibility: Visibility

@@ -6,13 +6,14 @@ import base64
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final, Self
+from typing import Any, Final, Self
 from urllib.parse import unquote
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue
+from pydantic import AwareDatetime, JsonValue
 
 from policenotify.channel import Picture, Post, PostRef
 from policenotify.errors import Unconfirmed
+from policenotify.model.lifecycle import FrozenModel
 from policenotify.networks.x.api import Client
 from policenotify.networks.x.rules import is_id
 from policenotify.text import x_weight
@@ -42,17 +43,13 @@ _UPLOAD = "/2/media/upload"
 _METADATA = "/2/media/metadata"
 
 
-class TweetBody(BaseModel):
+class TweetBody(FrozenModel):
     """A post as it is sent to X, and stored as the body of a request.
 
     Attributes:
         media_ids: Ids of the uploaded pictures, in order.
         created_at: The time of the post, by our clock.
     """
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
-    )
 
     text: str
     media_ids: tuple[str, ...] = ()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, ClassVar, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from policenotify.errors import SettingsError
 from policenotify.model.cap import CapCategory, Certainty, Precision, ResponseType, Severity, Urgency
-from policenotify.model.languages import tags_for
-from policenotify.model.lifecycle import Stage
+from policenotify.model.languages import best_match
+from policenotify.model.lifecycle import FrozenModel, Stage
 from policenotify.model.locale import Words
 from policenotify.translation import Text
 from policenotify.validation import did_you_mean
@@ -26,7 +26,7 @@ _Texts = Annotated[
 ]
 
 
-class CategoryProfile(BaseModel):
+class CategoryProfile(FrozenModel):
     """The meaning of a category: names, defaults, and the life of its incidents.
 
     Texts are looked up by BCP 47 tag. For a language without one, the first text given stands in.
@@ -64,10 +64,6 @@ class CategoryProfile(BaseModel):
         precision: The finest precision of a place that may be published.
     """
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, protected_namespaces=(), defer_build=True
-    )
-
     code: str
     labels: Mapping[str, Words]
     hashtags: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
@@ -100,13 +96,13 @@ class CategoryProfile(BaseModel):
 
     def label(self, language: str, severity: Severity | None = None) -> str:
         """Return the public name, with the colour that the severity has in this language."""
-        by_severity = _own(self.severity_labels, language, {})
+        by_severity = best_match(language, self.severity_labels) or {}
         usual = _in(self.labels, language, self.code.replace("_", " "))
         return by_severity.get(severity or self.severity, usual)
 
     def stage_mark(self, stage: Stage, language: str) -> str:
         """Return the category's own word for a stage, empty if it has none in this language."""
-        return _own(self.stage_marks, language, {}).get(stage, "")
+        return (best_match(language, self.stage_marks) or {}).get(stage, "")
 
     def source_in(self, language: str) -> str:
         """Return who its messages come from, empty for messages of the service's own."""
@@ -144,9 +140,6 @@ def profile_of(code: str, profiles: Mapping[str, CategoryProfile]) -> CategoryPr
     )
 
 
-def _own(texts: Mapping[str, _Value], language: str, default: _Value) -> _Value:
-    return next((texts[tag] for tag in tags_for(language) if tag in texts), default)
-
-
 def _in(texts: Mapping[str, _Value], language: str, default: _Value) -> _Value:
-    return _own(texts, language, next(iter(texts.values()), default))
+    found = best_match(language, texts)
+    return next(iter(texts.values()), default) if found is None else found

@@ -58,12 +58,6 @@ def shipped_categories() -> Mapping[str, Mapping[str, Any]]:
     return MappingProxyType(tomllib.loads(template("categories")))
 
 
-@cache
-def shipped_profiles() -> Mapping[str, CategoryProfile]:
-    """Return the categories shipped, by code."""
-    return MappingProxyType(read_profiles(shipped_locales(), {}))
-
-
 def read_profiles(
     locales: Mapping[str, Locale], changes: Mapping[str, Mapping[str, Any]], *, first: str = "fr"
 ) -> dict[str, CategoryProfile]:
@@ -153,7 +147,7 @@ def read_locale(
     try:
         locale = Locale.model_validate({**combined, "language": tag})
     except ValidationError as error:
-        wrong = validation_errors(error, Locale, hidden=".[key]")
+        wrong = validation_errors(error, Locale)
         missing += [each.place for each in wrong if each.text == IS_MISSING]
         errors += [each.line for each in wrong if each.text != IS_MISSING]
     if missing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from policenotify.text.french_names import between, of, with_article
+from policenotify.text.french import between, of, with_article
 
 
 @pytest.mark.parametrize(
