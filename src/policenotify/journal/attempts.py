@@ -185,7 +185,7 @@ class Attempts:
         """Return what was sent of the post that a deletion is about, and when first. None if nothing was."""
         with self._journal.read() as connection:
             row = connection.execute(_TARGET, {"of_delivery": claimed.id}).first()
-        return (Request.read(row.request), moment(row.first_tried_at)) if row and row.request else None
+            return (Request.read(row.request), moment(row.first_tried_at)) if row and row.request else None
 
     def record_result(self, claimed: ClaimedDelivery, result: AttemptResult) -> Mapping[Outcome, int]:
         """Record the result of an attempt and release the delivery.

@@ -91,7 +91,7 @@ class Channels:
         with self._journal.read() as connection:
             now = microseconds(self._journal.now())
             opens = opens_at(connection, rates, now)
-        return {name: moment(at) for name, at in opens.items() if at is not None and at > now}
+            return {name: moment(at) for name, at in opens.items() if at is not None and at > now}
 
     def state_store(self, channel: str) -> StateStore:
         """Return the state of one channel, shared by all processes."""

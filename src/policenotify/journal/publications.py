@@ -158,7 +158,7 @@ class Publications:
         query = select(_table.c.created_at).where(_table.c.id == name, _table.c.state == "refused_by_check")
         with self._journal.read() as connection:
             at = connection.execute(query).scalar()
-        return None if at is None else moment(at)
+            return None if at is None else moment(at)
 
     def find_repeated(self, key: str, digest: str) -> str | None:
         """Return the publication that the key already names.
@@ -229,10 +229,10 @@ class Publications:
         latest = now + span(patience)
         with self._journal.read() as connection:
             rows = connection.execute(_PENDING, {"publication": publication, "now": now}).all()
-        due: dict[str, datetime | None] = {
-            row.channel: moment(row.not_before) for row in rows if row.in_doubt or row.not_before <= latest
-        }
-        return {**due, **{row.channel: None for row in rows if row.state == Outcome.SENDING}}
+            due: dict[str, datetime | None] = {
+                row.channel: moment(row.not_before) for row in rows if row.in_doubt or row.not_before <= latest
+            }
+            return {**due, **{row.channel: None for row in rows if row.state == Outcome.SENDING}}
 
     def picture(self, digest: str, alt: str) -> Picture:
         """Return an image that was published before.

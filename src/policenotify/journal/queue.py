@@ -197,7 +197,7 @@ class Deliveries(Attempts, Batches):
             values = {"channels": list(opens), "now": now, "soon": now + _SOON}
             for name, at in connection.execute(_NEXT_DUE if postponed else _NEXT_READABLE, values):
                 earliest[name] = min(at, earliest.get(name, at))
-        return {name: moment(max(at, opens[name])) for name, at in earliest.items()}
+            return {name: moment(max(at, opens[name])) for name, at in earliest.items()}
 
     def is_ready(self, channel: str, *, severe_only: bool = False, beside: int | None = None) -> bool:
         """Return True if a delivery other than *beside* is due, whether or not the channel may send now."""

@@ -56,8 +56,9 @@ class Workers:
 
         Drains are not workers.
         """
-        running = filter(_is_running, self._seen())
-        return tuple(RunningWorker(host=host_of(row.owner), seen_at=moment(row.seen_at)) for row in running)
+        with self._seen() as rows:
+            running = filter(_is_running, rows)
+            return tuple(RunningWorker(host=host_of(row.owner), seen_at=moment(row.seen_at)) for row in running)
 
     def blocked_channels(self) -> dict[str, tuple[Problem, ...]]:
         """Return the channels that are blocked for processes which deliver, each with their reasons.
@@ -65,13 +66,14 @@ class Workers:
         These are the workers that run. Without any, it is the last drain on each host, for two minutes.
         """
         found: dict[str, dict[tuple[str, str], Problem]] = {}
-        rows = [row for row in self._seen() if row.blocked is not None]
-        drains = {host_of(row.owner): row for row in reversed(rows) if not row.is_worker}
-        for row in [*filter(_is_running, rows)] or drains.values():
-            host = host_of(row.owner)
-            for channel, reason in json_object(row.blocked).items():
-                problem = Problem(reason=read_text(reason), remedy=_MEND, host=host, seen_at=moment(row.seen_at))
-                found.setdefault(channel, {}).setdefault((host, reason), problem)
+        with self._seen() as seen:
+            rows = [row for row in seen if row.blocked is not None]
+            drains = {host_of(row.owner): row for row in reversed(rows) if not row.is_worker}
+            for row in [*filter(_is_running, rows)] or drains.values():
+                host = host_of(row.owner)
+                for channel, reason in json_object(row.blocked).items():
+                    problem = Problem(reason=read_text(reason), remedy=_MEND, host=host, seen_at=moment(row.seen_at))
+                    found.setdefault(channel, {}).setdefault((host, reason), problem)
         return {channel: tuple(problems.values()) for channel, problems in sorted(found.items())}
 
     def last_heartbeat(self) -> datetime | None:
@@ -79,14 +81,18 @@ class Workers:
         with self._journal.read() as connection:
             latest = microseconds(self._journal.now()) + span(TOLERANCE)
             seen = connection.execute(select(func.max(_table.c.seen_at)).where(_table.c.seen_at <= latest)).scalar()
-        return moment(seen) if seen is not None else None
+            return moment(seen) if seen is not None else None
 
-    def _seen(self) -> Sequence[Row[Any]]:
-        """Return the processes seen within two minutes, the latest first. Some may be known to have exited."""
+    @contextmanager
+    def _seen(self) -> Iterator[Sequence[Row[Any]]]:
+        """Read the processes seen within two minutes, the latest first. Some may be known to have exited.
+
+        A damaged value in them is an error of the journal.
+        """
         with self._journal.read() as connection:
             now = microseconds(self._journal.now())
             recent = _table.c.seen_at.between(now - span(QUIET) + 1, now + span(TOLERANCE))
-            return connection.execute(select(_table).where(recent).order_by(_table.c.seen_at.desc())).all()
+            yield connection.execute(select(_table).where(recent).order_by(_table.c.seen_at.desc())).all()
 
 
 def _is_running(row: Row[Any]) -> bool:

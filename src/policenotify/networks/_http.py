@@ -47,7 +47,7 @@ class HttpAnswer:
         from_network: The network itself answered, as its form of an error shows. A proxy does not use that form.
         error: The network's name of a problem, such as `InvalidSwap`. May be empty.
         message: The network's own words, on one line, without secrets. May be empty.
-        phrases: All its words and codes, in lower case, by which a rule knows the reason.
+        phrases: All its words and codes, in lower case, by which a rule knows the reason. By default the message.
     """
 
     status: int
@@ -130,10 +130,11 @@ class AnswerRule:
 
     def fits(self, answer: HttpAnswer) -> bool:
         """Return True if it is about this answer."""
+        said = answer.phrases or answer.message.lower()
         return (
             (self.statuses is None or answer.status in self.statuses)
             and self.own in {None, answer.from_network}
-            and (not self.phrases or any(phrase in answer.phrases for phrase in self.phrases))
+            and (not self.phrases or any(phrase in said for phrase in self.phrases))
         )
 
     def judgement(self, answer: HttpAnswer, *, now: datetime, where: AnyText = "") -> ChannelError:
