@@ -18,6 +18,7 @@ from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
+from policenotify.testing.fakes import FakeClock
 from tests.support.journal import LEASE, Desk
 
 if TYPE_CHECKING:
@@ -195,6 +196,21 @@ def test_nothing_is_moved_while_something_is_sent(desk: Desk, to: str) -> None:
     desk.begin(desk.take(owner="elsewhere/boot/1/1/slot"))
     desk.clock.pass_by(LEASE.total_seconds() + 1)  # who holds it is silent: it goes along as a doubt
     assert _move(desk, to).rows["pn_attempt"] == 2
+
+
+@pytest.mark.parametrize("seconds", [-86_400, 86_400])
+def test_what_is_being_sent_when_the_clock_was_set_keeps_its_lease(tmp_path: Path, keys: Keys, seconds: float) -> None:
+    clock = FakeClock(run="the machine")
+    desk = Desk(tmp_path, keys=keys, clock=clock)
+    desk.journal.deliveries.recover()  # a worker has been delivering
+    desk.publish()
+    desk.begin(desk.take())
+    clock.jump(seconds)
+    with pytest.raises(JournalError, match="1 delivery is being sent"):
+        _move(desk, str(tmp_path / "moved.db"))
+    clock.pass_by(LEASE.total_seconds())
+    assert _move(desk, str(tmp_path / "moved.db")).rows["pn_delivery"] == 1
+    desk.journal.close()
 
 
 def test_a_failed_transfer_leaves_both_as_they_were(desk: Desk, to: str) -> None:
