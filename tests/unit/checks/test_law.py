@@ -142,15 +142,21 @@ def test_the_law_of_another_country_comes_by_an_entry_point(monkeypatch: pytest.
         checks_of(["xx"])
 
 
+<<<<<<< HEAD
 @pytest.mark.parametrize(("given", "level"), [({}, Level.BLOCK), ({"orders": False}, Level.ADVISE)])
 def test_a_rule_blocks_an_order_too_unless_it_says_otherwise(given: dict[str, Any], level: Level) -> None:
+=======
+def test_a_rule_blocks_an_order_too_unless_it_says_otherwise() -> None:
+>>>>>>> kw
     def found(_: CheckContext) -> list[Hit]:
         return [Hit("instruction", (0, 7)), Hit("headline", (0, 3))]
 
     table = {"BE1": {language: {"reason": "Sweet.", "remedy": "Share."} for language in LANGUAGES}}
-    law = rule("BE1", basis="Loi belge", title="Share sweets", texts=lambda: table, **given)(found)
+    usual = rule("BE1", basis="Loi belge", texts=lambda: table)(found)
+    lenient = rule("BE1", basis="Loi belge", orders=False, texts=lambda: table)(found)
     order = context(headline="Feu rue Foch", instruction="Évacuez la rue Foch.")
-    assert {each.field: each.level for each in law.find(order)} == {"instruction": level, "headline": Level.BLOCK}
+    assert [each.level for each in usual.find(order)] == [Level.BLOCK, Level.BLOCK]
+    assert [each.level for each in lenient.find(order)] == [Level.ADVISE, Level.BLOCK]
 
 
 # --- what is read
