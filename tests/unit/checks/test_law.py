@@ -142,12 +142,7 @@ def test_the_law_of_another_country_comes_by_an_entry_point(monkeypatch: pytest.
         checks_of(["xx"])
 
 
-<<<<<<< HEAD
-@pytest.mark.parametrize(("given", "level"), [({}, Level.BLOCK), ({"orders": False}, Level.ADVISE)])
-def test_a_rule_blocks_an_order_too_unless_it_says_otherwise(given: dict[str, Any], level: Level) -> None:
-=======
 def test_a_rule_blocks_an_order_too_unless_it_says_otherwise() -> None:
->>>>>>> kw
     def found(_: CheckContext) -> list[Hit]:
         return [Hit("instruction", (0, 7)), Hit("headline", (0, 3))]
 
