@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import replace
+from importlib.metadata import EntryPoint
 from importlib.resources import files
 from typing import Any, Final
 
@@ -140,6 +141,13 @@ def test_the_law_of_another_country_comes_by_an_entry_point(monkeypatch: pytest.
     assert {each.code for each in checks_of(["fr", "be"])} == {*(each.code for each in CHECKS), "BE1"}
     with pytest.raises(SettingsError, match="no installed package offers 'xx'"):
         checks_of(["xx"])
+
+
+def test_a_law_that_cannot_be_imported_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = EntryPoint("be", "policenotify.nowhere:RULES", policenotify.checks.LAW)
+    monkeypatch.setattr(policenotify.checks, "entry_points", lambda group: [point])  # noqa: ARG005 - its name is given
+    with pytest.raises(SettingsError, match=r"law: 'policenotify\.nowhere:RULES' cannot be imported \(ModuleNotFound"):
+        checks_of(["be"])
 
 
 # --- what is read
