@@ -30,6 +30,7 @@ from policenotify.errors import SettingsError
 from policenotify.findings import Finding, Level, by_level
 from policenotify.model.lifecycle import Stage
 from policenotify.translation import Text
+from policenotify.validation import at_place
 
 _WITHOUT_LAW: Final = rules_in(contradictions, links, message)
 
@@ -77,7 +78,7 @@ def checks_of(laws: Iterable[str] = ("fr",)) -> tuple[Rule, ...]:
         laws: Their names: `fr`, or that of an entry point `policenotify.checks`, which names a tuple of rules.
 
     Raises:
-        SettingsError: No installed package has such a law.
+        SettingsError: No installed package has such a law, or it cannot be imported.
     """
     rules = list(_WITHOUT_LAW)
     for name in laws:
@@ -86,5 +87,13 @@ def checks_of(laws: Iterable[str] = ("fr",)) -> tuple[Rule, ...]:
             raise SettingsError(
                 Text("law: no installed package offers {name!r} as an entry point of {law!r}.", name=name, law=LAW)
             )
-        rules += offered[name].load() if name in offered else RULES
+        try:
+            rules += offered[name].load() if name in offered else RULES
+        except Exception as error:  # another author's module may fail in any way
+            reason = Text(
+                "{target!r} cannot be imported ({name}). Install it for this Python.",
+                target=offered[name].value,
+                name=type(error).__name__,
+            )
+            raise SettingsError(at_place("law", reason)) from error
     return tuple(sorted(rules, key=lambda each: each.code))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import replace
+from importlib.metadata import EntryPoint
 from importlib.resources import files
 from typing import Any, Final
 
@@ -152,6 +153,13 @@ def test_a_rule_blocks_an_order_too_unless_it_says_otherwise() -> None:
     order = context(headline="Feu rue Foch", instruction="Évacuez la rue Foch.")
     assert [each.level for each in usual.find(order)] == [Level.BLOCK, Level.BLOCK]
     assert [each.level for each in lenient.find(order)] == [Level.ADVISE, Level.BLOCK]
+
+
+def test_a_law_that_cannot_be_imported_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = EntryPoint("be", "policenotify.nowhere:RULES", policenotify.checks.LAW)
+    monkeypatch.setattr(policenotify.checks, "entry_points", lambda group: [point])  # noqa: ARG005 - its name is given
+    with pytest.raises(SettingsError, match=r"law: 'policenotify\.nowhere:RULES' cannot be imported \(ModuleNotFound"):
+        checks_of(["be"])
 
 
 # --- what is read

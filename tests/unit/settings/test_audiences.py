@@ -182,7 +182,9 @@ def test_two_channels_of_one_account_need_other_audiences(write: Write) -> None:
 def test_lists_that_others_may_read(write: Write, tmp_path: Path, kind: str) -> None:
     (tmp_path / "people").write_text("address\na@press.example\n")
     (tmp_path / "people").chmod(0o644)
-    examined = SettingsFile(write(f'{kind} = "people"'))
+    examined = SettingsFile(write("addresses = []", f'recipients = {{ {kind} = "people" }}'))
+    assert [str(line.check) for line in examined.examine() if "chmod 600" in str(line.detail)] == ["file people"]
+    write(f'{kind} = "people"')
     assert [str(line.check) for line in examined.examine() if "chmod 600" in str(line.detail)] == ["file people"]
     (tmp_path / "people").chmod(0o640)
     assert not [line for line in examined.examine() if "chmod 600" in str(line.detail)]
