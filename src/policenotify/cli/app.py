@@ -87,7 +87,12 @@ class _Commands(Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(import_module(f"policenotify.cli.commands.{module}"), name)
+        try:
+            command: click.Command = getattr(import_module(f"policenotify.cli.commands.{module}"), name)
+        except ImportError as error:  # also a library that is there, and does not load
+            from policenotify.cli.errors import missing_extra
+
+            raise missing_extra(cmd_name, str(error.name)) from error
         return command
 
     def resolve_command(

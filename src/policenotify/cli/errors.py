@@ -93,7 +93,7 @@ def _with_words(text: AnyText, finding: Finding, words: str) -> AnyText:
     return text.map(lambda part: quoting if part == plain else part) if isinstance(text, Text) else text
 
 
-def _missing_extra(command: str, module: str) -> MissingExtra:
+def missing_extra(command: str, module: str) -> MissingExtra:
     """Return the error of a command whose library is not installed."""
     extras = {"demo": "demo", "dev": "all,testing"}  # both start the servers of tests
     return MissingExtra(
@@ -126,7 +126,7 @@ def error_report(error: BaseException, *, may_have_published: bool, command: str
         case PolicenotifyError():
             pass
         case ModuleNotFoundError(name=str(name)) if name.partition(".")[0] != "policenotify":
-            return error_report(_missing_extra(command, name), may_have_published=may_have_published, command=command)
+            return error_report(missing_extra(command, name), may_have_published=may_have_published, command=command)
         case _:
             # Its own text is not repeated: it may hold a secret.
             called = f"policenotify --debug {command}".rstrip()

@@ -119,8 +119,13 @@ def out(text: str) -> None:
     _console().out(text, highlight=False)
 
 
-def replace_file(path: Path, content: bytes, mode: int) -> None:
-    """Write a file, so that its readers always find a whole one. Before it has its mode, only its owner can read it.
+def replace_file(path: Path, content: bytes, mode: int | None = None) -> None:
+    """Write a file, so that its readers always find a whole one.
+
+    Args:
+        path: Where.
+        content: What.
+        mode: Who may read it. `None`: its owner alone, as far as the file system knows owners.
 
     Raises:
         SettingsError: It cannot be written, and is as before.
@@ -130,7 +135,8 @@ def replace_file(path: Path, content: bytes, mode: int) -> None:
         try:
             draft.touch(mode=0o600)
             draft.write_bytes(content)
-            draft.chmod(mode)
+            if mode is not None:
+                draft.chmod(mode)
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)

@@ -63,6 +63,14 @@ def test_a_command_that_lacks_an_extra_reports_it_and_hides_no_other() -> None:
     assert "pip install 'policenotify[all]'" in error["text"]
 
 
+def test_a_command_whose_library_does_not_load_names_the_library(tmp_path: Path) -> None:
+    (tmp_path / "icalendar.py").write_text("raise ImportError('libfoo.so: cannot open', name='icalendar.inner')")
+    done = _process("campaign", "check", ".", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1
+    assert b"icalendar.inner is not installed" in done.stderr
+    assert b"pip install 'policenotify[all]'" in done.stderr
+
+
 @pytest.mark.parametrize("lacking", ["click", "rich"])
 def test_without_the_extra_it_reports_how_to_install_it(lacking: str) -> None:
     start = f"import sys; sys.modules[{lacking!r}] = None; from policenotify.cli import main; main()"

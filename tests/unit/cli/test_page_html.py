@@ -283,6 +283,17 @@ def test_a_page_is_for_its_owner(preview: Report, tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600  # a preview shows drafts
 
 
+def test_a_page_is_written_where_files_have_no_mode_of_their_own(
+    tmp_path: Path, preview: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_args: object, **_named: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))  # as of a stick with FAT
+
+    monkeypatch.setattr(Path, "chmod", refused)
+    write_page(tmp_path / "page.html", preview)
+    assert (tmp_path / "page.html").stat().st_mode & 0o777 == 0o600
+
+
 def test_a_page_that_cannot_be_written_leaves_the_earlier_one_whole(
     preview: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

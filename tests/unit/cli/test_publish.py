@@ -87,16 +87,17 @@ def test_an_interrupted_publication_may_be_out(run: Run, desk: Desk, monkeypatch
     assert desk.bluesky.posts == ()
 
 
+@pytest.mark.parametrize("kind", [RuntimeError, ValueError])
 def test_an_internal_error_is_reported_by_kind_without_secrets(
-    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
 ) -> None:
     def broken(*_args: object, **_named: object) -> None:
-        raise RuntimeError(desk.bluesky.password)
+        raise kind(desk.bluesky.password)
 
     monkeypatch.setattr(Publisher, "publish", broken)
     ran = run("publish", *ACCIDENT)
     assert ran.code == 3
-    assert "Unexpected: RuntimeError. Show where: policenotify --debug publish …" in ran.err
+    assert f"Unexpected: {kind.__name__}. Show where: policenotify --debug publish …" in ran.err
     assert desk.bluesky.password not in ran.err
     assert "Traceback" in run("publish", *ACCIDENT, "--debug").err
     monkeypatch.setattr(Publications, "latest", broken)

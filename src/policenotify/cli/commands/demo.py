@@ -121,7 +121,7 @@ def publish_story(desk: DemoDesk, names: Sequence[str] = STORY) -> Iterator[Repo
         yield ReportEntry(at=publication.at, preview=preview, publication=publication, reader_posts=new)
 
 
-@command("demo", exits="3 a post is not as it should be")
+@command("demo", exits="1 the page cannot be written; 3 a post is not as it should be")
 @click.option(
     "--html",
     metavar="FILE",

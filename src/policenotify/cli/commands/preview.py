@@ -35,7 +35,8 @@ _WIDTH = 80
 
 @command(
     "preview",
-    exits="1 a check or the incident's status forbids it; 3 a channel is blocked or too small; 6 no journal",
+    exits="1 a check or the incident's status forbids it, or the page cannot be written; 3 a channel is blocked or "
+    "too small; 6 no journal",
 )
 @opening_options
 @to_option

@@ -73,7 +73,7 @@ def write_page(path: Path, report: Report, language: str = "en") -> Text:
     Raises:
         SettingsError: The disk is full, for example.
     """
-    replace_file(path, html(report, language).encode(errors="replace"), 0o600)
+    replace_file(path, html(report, language).encode(errors="replace"))
     return Text("The page: {path}", path=path)
 
 
