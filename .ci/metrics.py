@@ -19,9 +19,9 @@ DATA = {"_data"}  # folders of generated tables
 
 # The sizes stand a tenth above what has been reached, for ordinary growth. Lower them when the package shrinks.
 LIMITS: dict[str, float] = {
-    "lines without testing": 56_500,
-    "lines": 62_500,
-    "files": 360,
+    "lines without testing": 55_300,
+    "lines": 61_600,
+    "files": 355,
     "files at the top level": 8,
     "files in the fullest folder": 26,
     "lines of the longest file": 550,
