@@ -103,9 +103,10 @@ def template() -> Catalog:
     """Return all texts, without translations."""
     found = Catalog(project="policenotify", header_comment="# Officers' texts of policenotify.")
     summaries = (summary for _, summary in COMMANDS.values())
+    fields = (f"{name}:" for name in policenotify.Message.model_fields if name != "schema_version")  # of findings
     escaped = (
         text.replace("{", "{{").replace("}", "}}")
-        for text in (*help_texts(program), *summaries, *MEANINGS.values(), *METAVARS, *network_texts())
+        for text in (*help_texts(program), *summaries, *fields, *MEANINGS.values(), *METAVARS, *network_texts())
     )
     texts: set[str | tuple[str, str]] = {*source_texts(), *filter(None, escaped)}
     for text in sorted(texts, key=lambda each: each if isinstance(each, str) else each[0]):
