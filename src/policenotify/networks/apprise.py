@@ -78,7 +78,7 @@ class Apprise:
                     other=other,
                 )
             )
-        self.account = options.label.strip() or parts.scheme
+        self.account: str = options.label.strip() or parts.scheme
         self._scheme = parts.scheme
         self._options = options
         self._clock = services.clock

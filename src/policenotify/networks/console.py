@@ -47,8 +47,8 @@ class Console:
             return like
 
     def __init__(self, options: Options, services: Services) -> None:  # noqa: ARG002 - it needs none
-        self.capabilities = capabilities_like(options.like, self.default_capabilities)
-        self.account = options.label
+        self.capabilities: Capabilities = capabilities_like(options.like, self.default_capabilities)
+        self.account: str = options.label
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Freeze what is printed. See `Channel.prepare`."""

@@ -113,12 +113,12 @@ class Webhook:
 
     def __init__(self, options: Options, services: Services) -> None:
         require("webhook", "requests")
-        self.account = options.label.strip() or urlsplit(options.url.get_secret_value()).hostname or ""
+        self.account: str = options.label.strip() or urlsplit(options.url.get_secret_value()).hostname or ""
         self._options = options
         self._secrets = [each for each in (options.secret, options.previous_secret) if each is not None]
         # A key counts only where the receiver is known to remember it.
         window = timedelta(hours=options.remembers_hours)
-        self.capabilities = replace(self.default_capabilities, idempotency_window=window)
+        self.capabilities: Capabilities = replace(self.default_capabilities, idempotency_window=window)
         self._clock = services.clock
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from importlib.resources import files
 from typing import Any
@@ -20,7 +20,9 @@ def texts() -> dict[str, Any]:
     return tomllib.loads((files(__package__) / "rules.toml").read_text("utf-8"))
 
 
-law = partial(rule, urgent=Level.ADVISE, orders=False, texts=texts)
+law: Callable[..., Callable[[Callable[[CheckContext], Iterable[Hit]]], Rule]] = partial(
+    rule, urgent=Level.ADVISE, orders=False, texts=texts
+)
 """The decorator of a rule of French law."""
 
 

@@ -75,7 +75,7 @@ class Bluesky:
 
     def __init__(self, options: Options, services: Services) -> None:
         self._handle = options.handle
-        self.account = f"{options.handle}@{urlsplit(options.service).netloc.lower()}"
+        self.account: str = f"{options.handle}@{urlsplit(options.service).netloc.lower()}"
         self._xrpc = Xrpc(options.timeout, options.password, services.clock)
         self._sessions = SessionStore(
             handle=self._handle,

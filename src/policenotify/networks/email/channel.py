@@ -115,7 +115,7 @@ class Email:
         self._allow_plain = url_options.get("mode", "").lower() == "insecure"
         self._bounces = _mailbox("bounces", options.bounces).address if options.bounces else ""
         mime.check_return_path(self._bounces)
-        self.capabilities = replace(self.default_capabilities, calls_at_once=options.sessions)
+        self.capabilities: Capabilities = replace(self.default_capabilities, calls_at_once=options.sessions)
         self._headers = mime.SenderHeaders(
             sender=sender,
             domain=domain,
@@ -123,7 +123,7 @@ class Email:
             list_id=options.list_id,
         )
         # The server is not part of it: it may change, and mailboxes keep the thread.
-        self.account = " ".join(filter(None, (sender.address, options.list_id)))
+        self.account: str = " ".join(filter(None, (sender.address, options.list_id)))
         self._clock = services.clock
         self._service: Any = None
         self._session: SmtpSession | None = None

@@ -146,7 +146,7 @@ class PublicFeed:
                 )
             )
         parts = urlsplit(options.url)
-        self.account = (parts.netloc.lower() + parts.path).rstrip("/")
+        self.account: str = (parts.netloc.lower() + parts.path).rstrip("/")
         self._site = Site(
             url=options.url.rstrip("/") + "/",
             title=options.title or options.publisher,
@@ -158,7 +158,8 @@ class PublicFeed:
             formats=frozenset(options.formats),
             cap_sender=options.cap_sender,
         )
-        self.capabilities = replace(self.default_capabilities, traffic=self._site.formats & TRAFFIC_FORMATS)
+        traffic = self._site.formats & TRAFFIC_FORMATS
+        self.capabilities: Capabilities = replace(self.default_capabilities, traffic=traffic)
         self._state, self._wait = services.store, options.timeout
         self._clock = services.clock
         self._files = Store(options.folder, wait=options.timeout, clock=services.clock)

@@ -94,7 +94,7 @@ class Mastodon:
 
     def __init__(self, options: Options, services: Services) -> None:
         # Of the server's host: handles there may end in another domain.
-        self.account = f"{options.handle}@{urlsplit(options.server).netloc.lower()}"
+        self.account: str = f"{options.handle}@{urlsplit(options.server).netloc.lower()}"
         self._visibility = {**VISIBILITY, **options.visibility}
         self._warnings, self._sensitive = options.content_warnings, options.sensitive
         self._api = Api(options.server, options.token, options.timeout, services.clock)

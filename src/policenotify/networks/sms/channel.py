@@ -210,14 +210,14 @@ class Sms:
             number_format=options.number_format,
             keeps_accents=self._keeps,
         )
-        self.account = self._gateway.account
+        self.account: str = self._gateway.account
         _check_receipts(
             options.receipt_url, options.receipt_format, self._gateway.scheme, unencrypted=options.unencrypted
         )
         overseas = OVERSEAS_CODES if country_code == FRANCE else ()
         self._countries = frozenset(options.countries or (country_code, *overseas))
         self._clock = services.clock
-        self.capabilities = replace(
+        self.capabilities: Capabilities = replace(
             self.default_capabilities,
             budget=_budget(segments, chosen.minor),
             severe_budget=None if chosen.severe == chosen.minor else _budget(segments, chosen.severe),

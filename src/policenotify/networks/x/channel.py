@@ -120,9 +120,9 @@ class X:
         require("x", "tweepy", "requests_oauthlib")
         self._handle = options.handle
         host, handle = urlsplit(options.service).netloc.lower(), options.handle.lower()
-        self.account = handle if host == _HOST else f"{handle}@{host}"  # other servers have accounts of their own
+        self.account: str = handle if host == _HOST else f"{handle}@{host}"  # other servers have accounts of their own
         budget, replies = Budget(options.limit, x_weight), options.link_mode == "reply"
-        self.capabilities = replace(self.default_capabilities, budget=budget, replies=replies)
+        self.capabilities: Capabilities = replace(self.default_capabilities, budget=budget, replies=replies)
         self._clock = services.clock
         credentials = options.credentials
         self._client = Client(
