@@ -38,6 +38,11 @@ class DraftState(StrEnum):
         """True if readers decide about it."""
         return self in {DraftState.SUBMITTED, DraftState.APPROVED}
 
+    def at(self, now: datetime, expires_at: datetime | None) -> DraftState:
+        """Return what it is at a time: a state that readers decide about is over once its time is."""
+        late = self.is_read and expires_at is not None and expires_at <= now
+        return DraftState.EXPIRED if late else self
+
 
 class ReviewVerdict(StrEnum):
     """What a reader decided."""

@@ -473,3 +473,18 @@ def test_a_forgery_of_a_draft_is_detected(publisher: Publisher, desk: Desk, chan
 
 
 # --- cost
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}"])
+def test_a_damaged_draft_is_an_error_of_the_journal(publisher: Publisher, desk: Desk, content: str) -> None:
+    draft = submitted(publisher)
+    with desk.journal.write() as connection:
+        connection.execute(update(schema.draft).values(content=content, due_at=1, for_keys="k", typed="x"))
+    for read in (
+        desk.journal.drafts.list,
+        desk.journal.drafts.owed,
+        lambda: desk.journal.drafts.get(draft.id),
+        lambda: desk.journal.drafts.approved_draft("k", "x"),
+    ):
+        with pytest.raises(JournalError, match="damaged"):
+            read()

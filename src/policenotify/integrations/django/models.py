@@ -238,8 +238,7 @@ class DraftRow(JournalModel):
     @property
     def state_now(self) -> str:
         """Its state. It is expired once its time is over, whatever is stored."""
-        late = self.expires_at is not None and self.expires_at <= datetime.now(UTC)
-        return DraftState.EXPIRED if late and DraftState(self.state).is_read else self.state
+        return DraftState(self.state).at(datetime.now(UTC), self.expires_at)
 
 
 class ChannelRow(JournalModel):

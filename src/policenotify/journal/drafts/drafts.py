@@ -53,17 +53,18 @@ class StoredDrafts:
         query = select(_table).where(or_(_table.c.id == name, _table.c.key == name, _table.c.publication == name))
         with self._journal.read() as connection:
             row = connection.execute(query.order_by(_table.c.id).limit(1)).first()
-        return read_draft(row, self._journal.now()) if row else None
+            return read_draft(row, self._journal.now()) if row else None
 
     def approved_draft(self, key: str, digest: str, to: Sequence[str] = ()) -> Draft | None:
         """Return the open draft of a message whose approval counts for a key and channels, an approved one first."""
         approved = case((_table.c.state == DraftState.APPROVED, 0), else_=1)
         query = select(_table).where(_table.c.for_keys != "", _table.c.typed == digest, _table.c.state.in_(_OPEN))
         with self._journal.read() as connection:
-            rows, now = connection.execute(query.order_by(approved, _table.c.id.desc())).all(), self._journal.now()
-        for draft in (read_draft(row, now) for row in rows):
-            if draft.state.is_open and key.startswith(draft.for_keys) and sorted(draft.to) == sorted(to):
-                return draft
+            now = self._journal.now()
+            for row in connection.execute(query.order_by(approved, _table.c.id.desc())).all():
+                draft = read_draft(row, now)
+                if draft.state.is_open and key.startswith(draft.for_keys) and sorted(draft.to) == sorted(to):
+                    return draft
         return None
 
     def list(self, *, only_open: bool = True) -> tuple[Draft, ...]:
@@ -72,8 +73,8 @@ class StoredDrafts:
         if only_open:
             query = query.where(or_(_table.c.state.in_(_OPEN), _table.c.due_at.is_not(None)))
         with self._journal.read() as connection:
-            rows, now = connection.execute(query).all(), self._journal.now()
-        drafts = (read_draft(row, now) for row in rows)
+            now = self._journal.now()
+            drafts = [read_draft(row, now) for row in connection.execute(query)]
         return tuple(draft for draft in drafts if not only_open or draft.state.is_open or draft.second_due_at)
 
     def create(
@@ -229,10 +230,10 @@ class StoredDrafts:
     def owed(self, limit: int | None = None) -> tuple[Draft, ...]:
         """Return the urgent publications whose second reading is owed, the earliest deadline first."""
         with self._journal.read() as connection:
-            query = select(_table, reminder_level(_table, self._journal.now())).where(_table.c.due_at.is_not(None))
-            rows = connection.execute(query.order_by(_table.c.due_at, _table.c.id).limit(limit)).all()
             now = self._journal.now()
-        return tuple(replace(read_draft(row, now), reminders=row.level) for row in rows)
+            query = select(_table, reminder_level(_table, now)).where(_table.c.due_at.is_not(None))
+            rows = connection.execute(query.order_by(_table.c.due_at, _table.c.id).limit(limit))
+            return tuple(replace(read_draft(row, now), reminders=row.level) for row in rows)
 
     def counts(self) -> DraftCounts:
         """Return how many drafts wait for a person."""

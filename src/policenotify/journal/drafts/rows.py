@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, Row, Select, and_, delete, func, or_, select, update
 
 from policenotify.journal.database import schema
+from policenotify.journal.database.columns import json_object
 from policenotify.journal.keys import Keys
 from policenotify.journal.pictures import forget_pictures
 from policenotify.journal.records import microseconds
@@ -58,10 +59,9 @@ def columns_of(keys: Keys, draft: Draft, changed_at: int, *, authenticated: bool
 
 def read_draft(row: Row[Any], now: datetime) -> Draft:
     """Return a draft from its row. It is expired once its time is over, whatever is stored."""
-    content = json.loads(row.content)
-    draft = _document().validate_python({**content, "message": read_message(content["message"])})
-    late = draft.state.is_read and draft.expires_at is not None and draft.expires_at <= now
-    return replace(draft, state=DraftState.EXPIRED) if late else draft
+    content = json_object(row.content)
+    draft = _document().validate_python({**content, "message": read_message(content.get("message", {}))})
+    return replace(draft, state=draft.state.at(now, draft.expires_at))
 
 
 def is_authentic(keys: Keys, row: Row[Any]) -> bool:
