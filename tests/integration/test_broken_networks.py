@@ -9,6 +9,7 @@ import pytest
 
 from policenotify.channel import ChannelConfig
 from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.text import Budget
 from tests.support.installation import Desk, accident
 
@@ -55,3 +56,17 @@ def test_what_is_no_list_costs_its_own_channel_only(desk: Desk) -> None:
     assert published.on("bluesky").outcome is Outcome.POSTED
     assert published.on("presse").outcome is Outcome.WAITING
     assert list(publisher.operations.blocked()) == ["presse"]
+
+
+def test_what_is_no_person_in_a_list_is_left_out_and_counted(desk: Desk) -> None:
+    people: Any = (None, "ana@journal.example")
+    publisher = desk.publisher([desk.by_mail(recipients=lambda: people)])
+    published = publisher.publish(accident(), key="k", actor="brigadier").on("presse")
+    assert published.outcome is Outcome.POSTED
+    assert "Rows of the list that were left out: 1." in str(published.reason)
+    people = (None,)
+    published = publisher.publish(
+        accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident="2026-4712")), key="k2", actor="brigadier"
+    ).on("presse")
+    assert (published.outcome, published.recipients) == (Outcome.SKIPPED, {})
+    assert "Rows of the list that were left out: 1." in str(published.reason)

@@ -99,7 +99,7 @@ def test_a_message_that_stands_alone_is_told_until_it_expires() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "points", "told"),
+    ("fields", "points", "shown"),
     [
         ({}, False, True),
         ({"location": POINT}, True, True),
@@ -112,10 +112,10 @@ def test_a_message_that_stands_alone_is_told_until_it_expires() -> None:
         ({"exercise": True}, False, False),
     ],
 )
-def test_only_a_public_road_with_a_fine_place_is_told(fields: dict[str, Any], *, points: bool, told: bool) -> None:
+def test_only_a_public_road_with_a_fine_place_is_told(fields: dict[str, Any], *, points: bool, shown: bool) -> None:
     message = closure(**fields)
-    assert is_for_traffic(message, message.location, points=points) is told
-    assert len(seen(*items(message), points=points)) == told
+    assert is_for_traffic(message, message.location, points=points) is shown
+    assert len(seen(*items(message), points=points)) == shown
 
 
 @pytest.mark.parametrize(

@@ -221,7 +221,7 @@ def test_the_communes_of_a_department_and_of_an_epci() -> None:
         ("road:A9", "34172", False),
     ],
 )
-def test_contains(area: str, code: str, answer: bool) -> None:  # noqa: FBT001  the expected answer
+def test_contains(area: str, code: str, answer: bool) -> None:  # noqa: FBT001 - the expected answer
     assert places.contains(area, code) is answer
 
 
