@@ -73,6 +73,19 @@ class Site:
         known = self.locales
         return best_match(language, known) or best_match(self.language, known) or next(iter(known.values()))
 
+    def description(self, words: Translation) -> str:
+        """Return the description, what is known and, marked as such, what is not yet. A line each, or empty."""
+        lines = [words.description]
+        if words.known:
+            lines.append(words.known.confirmed or "")
+        if words.known and words.known.unconfirmed:
+            lines.append(self.locale(words.language).unconfirmed.format(text=words.known.unconfirmed))
+        return "\n".join(filter(None, lines))
+
+    def lines(self, words: Translation) -> tuple[str, ...]:
+        """Return the text below the headline of a translation, line by line."""
+        return tuple(filter(None, f"{self.description(words)}\n{words.instruction}".splitlines()))
+
     def message_url(self, item: str) -> str:
         """Return the page of an item."""
         return f"{self.url}m/{item}.html"
@@ -191,6 +204,7 @@ class Entry:
 
     Attributes:
         item: The item. A withdrawn one has no words.
+        site: Where its feed is served.
         title: Its title. Only that of a withdrawn item differs from the item's own.
         mark: What became of it: `TERMINÉ`. Empty for an item that nothing amends.
         note: The same as a sentence: `Terminé à 18h55.`
@@ -198,11 +212,16 @@ class Entry:
     """
 
     item: Item
-    url: str
+    site: Site
     title: str
     mark: str
     note: str
     updated_at: datetime
+
+    @property
+    def url(self) -> str:
+        """The address of its page."""
+        return self.site.message_url(self.item.id)
 
     @property
     def heading(self) -> str:
@@ -222,8 +241,13 @@ class Entry:
     @property
     def plain_text(self) -> str:
         """Its text, then its words in the other languages."""
-        others = ("\n".join((words.headline, *lines_of(words))) for words in self.translations)
+        others = ("\n".join((words.headline, *self.site.lines(words))) for words in self.translations)
         return "\n\n".join(filter(None, (self.text, *others)))
+
+    def translation_html(self, words: Translation) -> str:
+        """Return one of its translations as HTML."""
+        lines = "".join(f"<p>{escape(line)}</p>" for line in self.site.lines(words))
+        return f'<div lang="{escape(words.language)}" dir="auto"><h2>{escape(words.headline)}</h2>{lines}</div>'
 
     @property
     def body(self) -> str:
@@ -291,7 +315,7 @@ class Feed:
 
     def content(self, entry: Entry) -> str:
         """Return the text of an entry as HTML, with its other languages and its pictures."""
-        others = (translation_html(words) for words in entry.translations)
+        others = map(entry.translation_html, entry.translations)
         note = f"<p>{escape(entry.note)}</p>" if entry.note else ""
         return "".join((note, entry.body, *others, *map(self._image, entry.item.pictures))) or escape(entry.title)
 
@@ -331,23 +355,12 @@ class Feed:
             updated = max(by.published_at, item.published_at) + later
         return Entry(
             item=item,
-            url=self.site.message_url(item.id),
+            site=self.site,
             title=title,
             mark=mark,
             note=note,
             updated_at=updated,
         )
-
-
-def lines_of(words: Translation) -> tuple[str, ...]:
-    """Return the text below the headline of a translation, line by line."""
-    return tuple(line for text in (*words.sentences, words.instruction) for line in text.splitlines() if line)
-
-
-def translation_html(words: Translation) -> str:
-    """Return a translation as HTML."""
-    lines = "".join(f"<p>{escape(line)}</p>" for line in lines_of(words))
-    return f'<div lang="{escape(words.language)}" dir="auto"><h2>{escape(words.headline)}</h2>{lines}</div>'
 
 
 def _in_order(items: Sequence[Item]) -> tuple[Item, ...]:

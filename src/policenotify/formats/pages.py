@@ -10,7 +10,7 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from policenotify.formats.cap.export import alert_ids
-from policenotify.formats.feed import FILES, Entry, Feed, Thread, picture_path, translation_html
+from policenotify.formats.feed import FILES, Entry, Feed, Thread, picture_path
 from policenotify.formats.xml_text import printable, timestamp
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.text.characters import one_line
@@ -134,5 +134,4 @@ _TEMPLATES.filters |= {
     "path": picture_path,
     "summary": _summary,
     "timestamp": timestamp,
-    "translation": translation_html,
 }

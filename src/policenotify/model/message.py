@@ -246,12 +246,6 @@ class Translation(FrozenModel):
     alts: tuple[Alt, ...] = ()
     untranslated: bool = False
 
-    @property
-    def sentences(self) -> tuple[str, ...]:
-        """Its description, what is known and what not yet, as far as there is any of it."""
-        known = (self.known.confirmed, self.known.unconfirmed) if self.known else ()
-        return tuple(text for text in (self.description, *known) if text)
-
 
 class Basis(FrozenModel):
     """Who agreed that something of a person is published. It is kept in the journal, and no post shows it.

@@ -122,7 +122,7 @@ def test_each_language_has_a_section_and_a_link() -> None:
         "Smoke.",
         "Much of it.",
         "Two are hurt.",
-        "The cause.",
+        "Not yet known: The cause.",
         "Close the windows.",
     ]
     assert words_of(sections["br"], "p") == ["Unan."]

@@ -110,7 +110,7 @@ def _info(into: Element, site: Site, item: Item, event: EventInfo, words: Transl
         expires=_time(site, _expires(item, event, period)),
         senderName=item.sender or site.publisher,
         headline=words.headline,
-        description="\n".join(words.sentences) or words.headline,
+        description=site.description(words) or words.headline,
         instruction=words.instruction,
         web=site.message_url(item.id),
     )

@@ -17,7 +17,7 @@ from policenotify.formats.drawing import draw
 from policenotify.formats.feed import Feed, Site, Thread
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Area, Location, Point
-from policenotify.model.message import Message, Translation
+from policenotify.model.message import Known, Message, Translation
 from policenotify.model.post import Picture
 from tests.support.alerts import ALERT_SITE, SENDER, alert_item, stages, threads
 from tests.support.feed_items import NOW, SITE, THREAD, digest
@@ -87,6 +87,15 @@ def test_there_is_one_part_for_each_language() -> None:
     shown = [english.text(name) for name in ("language", "event", "description")]
     assert shown == ["en", "Road accident", "Accident on the A9"]
     assert french.text("web") == f"{SITE.url}m/{digest('first')[:16]}.html"
+
+
+def test_what_is_not_yet_known_never_reads_as_a_fact() -> None:
+    known = Known(confirmed="Deux blessés.", unconfirmed="L'origine du feu.")
+    assert info(read(one(known=known))).text("description").splitlines() == [
+        "Trois véhicules sont en cause.",
+        "Deux blessés.",
+        "Pas encore établi : L'origine du feu.",
+    ]
 
 
 def test_times_are_in_the_zone_of_the_readers_and_never_end_in_z() -> None:
