@@ -1,13 +1,16 @@
 """Print the tests that concern the files that differ from the branch `main`, one path a line.
 
-These are the changed tests, those of the packages that changed, those that import a changed module or name a changed
-file, and the tests of what every change may break: the public names, the pages and the texts.
+These are the changed tests, those of the packages that changed, those that import a changed module, also through
+`tests/support` or a package that offers its names, those that name a changed file, and the tests of what every change
+may break: the public names, the pages and the texts.
 """
 
 from __future__ import annotations
 
+import ast
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,8 +42,48 @@ def concerned(paths: set[str]) -> Iterator[Path]:
         if SERVERS.intersection(parts) or "node_modules" in parts:
             continue
         text = test.read_text(encoding="utf-8")
-        if str(test.relative_to(ROOT)) in paths or any(word in text or word in str(test) for word in words):
+        if not paths.isdisjoint(_used(test)) or any(word in text or word in str(test) for word in words):
             yield test
+
+
+def _used(test: Path) -> frozenset[str]:
+    """Return the test, what it and its `conftest.py` import, and what the modules of `tests` among that import."""
+    used, left = set[Path](), {test, *(path for folder in test.parents for path in folder.glob("conftest.py"))}
+    while left:
+        used.add(path := left.pop())
+        if ROOT / "tests" in path.parents:
+            left |= _imported(path) - used
+    return frozenset(str(path.relative_to(ROOT)) for path in used)
+
+
+@cache
+def _imported(path: Path) -> frozenset[Path]:
+    """Return the modules that a module names in its imports."""
+    found = set[Path]()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(_module(alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.update(_origin(node.module, alias.name) for alias in node.names)
+    return frozenset(found - {ROOT})
+
+
+def _module(name: str) -> Path:
+    """Return the file of a module of ours, or the root folder."""
+    path = ROOT.joinpath("src" if name.startswith("policenotify") else "", *name.split("."))
+    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.exists()), ROOT)
+
+
+def _origin(module: str, name: str) -> Path:
+    """Return the module that *module* has the name from, else itself."""
+    if (path := _module(f"{module}.{name}")) != ROOT:
+        return path
+    path = _module(module)
+    if path.name == "__init__.py":
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module and name in {alias.name for alias in node.names}:
+                return _origin(node.module, name)
+    return path
 
 
 def _words(path: Path) -> Iterator[str]:

@@ -208,7 +208,7 @@ def main(arguments: list[str]) -> int:
         print(f"{'MISSED' if over else 'ok':<7}{name:<48}{value:>10,}  limit {LIMITS[name]:,}{detail}")
     if missed:
         print(
-            "Forbidden words: `python .ci/metrics.py prose` lists them, docs/contributing/style.md has better ones.\n"
+            "Forbidden words: `python .ci/metrics.py prose` lists them. Write the plain word.\n"
             "A size: delete what is not needed, or raise the limit in .ci/metrics.py, with the reason in the commit."
         )
     return 1 if missed else 0
