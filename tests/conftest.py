@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import socket
 import sys
 from collections.abc import Generator, Iterator
@@ -25,6 +26,10 @@ settings.register_profile("deep", anywhere, max_examples=5_000)
 os.umask(0o077)  # files that others may read are refused; a test of that opens them itself
 
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "dev"))
+
+# A shell starts what it runs in the background with SIGINT ignored, and children inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A module is compiled once, and not by every worker and every process that a test starts.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
