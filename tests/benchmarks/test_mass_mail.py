@@ -234,5 +234,5 @@ def test_mass_mail_keeps_up_with_a_bare_client(
         assert rate["ours"] > 0.6
         assert rate["ours, two sessions"] > 1.1 * rate["ours"]
     else:
-        assert cpu["ours"] < 4 * cpu["smtplib"]
+        assert cpu["ours"] < 6 * cpu["smtplib"]  # 1.5 to 2.7 on a quiet machine, 4.3 at a load of 12
         assert cpu["ours"] < 0.6 * cpu["apprise"]
