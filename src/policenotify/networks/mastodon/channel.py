@@ -244,7 +244,7 @@ class Mastodon:
         if status.in_reply_to_id is None or self._instances.known().major:
             return
         with without_side_effects(Text("looking for the post to answer")):
-            connected = is_connected(status.in_reply_to_id, self._timeline.parent_of)
+            connected = is_connected(status.in_reply_to_id, self._timeline.parent_of, set())
         if not connected:
             raise deleted_parent("404")
 
