@@ -264,7 +264,7 @@ class RotatingSecret(ABC, Generic[SecretT, AnswerT]):
             raise self._not_renewed() from None
         return secret or self._renew(None)
 
-    def ask(self, call: Callable[[SecretT], AnswerT]) -> AnswerT:
+    def ask_with(self, call: Callable[[SecretT], AnswerT]) -> AnswerT:
         """Make a call with the secret. If it has expired, renew it and repeat, once.
 
         Raises:

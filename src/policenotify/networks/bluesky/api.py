@@ -133,7 +133,9 @@ class Api(RotatingSecret[BlueskySession, HttpAnswer]):
 
     def whoami(self) -> HttpAnswer:
         """Ask whose the session is."""
-        return self.ask(lambda session: self._get(session.host, "com.atproto.server.getSession", {}, session.access))
+        return self.ask_with(
+            lambda session: self._get(session.host, "com.atproto.server.getSession", {}, session.access)
+        )
 
     def post(
         self, name: str, content: bytes, *, media_type: str = "application/json", did: JsonValue = None
@@ -149,7 +151,7 @@ class Api(RotatingSecret[BlueskySession, HttpAnswer]):
                 self.check_account(session, did)
             return self._post(session.host, name, content, media_type=media_type, token=session.access)
 
-        return self.ask(call)
+        return self.ask_with(call)
 
     def check_account(self, session: BlueskySession, did: JsonValue) -> None:
         """Verify that a session is of the account for which a post was prepared."""
@@ -159,13 +161,13 @@ class Api(RotatingSecret[BlueskySession, HttpAnswer]):
                 remedy=Text("Check whose handle it is, and the channel's settings, then: policenotify doctor"),
             )
 
-    def ask(self, call: Callable[[BlueskySession], HttpAnswer]) -> HttpAnswer:
-        """Make a call with the session. See `RotatingSecret.ask`.
+    def ask_with(self, call: Callable[[BlueskySession], HttpAnswer]) -> HttpAnswer:
+        """Make a call with the session. See `RotatingSecret.ask_with`.
 
         Raises:
             Unavailable: The server does not accept a new session either.
         """
-        answer = super().ask(call)
+        answer = super().ask_with(call)
         if self._is_expired(answer):
             raise Unavailable(Text("Bluesky does not accept the session that it has just given us."), code=answer.error)
         return answer

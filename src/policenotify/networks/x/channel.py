@@ -124,15 +124,13 @@ class X:
         budget, replies = Budget(options.limit, x_weight), options.link_mode == "reply"
         self.capabilities: Capabilities = replace(self.default_capabilities, budget=budget, replies=replies)
         self._clock = services.clock
-        credentials = options.credentials
         self._client = Client(
+            account=self.account,
             handle=self._handle,
-            owner=f"{self.account} {credentials.fingerprint}",
             service=options.service,
             timeout=options.timeout,
-            credentials=credentials,
-            clock=services.clock,
-            store=services.store,
+            credentials=options.credentials,
+            services=services,
         )
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
