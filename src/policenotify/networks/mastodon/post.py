@@ -14,7 +14,7 @@ from pydantic import BaseModel, JsonValue
 from policenotify.channel import Picture, Post, PostRef
 from policenotify.errors import Refused, Unavailable, Unconfirmed
 from policenotify.model.lifecycle import FrozenModel, Stage
-from policenotify.networks.mastodon.api import Api, without_side_effects
+from policenotify.networks.mastodon.api import Api, is_id, without_side_effects
 from policenotify.networks.mastodon.instance import Instance
 from policenotify.translation import Text
 
@@ -27,7 +27,6 @@ VISIBILITY: Final[Mapping[Stage, Visibility]] = {**dict.fromkeys(Stage, _PUBLIC)
 Only public posts are found by their hashtag. Updates reach followers all the same, but do not fill the server's public
 timeline."""
 
-_ID: Final = re.compile(r"[\w-][\w.-]*", re.ASCII)  # a snowflake, a ULID, a hash: opaque, but not a path
 _TAG: Final = re.compile(r"<([!/]?[A-Za-z][A-Za-z0-9]*+)?[^<>]*+>")  # the standard library's parser takes n² steps
 _MENTION: Final = re.compile(r"(?<![=/\w])(@\w+(?:[.-]+\w+)*)@[\w.-]*\w(?::\d+)?")
 
@@ -48,11 +47,6 @@ def check(post: Post, instance: Instance, warning: str) -> None:
             ),
             remedy=Text("Its limits are known from now on: publish the message again with another key."),
         )
-
-
-def is_id(value: object) -> bool:
-    """Return True if it can be an id in the path of a call."""
-    return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 def ref_of(account: str, shown: Mapping[str, Any]) -> PostRef | None:

@@ -210,10 +210,8 @@ def _doubt_is_kept(channel: Mastodon, server: FakeMastodonServer, trouble: Answe
     assert found(channel, request) == server.posts[0].id
 
 
-def test_a_token_of_another_account_or_of_none(
-    channel: Mastodon, server: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore
-) -> None:
-    request, later = channel.prepare(a_post(), ()), opened(server, clock, store)
+def test_a_token_of_another_account_or_of_none(channel: Mastodon, server: FakeMastodonServer, clock: FakeClock) -> None:
+    request, later = channel.prepare(a_post(), ()), opened(server, clock, InMemoryStateStore())
     for answer in (Answer.json({"error": "no"}, 401), Answer.json({"id": "1", "username": "mairie"})):
         server.fail_next("GET", WHO, answer)
         with pytest.raises(Blocked):
