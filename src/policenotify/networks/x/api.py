@@ -21,7 +21,6 @@ from policenotify.channel import Account, Services
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.networks import load
 from policenotify.networks._http import RotatingSecret, StoredSecret, open_session, verify_owner
-from policenotify.networks.x.auth import Credentials
 from policenotify.networks.x.rules import (
     CLOCK,
     PERMISSIONS,
@@ -38,6 +37,7 @@ from policenotify.transport import mute_loggers
 
 if TYPE_CHECKING:
     from policenotify.networks._requests import PostSession
+    from policenotify.networks.x.channel import X
 
 _CLOCK_APART = timedelta(minutes=2)  # no clock that is set is so far from X's; X does not document its own limit
 _TWEEPYS = "https://api.twitter.com"  # tweepy.client.BaseClient.request
@@ -85,24 +85,20 @@ class Client(RotatingSecret[TokenPair, XAnswer]):
     """X's API with the credentials of one account, and that account as X shows it.
 
     Tokens and the account's number are stored under a fingerprint of the credentials: new ones in the settings begin a
-    new chain of token pairs. The timeout is in seconds, for a connection, and again for the answer.
+    new chain of token pairs.
     """
 
     name: ClassVar[str] = "tokens"
     label: ClassVar[AnyText] = Text("The token pair for X")
 
-    def __init__(
-        self, *, account: str, handle: str, service: str, timeout: float, credentials: Credentials, services: Services
-    ) -> None:
-        owner = f"{account} {credentials.fingerprint}"
+    def __init__(self, account: str, options: X.Options, services: Services) -> None:
+        self._credentials = options.credentials
+        owner = f"{account} {self._credentials.fingerprint}"
         # Another process may wait for a renewal, to connect and to answer, twice.
-        super().__init__(TokenPair, owner=owner, store=services.store, lease=4 * timeout)
+        super().__init__(TokenPair, owner=owner, store=services.store, lease=4 * options.timeout)
         self.clock = services.clock
-        self._handle = handle
+        self._options = options
         self._number = ""
-        self._service = service
-        self._timeout = timeout
-        self._credentials = credentials
         self._skew: timedelta | None = None
 
     def ask(self, method: str, *args: object, **kwargs: object) -> XAnswer:
@@ -146,12 +142,12 @@ class Client(RotatingSecret[TokenPair, XAnswer]):
             number, handle = answer.data.get("id"), answer.data.get("username")
             if not (is_id(number) and isinstance(handle, str)):
                 raise self.error(answer)
-        if handle.lower() != self._handle.lower():
+        if handle.lower() != self._options.handle.lower():
             raise Blocked(
                 Text(
                     "The credentials are those of {handle}, not of {handle_2}. Nothing was posted.",
                     handle=handle,
-                    handle_2=self._handle,
+                    handle_2=self._options.handle,
                 ),
                 remedy=Text(
                     "Correct `handle` in the channel's settings, or its keys and tokens, then: policenotify doctor"
@@ -221,9 +217,9 @@ class Client(RotatingSecret[TokenPair, XAnswer]):
     @cached_property
     def _session(self) -> PostSession:
         return open_session(
-            self._timeout,
-            plain=self._service.startswith("http:"),
-            rewrite=lambda url: self._service + url.removeprefix(_TWEEPYS),
+            self._options.timeout,
+            plain=self._options.service.startswith("http:"),
+            rewrite=lambda url: self._options.service + url.removeprefix(_TWEEPYS),
             keep=True,
         )
 

@@ -124,14 +124,7 @@ class X:
         budget, replies = Budget(options.limit, x_weight), options.link_mode == "reply"
         self.capabilities: Capabilities = replace(self.default_capabilities, budget=budget, replies=replies)
         self._clock = services.clock
-        self._client = Client(
-            account=self.account,
-            handle=self._handle,
-            service=options.service,
-            timeout=options.timeout,
-            credentials=options.credentials,
-            services=services,
-        )
+        self._client = Client(self.account, options, services)
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Verify the owner of the credentials, upload the pictures, and freeze the call.
