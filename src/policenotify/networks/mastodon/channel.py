@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -120,13 +121,16 @@ class Mastodon:
         thread = [ref for ref in reply_to if ref.account == self.account and is_id(ref.id)]
         with without_side_effects(Text("looking for the post to answer")):
             parent = newest_connected(thread, self._parent_of, code="404")
-        status = StatusBody.of(
-            post,
+        status = StatusBody(
+            status=post.text,
             visibility=self._visibility[post.stage],
-            warning=warning,
-            sensitive=post.category in self._sensitive,
-            parent=parent,
-            media=[upload(picture, self._api) for picture in post.pictures],
+            language=post.language.partition("-")[0].lower(),
+            idempotency_key=hashlib.sha256(f"{post.key}:{post.variant}".encode()).hexdigest(),
+            spoiler_text=warning,
+            # The server forces it with a warning. An edit that leaves it out would undo that.
+            sensitive=True if warning or post.category in self._sensitive else None,
+            in_reply_to_id=parent.id if parent else None,
+            media=tuple(upload(picture, self._api) for picture in post.pictures),
         )
         return Request(account=self.account, key=post.key, body=status.body)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import unescape
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, JsonValue
 
@@ -82,31 +81,6 @@ class StatusBody(FrozenModel):
     in_reply_to_id: str | None = None
     media: tuple[UploadedPicture, ...] = ()
 
-    @classmethod
-    def of(
-        cls,
-        post: Post,
-        *,
-        visibility: Visibility,
-        warning: str,
-        sensitive: bool,
-        parent: PostRef | None,
-        media: Sequence[str],
-    ) -> Self:
-        """Encode a post whose pictures are uploaded."""
-        pictures = zip(media, post.pictures, strict=True)
-        return cls(
-            status=post.text,
-            visibility=visibility,
-            language=post.language.partition("-")[0].lower(),
-            idempotency_key=hashlib.sha256(f"{post.key}:{post.variant}".encode()).hexdigest(),
-            spoiler_text=warning,
-            # The server forces it with a warning. An edit that leaves it out would undo that.
-            sensitive=True if sensitive or warning else None,
-            in_reply_to_id=parent.id if parent else None,
-            media=tuple(UploadedPicture(id=each, description=picture.alt) for each, picture in pictures),
-        )
-
     @property
     def body(self) -> dict[str, JsonValue]:
         """The body of a request."""
@@ -146,8 +120,8 @@ def plain_html(html: str) -> str:
     return plain(unescape(text))
 
 
-def upload(picture: Picture, api: Api) -> str:
-    """Upload a picture with its description, and return its id once it is ready."""
+def upload(picture: Picture, api: Api) -> UploadedPicture:
+    """Upload a picture with its description, and return it once it is ready."""
     with without_side_effects(Text("uploading a picture")):
         answer = api.ask(
             "media_post",
@@ -168,4 +142,4 @@ def upload(picture: Picture, api: Api) -> str:
             raise api.error(answer, whole_channel=False)
         if not is_id(media):
             raise Unconfirmed(Text("Mastodon's answer to the picture cannot be read."), code=answer.code)
-    return str(media)
+    return UploadedPicture(id=str(media), description=picture.alt)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from policenotify.channel import Account, Services
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.networks import load
-from policenotify.networks._http import RotatingSecret, StoredSecret, open_session, verify_owner
+from policenotify.networks._http import RotatingSecret, StoredSecret, fingerprint, open_session, verify_owner
 from policenotify.networks.x.rules import (
     CLOCK,
     PERMISSIONS,
@@ -84,6 +84,10 @@ class TokenPair(StoredSecret):
 class Client(RotatingSecret[TokenPair, XAnswer]):
     """X's API with the credentials of one account, and that account as X shows it.
 
+    Four keys of OAuth 1.0a sign each call, and never expire. An OAuth 2 access token lasts two hours. A refresh token
+    brings the next pair, and is used up by that. A lost pair is lost for good: only a person can authorise the app
+    again.
+
     Tokens and the account's number are stored under a fingerprint of the credentials: new ones in the settings begin a
     new chain of token pairs.
     """
@@ -92,8 +96,7 @@ class Client(RotatingSecret[TokenPair, XAnswer]):
     label: ClassVar[AnyText] = Text("The token pair for X")
 
     def __init__(self, account: str, options: X.Options, services: Services) -> None:
-        self._credentials = options.credentials
-        owner = f"{account} {self._credentials.fingerprint}"
+        owner = f"{account} {fingerprint(options.client_id or '', *options.keys, *options.tokens)}"
         # Another process may wait for a renewal, to connect and to answer, twice.
         super().__init__(TokenPair, owner=owner, store=services.store, lease=4 * options.timeout)
         self.clock = services.clock
@@ -117,14 +120,14 @@ class Client(RotatingSecret[TokenPair, XAnswer]):
             bound = getattr(self._tweepy, method)
             return self._answer(lambda: bound(*args, user_auth=not token, **kwargs), token)
 
-        answer = call("") if self._credentials.keys else self.ask_with(lambda pair: call(pair.access))
+        answer = call("") if self._options.keys else self.ask_with(lambda pair: call(pair.access))
         self._skew = answer.clock_skew(self.clock.now())
         return answer
 
     def error(self, answer: XAnswer, *, all_posts: bool = False) -> ChannelError:
         """Return what an answer other than a success means now. See `judge`."""
         now = self.clock.now()
-        denied = self._credentials.keys and answer.status == HTTPStatus.UNAUTHORIZED
+        denied = self._options.keys and answer.status == HTTPStatus.UNAUTHORIZED
         if denied and abs(answer.clock_skew(now)) > _CLOCK_APART:
             return CLOCK.judgement(answer, now=now)  # X need not name the reason
         return judge(answer, now=now, all_posts=all_posts)
@@ -225,7 +228,7 @@ class Client(RotatingSecret[TokenPair, XAnswer]):
 
     @cached_property
     def _tweepy(self) -> Any:  # noqa: ANN401 - tweepy is not typed
-        client = load("tweepy").Client(None, *self._credentials.keys, return_type=load("requests").Response)
+        client = load("tweepy").Client(None, *self._options.keys, return_type=load("requests").Response)
         client.session.close()
         client.session = self._session
         return client
@@ -235,8 +238,8 @@ class Client(RotatingSecret[TokenPair, XAnswer]):
 
     def _renewed(self, known: TokenPair | None) -> TokenPair:
         """Get the next pair (RFC 6749, section 6)."""
-        app, secret = self._credentials.client_id, self._credentials.client_secret
-        refresh = known.refresh if known else self._credentials.refresh_token
+        app, (first, secret) = self._options.client_id or "", self._options.tokens
+        refresh = known.refresh if known else first
         form = {"grant_type": "refresh_token", "refresh_token": refresh, "client_id": app}
         with without_side_effects(Text("renewing the tokens")):
             login = (app, secret) if secret else None
@@ -273,4 +276,4 @@ class Client(RotatingSecret[TokenPair, XAnswer]):
     def _answer(self, call: Callable[[], object], *secrets: str) -> XAnswer:
         with hush():
             answer = self._session.ask(call, where=WHERE)
-        return read(*answer, (*secrets, *self._credentials.secrets))
+        return read(*answer, (*secrets, *self._options.keys, *self._options.tokens))

@@ -21,7 +21,6 @@ from policenotify.errors import (
 from policenotify.networks import require
 from policenotify.networks.options import CallSeconds, ChannelOptions, Handle, Secret, SecureUrl
 from policenotify.networks.x.api import Client
-from policenotify.networks.x.auth import Credentials
 from policenotify.networks.x.post import IMAGES, LONGEST, SHORT, ShownPost, TweetBody, upload
 from policenotify.networks.x.rules import (
     DUPLICATE,
@@ -35,6 +34,13 @@ from policenotify.networks.x.rules import (
 from policenotify.text import Budget, x_weight
 from policenotify.translation import Text
 
+_SIGNING = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
+_ROTATING = ("client_id", "refresh_token")
+_EITHER = Text(
+    "give either {signing} (OAuth 1.0a), or {rotating} (OAuth 2)",
+    signing=", ".join(_SIGNING),
+    rotating=", ".join(_ROTATING),
+)
 _HANDLE = re.compile(r"[A-Za-z0-9_]{1,15}")  # help.x.com, "How to change your handle"
 _HOST = "api.x.com"
 _LOOKUP_DELAY = timedelta(seconds=30)  # X documents none; a public alert service waits so long before it posts again
@@ -107,14 +113,27 @@ class X:
             return handle
 
         @model_validator(mode="after")
-        def _has_credentials(self) -> Self:
-            _ = self.credentials
+        def _has_one_form_of_credentials(self) -> Self:
+            signing = [name for name in _SIGNING if getattr(self, name)]
+            rotating = [name for name in (*_ROTATING, "client_secret") if getattr(self, name)]
+            if signing and rotating:
+                raise SettingsError(Text("{rotating}: {either}, not both", rotating=rotating[0], either=_EITHER))
+            if missing := [name for name in (_ROTATING if rotating else _SIGNING) if not getattr(self, name)]:
+                raise SettingsError(Text("{missing}: is missing; {either}", missing=missing[0], either=_EITHER))
             return self
 
         @property
-        def credentials(self) -> Credentials:
-            """The credentials of one of the two kinds."""
-            return Credentials.of(self)
+        def keys(self) -> tuple[str, ...]:
+            """Consumer key, its secret, access token, its secret. Empty with OAuth 2."""
+            return tuple(secret.get_secret_value() for name in _SIGNING if (secret := getattr(self, name)))
+
+        @property
+        def tokens(self) -> tuple[str, str]:
+            """The first refresh token and the app's secret, each empty if it is not given."""
+            first, second = (
+                each.get_secret_value() if each else "" for each in (self.refresh_token, self.client_secret)
+            )
+            return first, second
 
     def __init__(self, options: Options, services: Services) -> None:
         require("x", "tweepy", "requests_oauthlib")
