@@ -132,7 +132,7 @@ class Mastodon:
             in_reply_to_id=parent.id if parent else None,
             media=tuple(upload(picture, self._api) for picture in post.pictures),
         )
-        return Request(account=self.account, key=post.key, body=status.body)
+        return Request(account=self.account, key=post.key, body=status.model_dump(mode="json", exclude_defaults=True))
 
     def send(self, request: Request) -> PostRef:
         """Post it, with its key. See `SupportsSend.send`.

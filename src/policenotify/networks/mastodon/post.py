@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from html import unescape
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel
 
 from policenotify.channel import Picture, Post, PostRef
 from policenotify.errors import Refused, Unavailable, Unconfirmed
@@ -80,11 +80,6 @@ class StatusBody(FrozenModel):
     sensitive: bool | None = None
     in_reply_to_id: str | None = None
     media: tuple[UploadedPicture, ...] = ()
-
-    @property
-    def body(self) -> dict[str, JsonValue]:
-        """The body of a request."""
-        return self.model_dump(mode="json", exclude_defaults=True)
 
     def may_be(self, shown: Mapping[str, Any], *, ids_stay: bool) -> bool | None:
         """Compare pictures and parent with those of a status on our timeline.

@@ -153,8 +153,14 @@ class X:
         self._client.number()
         with without_side_effects(Text("uploading a picture")):
             media = [upload(picture, self._client) for picture in post.pictures]
-        thread = [ref for ref in reply_to if self.capabilities.replies and self._is_ours(ref)]
-        return Request(account=self.account, key=post.key, body=TweetBody.of(post, thread=thread, media=media).body)
+        thread = [ref.id for ref in reply_to if self.capabilities.replies and self._is_ours(ref)]
+        tweet = TweetBody(
+            text=post.text,
+            media_ids=tuple(media),
+            in_reply_to_tweet_id=thread[-1] if thread else None,
+            created_at=post.created_at,
+        )
+        return Request(account=self.account, key=post.key, body=tweet.model_dump(mode="json", exclude_defaults=True))
 
     def send(self, request: Request) -> PostRef:
         """Post, once. See `SupportsSend.send`.
