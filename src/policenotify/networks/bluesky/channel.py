@@ -16,7 +16,7 @@ from pydantic import JsonValue, field_validator
 from policenotify.channel import Account, Capabilities, Picture, Post, PostRef, Request, Services
 from policenotify.errors import Blocked, Refused, SettingsError, Unavailable, Unconfirmed, printable
 from policenotify.networks._http import HttpAnswer, deleted_parent, is_connected, newest_connected
-from policenotify.networks.bluesky.api import Api, BlueskySession, without_side_effects
+from policenotify.networks.bluesky.api import BlueskySession, Xrpc, without_side_effects
 from policenotify.networks.bluesky.post import BUDGET, COLLECTION, IMAGES, parent_of, record, record_key, reply_of
 from policenotify.networks.options import CallSeconds, ChannelOptions, Handle, Secret, SecureUrl
 from policenotify.translation import AnyText, Text
@@ -77,7 +77,14 @@ class Bluesky:
     def __init__(self, options: Options, services: Services) -> None:
         self._handle = options.handle
         self.account: str = f"{options.handle}@{urlsplit(options.service).netloc.lower()}"
-        self._api = Api(self.account, options, services)
+        self._xrpc = Xrpc(
+            self.account,
+            handle=options.handle,
+            password=options.password,
+            service=options.service,
+            timeout=options.timeout,
+            services=services,
+        )
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Upload the pictures, look up mentioned handles, and freeze the record.
@@ -90,7 +97,7 @@ class Bluesky:
                 been deleted.
         """
         with without_side_effects(Text("preparing the post")):
-            session = self._api.current()
+            session = self._xrpc.current()
             reply = self._reply([ref for ref in reply_to if self._is_ours(ref, session)])
             images = [self._upload(picture) for picture in post.pictures]
             dids = {span.value: did for span in post.spans if span.kind == "mention" and (did := self._did(span.value))}
@@ -112,14 +119,14 @@ class Bluesky:
         """
         record = request.body["record"]
         if (parent := parent_of(record)) is not None:
-            self._api.check_account(self._api.current(), request.body["did"])
+            self._xrpc.check_account(self._xrpc.current(), request.body["did"])
             with without_side_effects(Text("looking for the post to answer")):
                 connected = is_connected(parent, lambda uri: parent_of(self._record(uri)), set())
             if not connected:
                 raise deleted_parent(_NOT_FOUND)
         # swapRecord null: "only if there is none". The SDK's own models would leave it out, and overwrite.
         content = _json(_place(request) | {"record": record, "swapRecord": None})
-        answer = self._api.post("com.atproto.repo.putRecord", content, did=request.body["did"])
+        answer = self._xrpc.post("com.atproto.repo.putRecord", content, did=request.body["did"])
         if answer.status == HTTPStatus.OK:  # with a commit it is new, without one it was there already
             return self._ref(request, answer)
         if answer.error == "InvalidSwap":
@@ -131,7 +138,7 @@ class Bluesky:
                 remedy=Text("It will be prepared again."),
                 fallback="prepare",
             )
-        raise self._api.error(answer)
+        raise self._xrpc.error(answer)
 
     def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:  # noqa: ARG002 - a key is older than no attempt
         """Look the record up under its key. See `SupportsLookup.find`."""
@@ -140,7 +147,7 @@ class Bluesky:
             if answer.error == _NOT_FOUND:
                 return None
             if not answer.ok:
-                error = self._api.error(answer)
+                error = self._xrpc.error(answer)
                 raise Unavailable(error.reason, code=error.code) if isinstance(error, Refused) else error
             ref = self._same(request, answer)
             return None if ref is not None and ref.id in known else ref
@@ -151,18 +158,18 @@ class Bluesky:
         if ref.account != self.account or uri is None:
             raise Refused(Text("The post is not one of {account}; nothing was deleted.", account=self.account))
         content = _json({"repo": uri[1], "collection": uri[2], "rkey": uri[3]})
-        answer = self._api.post("com.atproto.repo.deleteRecord", content)
+        answer = self._xrpc.post("com.atproto.repo.deleteRecord", content)
         if not answer.ok and answer.error != _NOT_FOUND:
-            raise self._api.error(answer)
+            raise self._xrpc.error(answer)
 
     def whoami(self) -> Account:
         """Ask Bluesky whose the session is. See `Channel.whoami`."""
         with without_side_effects(Text("asking who we are")):
-            answer = self._api.whoami()
+            answer = self._xrpc.whoami()
             body = answer.object
             did, handle = body.get("did"), body.get("handle")
             if not (answer.ok and isinstance(did, str) and isinstance(handle, str)):
-                raise self._api.error(answer)
+                raise self._xrpc.error(answer)
         if body.get("active") is False:
             raise Blocked(
                 Text(
@@ -185,13 +192,13 @@ class Bluesky:
 
     def close(self) -> None:
         """See `Channel.close`."""
-        self._api.close()
+        self._xrpc.close()
 
     def _upload(self, picture: Picture) -> JsonValue:
         # The SDK would send */*, and the server guess.
-        answer = self._api.post("com.atproto.repo.uploadBlob", picture.data, media_type=picture.media_type)
+        answer = self._xrpc.post("com.atproto.repo.uploadBlob", picture.data, media_type=picture.media_type)
         if not answer.ok:
-            raise self._api.error(answer)
+            raise self._xrpc.error(answer)
         blob = answer.object.get("blob")
         if not (isinstance(blob, dict) and blob.get("$type") == "blob" and blob.get("size") == len(picture.data)):
             raise Unconfirmed(Text("Bluesky's answer to the picture cannot be read."), code="200")
@@ -200,14 +207,14 @@ class Bluesky:
     def _did(self, handle: str) -> str | None:
         """Return the id of a mentioned handle. Without one it stays plain text."""
         try:
-            answer = self._api.read("com.atproto.identity.resolveHandle", {"handle": handle})
+            answer = self._xrpc.read("com.atproto.identity.resolveHandle", {"handle": handle})
         except Unconfirmed:
             return None
         did = answer.object.get("did")
         return did if isinstance(did, str) and did.startswith("did:") else None
 
     def _get(self, place: dict[str, str]) -> HttpAnswer:
-        return self._api.read("com.atproto.repo.getRecord", place)
+        return self._xrpc.read("com.atproto.repo.getRecord", place)
 
     def _record(self, uri: str) -> Mapping[str, Any]:
         """Return the record at a URI. Raises `LookupError` if there is none."""
@@ -220,7 +227,7 @@ class Bluesky:
         value = answer.object.get("value")
         if answer.ok and isinstance(value, dict):
             return value
-        error = self._api.error(answer)
+        error = self._xrpc.error(answer)
         if isinstance(error, Refused):
             self.whoami()  # for a closed account the server answers only that it finds no record
             raise Unavailable(error.reason, code=error.code)

@@ -14,7 +14,7 @@ from functools import cached_property, partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from policenotify import transport
 from policenotify.channel import Services
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     import mastodon
 
     from policenotify.networks._requests import PostSession, RawAnswer
-    from policenotify.networks.mastodon.channel import Mastodon
 
 _INSTANCE: Final = "instance"  # in the store
 _ID: Final = re.compile(r"[\w-][\w.-]*", re.ASCII)  # a snowflake, a ULID, a hash: opaque, but not a path
@@ -78,13 +77,15 @@ class Api:
     What is known of the server is read once a day, and stored for all processes.
     """
 
-    def __init__(self, account: str, options: Mastodon.Options, services: Services) -> None:
+    def __init__(
+        self, account: str, *, handle: str, server: str, token: SecretStr, timeout: float, services: Services
+    ) -> None:
         require("mastodon", "mastodon")
         self.clock = services.clock
-        self._handle = options.handle
-        self._server = options.server
-        self._token = options.token
-        self._timeout = (min(options.timeout, _CONNECT), options.timeout)
+        self._handle = handle
+        self._server = server
+        self._token = token
+        self._timeout = (min(timeout, _CONNECT), timeout)
         self._store = services.store
         self._seal = fingerprint(account, self._token.get_secret_value())
         self._number = ""

@@ -37,7 +37,6 @@ from policenotify.transport import mute_loggers
 
 if TYPE_CHECKING:
     from policenotify.networks._requests import PostSession
-    from policenotify.networks.x.channel import X
 
 _CLOCK_APART = timedelta(minutes=2)  # no clock that is set is so far from X's; X does not document its own limit
 _TWEEPYS = "https://api.twitter.com"  # tweepy.client.BaseClient.request
@@ -81,6 +80,21 @@ class TokenPair(StoredSecret):
     refresh: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Credentials:
+    """Either the four keys of OAuth 1.0a, or what OAuth 2 begins with. What is not given is empty."""
+
+    keys: tuple[str, ...]
+    client_id: str
+    refresh_token: str
+    client_secret: str
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that must appear nowhere."""
+        return (*self.keys, self.refresh_token, self.client_secret)
+
+
 class Client(RotatingSecret[TokenPair, XAnswer]):
     """X's API with the credentials of one account, and that account as X shows it.
 
@@ -95,12 +109,17 @@ class Client(RotatingSecret[TokenPair, XAnswer]):
     name: ClassVar[str] = "tokens"
     label: ClassVar[AnyText] = Text("The token pair for X")
 
-    def __init__(self, account: str, options: X.Options, services: Services) -> None:
-        owner = f"{account} {fingerprint(options.client_id or '', *options.keys, *options.tokens)}"
+    def __init__(
+        self, account: str, *, handle: str, service: str, timeout: float, credentials: Credentials, services: Services
+    ) -> None:
+        owner = f"{account} {fingerprint(credentials.client_id, *credentials.secrets)}"
         # Another process may wait for a renewal, to connect and to answer, twice.
-        super().__init__(TokenPair, owner=owner, store=services.store, lease=4 * options.timeout)
+        super().__init__(TokenPair, owner=owner, store=services.store, lease=4 * timeout)
         self.clock = services.clock
-        self._options = options
+        self._handle = handle
+        self._service = service
+        self._timeout = timeout
+        self._credentials = credentials
         self._number = ""
         self._skew: timedelta | None = None
 
@@ -120,14 +139,14 @@ class Client(RotatingSecret[TokenPair, XAnswer]):
             bound = getattr(self._tweepy, method)
             return self._answer(lambda: bound(*args, user_auth=not token, **kwargs), token)
 
-        answer = call("") if self._options.keys else self.ask_with(lambda pair: call(pair.access))
+        answer = call("") if self._credentials.keys else self.ask_with(lambda pair: call(pair.access))
         self._skew = answer.clock_skew(self.clock.now())
         return answer
 
     def error(self, answer: XAnswer, *, all_posts: bool = False) -> ChannelError:
         """Return what an answer other than a success means now. See `judge`."""
         now = self.clock.now()
-        denied = self._options.keys and answer.status == HTTPStatus.UNAUTHORIZED
+        denied = self._credentials.keys and answer.status == HTTPStatus.UNAUTHORIZED
         if denied and abs(answer.clock_skew(now)) > _CLOCK_APART:
             return CLOCK.judgement(answer, now=now)  # X need not name the reason
         return judge(answer, now=now, all_posts=all_posts)
@@ -145,12 +164,12 @@ class Client(RotatingSecret[TokenPair, XAnswer]):
             number, handle = answer.data.get("id"), answer.data.get("username")
             if not (is_id(number) and isinstance(handle, str)):
                 raise self.error(answer)
-        if handle.lower() != self._options.handle.lower():
+        if handle.lower() != self._handle.lower():
             raise Blocked(
                 Text(
                     "The credentials are those of {handle}, not of {handle_2}. Nothing was posted.",
                     handle=handle,
-                    handle_2=self._options.handle,
+                    handle_2=self._handle,
                 ),
                 remedy=Text(
                     "Correct `handle` in the channel's settings, or its keys and tokens, then: policenotify doctor"
@@ -220,15 +239,15 @@ class Client(RotatingSecret[TokenPair, XAnswer]):
     @cached_property
     def _session(self) -> PostSession:
         return open_session(
-            self._options.timeout,
-            plain=self._options.service.startswith("http:"),
-            rewrite=lambda url: self._options.service + url.removeprefix(_TWEEPYS),
+            self._timeout,
+            plain=self._service.startswith("http:"),
+            rewrite=lambda url: self._service + url.removeprefix(_TWEEPYS),
             keep=True,
         )
 
     @cached_property
     def _tweepy(self) -> Any:  # noqa: ANN401 - tweepy is not typed
-        client = load("tweepy").Client(None, *self._options.keys, return_type=load("requests").Response)
+        client = load("tweepy").Client(None, *self._credentials.keys, return_type=load("requests").Response)
         client.session.close()
         client.session = self._session
         return client
@@ -238,8 +257,8 @@ class Client(RotatingSecret[TokenPair, XAnswer]):
 
     def _renewed(self, known: TokenPair | None) -> TokenPair:
         """Get the next pair (RFC 6749, section 6)."""
-        app, (first, secret) = self._options.client_id or "", self._options.tokens
-        refresh = known.refresh if known else first
+        app, secret = self._credentials.client_id, self._credentials.client_secret
+        refresh = known.refresh if known else self._credentials.refresh_token
         form = {"grant_type": "refresh_token", "refresh_token": refresh, "client_id": app}
         with without_side_effects(Text("renewing the tokens")):
             login = (app, secret) if secret else None
@@ -276,4 +295,4 @@ class Client(RotatingSecret[TokenPair, XAnswer]):
     def _answer(self, call: Callable[[], object], *secrets: str) -> XAnswer:
         with hush():
             answer = self._session.ask(call, where=WHERE)
-        return read(*answer, (*secrets, *self._options.keys, *self._options.tokens))
+        return read(*answer, (*secrets, *self._credentials.secrets))

@@ -20,7 +20,7 @@ from policenotify.errors import (
 )
 from policenotify.networks import require
 from policenotify.networks.options import CallSeconds, ChannelOptions, Handle, Secret, SecureUrl
-from policenotify.networks.x.api import Client
+from policenotify.networks.x.api import Client, Credentials
 from policenotify.networks.x.post import IMAGES, LONGEST, SHORT, ShownPost, TweetBody, upload
 from policenotify.networks.x.rules import (
     DUPLICATE,
@@ -123,17 +123,15 @@ class X:
             return self
 
         @property
-        def keys(self) -> tuple[str, ...]:
-            """Consumer key, its secret, access token, its secret. Empty with OAuth 2."""
-            return tuple(secret.get_secret_value() for name in _SIGNING if (secret := getattr(self, name)))
+        def credentials(self) -> Credentials:
+            """The credentials of either form."""
 
-        @property
-        def tokens(self) -> tuple[str, str]:
-            """The first refresh token and the app's secret, each empty if it is not given."""
-            first, second = (
-                each.get_secret_value() if each else "" for each in (self.refresh_token, self.client_secret)
-            )
-            return first, second
+            def value(name: str) -> str:
+                secret = getattr(self, name)
+                return secret.get_secret_value() if secret else ""
+
+            keys = tuple(value(name) for name in _SIGNING) if self.consumer_key else ()
+            return Credentials(keys, self.client_id or "", value("refresh_token"), value("client_secret"))
 
     def __init__(self, options: Options, services: Services) -> None:
         require("x", "tweepy", "requests_oauthlib")
@@ -143,7 +141,14 @@ class X:
         budget, replies = Budget(options.limit, x_weight), options.link_mode == "reply"
         self.capabilities: Capabilities = replace(self.default_capabilities, budget=budget, replies=replies)
         self._clock = services.clock
-        self._client = Client(self.account, options, services)
+        self._client = Client(
+            self.account,
+            handle=self._handle,
+            service=options.service,
+            timeout=options.timeout,
+            credentials=options.credentials,
+            services=services,
+        )
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Verify the owner of the credentials, upload the pictures, and freeze the call.
