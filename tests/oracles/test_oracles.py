@@ -10,6 +10,7 @@ import shutil
 
 import pytest
 
+from policenotify.testing.servers._x_rules import weighted_length
 from policenotify.text import graphemes, sms, x_weight
 from policenotify.text.links import add_missing_spaces, find_links
 from tests.oracles.golden_texts import golden_texts
@@ -45,11 +46,12 @@ def test_no_text_weighs_less_than_it_does_for_x() -> None:
 
 
 @packages
-def test_golden_posts_weigh_what_they_do_for_x() -> None:
+def test_golden_posts_weigh_what_they_do_for_x_and_for_the_fake_x() -> None:
     weights = [answer["weight"] for answer in asked("x.mjs", GOLDEN)]
     assert all(x_weight(text) >= weight for text, weight in zip(GOLDEN, weights, strict=True))
     equal = sum(x_weight(text) == weight for text, weight in zip(GOLDEN, weights, strict=True))
     assert equal >= 0.99 * len(GOLDEN)
+    assert [weighted_length(text) for text in GOLDEN] == weights
 
 
 @packages

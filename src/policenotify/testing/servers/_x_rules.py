@@ -1,18 +1,22 @@
 """What X accepts and refuses: signatures, tokens and posts.
 
 The form of a call is X's OpenAPI document 2.167, `CreatePostsRequest` (docs.x.com, "Create Post"), whose objects allow
-no other fields (`additionalProperties: false`). Who may reply is in docs.x.com, "Changelog", 23 February 2026, and in
-"Manage Posts", "Integrate". No document states that an equal text is refused, or a reply to a deleted post. Users of
-other clients have reported both, and the texts of all refusals.
+no other fields (`additionalProperties: false`). The length of a text is counted by X's published rules, apart from
+`policenotify.text`. Who may reply is in docs.x.com, "Changelog", 23 February 2026, and in "Manage Posts", "Integrate".
+No document states that an equal text is refused, or a reply to a deleted post. Users of other clients have reported
+both, and the texts of all refusals.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, Final
 from urllib.parse import urlencode
+
+import regex
 
 from policenotify.testing.servers.http import Answer, RecordedRequest
 
@@ -103,3 +107,34 @@ def schema_error(body: dict[str, Any]) -> Answer | None:
 
 UNAUTHORIZED: Final = problem(401, "Unauthorized", title="Unauthorized")
 NOT_PERMITTED: Final = problem(403, "You are not permitted to perform this action.")
+
+
+_ADDRESS: Final = regex.compile(
+    r"(?<![\w@＠$#＃./-])(?:https?://)?(?:[\p{L}\d](?:[\p{L}\d-]*[\p{L}\d])?\.)+([a-z]{2,})(?![\w@+-])"
+    r"(?::\d+)?(?:/(?:[\p{L}\d/_.()~-]*[\p{L}\d/_)])?)?(?:\?(?:[\w=&%.-]*[\w=&])?)?",
+    regex.IGNORECASE,
+)
+_RESERVED: Final = frozenset({"example", "test", "invalid"})  # RFC 2606
+_EMOJI: Final = regex.compile(
+    r"[0-9#*]\uFE0F\u20E3|\p{RI}{2}"
+    r"|\p{Extended_Pictographic}\uFE0F?\p{Emoji_Modifier}?(?:\u200D\p{Extended_Pictographic}\uFE0F?\p{Emoji_Modifier}?)*"
+)
+_LIGHT: Final = ((0, 4351), (8192, 8205), (8208, 8223), (8242, 8247))  # `ranges` of `config/v3.json`, of weight 100
+
+
+def weighted_length(text: str) -> int:
+    """Count a text as X does.
+
+    The rules are those of `config/v3.json` of twitter-text 3.1.0 and of X's documentation, "Counting characters": a
+    text is composed (NFC), an address counts 23, an emoji 2, a character of the light ranges 1 and any other 2. A word
+    with a top-level domain is an address here, unless that is reserved. The tests compare this count with the official
+    library.
+    """
+    text = unicodedata.normalize("NFC", text)
+    addresses = [match for match in _ADDRESS.finditer(text) if match[1].lower() not in _RESERVED]
+    for match in reversed(addresses):
+        text = text[: match.start()] + text[match.end() :]
+    emoji = _EMOJI.findall(text)
+    rest = _EMOJI.sub("", text)
+    light = sum(any(first <= ord(sign) <= last for first, last in _LIGHT) for sign in rest)
+    return 23 * len(addresses) + 2 * len(emoji) + 2 * len(rest) - light

@@ -28,9 +28,9 @@ from policenotify.testing.servers._x_rules import (
     refusal,
     schema_error,
     signed_at,
+    weighted_length,
 )
 from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
-from policenotify.text import x_weight
 
 _EPOCH = datetime(2010, 11, 4, 1, 42, 54, 657000, tzinfo=UTC)  # docs.x.com, "X IDs"
 _WINDOW = timedelta(minutes=15)
@@ -265,7 +265,7 @@ class FakeXServer(FakeServer):
             MISSING: parent is not None and parent not in self._posts,
             DUPLICATE: any(post.text == text for post in recent),
         }
-        if x_weight(text) > self.limit or INVALID.search(text):
+        if weighted_length(text) > self.limit or INVALID.search(text):
             return NOT_PERMITTED
         return next((refusal(reason) for reason, applies in reasons.items() if applies), None)
 
@@ -385,7 +385,7 @@ def post_entity(post: VisibleXPost, handle: str, fields: frozenset[str]) -> Mapp
         more["entities"] = {"urls": urls}
     if post.parent:
         more["referenced_tweets"] = more["referenced_posts"] = [{"type": "replied_to", "id": post.parent}]
-    if x_weight(post.text) > _SHORT:
+    if weighted_length(post.text) > _SHORT:
         entity["text"] = f"{text[:250]}… https://t.co/{int(post.id) % 10**8:08d}99"
         more["note_tweet"] = more["note_post"] = {"text": text, "entities": {"urls": urls}}
     return entity | {name: value for name, value in more.items() if name in fields}
