@@ -82,7 +82,14 @@ class TokenPair(StoredSecret):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Credentials:
-    """Either the four keys of OAuth 1.0a, or what OAuth 2 begins with. What is not given is empty."""
+    """Credentials of OAuth 1.0a or of OAuth 2. What is not given is empty.
+
+    Attributes:
+        keys: Consumer key, its secret, access token, its secret (OAuth 1.0a).
+        client_id: The app's client id (OAuth 2).
+        refresh_token: The account's first refresh token (OAuth 2).
+        client_secret: The app's secret, if it has one (OAuth 2).
+    """
 
     keys: tuple[str, ...]
     client_id: str
