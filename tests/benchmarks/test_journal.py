@@ -8,7 +8,6 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -31,7 +30,7 @@ NOW, LONG = timedelta(0), timedelta(seconds=30)
 def five(tmp_path: Path) -> Iterator[Five]:
     with open_five(tmp_path) as opened:
         opened.x.posts_left = opened.x.day_left = opened.bluesky.points_left = 10**6
-        opened.mastodon.rules = replace(opened.mastodon.rules, limits=False)
+        opened.mastodon.has_limits = False
         yield opened
 
 

@@ -10,7 +10,6 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +28,7 @@ pytestmark = pytest.mark.benchmark
 def five(tmp_path: Path) -> Iterator[Five]:
     with open_five(tmp_path) as opened:
         opened.x.posts_left = opened.x.day_left = opened.bluesky.points_left = 10**6
-        opened.mastodon.rules = replace(opened.mastodon.rules, limits=False)
+        opened.mastodon.has_limits = False
         yield opened
 
 

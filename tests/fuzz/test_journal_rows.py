@@ -140,7 +140,6 @@ class Journal:
         self.desk.database.write_bytes(self.content)
         self.desk.bluesky._records = copy.deepcopy(self.posts)
         self.desk.bluesky.points_left = self.desk.bluesky.logins_left = 1000
-        self.desk.bluesky._request_count = 0
         with self.desk.mail._lock:
             self.desk.mail._mails[:] = self.mails
         self.clock.ahead = timedelta(hours=1)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Literal, TypeVar
 
@@ -265,7 +264,7 @@ class RotatingSecret(ABC, Generic[SecretT, AnswerT]):
             raise self._not_renewed() from None
         return secret or self._renew(None)
 
-    def ask(self, call: Callable[[SecretT], AnswerT]) -> AnswerT:
+    def ask_with(self, call: Callable[[SecretT], AnswerT]) -> AnswerT:
         """Make a call with the secret. If it has expired, renew it and repeat, once.
 
         Raises:
@@ -357,8 +356,8 @@ def newest_connected(reply_to: Sequence[PostRef], parent_of: ParentOf, *, code: 
     Raises:
         Refused: All of them are deleted or below a deleted post. With `fallback="standalone"`.
     """
-    above = cache(lambda post: _above(post, parent_of))
-    newest = next((ref for ref in reversed(reply_to) if _reaches_the_first(ref.id, above)), None)
+    seen = set[str]()
+    newest = next((ref for ref in reversed(reply_to) if is_connected(ref.id, parent_of, seen)), None)
     if reply_to and newest is None:
         raise Refused(
             Text("The posts that it should answer have been deleted."),
@@ -369,9 +368,18 @@ def newest_connected(reply_to: Sequence[PostRef], parent_of: ParentOf, *, code: 
     return newest
 
 
-def is_connected(post: str, parent_of: ParentOf) -> bool:
-    """Return True if the post exists, and every post above it."""
-    return _reaches_the_first(post, lambda each: _above(each, parent_of))
+def is_connected(post: str | None, parent_of: ParentOf, seen: set[str]) -> bool:
+    """Return True if the post exists, and every post above it.
+
+    What was seen before is not connected: each walk that succeeds is the last one. So a circle ends, too.
+    """
+    while post is not None and post not in seen:
+        seen.add(post)
+        try:
+            post = parent_of(post)
+        except LookupError:
+            return False
+    return post is None
 
 
 def deleted_parent(code: str) -> Refused:
@@ -382,22 +390,3 @@ def deleted_parent(code: str) -> Refused:
         remedy=Text("It is prepared again without that post."),
         fallback="prepare",
     )
-
-
-def _above(post: str, parent_of: ParentOf) -> tuple[str | None, bool]:
-    """Return the id of a post's parent, and whether the post exists."""
-    try:
-        return parent_of(post), True
-    except LookupError:
-        return None, False
-
-
-def _reaches_the_first(post: str, above: Callable[[str], tuple[str | None, bool]]) -> bool:
-    seen = set[str]()
-    here: str | None = post
-    while here is not None and here not in seen:  # which ends a circle
-        seen.add(here)
-        here, exists = above(here)
-        if not exists:
-            return False
-    return here is None

@@ -43,11 +43,11 @@ class Console:
         @field_validator("like")
         @classmethod
         def _has_limits(cls, like: str) -> str:
-            capabilities_like(like, Console.default_capabilities)
+            _capabilities_like(like)
             return like
 
     def __init__(self, options: Options, services: Services) -> None:  # noqa: ARG002 - it needs none
-        self.capabilities: Capabilities = capabilities_like(options.like, self.default_capabilities)
+        self.capabilities: Capabilities = _capabilities_like(options.like)
         self.account: str = options.label
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
@@ -129,18 +129,13 @@ def _shown(text: str) -> str:
     return _CONTROL.sub("", text)
 
 
-def capabilities_like(like: str, own: Capabilities) -> Capabilities:
-    """Return *own* with the limit, alphabet, subject line, formatted version, replies and hashtags of a network.
-
-    What is sent to people also names its sender.
-
-    Args:
-        like: The network's name. Empty: *own* as it is.
-        own: What the channel itself can do.
+def _capabilities_like(like: str) -> Capabilities:
+    """Return what a console can do, with the limits and wording of a network, or without its name its own.
 
     Raises:
         SettingsError: There is no such network, or its limits depend on an account.
     """
+    own = Console.default_capabilities
     if not like:
         return own
     other = default_capabilities(network(like).load())

@@ -24,7 +24,7 @@ from policenotify.testing import (
     InMemoryStateStore,
     VisiblePost,
 )
-from policenotify.testing.servers._mastodon_rules import RULES, instance
+from policenotify.testing.servers._mastodon_rules import instance
 from tests.acceptance.peers.conftest import NewPublisher
 from tests.acceptance.peers.contract import ServerContract, ServerFixture
 from tests.acceptance.peers.gateway import Gateway
@@ -119,7 +119,7 @@ class SnacFixture(ServerFixture):
     def __init__(self) -> None:
         super().__init__(FakeClock(datetime.now(UTC)))  # the server has its own, and dates posts by it
         self.account = Account("http://localhost", "police", "-")  # another one once it listens
-        shown = instance(RULES["mastodon"])
+        shown = instance(gotosocial=False)
         shown["version"] = "4.0.0 (not true; really snac/2.75)"
         said = Instance.of(shown, at=self.clock.now())
         self.state_store.compare_and_swap("instance", said.model_dump_json(), version=None)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from http import HTTPStatus
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -14,15 +15,15 @@ from pydantic import JsonValue, field_validator
 
 from policenotify.channel import Account, Capabilities, Picture, Post, PostRef, Request, Services
 from policenotify.errors import Blocked, Refused, SettingsError, Unavailable, Unconfirmed, printable
-from policenotify.networks._http import HttpAnswer
-from policenotify.networks.bluesky.api import Xrpc, without_side_effects
-from policenotify.networks.bluesky.post import BUDGET, COLLECTION, IMAGES, ReplyThread, record, record_key
-from policenotify.networks.bluesky.session import BlueskySession, SessionStore
+from policenotify.networks._http import HttpAnswer, deleted_parent, is_connected, newest_connected
+from policenotify.networks.bluesky.api import BlueskySession, Xrpc, without_side_effects
+from policenotify.networks.bluesky.post import BUDGET, COLLECTION, IMAGES, parent_of, record, record_key, reply_of
 from policenotify.networks.options import CallSeconds, ChannelOptions, Handle, Secret, SecureUrl
 from policenotify.translation import AnyText, Text
 
 _HANDLE = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
 _URI = re.compile(r"at://(did:[^/]+)/([^/]+)/([^/]+)")  # atproto.com/specs/at-uri-scheme
+_NOT_FOUND = "RecordNotFound"  # com.atproto.repo.getRecord
 _CID = re.compile(r"b[a-z2-7]{8,}")  # atproto.com/specs/data-model: CIDv1 in base 32
 
 
@@ -76,15 +77,13 @@ class Bluesky:
     def __init__(self, options: Options, services: Services) -> None:
         self._handle = options.handle
         self.account: str = f"{options.handle}@{urlsplit(options.service).netloc.lower()}"
-        self._xrpc = Xrpc(options.timeout, options.password, services.clock)
-        self._sessions = SessionStore(
-            handle=self._handle,
+        self._xrpc = Xrpc(
+            self.account,
+            handle=options.handle,
             password=options.password,
             service=options.service,
-            account=self.account,
-            xrpc=self._xrpc,
-            store=services.store,
-            lease=4 * options.timeout,  # another process may wait for a refresh and a login, each to connect and answer
+            timeout=options.timeout,
+            services=services,
         )
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
@@ -98,8 +97,8 @@ class Bluesky:
                 been deleted.
         """
         with without_side_effects(Text("preparing the post")):
-            session = self._sessions.current()
-            reply = self._thread().reply([ref for ref in reply_to if self._is_ours(ref, session)])
+            session = self._xrpc.current()
+            reply = self._reply([ref for ref in reply_to if self._is_ours(ref, session)])
             images = [self._upload(picture) for picture in post.pictures]
             dids = {span.value: did for span in post.spans if span.kind == "mention" and (did := self._did(span.value))}
         body: dict[str, JsonValue] = {
@@ -119,18 +118,15 @@ class Bluesky:
             Blocked: The account cannot post, or the handle has become another account.
         """
         record = request.body["record"]
-        if isinstance(record, dict) and "reply" in record:
-            self._check_account(self._sessions.current(), request)
+        if (parent := parent_of(record)) is not None:
+            self._xrpc.check_account(self._xrpc.current(), request.body["did"])
             with without_side_effects(Text("looking for the post to answer")):
-                self._thread().check(record)
+                connected = is_connected(parent, lambda uri: parent_of(self._record(uri)), set())
+            if not connected:
+                raise deleted_parent(_NOT_FOUND)
         # swapRecord null: "only if there is none". The SDK's own models would leave it out, and overwrite.
         content = _json(_place(request) | {"record": record, "swapRecord": None})
-
-        def put(session: BlueskySession) -> HttpAnswer:
-            self._check_account(session, request)
-            return self._xrpc.post(session.host, "com.atproto.repo.putRecord", content, token=session.access)
-
-        answer = self._sessions.ask(put)
+        answer = self._xrpc.post("com.atproto.repo.putRecord", content, did=request.body["did"])
         if answer.status == HTTPStatus.OK:  # with a commit it is new, without one it was there already
             return self._ref(request, answer)
         if answer.error == "InvalidSwap":
@@ -148,7 +144,7 @@ class Bluesky:
         """Look the record up under its key. See `SupportsLookup.find`."""
         with without_side_effects(Text("looking the post up")):
             answer = self._get(_place(request))
-            if answer.error == "RecordNotFound":
+            if answer.error == _NOT_FOUND:
                 return None
             if not answer.ok:
                 error = self._xrpc.error(answer)
@@ -162,20 +158,14 @@ class Bluesky:
         if ref.account != self.account or uri is None:
             raise Refused(Text("The post is not one of {account}; nothing was deleted.", account=self.account))
         content = _json({"repo": uri[1], "collection": uri[2], "rkey": uri[3]})
-        answer = self._sessions.ask(
-            lambda session: self._xrpc.post(
-                session.host, "com.atproto.repo.deleteRecord", content, token=session.access
-            )
-        )
-        if not answer.ok and answer.error != "RecordNotFound":
+        answer = self._xrpc.post("com.atproto.repo.deleteRecord", content)
+        if not answer.ok and answer.error != _NOT_FOUND:
             raise self._xrpc.error(answer)
 
     def whoami(self) -> Account:
         """Ask Bluesky whose the session is. See `Channel.whoami`."""
         with without_side_effects(Text("asking who we are")):
-            answer = self._sessions.ask(
-                lambda session: self._xrpc.get(session.host, "com.atproto.server.getSession", {}, token=session.access)
-            )
+            answer = self._xrpc.whoami()
             body = answer.object
             did, handle = body.get("did"), body.get("handle")
             if not (answer.ok and isinstance(did, str) and isinstance(handle, str)):
@@ -205,15 +195,8 @@ class Bluesky:
         self._xrpc.close()
 
     def _upload(self, picture: Picture) -> JsonValue:
-        answer = self._sessions.ask(
-            lambda session: self._xrpc.post(
-                session.host,
-                "com.atproto.repo.uploadBlob",
-                picture.data,
-                media_type=picture.media_type,  # the SDK would send */*, and the server guess
-                token=session.access,
-            )
-        )
+        # The SDK would send */*, and the server guess.
+        answer = self._xrpc.post("com.atproto.repo.uploadBlob", picture.data, media_type=picture.media_type)
         if not answer.ok:
             raise self._xrpc.error(answer)
         blob = answer.object.get("blob")
@@ -223,42 +206,47 @@ class Bluesky:
 
     def _did(self, handle: str) -> str | None:
         """Return the id of a mentioned handle. Without one it stays plain text."""
-        host = self._sessions.current().host
         try:
-            answer = self._xrpc.get(host, "com.atproto.identity.resolveHandle", {"handle": handle})
+            answer = self._xrpc.read("com.atproto.identity.resolveHandle", {"handle": handle})
         except Unconfirmed:
             return None
         did = answer.object.get("did")
         return did if isinstance(did, str) and did.startswith("did:") else None
 
-    def _check_account(self, session: BlueskySession, request: Request) -> None:
-        if session.did != request.body["did"]:
-            raise Blocked(
-                Text("The handle {handle} is another account than when the post was prepared.", handle=self._handle),
-                remedy=Text("Check whose handle it is, and the channel's settings, then: policenotify doctor"),
-            )
-
     def _get(self, place: dict[str, str]) -> HttpAnswer:
-        return self._xrpc.get(self._sessions.current().host, "com.atproto.repo.getRecord", place)
+        return self._xrpc.read("com.atproto.repo.getRecord", place)
 
-    def _thread(self) -> ReplyThread:
-        def read(uri: str) -> Mapping[str, Any] | None:
-            match = _URI.fullmatch(uri)
-            if match is None:
-                return None
-            answer = self._get({"repo": match[1], "collection": match[2], "rkey": match[3]})
-            if answer.error == "RecordNotFound":
-                return None
-            value = answer.object.get("value")
-            if answer.ok and isinstance(value, dict):
-                return value
-            error = self._xrpc.error(answer)
-            if isinstance(error, Refused):
-                self.whoami()  # for a closed account the server answers only that it finds no record
-                raise Unavailable(error.reason, code=error.code)
-            raise error
+    def _record(self, uri: str) -> Mapping[str, Any]:
+        """Return the record at a URI. Raises `LookupError` if there is none."""
+        match = _URI.fullmatch(uri)
+        if match is None:
+            raise LookupError(uri)
+        answer = self._get({"repo": match[1], "collection": match[2], "rkey": match[3]})
+        if answer.error == _NOT_FOUND:
+            raise LookupError(uri)
+        value = answer.object.get("value")
+        if answer.ok and isinstance(value, dict):
+            return value
+        error = self._xrpc.error(answer)
+        if isinstance(error, Refused):
+            self.whoami()  # for a closed account the server answers only that it finds no record
+            raise Unavailable(error.reason, code=error.code)
+        raise error
 
-        return ReplyThread(read)
+    def _reply(self, refs: Sequence[PostRef]) -> JsonValue:
+        """Return the `reply` to the newest post that readers still see, or `None` without posts.
+
+        A server that holds an account checks no parents, and silently accepts a reply to a deleted post. The network
+        then shows that reply neither in the thread nor among the account's posts (`posts_and_author_threads` of
+        `app.bsky.feed.getAuthorFeed` leaves out what is not connected to the first post of a thread).
+        """
+        read = cache(self._record)
+        newest = newest_connected(refs, lambda uri: parent_of(read(uri)), code=_NOT_FOUND)
+        if newest is None:
+            return None
+        parent: JsonValue = {"uri": newest.id, "cid": newest.extra["cid"]}
+        # The root is the one that the parent names: with another one the post is missing from the thread.
+        return {"root": reply_of(read(newest.id)).get("root", parent), "parent": parent}
 
     def _is_ours(self, ref: PostRef, session: BlueskySession) -> bool:
         return ref.account == self.account and ref.id.startswith(f"at://{session.did}/") and bool(ref.extra.get("cid"))

@@ -1,4 +1,4 @@
-"""Posts as records of the lexicon `app.bsky.feed.post`, and their threads.
+"""Posts as records of the lexicon `app.bsky.feed.post`.
 
 The same post always makes the same record and key.
 
@@ -17,15 +17,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from pydantic import JsonValue
 
-from policenotify.channel import Post, PostRef, Span
+from policenotify.channel import Post, Span
 from policenotify.networks import load
-from policenotify.networks._http import deleted_parent, is_connected, newest_connected
 from policenotify.text import Budget, utf8_bytes
 from policenotify.text.budget import grapheme_ends, graphemes
 from policenotify.text.links import Link, find_links
@@ -111,7 +110,6 @@ IMAGES: Final = 4
 TAG: Final = Budget(64, graphemes, max_bytes=640)
 """`maxGraphemes` and `maxLength` of a tag in the lexicon `app.bsky.richtext.facet`."""
 
-_NOT_FOUND = "RecordNotFound"  # com.atproto.repo.getRecord
 _ALPHABET = "234567abcdefghijklmnopqrstuvwxyz"  # atproto.com/specs/tid
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -205,65 +203,14 @@ def _card(post: Post) -> dict[str, JsonValue] | None:
     }
 
 
-ReadRecord = Callable[[str], Mapping[str, Any] | None]
-"""Return the record at a URI, or `None` if there is none."""
-
-
-class ReplyThread:
-    """The records above a post, each read once.
-
-    A server that holds an account checks no parents, and silently accepts a reply to a deleted post. The network then
-    shows that reply neither in the thread nor among the account's posts (`posts_and_author_threads` of
-    `app.bsky.feed.getAuthorFeed` leaves out what is not connected to the first post of a thread).
-
-    Args:
-        read: Reads one record. It raises a `ChannelError` if the server could not be asked.
-    """
-
-    def __init__(self, read: ReadRecord) -> None:
-        self._read = read
-        self._records: dict[str, Mapping[str, Any]] = {}
-
-    def reply(self, refs: Sequence[PostRef]) -> dict[str, JsonValue] | None:
-        """Return the `reply` to the newest post that readers still see.
-
-        Args:
-            refs: Our earlier posts, from the opening to the last one, each with a `cid`.
-
-        Raises:
-            Refused: None of them can be replied to any more. With `fallback="standalone"`.
-        """
-        newest = newest_connected(refs, self._parent_of, code=_NOT_FOUND)
-        if newest is None:
-            return None
-        parent: JsonValue = {"uri": newest.id, "cid": newest.extra["cid"]}
-        # The root is the one that the parent names: with another one the post is missing from the thread.
-        return {"root": _reply(self._records[newest.id]).get("root", parent), "parent": parent}
-
-    def check(self, record: JsonValue) -> None:
-        """Verify that readers will see a record that was prepared earlier.
-
-        Raises:
-            Refused: The post that it replies to has been deleted. With `fallback="prepare"`.
-        """
-        parent = _parent(_reply(record))
-        if parent is not None and not is_connected(parent, self._parent_of):
-            raise deleted_parent(_NOT_FOUND)
-
-    def _parent_of(self, uri: str) -> str | None:
-        record = self._read(uri)
-        if record is None:
-            raise LookupError(uri)
-        self._records[uri] = record
-        return _parent(_reply(record))
-
-
-def _reply(record: object) -> Mapping[str, Any]:
+def reply_of(record: object) -> Mapping[str, Any]:
+    """Return the `reply` of a record, if it names its parent, else an empty one."""
     reply = record.get("reply") if isinstance(record, Mapping) else None
-    return reply if isinstance(reply, Mapping) and _parent(reply) is not None else {}
+    parent = reply.get("parent") if isinstance(reply, Mapping) else None
+    return reply if reply and isinstance(parent, Mapping) and isinstance(parent.get("uri"), str) else {}
 
 
-def _parent(reply: Mapping[str, Any]) -> str | None:
-    parent = reply.get("parent")
-    uri = parent.get("uri") if isinstance(parent, Mapping) else None
-    return uri if isinstance(uri, str) else None
+def parent_of(record: object) -> str | None:
+    """Return the URI of the post that a record replies to, or `None` if it replies to none."""
+    reply = reply_of(record)
+    return reply["parent"]["uri"] if reply else None

@@ -7,19 +7,31 @@ errors hold neither its headers nor, often, its status.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, closing
+import re
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, closing, suppress
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Final
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from policenotify import transport
-from policenotify.channel import Clock
-from policenotify.errors import Blocked, ChannelError, Unconfirmed
+from policenotify.channel import Services
+from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unconfirmed
 from policenotify.networks import load, require
-from policenotify.networks._http import ANY_HTTP, AnswerRule, HttpAnswer, judge, open_session, parse_json
+from policenotify.networks._http import (
+    ANY_HTTP,
+    AnswerRule,
+    HttpAnswer,
+    fingerprint,
+    judge,
+    open_session,
+    parse_json,
+    verify_owner,
+)
 from policenotify.networks._redact import redact
+from policenotify.networks.mastodon.instance import Instance
 from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
@@ -27,6 +39,8 @@ if TYPE_CHECKING:
 
     from policenotify.networks._requests import PostSession, RawAnswer
 
+_INSTANCE: Final = "instance"  # in the store
+_ID: Final = re.compile(r"[\w-][\w.-]*", re.ASCII)  # a snowflake, a ULID, a hash: opaque, but not a path
 _CONNECT: Final = 5.0  # seconds for a connection: a server that does not even greet is not worth more
 WHERE: Final = "Mastodon"
 without_side_effects: Callable[[AnyText], AbstractContextManager[None]] = partial(transport.without_side_effects, WHERE)
@@ -52,18 +66,30 @@ RULES: Final = (
 )
 
 
-class Api:
-    """One server, such as `https://social.example`, called with one token.
+def is_id(value: object) -> bool:
+    """Return True if it can be an id in the path of a call."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
 
-    *timeout* is in seconds, for each wait for the answer.
+
+class Api:
+    """One server, such as `https://social.example`, called with the token of one account.
+
+    What is known of the server is read once a day, and stored for all processes.
     """
 
-    def __init__(self, server: str, token: SecretStr, timeout: float, clock: Clock) -> None:
+    def __init__(
+        self, account: str, *, handle: str, server: str, token: SecretStr, timeout: float, services: Services
+    ) -> None:
         require("mastodon", "mastodon")
-        self.clock = clock
+        self.clock = services.clock
+        self._handle = handle
         self._server = server
         self._token = token
         self._timeout = (min(timeout, _CONNECT), timeout)
+        self._store = services.store
+        self._seal = fingerprint(account, self._token.get_secret_value())
+        self._number = ""
+        self._known: Instance | None = None
 
     def ask(self, call: str, *args: object, **kwargs: object) -> HttpAnswer:
         """Make one call by *call*, a method of `mastodon.Mastodon` that makes one request.
@@ -83,6 +109,80 @@ class Api:
         """
         now = self.clock.now()
         return judge(answer, (*RULES, *ANY_HTTP), now=now, where=WHERE, whole_channel=whole_channel)
+
+    def owner(self) -> Mapping[str, Any]:
+        """Return the account of the token, as the server describes it.
+
+        Raises:
+            Blocked: The token is not accepted, or belongs to another account.
+            Unavailable: The server could not be asked.
+        """
+        with without_side_effects(Text("asking who we are")):
+            answer = self.ask("account_verify_credentials")
+            owner = answer.object
+            if not (answer.ok and is_id(owner.get("id")) and isinstance(owner.get("username"), str)):
+                error = self.error(answer)
+                if isinstance(error, Refused) or answer.status in {400, 422}:  # Mastodon's 422: a token of no user
+                    reason = Text("The server does not take the token{quoted}", quoted=answer.quoted)
+                    raise Blocked(reason, code=error.code, remedy=RENEW)
+                raise error
+        if owner["username"].lower() != self._handle:
+            raise Blocked(
+                Text("The token belongs to @{owner}, not to @{handle}.", owner=owner["username"], handle=self._handle),
+                remedy=Text("Put the right token or handle into the channel's settings, then: policenotify doctor"),
+            )
+        return owner
+
+    def number(self) -> str:
+        """Return the account's id, which also proves that the token is its own. It is stored."""
+        if not self._number:
+            self._number = verify_owner(self._store, self._seal, lambda: str(self.owner()["id"]))
+        return self._number
+
+    def known(self) -> Instance:
+        """Return the server as far as it is known. No network I/O."""
+        if self._known is None:
+            self._known, _ = self._load()
+        return self._known
+
+    def current(self) -> Instance:
+        """Return the server as it was within the last day.
+
+        A server that answers, but hides its limits, is taken for what it was, or for a plain Mastodon: that does not
+        justify to hold back a post.
+
+        Raises:
+            Unavailable: It does not answer at all, or asks us to wait.
+        """
+        now = self.clock.now()
+        if self.known().is_fresh(now):
+            return self.known()
+        self._known, version = self._load()
+        if not self._known.is_fresh(now) and (answer := self._ask()) is not None:
+            self._known = Instance.of(answer, at=now)
+            # If it cannot be stored it is only asked for again. Another process may have stored the same already.
+            with suppress(JournalError):
+                self._store.compare_and_swap(_INSTANCE, self._known.model_dump_json(), version=version)
+        return self._known
+
+    def _load(self) -> tuple[Instance, int | None]:
+        try:
+            stored = self._store.load(_INSTANCE)
+        except JournalError:
+            stored = None
+        if stored is None:
+            return Instance(), None
+        try:
+            return Instance.model_validate_json(stored.value), stored.version
+        except ValidationError:  # written by another release
+            return Instance(), stored.version
+
+    def _ask(self) -> Mapping[str, Any] | None:
+        with without_side_effects(Text("asking the server for its limits")):
+            answer = self.ask("instance_v2")
+        if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+            raise self.error(answer)
+        return answer.object if answer.ok and isinstance(answer.object.get("version"), str) else None
 
     def close(self) -> None:
         """Let the library go. A later call loads it again."""

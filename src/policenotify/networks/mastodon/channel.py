@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
-from typing import Annotated, ClassVar, Final
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Annotated, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from pydantic import StringConstraints, field_validator
 
 from policenotify.channel import Account, Capabilities, Post, PostRef, Request, Services
-from policenotify.errors import (
-    ChannelError,
-    Refused,
-    SettingsError,
-    Unconfirmed,
-)
+from policenotify.errors import ChannelError, Refused, SettingsError, Unavailable, Unconfirmed
 from policenotify.model.lifecycle import Stage
-from policenotify.networks._http import HttpAnswer, deleted_parent, fingerprint, is_connected, newest_connected
-from policenotify.networks.mastodon.api import Api, without_side_effects
-from policenotify.networks.mastodon.instance import Instance, InstanceCache
+from policenotify.networks._http import HttpAnswer, deleted_parent, is_connected, newest_connected
+from policenotify.networks.mastodon.api import Api, is_id, without_side_effects
+from policenotify.networks.mastodon.instance import Instance
 from policenotify.networks.mastodon.post import (
     VISIBILITY,
     StatusBody,
     Visibility,
     check,
-    is_id,
     ref_of,
     upload,
 )
-from policenotify.networks.mastodon.timeline import Timeline
 from policenotify.networks.options import CallSeconds, ChannelOptions, Handle, Secret, SecureUrl
 from policenotify.translation import Text
 
 _HANDLE: Final = re.compile(r"@?([a-z0-9_]+(?:[.-]+[a-z0-9_]+)*)(?:@[^@\s]+)?", re.IGNORECASE)
+_PAGE: Final = 40  # the most that a server gives at once
+_MOST_PAGES: Final = 25
+_MARGIN: Final = timedelta(seconds=30)  # the server's clock is known in whole seconds; its database may have another
+_LAG: Final = 2.0  # seconds: a database's copy may be so far behind
 _ARGUMENTS = {"in_reply_to_id", "visibility", "spoiler_text", "language", "idempotency_key"}
 
 Category = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -97,21 +97,19 @@ class Mastodon:
         self.account: str = f"{options.handle}@{urlsplit(options.server).netloc.lower()}"
         self._visibility = {**VISIBILITY, **options.visibility}
         self._warnings, self._sensitive = options.content_warnings, options.sensitive
-        self._api = Api(options.server, options.token, options.timeout, services.clock)
-        self._seal = fingerprint(self.account, options.token.get_secret_value())
-        self._instances = InstanceCache(self._api, services.store)
-        self._timeline = Timeline(
-            account=self.account,
+        self._api = Api(
+            self.account,
             handle=options.handle,
-            api=self._api,
-            instances=self._instances,
-            store=services.store,
+            server=options.server,
+            token=options.token,
+            timeout=options.timeout,
+            services=services,
         )
 
     @property
     def capabilities(self) -> Capabilities:
         """The known ones. At first 500 characters with whole addresses, four pictures, and no key."""
-        known, longest = self._instances.known().capabilities, max(map(len, self._warnings.values()), default=0)
+        known, longest = self._api.known().capabilities, max(map(len, self._warnings.values()), default=0)
         return replace(known, budget=replace(known.budget, limit=known.budget.limit - longest))
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
@@ -125,20 +123,23 @@ class Mastodon:
                 has been deleted.
         """
         warning = self._warnings.get(post.category, "")
-        check(post, self._instances.current(), warning)
-        self._timeline.check_owner(self._seal)
+        check(post, self._api.current(), warning)
+        self._api.number()
         thread = [ref for ref in reply_to if ref.account == self.account and is_id(ref.id)]
         with without_side_effects(Text("looking for the post to answer")):
-            parent = newest_connected(thread, self._timeline.parent_of, code="404")
-        status = StatusBody.of(
-            post,
+            parent = newest_connected(thread, self._parent_of, code="404")
+        status = StatusBody(
+            status=post.text,
             visibility=self._visibility[post.stage],
-            warning=warning,
-            sensitive=post.category in self._sensitive,
-            parent=parent,
-            media=[upload(picture, self._api) for picture in post.pictures],
+            language=post.language.partition("-")[0].lower(),
+            idempotency_key=hashlib.sha256(f"{post.key}:{post.variant}".encode()).hexdigest(),
+            spoiler_text=warning,
+            # The server forces it with a warning. An edit that leaves it out would undo that.
+            sensitive=True if warning or post.category in self._sensitive else None,
+            in_reply_to_id=parent.id if parent else None,
+            media=tuple(upload(picture, self._api) for picture in post.pictures),
         )
-        return Request(account=self.account, key=post.key, body=status.body)
+        return Request(account=self.account, key=post.key, body=status.model_dump(mode="json", exclude_defaults=True))
 
     def send(self, request: Request) -> PostRef:
         """Post it, with its key. See `SupportsSend.send`.
@@ -168,8 +169,24 @@ class Mastodon:
         return ref
 
     def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
-        """Look the post up on our own timeline. See `SupportsLookup.find`."""
-        return self._timeline.find(request, since=since, known=known)
+        """Look the post up on our own timeline.
+
+        Mastodon shows no key of a post, so it is recognised by its pictures or its text. Of several posts that read
+        alike it is the oldest one that the journal does not know. The others may be of deliveries that were first tried
+        later, whose look-up does not reach back to this one. See `SupportsLookup.find`.
+
+        The server is asked first whose the token is: for a token that it has forgotten it shows the public posts only,
+        and none of a suspended account (Mastodon's source, `authorize_if_got_token!`). A post that is not among them
+        may be there.
+        """
+        status = StatusBody.model_validate(request.body)
+        match: PostRef | None = None
+        with without_side_effects(Text("looking the post up")):
+            owner = str(self._api.owner()["id"])
+            for shown, ref in self._since(owner, since):
+                if ref.id not in known and self._is(status, shown):
+                    match = ref
+        return match
 
     def edit(self, ref: PostRef, request: Request) -> PostRef:
         """Replace the post. See `SupportsEdit.edit`.
@@ -205,7 +222,7 @@ class Mastodon:
         self._check_ours(ref, Text("The post is not one of {account}; nothing was deleted.", account=self.account))
         answer = self._api.ask("status_delete", ref.id, delete_media=True)
         if answer.status in {404, 410}:
-            if not self._timeline.is_deleted(ref.id):
+            if not self._is_deleted(ref.id):
                 raise Refused(
                     Text("The server does not delete posts for programs; the post is still there."),
                     remedy=Text("Delete it on the server's website."),
@@ -216,8 +233,8 @@ class Mastodon:
 
     def whoami(self) -> Account:
         """Ask whose the token is, and read the server's limits. See `Channel.whoami`."""
-        owner = self._timeline.owner()
-        self._instances.current()
+        owner = self._api.owner()
+        self._api.current()
         url = owner.get("url")
         return Account(id=str(owner["id"]), name=owner["username"], url=url if isinstance(url, str) else None)
 
@@ -241,17 +258,17 @@ class Mastodon:
         Mastodon refuses such a reply, and makes the replies of a deleted post stand alone. Other servers accept one
         that no reader finds.
         """
-        if status.in_reply_to_id is None or self._instances.known().major:
+        if status.in_reply_to_id is None or self._api.known().major:
             return
         with without_side_effects(Text("looking for the post to answer")):
-            connected = is_connected(status.in_reply_to_id, self._timeline.parent_of)
+            connected = is_connected(status.in_reply_to_id, self._parent_of, set())
         if not connected:
             raise deleted_parent("404")
 
     def _is_hidden(self, ref: PostRef) -> bool:
         """Return True if Mastodon does not show a post: its spam filter invents statuses, and a copy may be late."""
         try:
-            return bool(self._instances.known().major) and self._timeline.is_deleted(ref.id)
+            return bool(self._api.known().major) and self._is_deleted(ref.id)
         except ChannelError:  # that it cannot be read now proves nothing: the answer was good
             return False
 
@@ -259,12 +276,98 @@ class Mastodon:
         """Return the error of a post that was not accepted."""
         if answer.refused and answer.status in {400, 404, 410, 422} and status.in_reply_to_id is not None:
             with without_side_effects(Text("looking for the post to answer")):  # the post was refused all the same
-                deleted = self._timeline.is_deleted(status.in_reply_to_id)
+                deleted = self._is_deleted(status.in_reply_to_id)
             if deleted:
                 return deleted_parent("404")
-        if answer.missing and self._instances.known().major:  # its answer to a key that it knows
+        if answer.missing and self._api.known().major:  # its answer to a key that it knows
             return Refused(Text("It was published before, and has been deleted on Mastodon since."), code=answer.code)
         error = self._api.error(answer)
         if isinstance(error, Refused) and status.media:  # it may be about the pictures alone
             error.fallback = "prepare"
         return error
+
+    # --- our timeline
+
+    def _parent_of(self, status: str) -> str | None:
+        """Return the id of a status's parent, or `None` for the first of a thread.
+
+        A missing one is asked for twice, as a copy may be late.
+
+        Raises:
+            LookupError: There is no such status, or no longer.
+        """
+        answer = self._api.ask("status", status)
+        if answer.missing:
+            self._api.clock.sleep(_LAG)
+            answer = self._api.ask("status", status)
+        if answer.missing:
+            raise LookupError(status)
+        if not answer.ok or answer.object.get("id") != status:
+            raise self._reading_error(answer)
+        parent = answer.object.get("in_reply_to_id")
+        return parent if isinstance(parent, str) else None
+
+    def _is_deleted(self, status: str) -> bool:
+        """Return True if there is no such status, or no longer."""
+        try:
+            self._parent_of(status)
+        except LookupError:
+            return True
+        return False
+
+    def _since(self, owner: str, since: datetime) -> Iterator[tuple[Mapping[str, Any], PostRef]]:
+        """Yield our statuses, newest first, back to that time."""
+        until: str | None = None
+        for _ in range(_MOST_PAGES):
+            answer = self._api.ask("account_statuses", owner, exclude_reblogs=True, limit=_PAGE, max_id=until)
+            if not (answer.ok and isinstance(answer.body, list)):
+                raise self._reading_error(answer)
+            begin, last = since + answer.clock_skew(self._api.clock.now()) - _MARGIN, until
+            for shown in answer.body:
+                ref = ref_of(self.account, shown) if isinstance(shown, dict) else None
+                at = _time(shown.get("created_at")) if ref is not None else None
+                if ref is None or at is None:
+                    raise Unavailable(Text("Mastodon shows our posts in a form that we cannot read."), code="200")
+                if at < begin:
+                    return
+                until = ref.id
+                if not shown.get("reblog"):
+                    yield shown, ref
+            if until == last:  # the end, or the server knows no pages
+                return
+        raise Unavailable(
+            Text(
+                "More than {page} posts have been made from this account since; the post was not found.",
+                page=_PAGE * _MOST_PAGES,
+            ),
+            remedy=Text("Look for it on the server's website, then: policenotify resolve"),
+        )
+
+    def _is(self, status: StatusBody, shown: Mapping[str, Any]) -> bool:
+        certain = status.may_be(shown, ids_stay=bool(self._api.known().major))
+        if certain is not None:
+            return certain
+        return status.reads_as(self._first_version(shown) if shown.get("edited_at") else shown)
+
+    def _first_version(self, shown: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a status as it was before a person edited it."""
+        answer = self._api.ask("status_history", shown["id"])
+        if not (answer.ok or answer.missing):
+            raise self._reading_error(answer)
+        versions = answer.body
+        return versions[0] if isinstance(versions, list) and versions and isinstance(versions[0], dict) else shown
+
+    def _reading_error(self, answer: HttpAnswer) -> ChannelError:
+        """Return the error for a failed reading. What is refused here is not the post."""
+        error = self._api.error(answer)
+        if isinstance(error, Refused) or answer.status == HTTPStatus.FORBIDDEN:  # it may still post
+            return Unavailable(error.reason, code=error.code, remedy=error.remedy)
+        return error
+
+
+def _time(value: object) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return at if at is not None and at.tzinfo is not None else None

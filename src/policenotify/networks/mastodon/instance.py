@@ -1,24 +1,18 @@
-"""A server's software and limits, read once a day and stored for all processes."""
+"""A server's software and limits."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cache
-from http import HTTPStatus
 from typing import Any, ClassVar, Final, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from policenotify.channel import Capabilities, StateStore
-from policenotify.errors import JournalError
-from policenotify.networks.mastodon.api import Api, without_side_effects
+from policenotify.channel import Capabilities
 from policenotify.text import Budget, mastodon_length
-from policenotify.translation import Text
 
-_NAME: Final = "instance"
 _FRESH: Final = timedelta(days=1)
 
 # Redis holds a key for 3600 s after the post was made (server source, `PostStatusService`). Counted from our first
@@ -106,60 +100,6 @@ def _measure(url: int, *, whole: bool) -> Callable[[str], int]:
     """
     ways = (False, True) if whole else (False,)
     return lambda text: max(mastodon_length(text, url=url, code_points=each) for each in ways)
-
-
-class InstanceCache:
-    """The facts of a server: stored, or else read from it."""
-
-    def __init__(self, api: Api, store: StateStore) -> None:
-        self._api = api
-        self._store = store
-        self._known: Instance | None = None
-
-    def known(self) -> Instance:
-        """Return the server as far as it is known. No network I/O."""
-        if self._known is None:
-            self._known, _ = self._load()
-        return self._known
-
-    def current(self) -> Instance:
-        """Return the server as it was within the last day.
-
-        A server that answers, but hides its limits, is taken for what it was, or for a plain Mastodon: that does not
-        justify to hold back a post.
-
-        Raises:
-            Unavailable: It does not answer at all, or asks us to wait.
-        """
-        now = self._api.clock.now()
-        if self.known().is_fresh(now):
-            return self.known()
-        self._known, version = self._load()
-        if not self._known.is_fresh(now) and (answer := self._ask()) is not None:
-            self._known = Instance.of(answer, at=now)
-            # If it cannot be stored it is only asked for again. Another process may have stored the same already.
-            with suppress(JournalError):
-                self._store.compare_and_swap(_NAME, self._known.model_dump_json(), version=version)
-        return self._known
-
-    def _load(self) -> tuple[Instance, int | None]:
-        try:
-            stored = self._store.load(_NAME)
-        except JournalError:
-            stored = None
-        if stored is None:
-            return Instance(), None
-        try:
-            return Instance.model_validate_json(stored.value), stored.version
-        except ValidationError:  # written by another release
-            return Instance(), stored.version
-
-    def _ask(self) -> Mapping[str, Any] | None:
-        with without_side_effects(Text("asking the server for its limits")):
-            answer = self._api.ask("instance_v2")
-        if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
-            raise self._api.error(answer)
-        return answer.object if answer.ok and isinstance(answer.object.get("version"), str) else None
 
 
 def _part(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:

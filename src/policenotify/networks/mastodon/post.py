@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import unescape
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel
 
 from policenotify.channel import Picture, Post, PostRef
 from policenotify.errors import Refused, Unavailable, Unconfirmed
 from policenotify.model.lifecycle import FrozenModel, Stage
-from policenotify.networks.mastodon.api import Api, without_side_effects
+from policenotify.networks.mastodon.api import Api, is_id, without_side_effects
 from policenotify.networks.mastodon.instance import Instance
 from policenotify.translation import Text
 
@@ -27,7 +26,6 @@ VISIBILITY: Final[Mapping[Stage, Visibility]] = {**dict.fromkeys(Stage, _PUBLIC)
 Only public posts are found by their hashtag. Updates reach followers all the same, but do not fill the server's public
 timeline."""
 
-_ID: Final = re.compile(r"[\w-][\w.-]*", re.ASCII)  # a snowflake, a ULID, a hash: opaque, but not a path
 _TAG: Final = re.compile(r"<([!/]?[A-Za-z][A-Za-z0-9]*+)?[^<>]*+>")  # the standard library's parser takes n² steps
 _MENTION: Final = re.compile(r"(?<![=/\w])(@\w+(?:[.-]+\w+)*)@[\w.-]*\w(?::\d+)?")
 
@@ -48,11 +46,6 @@ def check(post: Post, instance: Instance, warning: str) -> None:
             ),
             remedy=Text("Its limits are known from now on: publish the message again with another key."),
         )
-
-
-def is_id(value: object) -> bool:
-    """Return True if it can be an id in the path of a call."""
-    return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 def ref_of(account: str, shown: Mapping[str, Any]) -> PostRef | None:
@@ -88,36 +81,6 @@ class StatusBody(FrozenModel):
     in_reply_to_id: str | None = None
     media: tuple[UploadedPicture, ...] = ()
 
-    @classmethod
-    def of(
-        cls,
-        post: Post,
-        *,
-        visibility: Visibility,
-        warning: str,
-        sensitive: bool,
-        parent: PostRef | None,
-        media: Sequence[str],
-    ) -> Self:
-        """Encode a post whose pictures are uploaded."""
-        pictures = zip(media, post.pictures, strict=True)
-        return cls(
-            status=post.text,
-            visibility=visibility,
-            language=post.language.partition("-")[0].lower(),
-            idempotency_key=hashlib.sha256(f"{post.key}:{post.variant}".encode()).hexdigest(),
-            spoiler_text=warning,
-            # The server forces it with a warning. An edit that leaves it out would undo that.
-            sensitive=True if sensitive or warning else None,
-            in_reply_to_id=parent.id if parent else None,
-            media=tuple(UploadedPicture(id=each, description=picture.alt) for each, picture in pictures),
-        )
-
-    @property
-    def body(self) -> dict[str, JsonValue]:
-        """The body of a request."""
-        return self.model_dump(mode="json", exclude_defaults=True)
-
     def may_be(self, shown: Mapping[str, Any], *, ids_stay: bool) -> bool | None:
         """Compare pictures and parent with those of a status on our timeline.
 
@@ -152,8 +115,8 @@ def plain_html(html: str) -> str:
     return plain(unescape(text))
 
 
-def upload(picture: Picture, api: Api) -> str:
-    """Upload a picture with its description, and return its id once it is ready."""
+def upload(picture: Picture, api: Api) -> UploadedPicture:
+    """Upload a picture with its description, and return it once it is ready."""
     with without_side_effects(Text("uploading a picture")):
         answer = api.ask(
             "media_post",
@@ -174,4 +137,4 @@ def upload(picture: Picture, api: Api) -> str:
             raise api.error(answer, whole_channel=False)
         if not is_id(media):
             raise Unconfirmed(Text("Mastodon's answer to the picture cannot be read."), code=answer.code)
-    return str(media)
+    return UploadedPicture(id=str(media), description=picture.alt)

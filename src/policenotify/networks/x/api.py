@@ -11,16 +11,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from policenotify.channel import Account, Clock, StateStore
+from policenotify.channel import Account, Services
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.networks import load
-from policenotify.networks._http import open_session, verify_owner
-from policenotify.networks.x.auth import Credentials, TokenStore
+from policenotify.networks._http import RotatingSecret, StoredSecret, fingerprint, open_session, verify_owner
 from policenotify.networks.x.rules import (
     CLOCK,
     PERMISSIONS,
@@ -32,7 +32,7 @@ from policenotify.networks.x.rules import (
     read,
     without_side_effects,
 )
-from policenotify.translation import Text
+from policenotify.translation import AnyText, Text
 from policenotify.transport import mute_loggers
 
 if TYPE_CHECKING:
@@ -57,47 +57,78 @@ _FIELDS = (
     {"tweet.fields": "created_at,conversation_id,entities,note_tweet,referenced_tweets"},
 )
 
+_APP_ERRORS = frozenset({"invalid_client", "unauthorized_client"})  # RFC 6749, section 5.2
+_AUTHORISE = Text(
+    "Authorise the app for the account again (docs: X, OAuth 2), put the new refresh token into the "
+    "channel's settings, then: policenotify doctor"
+)
+
 hush: Callable[[], AbstractContextManager[None]] = mute_loggers(*map(logging.getLogger, _LOGGERS))
 """Mute the loggers of tweepy and of what signs for it in this thread: they would log keys, tokens and signatures."""
 
 
-class Client:
-    """X's API with the credentials of one account, and that account as X shows it.
+@dataclass(frozen=True, slots=True)
+class TokenPair(StoredSecret):
+    """A pair of OAuth 2 tokens, as it is stored.
 
-    The owner is the channel's account and a fingerprint of the credentials: tokens and the account's number are stored
-    under it. The timeout is in seconds, for a connection, and again for the answer.
+    Attributes:
+        access: The token of each call.
+        refresh: The token that brings the next pair, once.
     """
 
+    access: str = field(repr=False)
+    refresh: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Credentials:
+    """Credentials of OAuth 1.0a or of OAuth 2. What is not given is empty.
+
+    Attributes:
+        keys: Consumer key, its secret, access token, its secret (OAuth 1.0a).
+        client_id: The app's client id (OAuth 2).
+        refresh_token: The account's first refresh token (OAuth 2).
+        client_secret: The app's secret, if it has one (OAuth 2).
+    """
+
+    keys: tuple[str, ...]
+    client_id: str
+    refresh_token: str
+    client_secret: str
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that must appear nowhere."""
+        return (*self.keys, self.refresh_token, self.client_secret)
+
+
+class Client(RotatingSecret[TokenPair, XAnswer]):
+    """X's API with the credentials of one account, and that account as X shows it.
+
+    Four keys of OAuth 1.0a sign each call, and never expire. An OAuth 2 access token lasts two hours. A refresh token
+    brings the next pair, and is used up by that. A lost pair is lost for good: only a person can authorise the app
+    again.
+
+    Tokens and the account's number are stored under a fingerprint of the credentials: new ones in the settings begin a
+    new chain of token pairs.
+    """
+
+    name: ClassVar[str] = "tokens"
+    label: ClassVar[AnyText] = Text("The token pair for X")
+
     def __init__(
-        self,
-        *,
-        handle: str,
-        owner: str,
-        service: str,
-        timeout: float,
-        credentials: Credentials,
-        clock: Clock,
-        store: StateStore,
+        self, account: str, *, handle: str, service: str, timeout: float, credentials: Credentials, services: Services
     ) -> None:
-        self.clock = clock
+        owner = f"{account} {fingerprint(credentials.client_id, *credentials.secrets)}"
+        # Another process may wait for a renewal, to connect and to answer, twice.
+        super().__init__(TokenPair, owner=owner, store=services.store, lease=4 * timeout)
+        self.clock = services.clock
         self._handle = handle
-        self._owner = owner
-        self._store = store
-        self._number = ""
         self._service = service
         self._timeout = timeout
         self._credentials = credentials
+        self._number = ""
         self._skew: timedelta | None = None
-        self._tokens: TokenStore | None = None
-        if not credentials.keys:
-            self._tokens = TokenStore(
-                owner=owner,
-                credentials=credentials,
-                post=self._post_form,
-                clock=clock,
-                store=store,
-                lease=4 * timeout,  # another process may wait for a renewal, to connect and to answer, twice
-            )
 
     def ask(self, method: str, *args: object, **kwargs: object) -> XAnswer:
         """Make one call, with a renewed token if X does not accept the present one.
@@ -115,14 +146,15 @@ class Client:
             bound = getattr(self._tweepy, method)
             return self._answer(lambda: bound(*args, user_auth=not token, **kwargs), token)
 
-        answer = self._tokens.ask(lambda pair: call(pair.access)) if self._tokens else call("")
+        answer = call("") if self._credentials.keys else self.ask_with(lambda pair: call(pair.access))
         self._skew = answer.clock_skew(self.clock.now())
         return answer
 
     def error(self, answer: XAnswer, *, all_posts: bool = False) -> ChannelError:
         """Return what an answer other than a success means now. See `judge`."""
         now = self.clock.now()
-        if not self._tokens and answer.status == HTTPStatus.UNAUTHORIZED and abs(answer.clock_skew(now)) > _CLOCK_APART:
+        denied = self._credentials.keys and answer.status == HTTPStatus.UNAUTHORIZED
+        if denied and abs(answer.clock_skew(now)) > _CLOCK_APART:
             return CLOCK.judgement(answer, now=now)  # X need not name the reason
         return judge(answer, now=now, all_posts=all_posts)
 
@@ -227,8 +259,45 @@ class Client:
         client.session = self._session
         return client
 
-    def _post_form(self, form: dict[str, str], login: tuple[str, str] | None) -> XAnswer:
-        return self._answer(lambda: self._session.post("/2/oauth2/token", data=form, auth=login), *form.values())
+    def _is_expired(self, answer: XAnswer) -> bool:
+        return answer.status == HTTPStatus.UNAUTHORIZED and answer.from_network  # RFC 6750, section 3.1
+
+    def _renewed(self, known: TokenPair | None) -> TokenPair:
+        """Get the next pair (RFC 6749, section 6)."""
+        app, secret = self._credentials.client_id, self._credentials.client_secret
+        refresh = known.refresh if known else self._credentials.refresh_token
+        form = {"grant_type": "refresh_token", "refresh_token": refresh, "client_id": app}
+        with without_side_effects(Text("renewing the tokens")):
+            login = (app, secret) if secret else None
+            post = partial(self._session.post, "/2/oauth2/token", data=form, auth=login)
+            answer = self._answer(post, *form.values())
+            if not answer.ok:
+                raise self._renewal_error(answer)
+        access, following = answer.object.get("access_token"), answer.object.get("refresh_token", refresh)
+        if not (isinstance(access, str) and isinstance(following, str)):
+            raise Unavailable(
+                Text("X's answer to the renewal of its tokens cannot be read."), remedy=Text("It will be tried again.")
+            )
+        return TokenPair(self._owner, access, following)
+
+    def _renewal_error(self, answer: XAnswer) -> ChannelError:
+        error = answer.object.get("error")
+        if not isinstance(error, str) or answer.status not in {400, 401, 403}:
+            return judge(answer, now=self.clock.now())
+        if error in _APP_ERRORS:
+            return Blocked(
+                Text("X does not know the app{quoted}", quoted=answer.quoted),
+                code=answer.code,
+                remedy=Text("Check client_id and client_secret in the channel's settings, then: policenotify doctor"),
+            )
+        return Blocked(
+            Text(
+                "X no longer accepts the refresh token: it was revoked, or its successor got lost{quoted}",
+                quoted=answer.quoted,
+            ),
+            code=answer.code,
+            remedy=_AUTHORISE,
+        )
 
     def _answer(self, call: Callable[[], object], *secrets: str) -> XAnswer:
         with hush():

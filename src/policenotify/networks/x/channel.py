@@ -20,8 +20,7 @@ from policenotify.errors import (
 )
 from policenotify.networks import require
 from policenotify.networks.options import CallSeconds, ChannelOptions, Handle, Secret, SecureUrl
-from policenotify.networks.x.api import Client
-from policenotify.networks.x.auth import Credentials
+from policenotify.networks.x.api import Client, Credentials
 from policenotify.networks.x.post import IMAGES, LONGEST, SHORT, ShownPost, TweetBody, upload
 from policenotify.networks.x.rules import (
     DUPLICATE,
@@ -35,6 +34,13 @@ from policenotify.networks.x.rules import (
 from policenotify.text import Budget, x_weight
 from policenotify.translation import Text
 
+_SIGNING = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
+_ROTATING = ("client_id", "refresh_token")
+_EITHER = Text(
+    "give either {signing} (OAuth 1.0a), or {rotating} (OAuth 2)",
+    signing=", ".join(_SIGNING),
+    rotating=", ".join(_ROTATING),
+)
 _HANDLE = re.compile(r"[A-Za-z0-9_]{1,15}")  # help.x.com, "How to change your handle"
 _HOST = "api.x.com"
 _LOOKUP_DELAY = timedelta(seconds=30)  # X documents none; a public alert service waits so long before it posts again
@@ -107,14 +113,25 @@ class X:
             return handle
 
         @model_validator(mode="after")
-        def _has_credentials(self) -> Self:
-            _ = self.credentials
+        def _has_one_form_of_credentials(self) -> Self:
+            signing = [name for name in _SIGNING if getattr(self, name)]
+            rotating = [name for name in (*_ROTATING, "client_secret") if getattr(self, name)]
+            if signing and rotating:
+                raise SettingsError(Text("{rotating}: {either}, not both", rotating=rotating[0], either=_EITHER))
+            if missing := [name for name in (_ROTATING if rotating else _SIGNING) if not getattr(self, name)]:
+                raise SettingsError(Text("{missing}: is missing; {either}", missing=missing[0], either=_EITHER))
             return self
 
         @property
         def credentials(self) -> Credentials:
-            """The credentials of one of the two kinds."""
-            return Credentials.of(self)
+            """The credentials of either form."""
+
+            def value(name: str) -> str:
+                secret = getattr(self, name)
+                return secret.get_secret_value() if secret else ""
+
+            keys = tuple(value(name) for name in _SIGNING) if self.consumer_key else ()
+            return Credentials(keys, self.client_id or "", value("refresh_token"), value("client_secret"))
 
     def __init__(self, options: Options, services: Services) -> None:
         require("x", "tweepy", "requests_oauthlib")
@@ -124,15 +141,13 @@ class X:
         budget, replies = Budget(options.limit, x_weight), options.link_mode == "reply"
         self.capabilities: Capabilities = replace(self.default_capabilities, budget=budget, replies=replies)
         self._clock = services.clock
-        credentials = options.credentials
         self._client = Client(
+            self.account,
             handle=self._handle,
-            owner=f"{self.account} {credentials.fingerprint}",
             service=options.service,
             timeout=options.timeout,
-            credentials=credentials,
-            clock=services.clock,
-            store=services.store,
+            credentials=options.credentials,
+            services=services,
         )
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
@@ -143,8 +158,14 @@ class X:
         self._client.number()
         with without_side_effects(Text("uploading a picture")):
             media = [upload(picture, self._client) for picture in post.pictures]
-        thread = [ref for ref in reply_to if self.capabilities.replies and self._is_ours(ref)]
-        return Request(account=self.account, key=post.key, body=TweetBody.of(post, thread=thread, media=media).body)
+        thread = [ref.id for ref in reply_to if self.capabilities.replies and self._is_ours(ref)]
+        tweet = TweetBody(
+            text=post.text,
+            media_ids=tuple(media),
+            in_reply_to_tweet_id=thread[-1] if thread else None,
+            created_at=post.created_at,
+        )
+        return Request(account=self.account, key=post.key, body=tweet.model_dump(mode="json", exclude_defaults=True))
 
     def send(self, request: Request) -> PostRef:
         """Post, once. See `SupportsSend.send`.

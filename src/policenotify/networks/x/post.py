@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, Self
+from collections.abc import Mapping
+from typing import Any, Final
 from urllib.parse import unquote
 
-from pydantic import AwareDatetime, JsonValue
+from pydantic import AwareDatetime
 
-from policenotify.channel import Picture, Post, PostRef
+from policenotify.channel import Picture
 from policenotify.errors import Unconfirmed
 from policenotify.model.lifecycle import FrozenModel
 from policenotify.networks.x.api import Client
@@ -55,17 +55,6 @@ class TweetBody(FrozenModel):
     media_ids: tuple[str, ...] = ()
     in_reply_to_tweet_id: str | None = None
     created_at: AwareDatetime
-
-    @classmethod
-    def of(cls, post: Post, *, thread: Sequence[PostRef], media: Sequence[str]) -> Self:
-        """Encode a post that replies to the last one of its thread."""
-        parent = thread[-1].id if thread else None
-        return cls(text=post.text, media_ids=tuple(media), in_reply_to_tweet_id=parent, created_at=post.created_at)
-
-    @property
-    def body(self) -> dict[str, JsonValue]:
-        """The body of a request."""
-        return self.model_dump(mode="json", exclude_defaults=True)
 
     @property
     def arguments(self) -> dict[str, Any]:

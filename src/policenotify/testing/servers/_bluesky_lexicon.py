@@ -29,9 +29,7 @@ def post_refusal(record: Mapping[str, Any]) -> str | None:
 
 def blobs(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the blobs that a record refers to."""
-    embed = record.get("embed", {})
-    images = [image.get("image") for image in embed.get("images", [])]
-    return [blob for blob in (*images, embed.get("external", {}).get("thumb")) if blob]
+    return [image["image"] for image in record.get("embed", {}).get("images", []) if image.get("image")]
 
 
 def _reasons(record: Mapping[str, Any]) -> Iterator[str]:
@@ -92,7 +90,10 @@ def _embed(embed: Mapping[str, Any], where: str) -> Iterator[str]:
 
 
 def _embedded_image(image: Mapping[str, Any], where: str) -> Iterator[str]:
-    yield from _image(image["image"], 2_000_000, f"{where}.image")
+    blob = image["image"]
+    if not blob["mimeType"].startswith("image/"):
+        yield f'Expected "image/*" (got "{blob["mimeType"]}") at {where}.image.mimeType'
+    yield from _too_big("blob", blob["size"], 2_000_000, f"{where}.image")
     if "alt" not in image:
         yield f'Missing required key "alt" at {where}'
     for side, length in image.get("aspectRatio", {}).items():
@@ -106,11 +107,3 @@ def _card(card: Mapping[str, Any], where: str) -> Iterator[str]:
             yield f'Missing required key "{name}" at {where}'
     if not _URI.fullmatch(card["uri"]):
         yield f'Invalid uri (got "{card["uri"]}") at {where}.uri'
-    if thumb := card.get("thumb"):
-        yield from _image(thumb, 1_000_000, f"{where}.thumb")
-
-
-def _image(blob: Mapping[str, Any], most: int, where: str) -> Iterator[str]:
-    if not blob["mimeType"].startswith("image/"):
-        yield f'Expected "image/*" (got "{blob["mimeType"]}") at {where}.mimeType'
-    yield from _too_big("blob", blob["size"], most, where)

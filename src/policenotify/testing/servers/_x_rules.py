@@ -9,11 +9,9 @@ both, and the texts of all refusals.
 
 from __future__ import annotations
 
-import base64
 import re
 import unicodedata
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -21,9 +19,6 @@ from urllib.parse import urlencode
 import regex
 
 from policenotify.testing.servers.http import Answer, RecordedRequest
-
-_ACCESS = timedelta(hours=2)  # docs.x.com, "OAuth 2.0 Authorization Code Flow with PKCE"
-_SCOPES = "tweet.read tweet.write users.read media.write offline.access"
 
 
 def signed_at(
@@ -52,70 +47,8 @@ def signed_at(
     return datetime.fromtimestamp(int(fields.get("oauth_timestamp", "0")), UTC), fields.get("oauth_nonce", "")
 
 
-class OAuth2Tokens:
-    """Issues and checks tokens of OAuth 2. A refresh token is valid once.
-
-    Args:
-        client: The app's id and secret; no secret: a public client.
-        now: The server's time.
-
-    Attributes:
-        renewals: Number of renewals.
-        issued: All tokens ever issued.
-        access: The valid access tokens, and the end of each.
-        refresh: The valid refresh tokens.
-    """
-
-    def __init__(self, client: tuple[str, str], now: Callable[[], datetime]) -> None:
-        self.client = client
-        self.renewals = 0
-        self.issued: list[str] = []
-        self.access: dict[str, datetime] = {}
-        self.refresh: set[str] = set()
-        self._now = now
-
-    def accepts(self, token: str) -> bool:
-        """Return True for a valid access token."""
-        return token in self.access and self._now() < self.access[token]
-
-    def renew(self, request: RecordedRequest) -> Answer:
-        """Answer `POST /2/oauth2/token`."""
-        form = {name: values[0] for name, values in request.form().items()}
-        login = base64.b64encode(":".join(self.client).encode()).decode()
-        if self.client[1] and request.headers["Authorization"] != f"Basic {login}":
-            return _oauth_error("unauthorized_client", "Missing valid authorization header", 401)
-        if form.get("client_id") != self.client[0]:
-            return _oauth_error("invalid_request", "Value passed for the client id was invalid.")
-        token = form.get("refresh_token", "")
-        if form.get("grant_type") != "refresh_token" or token not in self.refresh:
-            return _oauth_error("invalid_request", "Value passed for the token was invalid.")
-        self.refresh.remove(token)
-        self.renewals += 1
-        access = self._new("access")
-        self.access[access] = self._now() + _ACCESS
-        return Answer.json(
-            {
-                "token_type": "bearer",
-                "expires_in": int(_ACCESS.total_seconds()),
-                "access_token": access,
-                "scope": _SCOPES,
-                "refresh_token": self.authorise(),
-            }
-        )
-
-    def authorise(self) -> str:
-        """Return a new refresh token, as when a person authorises the app again."""
-        token = self._new("refresh")
-        self.refresh.add(token)
-        return token
-
-    def _new(self, kind: str) -> str:
-        token = base64.b64encode(f"{kind}-token-of-the-server-{len(self.issued):04d}".encode()).decode().rstrip("=")
-        self.issued.append(token)
-        return token
-
-
-def _oauth_error(error: str, description: str, status: int = 400) -> Answer:
+def oauth_error(error: str, description: str, status: int = 400) -> Answer:
+    """Return a refusal of the endpoint for tokens."""
     return Answer.json({"error": error, "error_description": description}, status)
 
 
@@ -128,7 +61,7 @@ _KEYS = frozenset({"text", "media", "reply"})  # of `CreatePostsRequest`, those 
 _WITHIN = {"media": frozenset({"media_ids"}), "reply": frozenset({"in_reply_to_tweet_id"})}  # nested
 _IMAGES = 4  # `maxItems` of `media_ids`
 _ID = re.compile("[0-9]{1,19}")  # `pattern` of `MediaId` and `PostId`
-_INVALID = re.compile("[\ufffe\ufeff\uffff]")  # twitter-text 3.1.0, invalidChars
+INVALID: Final = re.compile("[\ufffe\ufeff\uffff]")  # twitter-text 3.1.0, invalidChars
 
 
 def problem(status: int, detail: str, *, title: str = "Forbidden", kind: str = "") -> Answer:
@@ -170,11 +103,6 @@ def schema_error(body: dict[str, Any]) -> Answer | None:
     if not body.get("text") and "media" not in body:
         return invalid("text", "$.text: is needed where there is no media")
     return None
-
-
-def has_invalid_characters(text: str) -> bool:
-    """Return True if a text contains a character that X rejects."""
-    return _INVALID.search(text) is not None
 
 
 UNAUTHORIZED: Final = problem(401, "Unauthorized", title="Unauthorized")

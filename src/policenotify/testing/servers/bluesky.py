@@ -23,7 +23,6 @@ _MAGIC = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"GI
 _BLOB_LIMIT = 5 * 1024 * 1024  # PDS_BLOB_UPLOAD_LIMIT's default
 _WRITES = 5000  # points in an hour (docs.bsky.app, "Rate limits"): a put costs 2, a delete 1
 _LOGINS = 30  # in 5 minutes, for one account (ibid.)
-_REQUESTS = 3000  # in 5 minutes, from one address (ibid.)
 _CLOSED = {
     "takendown": ("AccountTakedown", "Account has been taken down"),
     "suspended": ("AccountSuspended", "Account has been suspended"),
@@ -71,7 +70,6 @@ class FakeBlueskyServer(FakeServer):
         self.logins_left: int = _LOGINS
         self.points_left: int = _WRITES
         self.commits: int = 0
-        self._request_count = 0
         self._tokens: dict[str, Literal["access", "refresh", "expired", "revoked"]] = {}
         self._records: dict[str, dict[str, Any]] = {}
         self._blobs: dict[str, tuple[str, bytes]] = {}
@@ -141,19 +139,6 @@ class FakeBlueskyServer(FakeServer):
         """The password, the address and every token, which must appear nowhere."""
         with self._lock:
             return self.password, self.email, *self._tokens
-
-    def _headers(self, request: RecordedRequest) -> Mapping[str, str]:  # noqa: ARG002 - any request counts
-        """Return the headers of the tightest limit, as the server does."""
-        self._request_count += 1
-        left = _REQUESTS - self._request_count
-        scarce = self.points_left < left
-        limit, window = (_WRITES, 3600) if scarce else (_REQUESTS, 300)
-        return {
-            "RateLimit-Limit": str(limit),
-            "RateLimit-Remaining": str(max(self.points_left if scarce else left, 0)),
-            "RateLimit-Reset": str(int(self._now().timestamp()) + window),
-            "RateLimit-Policy": f"{limit};w={window}",
-        }
 
     def _mark(self, kind: str, as_: Literal["expired", "revoked"]) -> None:
         with self._lock:

@@ -265,13 +265,7 @@ class FakeServer(LoopbackServer):
         except Exception as error:  # noqa: BLE001 - a route may fail in any way; __exit__ raises it
             self._broken.append(error)
             return Answer.json({"error": "RouteFailed", "message": f"{type(error).__name__}: {error}"}, 500)
-        if isinstance(reply, Answer):
-            return replace(reply, headers={**self._headers(request), **reply.headers})
         return reply
-
-    def _headers(self, request: RecordedRequest) -> Mapping[str, str]:  # noqa: ARG002 - for a subclass
-        """Return headers of an answer that is about to be sent."""
-        return {}
 
 
 class _Rule:

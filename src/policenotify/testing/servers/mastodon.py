@@ -8,6 +8,7 @@ like GoToSocial, which differs in some of this.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -16,10 +17,8 @@ from typing import Any, Literal
 
 from policenotify.testing.servers import VisibleImage, thread_of
 from policenotify.testing.servers._mastodon_rules import (
+    LIMITS,
     MAX_ALT,
-    RULES,
-    Rules,
-    Window,
     fields,
     flag,
     instance,
@@ -46,6 +45,7 @@ class FakeMastodonServer(FakeServer):
         language: The account's posting language.
         polls: Number of status requests until an upload is processed.
         processing_fails: Processing of uploads fails.
+        has_limits: It has rate limits. GoToSocial has none.
     """
 
     def __init__(
@@ -59,21 +59,17 @@ class FakeMastodonServer(FakeServer):
         super().__init__(now=now)
         self.handle = handle
         self.token = token
-        self.software = software
-        self.rules: Rules = RULES[software]
+        self._gotosocial = software == "gotosocial"
+        self._refused_with = 400 if self._gotosocial else 422
         self.language = "fr"
         self.polls = 0
         self.processing_fails = False
+        self.has_limits: bool = not self._gotosocial
         self._count = 0
         self._posts: dict[str, VisibleMastodonPost] = {}
         self._media: dict[str, Media] = {}
         self._keys: dict[str, tuple[str, datetime]] = {}
-        self._windows = {
-            "all": Window(300, 300),
-            "statuses": Window(300, 3 * 3600),
-            "media": Window(30, 1800),
-            "deletes": Window(30, 1800),
-        }
+        self._calls: Counter[tuple[str, int]] = Counter()  # by limit and window
         status_path = "/api/v1/statuses/*"
         for method, path, answer, family in (
             ("GET", "/api/v1/accounts/verify_credentials", self._verify_credentials, "all"),
@@ -123,7 +119,7 @@ class FakeMastodonServer(FakeServer):
         with self._lock:
             for media in self._posts.pop(id_).media:
                 del self._media[media]
-            for post in self.posts if self.rules.orphans else ():
+            for post in () if self._gotosocial else self.posts:
                 if post.parent == id_:
                     self._posts[post.id] = replace(post, parent=None)
 
@@ -134,7 +130,8 @@ class FakeMastodonServer(FakeServer):
 
     def use_up(self, family: Literal["all", "statuses", "media", "deletes"]) -> None:
         """Use up a rate limit until its window ends."""
-        self._windows[family].use_up(self._now())
+        limit, seconds = LIMITS[family]
+        self._calls[family, int(self._now().timestamp()) // seconds] = limit
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -147,35 +144,27 @@ class FakeMastodonServer(FakeServer):
         """Check limit and token."""
 
         def guarded(request: RecordedRequest) -> Answer:
-            self._take(family)
+            self._take(*{"all", family})
             if request.headers["Authorization"] != f"Bearer {self.token}":
                 raise _refused(401, "The access token is invalid")
             return answer(request)
 
         return guarded
 
-    def _take(self, family: str) -> None:
-        for name in {"all", family} if self.rules.limits else ():
-            if not self._windows[name].take(self._now()):
-                raise _refused(429, "Too many requests")
-
-    def _headers(self, request: RecordedRequest) -> Mapping[str, str]:
-        """Return the headers of the tighter limit. There is no `Retry-After`."""
-        if not self.rules.limits:
-            return {}
-        family = {"POST": "statuses", "PUT": "statuses", "DELETE": "deletes"}.get(request.method, "all")
-        family = "media" if request.path.startswith("/api/v2/media") else family
-        now = self._now()
-        window = min((self._windows["all"], self._windows[family]), key=lambda each: each.left(now))
-        return {
-            "X-RateLimit-Limit": str(window.limit),
-            "X-RateLimit-Remaining": str(window.left(now)),
-            "X-RateLimit-Reset": window.reset(now),
-        }
+    def _take(self, *families: str) -> None:
+        """Use a call of each of these limits. There is no `Retry-After`."""
+        for family in families if self.has_limits else ():
+            limit, seconds = LIMITS[family]
+            window = int(self._now().timestamp()) // seconds
+            if self._calls[family, window] >= limit:
+                reset = datetime.fromtimestamp((window + 1) * seconds, UTC)
+                headers = {"X-RateLimit-Reset": reset.strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
+                raise Refusal(Answer.json({"error": "Too many requests"}, 429, headers=headers))
+            self._calls[family, window] += 1
 
     def _instance(self, _: RecordedRequest) -> Answer:
         self._take("all")  # it needs no token
-        return Answer.json(instance(self.rules))
+        return Answer.json(instance(gotosocial=self._gotosocial))
 
     def _verify_credentials(self, _: RecordedRequest) -> Answer:
         return Answer.json(self._account())
@@ -238,25 +227,25 @@ class FakeMastodonServer(FakeServer):
     def _post(self, request: RecordedRequest) -> Answer:
         sent, key = fields(request), request.headers["Idempotency-Key"]
         known = self._keys.get(key or "")
-        if known and self.rules.keys and self._now() - known[1] < _KEY_LIFETIME:
+        if known and not self._gotosocial and self._now() - known[1] < _KEY_LIFETIME:
             if known[0] not in self._posts:
                 raise _missing()
             return Answer.json(self._entity(self._posts[known[0]]))
         parent = sent.get("in_reply_to_id")
         if parent and parent not in self._posts:
             raise _refused(404, "The post you are trying to reply to does not appear to exist.")
-        language_ = language(self.rules, sent.get("language"), self.language)
-        if language_ is None:
+        language_ = language(sent.get("language"), self.language)
+        if language_ is None and self._gotosocial:
             raise _refused(400, "Bad Request: language is not valid")
         media = self._media_for(sent, ())
         text, warning = self._checked(sent, media)
-        self._take_status()
+        self._take("statuses")
         post = self._made(
             text,
             warning=warning,
             sensitive=flag(sent.get("sensitive")) or bool(warning),
             visibility=sent.get("visibility") or "public",
-            language=language_,
+            language=language_ or self.language,
             parent=parent,
             **_pictures(media),
         )
@@ -273,7 +262,7 @@ class FakeMastodonServer(FakeServer):
         alts = {each["id"]: each["description"] for each in sent.get("media_attributes", ()) if "description" in each}
         for alt in alts.values():
             self._check_alt(alt)
-        self._take_status()
+        self._take("statuses")
         for item in media:
             item.alt = alts.get(item.id, item.alt)
         sensitive = flag(sent.get("sensitive")) or bool(warning)
@@ -291,8 +280,8 @@ class FakeMastodonServer(FakeServer):
     def _checked(self, sent: Mapping[str, Any], media: list[Media]) -> tuple[str, str]:
         """Return text and warning as stored."""
         text, warning = sent.get("status", "").strip(), sent.get("spoiler_text", "").strip()
-        if reason := refusal(self.rules, text, warning, len(media)):
-            raise _refused(self.rules.refusal, reason)
+        if reason := refusal(text, warning, len(media), gotosocial=self._gotosocial):
+            raise _refused(self._refused_with, reason)
         own = re.escape(self.url.partition("://")[2])
         return re.sub(rf"(@{re.escape(self.handle)})@{own}(?![\w.:])", r"\1", text), warning
 
@@ -304,21 +293,16 @@ class FakeMastodonServer(FakeServer):
         usable = [media for id_ in ids if id_ not in taken and (media := self._media.get(id_))]
         if len(usable) != len(ids):
             lost = ", ".join(sorted(set(ids) - {media.id for media in usable}))
-            raise _refused(self.rules.refusal, f"Media {lost} not found or already attached to another post")
+            raise _refused(self._refused_with, f"Media {lost} not found or already attached to another post")
         if any(media.polls for media in usable):
             raise _refused(
-                self.rules.refusal, "Cannot attach files that have not finished processing. Try again in a moment!"
+                self._refused_with, "Cannot attach files that have not finished processing. Try again in a moment!"
             )
         return usable
 
     def _check_alt(self, alt: str) -> None:
         if len(alt) > MAX_ALT:
-            raise _refused(self.rules.refusal, f"Validation failed: Description character limit of {MAX_ALT} exceeded")
-
-    def _take_status(self) -> None:
-        """Use the limit that posts and edits share."""
-        if self.rules.limits and not self._windows["statuses"].take(self._now()):
-            raise _refused(429, "Too many requests")
+            raise _refused(self._refused_with, f"Validation failed: Description character limit of {MAX_ALT} exceeded")
 
     # --- entities
 
@@ -326,7 +310,7 @@ class FakeMastodonServer(FakeServer):
         """Return an id that looks like a snowflake or a ULID."""
         self._count += 1
         milliseconds = int(self._now().timestamp() * 1000)
-        if self.software == "gotosocial":
+        if self._gotosocial:
             return f"01{milliseconds:020X}{self._count:04X}"
         return str((milliseconds << 16) + self._count)
 

@@ -17,13 +17,13 @@ from typing import Any, Literal
 from policenotify.testing.servers import VisibleImage, thread_of
 from policenotify.testing.servers._x_rules import (
     DUPLICATE,
+    INVALID,
     MEDIA,
     MISSING,
     NOT_PERMITTED,
     UNAUTHORIZED,
-    OAuth2Tokens,
-    has_invalid_characters,
     invalid,
+    oauth_error,
     problem,
     refusal,
     schema_error,
@@ -37,6 +37,8 @@ _WINDOW = timedelta(minutes=15)
 _CREATES = 100  # in a window, for one account (docs.x.com, "Rate limits")
 _IMAGE_LIMIT = 5 * 1024 * 1024  # docs.x.com, "Media best practices"
 _MEDIA_LIVES = timedelta(seconds=86_400)
+_ACCESS = timedelta(hours=2)  # docs.x.com, "OAuth 2.0 Authorization Code Flow with PKCE"
+_SCOPES = "tweet.read tweet.write users.read media.write offline.access"
 _NEW_FIELDS = frozenset({"created_at", "conversation_id", "entities", "note_post"})  # OpenAPI 2.167, those used here
 _FIELDS = frozenset({"created_at", "conversation_id", "entities", "note_tweet", "referenced_tweets"})  # before
 
@@ -70,6 +72,7 @@ class FakeXServer(FakeServer):
         duplicate_window: How long an equal text is rejected. Minutes, an hour and a day were observed.
         posts_left: Posts left in this window before a 429.
         day_left: Posts left for the app today before a 429.
+        renewals: Number of token renewals.
         lag: Delay until a post appears in the timeline.
         page: The largest page of the timeline.
         knows_fields: The query parameter for fields that the timeline accepts.
@@ -102,9 +105,12 @@ class FakeXServer(FakeServer):
         self._posts: dict[str, VisibleXPost] = {}
         self._media: dict[str, _Media] = {}
         self._signatures: set[tuple[datetime, str]] = set()
-        self._tokens = OAuth2Tokens(self.client, now)
-        self.refresh_token: str = self._tokens.authorise()
-        self.on("POST", "/2/oauth2/token", self._tokens.renew)
+        self.renewals: int = 0
+        self._issued: list[str] = []
+        self._access: dict[str, datetime] = {}
+        self._refresh: set[str] = set()  # each is valid once
+        self.refresh_token: str = self.authorise()
+        self.on("POST", "/2/oauth2/token", self._renew)
         for method, path, answer in (
             ("GET", "/2/users/me", self._me),
             ("GET", f"/2/users/{self.number}/tweets", self._timeline),
@@ -126,15 +132,10 @@ class FakeXServer(FakeServer):
         return thread_of(self.posts, post_id)
 
     @property
-    def renewals(self) -> int:
-        """Number of token renewals."""
-        return self._tokens.renewals
-
-    @property
     def secrets(self) -> tuple[str, ...]:
         """Keys and tokens, which must appear nowhere."""
         with self._lock:
-            return (*self.consumer, *self.access, *filter(None, self.client[1:]), *self._tokens.issued)
+            return (*self.consumer, *self.access, *filter(None, self.client[1:]), *self._issued)
 
     def write(self, text: str, *, parent: str | None = None, at: datetime | None = None) -> str:
         """Publish a post as if by hand, without checks, and return its id."""
@@ -143,15 +144,17 @@ class FakeXServer(FakeServer):
 
     def expire_access(self) -> None:
         """Expire every access token, as after two hours."""
-        self._tokens.access.clear()
+        self._access.clear()
 
     def revoke_refresh(self) -> None:
         """Revoke every refresh token."""
-        self._tokens.refresh.clear()
+        self._refresh.clear()
 
     def authorise(self) -> str:
         """Return a new refresh token, as when a person authorises the app again."""
-        return self._tokens.authorise()
+        token = self._new_token("refresh")
+        self._refresh.add(token)
+        return token
 
     def forget_media(self) -> None:
         """Delete the pictures that no post shows, as after a day."""
@@ -169,12 +172,41 @@ class FakeXServer(FakeServer):
         if scheme not in {"OAuth", "Bearer"}:
             return False
         if scheme == "Bearer":
-            return self._tokens.accepts(token)
+            return token in self._access and self._now() < self._access[token]
         signature = signed_at(request, self.url, self.consumer, self.access)
         if signature is None or signature in self._signatures:  # each is accepted once
             return False
         self._signatures.add(signature)
         return self.clock_tolerance is None or abs(self._now() - signature[0]) <= self.clock_tolerance
+
+    def _new_token(self, kind: str) -> str:
+        token = base64.b64encode(f"{kind}-token-of-the-server-{len(self._issued):04d}".encode()).decode().rstrip("=")
+        self._issued.append(token)
+        return token
+
+    def _renew(self, request: RecordedRequest) -> Answer:
+        form = {name: values[0] for name, values in request.form().items()}
+        login = base64.b64encode(":".join(self.client).encode()).decode()
+        if self.client[1] and request.headers["Authorization"] != f"Basic {login}":
+            return oauth_error("unauthorized_client", "Missing valid authorization header", 401)
+        if form.get("client_id") != self.client[0]:
+            return oauth_error("invalid_request", "Value passed for the client id was invalid.")
+        token = form.get("refresh_token", "")
+        if form.get("grant_type") != "refresh_token" or token not in self._refresh:
+            return oauth_error("invalid_request", "Value passed for the token was invalid.")
+        self._refresh.remove(token)
+        self.renewals += 1
+        access = self._new_token("access")
+        self._access[access] = self._now() + _ACCESS
+        return Answer.json(
+            {
+                "token_type": "bearer",
+                "expires_in": int(_ACCESS.total_seconds()),
+                "access_token": access,
+                "scope": _SCOPES,
+                "refresh_token": self.authorise(),
+            }
+        )
 
     def _me(self, _: RecordedRequest) -> Answer:
         return Answer.json({"data": {"id": self.number, "name": "Police", "username": self.handle}})
@@ -233,7 +265,7 @@ class FakeXServer(FakeServer):
             MISSING: parent is not None and parent not in self._posts,
             DUPLICATE: any(post.text == text for post in recent),
         }
-        if weighted_length(text) > self.limit or has_invalid_characters(text):
+        if weighted_length(text) > self.limit or INVALID.search(text):
             return NOT_PERMITTED
         return next((refusal(reason) for reason, applies in reasons.items() if applies), None)
 

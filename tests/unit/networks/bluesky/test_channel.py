@@ -23,8 +23,8 @@ from policenotify.errors import (
     Unconfirmed,
 )
 from policenotify.model.lifecycle import Stage
+from policenotify.networks.bluesky.api import account_host
 from policenotify.networks.bluesky.channel import Bluesky
-from policenotify.networks.bluesky.session import account_host
 from policenotify.testing.fakes import FakeClock, InMemoryStateStore
 from policenotify.testing.servers.bluesky import FakeBlueskyServer, RichTextLink
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer

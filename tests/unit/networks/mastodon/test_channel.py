@@ -182,6 +182,7 @@ def test_a_file_named_like_the_token_is_not_read(
     [
         {"X-RateLimit-Reset": "soon", "X-RateLimit-Remaining": "many"},  # the library raises over both
         {"Deprecation": "true"},  # the library warns; as an error, it escapes
+        {"X-RateLimit-Limit": "300", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "2026-03-02T09:00:00.000000Z"},
     ],
 )
 def test_a_success_status_counts_despite_an_error_of_the_library(

@@ -11,7 +11,7 @@ from policenotify.channel import Channel
 from policenotify.networks.mastodon.channel import Mastodon
 from policenotify.networks.mastodon.instance import Instance
 from policenotify.testing import Answer, ChannelContract, FakeMastodonServer, Fault, HttpFixture, VisiblePost
-from policenotify.testing.servers._mastodon_rules import RULES, instance
+from policenotify.testing.servers._mastodon_rules import instance
 from policenotify.testing.servers.http import Reply
 from tests.support.channels import open_channel
 from tests.support.patience import short
@@ -32,7 +32,7 @@ class MastodonFixture(HttpFixture):
             "edit": ("PUT", "/api/v1/statuses/*"),
             "delete": ("DELETE", "/api/v1/statuses/*"),
         }
-        known = Instance.of(instance(RULES[software]), at=self.clock.now())
+        known = Instance.of(instance(gotosocial=software == "gotosocial"), at=self.clock.now())
         self.state_store.compare_and_swap("instance", known.model_dump_json(), version=None)
 
     @property

@@ -113,7 +113,6 @@ def test_refusals_of_the_server(
 def test_limits_have_windows_and_no_retry_after(caller: Caller, server: FakeMastodonServer, clock: FakeClock) -> None:
     ref = caller.post()["id"]
     headers = caller.edit(ref, "y")["headers"]
-    assert (headers["X-RateLimit-Limit"], headers["X-RateLimit-Remaining"]) == ("300", "298")
     assert headers["Date"] == "Mon, 02 Mar 2026 06:30:00 GMT"
     server.use_up("statuses")
     got = caller.post()
@@ -159,7 +158,8 @@ def test_gotosocial_counts_code_points_and_forgets_keys(http: httpx.Client) -> N
         ids = {caller.post("x", key="k")["id"] for _ in range(2)}
         assert len(ids) == 2
         assert all(id_.startswith("01") for id_ in ids)
-        assert "X-RateLimit-Reset" not in caller.post()["headers"]
+        server.use_up("all")
+        assert caller.post()["http"] == 200
         assert caller.call("GET", "v2/instance")["version"] == "0.20.0"
 
 
