@@ -138,12 +138,9 @@ class BatchMaker(Sender):
         if not (rows or cursor.audience or cursor.position or known.has_people):
             check_audiences(self.config, self.journal.deliveries.had_recipients)
         addresses = [row.address for row in rows if isinstance(row, Subscriber)]
-        batch = self.journal.deliveries.add_batch(
+        return self.journal.deliveries.add_batch(
             claimed, self.siblings, addresses, cursor, is_last=is_last, lease=self.lease
         )
-        if known.unreadable:  # now it can be read: the others that wait for the list follow
-            self.journal.deliveries.retry_lists(self.config.name)
-        return batch
 
     def _unreadable(self, claimed: ClaimedDelivery, known: ListState, problem: Unavailable) -> AttemptResult:
         if not known.unreadable:

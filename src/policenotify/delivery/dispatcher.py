@@ -123,8 +123,8 @@ class Dispatcher:
         last of them is waited for, and the others wait.
 
         Args:
-            budget: How long to deliver at most. `None` makes it a worker: it waits for what is due later, and for
-                lists that cannot be read yet, until it is stopped. Then call `finish`.
+            budget: How long to deliver at most. `None` makes it a worker: it waits for what is due later, until it
+                is stopped. Then call `finish`.
             publication: Return as soon as nothing more can happen to this publication within the budget.
             stop: Return as soon as this returns True.
             duties: What else is done at each look. It returns whether there is more to deliver.
@@ -239,11 +239,11 @@ class Dispatcher:
                 _log.error("Channel %s is blocked here, and its messages wait: %s", name, why, extra=about)
             self._logged = blocked
 
-    def _due(self, *, postponed: bool = True) -> dict[str, datetime]:
+    def _due(self) -> dict[str, datetime]:
         """Return the next due time of each channel, honouring rests; see `Deliveries.due`."""
         now, monotonic = self.journal.now(), self.clock.monotonic()
         rates = {name: config.rate for name, config in self.channels.items() if not config.blocked}
-        due = self.journal.deliveries.due(rates, rates=rates, postponed=postponed)
+        due = self.journal.deliveries.due(rates)
         with self._changed:
             rested = {name: now + timedelta(seconds=until - monotonic) for name, until in self._resting.items()}
         return {name: max(at, rested.get(name, at)) for name, at in due.items()}
@@ -257,10 +257,10 @@ class Dispatcher:
         with self.journal.read():
             soon = self.journal.now() + timedelta(seconds=max(0.0, deadline - self.clock.monotonic()))
             if publication is None:
-                due = self._due(postponed=False)
+                due = self._due()
                 return due, works or any(at <= soon for at in due.values())
             pending = self.journal.publications.pending(publication, patience=_PATIENCE)
-            due = self._due(postponed=False) if pending else {}
+            due = self._due() if pending else {}
             return due, any(at is None or (name in due and max(at, due[name]) <= soon) for name, at in pending.items())
 
     def _wait_for_lists(self) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,7 +40,6 @@ from policenotify.journal.keys import Keys
 from policenotify.journal.lists.batches import Batches
 from policenotify.journal.lists.control import log_held
 from policenotify.journal.lists.recipients import people_of
-from policenotify.journal.lists.state import UNREADABLE
 from policenotify.journal.order import (
     EXPIRED,
     FORGED,
@@ -77,9 +76,6 @@ _UNSETTLED = select(_table.c.id).where(
 )
 _STATES = select(_table.c.state, _table.c.in_doubt).where(_table.c.id.in_(bindparam("ids", expanding=True)))
 
-POSTPONED = and_(_table.c.has_recipients, _table.c.not_before > bindparam("now"), _table.c.code == UNREADABLE)
-"""The condition that a delivery waits until its list is tried again. Its value is `now`."""
-
 # --- what is due
 
 _NEXT_UP = and_(  # waiting, not halted, and nothing before it under its key is still to come
@@ -95,22 +91,18 @@ _NEXT_UP = and_(  # waiting, not halted, and nothing before it under its key is 
 )
 
 
-def _earliest(at: ColumnElement[Any], *which: ColumnElement[bool]) -> Select[Any]:
+def _earliest(at: ColumnElement[Any], which: ColumnElement[bool]) -> Select[Any]:
     """Return the query for the earliest of these times on each channel."""
     on_channels = _table.c.channel.in_(bindparam("channels", expanding=True))
-    return select(_table.c.channel, func.min(at)).where(on_channels, *which).group_by(_table.c.channel)
+    return select(_table.c.channel, func.min(at)).where(on_channels, which).group_by(_table.c.channel)
 
 
 # A delivery whose lease has ended, or that has none because of damage, cannot be claimed until it is recovered. While a
 # list is read, another worker looks again soon, too: each batch frees it.
 _LEASE_ENDS = func.coalesce(_table.c.lease_until, 0)
 _LOOK_SOON = or_(bindparam("now") >= _LEASE_ENDS, _table.c.reading & (bindparam("soon") < _LEASE_ENDS))
-_NEXT_LEASE = _earliest(
-    case((_LOOK_SOON, bindparam("soon")), else_=_LEASE_ENDS),
-    _table.c.state == Outcome.SENDING,
-)
+_NEXT_LEASE = _earliest(case((_LOOK_SOON, bindparam("soon")), else_=_LEASE_ENDS), _table.c.state == Outcome.SENDING)
 _NEXT_DUE = _earliest(_table.c.not_before, _NEXT_UP).union_all(_NEXT_LEASE)
-_NEXT_READABLE = _earliest(_table.c.not_before, _NEXT_UP, ~POSTPONED).union_all(_NEXT_LEASE)
 _SOON = 1_000_000  # microseconds
 _READY = (
     select(_table)
@@ -179,23 +171,19 @@ class Deliveries(Attempts, Batches):
                     counts[outcome_of(row.state, in_doubt=row.in_doubt)] += 1
         return counts
 
-    def due(
-        self, channels: Iterable[str], *, rates: Mapping[str, Rate | None] | None = None, postponed: bool = True
-    ) -> dict[str, datetime]:
-        """Return the next due time of each channel, honouring its rate. Empty while everything is stopped.
+    def due(self, rates: Mapping[str, Rate | None]) -> dict[str, datetime]:
+        """Return the next due time of each of these channels, honouring its rate. Empty while everything is stopped.
 
-        A delivery that is being sent is due when its lease expires. Channels with nothing to do are left out, and
-        without *postponed*, deliveries that wait until their list is tried again.
+        A delivery that is being sent is due when its lease expires. Channels with nothing to do are left out.
         """
-        limits = {name: (rates or {}).get(name) for name in channels}
         with self._journal.read() as connection:
             if meta.stopped(connection, self._journal.id) is not None:
                 return {}
             now = microseconds(self._journal.now())
-            opens = {name: at for name, at in opens_at(connection, limits, now).items() if at is not None}
+            opens = {name: at for name, at in opens_at(connection, rates, now).items() if at is not None}
             earliest: dict[str, int] = {}
             values = {"channels": list(opens), "now": now, "soon": now + _SOON}
-            for name, at in connection.execute(_NEXT_DUE if postponed else _NEXT_READABLE, values):
+            for name, at in connection.execute(_NEXT_DUE, values):
                 earliest[name] = min(at, earliest.get(name, at))
             return {name: moment(max(at, opens[name])) for name, at in earliest.items()}
 

@@ -259,7 +259,7 @@ def test_an_address_that_cannot_be_stored_is_a_wrong_row(desk: Desk, address: An
 
 
 @pytest.mark.databases
-def test_the_first_of_a_channel_is_tried_at_once_and_the_others_once_it_can_be_read(desk: Desk) -> None:
+def test_lists_that_cannot_be_read_are_tried_again_at_once_by_a_person(desk: Desk) -> None:
     audience = Broken(ALL)
     audience.error = SettingsError("the file cannot be read.")
     maker = _maker(desk, audience, size=10)
@@ -269,12 +269,12 @@ def test_the_first_of_a_channel_is_tried_at_once_and_the_others_once_it_can_be_r
         assert _claim(desk, maker) is None
     deliveries = desk.journal.deliveries
     assert deliveries.retry_lists("other") == 0
-    assert deliveries.retry_lists() == 1
-    assert deliveries.retry_lists() == 0  # it is due already
-    assert _claim(desk, maker) is None  # and fails again
     assert desk.claim("mail") is None
+    assert deliveries.retry_lists() == 2
+    assert [_claim(desk, maker) for _ in said] == [None] * 3  # and fail again
     audience.error = None
-    assert deliveries.retry_lists() == 1
+    assert desk.claim("mail") is None
+    assert deliveries.retry_lists("mail") == 2
     assert sorted(_all_of(desk, maker)) == sorted(ALL * 2)
     assert deliveries.waiting_for_lists() == {}
     assert [desk.outcome(each, "mail") for each in said] == [Outcome.WAITING, Outcome.POSTED, Outcome.POSTED]

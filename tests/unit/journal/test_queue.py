@@ -52,9 +52,9 @@ def test_not_before_its_time(desk: Desk) -> None:
     desk.deliver(outcome=Outcome.WAITING, not_before=later, reason="Busy.")
     assert desk.claim() is None
     assert not desk.journal.deliveries.is_ready("sky", severe_only=True)
-    assert desk.journal.deliveries.due(["sky", "mail"]) == {"sky": later}
+    assert desk.journal.deliveries.due({"sky": None, "mail": None}) == {"sky": later}
     desk.clock.pass_by(SOON.total_seconds())
-    assert desk.journal.deliveries.due(["sky"]) == {"sky": desk.clock.now()}
+    assert desk.journal.deliveries.due({"sky": None}) == {"sky": desk.clock.now()}
     assert desk.take().attempts == 1
 
 
@@ -67,7 +67,7 @@ def test_a_blocked_channel_waits_for_a_person(desk: Desk) -> None:
     assert desk.journal.channels.block("sky", wrong)
     assert not desk.journal.channels.block("sky", wrong)  # no news
     assert desk.claim("sky") is None
-    assert set(desk.journal.deliveries.due(["sky", "mail"])) == {"mail"}
+    assert set(desk.journal.deliveries.due({"sky": None, "mail": None})) == {"mail"}
     [(name, told)] = desk.journal.channels.blocked().items()
     assert (name, str(told.reason), str(told.remedy), told.code) == (
         "sky",
