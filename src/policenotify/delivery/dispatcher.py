@@ -229,9 +229,6 @@ class Dispatcher:
         with self.journal.write(durable=False):
             self.journal.workers.heartbeat(is_worker=is_worker or None, blocked=blocked)
             self.journal.deliveries.recover(ended)
-            expired = self.journal.deliveries.settle_expired()
-        while expired:
-            expired = self.journal.deliveries.settle_expired()
         self._ended -= ended
         if is_worker and blocked is not None:
             for name, why in sorted(blocked.items() - self._logged.items()):

@@ -68,13 +68,12 @@ NOT_FOUND = Text("Whether the post to be deleted is out is not known. Look for i
 
 _SEVERE = priority(Severity.SEVERE)
 _LEAST = max(priority(severity) for severity in Severity)
-_PORTION = 5_000  # values in one query: SQLite takes 32,766 (sqlite.org/limits.html)
 _table, _publication = schema.delivery, schema.publication
 _before = _table.alias("before")
 _UNSETTLED = select(_table.c.id).where(
     _table.c.parent.is_(None), _table.c.state.in_([Outcome.WAITING, Outcome.SENDING])
 )
-_STATES = select(_table.c.state, _table.c.in_doubt).where(_table.c.id.in_(bindparam("ids", expanding=True)))
+_STATES = select(_table.c.id, _table.c.state, _table.c.in_doubt).where(_table.c.id >= bindparam("first"))
 
 # --- what is due
 
@@ -164,12 +163,9 @@ class Deliveries(Attempts, Batches):
 
     def outcomes(self, deliveries: Collection[int]) -> Mapping[Outcome, int]:
         """Return how many of these deliveries have which outcome."""
-        counts, ids = Counter[Outcome](), sorted(deliveries)
         with self._journal.read() as connection:
-            for start in range(0, len(ids), _PORTION):
-                for row in connection.execute(_STATES, {"ids": ids[start : start + _PORTION]}):
-                    counts[outcome_of(row.state, in_doubt=row.in_doubt)] += 1
-        return counts
+            rows = connection.execute(_STATES, {"first": min(deliveries, default=0)}) if deliveries else ()
+            return Counter(outcome_of(row.state, in_doubt=row.in_doubt) for row in rows if row.id in deliveries)
 
     def due(self, rates: Mapping[str, Rate | None]) -> dict[str, datetime]:
         """Return the next due time of each of these channels, honouring its rate. Empty while everything is stopped.

@@ -146,14 +146,13 @@ class Sendings:
         Raises:
             NotHeld: There is no such delivery.
         """
-        if not shown_to:
-            with self._journal.read() as connection:
-                return _people_in_doubt(connection, _delivery(connection, delivery), None)
-        self._journal.authorize(shown_to, "show")
-        with self._journal.write() as connection:
+        if shown_to:
+            self._journal.authorize(shown_to, "show")
+        with self._journal.write() if shown_to else self._journal.read() as connection:
             row, now = _delivery(connection, delivery), self._journal.now()
-            found = _people_in_doubt(connection, row, self._journal.keys)
-            record_delivery(connection, row, now, "addresses_shown", {"people": len(found)}, actor=shown_to)
+            found = _people_in_doubt(connection, row, self._journal.keys if shown_to else None)
+            if shown_to:
+                record_delivery(connection, row, now, "addresses_shown", {"people": len(found)}, actor=shown_to)
         return found
 
     def resolve(self, delivery: int, actor: str, people: Collection[str] = (), *, posted: bool) -> Outcome:
