@@ -225,7 +225,7 @@ def test_waiting_is_not_a_busy_loop(book: Book, delivers: Made, monkeypatch: pyt
     ("error", "said"),
     [
         (MissingExtra("The network 'bluesky'", "bluesky"), "policenotify[bluesky]"),
-        (ValueError("token=xyz"), "The channel 'sky' cannot be opened (ValueError)."),
+        (ValueError("token=xyz"), "The channel 'sky' cannot be opened: ValueError."),
     ],
 )
 def test_a_channel_that_cannot_be_opened_is_blocked_with_one_alarm(
