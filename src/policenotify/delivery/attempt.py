@@ -20,7 +20,7 @@ from policenotify.channel import (
 )
 from policenotify.delivery.batch import ListSender
 from policenotify.delivery.log_lines import log_blocked, log_delayed, log_outcome, noted
-from policenotify.delivery.sender import Lease, limited, waiting
+from policenotify.delivery.sender import limited, waiting
 from policenotify.delivery.telemetry import SEND_DURATION, TIME_TO_POST, Attributes, measure, note, span
 from policenotify.errors import (
     Blocked,
@@ -287,13 +287,12 @@ class DeliveryAttempt(ListSender):
             return
         # In doubt is what was sent before this attempt.
         begun = replace(begun, in_doubt=claimed.in_doubt, last_tried_at=claimed.last_tried_at)
-        lease = Lease(claimed=begun, clock=self.clock, length=self.lease, renewed_at=at)
         if begun.has_recipients:
-            self._send_to_people(lease, begun.request or request, recipients)
+            self._send_to_people(begun, begun.request or request, recipients, at)
             return
         started = self.clock.monotonic()
         with span(f"send {self.config.network}", "CLIENT", {"messaging.operation.type": "send"}):
-            result = noted(self._send(lease, request))
+            result = noted(self._send(begun, request, at))
         took = self.clock.monotonic() - started
         measure(SEND_DURATION, took, self.config.name, self.config.network, begun.operation.value)
         self._store(begun, result)
@@ -313,9 +312,9 @@ class DeliveryAttempt(ListSender):
             case _:  # it is looked for, or gets another request
                 return waiting(claimed, not_before=now, backoff=claimed.backoff)
 
-    def _send(self, lease: Lease, request: Request) -> AttemptResult:
-        channel, claimed = cast("Any", self.channel), lease.claimed  # `_mismatch_reason` has checked the channel
-        if lease.is_over(_CALLED_WITHIN):  # if another process has it now, storing this raises `LostLease`
+    def _send(self, claimed: ClaimedDelivery, request: Request, held_since: float) -> AttemptResult:
+        channel = cast("Any", self.channel)  # `_mismatch_reason` has checked the channel
+        if self.is_late(held_since, _CALLED_WITHIN):  # if another process has it now, storing this raises `LostLease`
             reason = Text("The sending process was halted for too long; this attempt sent nothing.")
             return waiting(claimed, not_before=self.journal.now(), backoff=claimed.backoff, reason=reason)
         try:

@@ -25,7 +25,7 @@ from policenotify.channel import (
     SupportsPeople,
 )
 from policenotify.delivery.audience_reader import BatchMaker
-from policenotify.delivery.sender import Lease, limited
+from policenotify.delivery.sender import limited
 from policenotify.delivery.telemetry import SEND_DURATION, measure, note, span
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
@@ -101,7 +101,7 @@ class Chunk:
     """
 
     request: Request
-    lease: Lease
+    claimed: ClaimedDelivery
     breaker: Breaker
     left: deque[Recipient]
     may_go_on: Callable[[], bool] = lambda: True
@@ -126,7 +126,7 @@ class Chunk:
 
         threads = list[threading.Thread]()
         for other in others:
-            run, name = copy_context().run, f"policenotify {self.lease.claimed.channel}"
+            run, name = copy_context().run, f"policenotify {self.claimed.channel}"
             thread = threading.Thread(target=run, args=(send, other), name=name, daemon=True)
             try:
                 thread.start()
@@ -161,7 +161,7 @@ class Chunk:
     def _next(self, most: int) -> list[Recipient]:
         """Return who is begun now."""
         with self._lock:
-            if self.failure is not None or not self.may_go_on() or self.lease.is_over(_BEGUN_WITHIN):
+            if self.failure is not None or not self.may_go_on():
                 return []
             return [self.left.popleft() for _ in range(min(most, len(self.left)))]
 
@@ -197,11 +197,11 @@ class Chunk:
             case Unconfirmed():
                 outcome = partial(outcome, reason=error.reason, code=error.code)
                 if error.retry_at is not None:
-                    reason = Text("{channel!r} asks us to wait.", channel=self.lease.claimed.channel)
+                    reason = Text("{channel!r} asks us to wait.", channel=self.claimed.channel)
                     failure = Unavailable(reason, retry_at=error.retry_at, whole_channel=True, code=error.code)
             case _:
-                name, code = self.lease.claimed.channel, type(error).__name__
-                about = fields(channel=name, delivery=self.lease.claimed.public_id)
+                name, code = self.claimed.channel, type(error).__name__
+                about = fields(channel=name, delivery=self.claimed.public_id)
                 _log.warning("Channel %s: %s escaped in the middle of a list.", name, code, extra=about)
                 failure = Unavailable(Text("The network failed unexpectedly in the middle."), code=code)
         self._record(people, [outcome(key=person.key) for person in people])
@@ -263,24 +263,29 @@ class ListSender(BatchMaker, ABC):
             outcomes=None if before is None else before.values(),
         )
 
-    def _send_to_people(self, lease: Lease, request: Request, recipients: tuple[Recipient, ...]) -> None:
+    def _send_to_people(
+        self, claimed: ClaimedDelivery, request: Request, recipients: tuple[Recipient, ...], held_since: float
+    ) -> None:
         """Send to these people and the others of the batch, as long as it may go on."""
-        claimed, result = lease.claimed, None
+        result = None
         ref = PostRef(account=request.account, id=request.key)
         breaker, most = Breaker(self.config.name), self.channel.capabilities.calls_at_once
         channels = [self.channel, *self.helpers]
         while recipients:
+            may_begin = partial(self._may_begin, held_since)
             chunk = Chunk(
-                request=request, lease=lease, breaker=breaker, left=deque(recipients), may_go_on=self.may_go_on
+                request=request, claimed=claimed, breaker=breaker, left=deque(recipients), may_go_on=may_begin
             )
             most = self._send_chunk(chunk, channels, most)
             if any(outcome.outcome == "posted" for outcome in chunk.outcomes.values()):
                 claimed = replace(claimed, backoff=timedelta(0))  # it does not fail: the next wait is a short one
-            at, ends = self.clock.monotonic(), not self.may_go_on()
+            held_since, ends = self.clock.monotonic(), not self.may_go_on()
             # Committed alone: a result that cannot be stored must not undo it, and storing that locks the whole list.
             recipients, result = self._following(claimed, chunk, ends=ends)
-            lease.renewed_at = at
         self._store(claimed, replace(result or self._waits(claimed), ref=ref))
+
+    def _may_begin(self, held_since: float) -> bool:
+        return self.may_go_on() and not self.is_late(held_since, _BEGUN_WITHIN)
 
     def _following(
         self, claimed: ClaimedDelivery, chunk: Chunk, *, ends: bool
@@ -334,7 +339,7 @@ class ListSender(BatchMaker, ABC):
             failure = chunk.failure
             failed = failure and (shown_code(failure.code) or type(failure).__name__)
             note({"messaging.batch.message_count": len(chunk.outcomes)}, failed=failed or "")
-        took, operation = self.clock.monotonic() - started, chunk.lease.claimed.operation.value
+        took, operation = self.clock.monotonic() - started, chunk.claimed.operation.value
         measure(SEND_DURATION, took, self.config.name, self.config.network, operation)
         for channel in chunk.useless:
             channels.remove(channel)
