@@ -85,11 +85,9 @@ class Sendings:
         with self._steering(publication, channel) as (connection, rows):
             paused = [row for row in rows if not row.halt]
             for row in paused:
-                words = {
-                    "reason": Text("{actor} has paused it.", actor=actor),
-                    "remedy": Text("To go on: policenotify sending resume {publication}", publication=publication),
-                }
-                control.halt_list(connection, row.id, PAUSED, **words, code="")
+                why = Text("{actor} has paused it.", actor=actor)
+                remedy = Text("To go on: policenotify sending resume {publication}", publication=publication)
+                control.halt_list(connection, row.id, PAUSED, reason=why, remedy=remedy, code="")
                 body = {"reason": storable(reason)}
                 record_delivery(connection, row, self._journal.now(), "sending_paused", body, actor=actor)
             return _steered(publication, paused, actor)
