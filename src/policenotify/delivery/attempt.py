@@ -33,7 +33,7 @@ from policenotify.errors import (
     Unavailable,
     Unconfirmed,
 )
-from policenotify.journal.records import AttemptResult, ClaimedDelivery, RequestReplaced, TakenBack
+from policenotify.journal.records import AttemptResult, ClaimedDelivery, TakenBack
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.rate import RateReached
@@ -266,9 +266,10 @@ class DeliveryAttempt(ListSender):
         try:
             return _checked(Request, self.channel.prepare(post, reply_to))
         except Refused as error:
-            if claimed.operation is not Operation.EDIT or error.fallback != "standalone" or not reply_to:
+            stays = claimed.operation is Operation.EDIT or claimed.has_recipients
+            if not (stays and reply_to and error.fallback == "standalone"):
                 raise
-        # An edited post stays where it is, even below posts that have been deleted since.
+        # An edited post stays where it is, even below posts that have been deleted since. A list has one wording.
         return _checked(Request, self.channel.prepare(post, ()))
 
     def _begin(self, claimed: ClaimedDelivery, request: Request) -> None:
@@ -282,7 +283,7 @@ class DeliveryAttempt(ListSender):
                 )
                 if begun.has_recipients:
                     recipients = self._mark(begun)
-        except (RateReached, TakenBack, RequestReplaced, PublishingStopped) as reason:
+        except (RateReached, TakenBack, PublishingStopped) as reason:
             self._store(claimed, self._not_begun(reason, claimed))
             return
         # In doubt is what was sent before this attempt.
@@ -309,7 +310,7 @@ class DeliveryAttempt(ListSender):
                 return AttemptResult(outcome=Outcome.SUPERSEDED, reason=text_of(why))
             case TakenBack() if claimed.operation is not Operation.POST:  # an edit cannot be looked for
                 return self._hold(claimed, Text("It may or may not be out. {why}", why=why))
-            case _:  # it is looked for, or gets another request
+            case _:  # it is looked for
                 return waiting(claimed, not_before=now, backoff=claimed.backoff)
 
     def _send(self, claimed: ClaimedDelivery, request: Request, held_since: float) -> AttemptResult:
@@ -408,7 +409,8 @@ class DeliveryAttempt(ListSender):
         return self._refused_for_certain(error, claimed) if found is None else found
 
     def _refused_for_certain(self, error: Refused, claimed: ClaimedDelivery) -> AttemptResult:
-        """Return in which other form the post is tried, or that it is refused."""
+        """Return in which other form the post is tried, or that it is refused. All of a list get one request."""
+        fallback = None if claimed.has_recipients else error.fallback
         result = waiting(
             claimed,
             not_before=self.journal.now(),
@@ -417,13 +419,13 @@ class DeliveryAttempt(ListSender):
             remedy=error.remedy,
             code=error.code,
         )
-        most = {"prepare": _MOST_REQUESTS, "distinct": 1}.get(error.fallback or "", 0)
+        most = {"prepare": _MOST_REQUESTS, "distinct": 1}.get(fallback or "", 0)
         if claimed.request_version < most:
             return replace(result, new_request=True)
         if claimed.operation is Operation.EDIT:  # the readers must learn of the correction, if need be by a reply
             return replace(result, outcome=Outcome.WAITING, resend_as_post=True)
         # Also where another request did not help: the cause may be the post that it answers.
-        if error.fallback is not None and claimed.wording == "reply":
+        if fallback is not None and claimed.wording == "reply":
             return replace(result, standalone=True)
         return replace(result, outcome=Outcome.REFUSED, not_before=None)
 

@@ -39,7 +39,6 @@ from policenotify.journal.records import (
     LEASE,
     AttemptResult,
     ClaimedDelivery,
-    RequestReplaced,
     TakenBack,
     latest_pause,
     microseconds,
@@ -122,7 +121,6 @@ class Attempts:
             RateReached: Other processes have used up the channel's rate since it was claimed.
             PublishingStopped: Everything was stopped meanwhile.
             TakenBack: It was withdrawn, cancelled or ended since it was claimed.
-            RequestReplaced: The request of its list must be prepared again.
 
         After an error a transaction around it must be rolled back.
         """
@@ -137,15 +135,10 @@ class Attempts:
             held = {"attempts": number, "lease_until": now + span(lease)}
             if claimed.parent is not None:  # before the batch: who locks both does it in this order
                 whole = connection.execute(_LOCK, {"of_delivery": claimed.parent}).one()
+                columns = {**tried, "first_tried_at": whole.first_tried_at or now, "attempts": whole.attempts + 1}
                 if whole.request is not None:
                     request, wording = Request.read(whole.request), whole.wording
-                    claimed = replace(claimed, request_version=whole.request_version)
                 else:
-                    stands_alone = wording == "reply" and whole.wording == "standalone"
-                    if stands_alone or whole.request_version != claimed.request_version:
-                        raise RequestReplaced
-                columns = {**tried, "first_tried_at": whole.first_tried_at or now, "attempts": whole.attempts + 1}
-                if whole.request is None:
                     columns |= _request_columns(journal.keys, claimed, request, wording)
                 control.change(connection, whole.id, **columns)
             else:
@@ -283,7 +276,10 @@ def _record_post(
     }
     if result.outcome is not Outcome.REFUSED:  # a refusal does not settle an earlier attempt in doubt
         columns["in_doubt"] = result.outcome in {Outcome.UNCONFIRMED, Outcome.HELD}
-    columns |= _next_request(claimed, result)
+    if result.new_request:
+        columns |= {"request": None, "request_version": claimed.request_version + 1}
+    elif result.standalone:
+        columns |= {"request": None, "wording": "standalone"}
     if result.ref is not None:
         columns["ref"] = stored = result.ref.model_dump_json()
         columns["ref_mac"] = ref_mac(keys, claimed.key, stored)
@@ -348,9 +344,6 @@ def _record_batch(
         recipients.settle_waiting(connection, parent, batch.id, ended, whole.reason, whole.code)
     not_before = microseconds(result.not_before) if result.not_before else at
     outcome = control.settle_batch(connection, batch, at, not_before=not_before, backoff=span(result.backoff))
-    following = _next_request(claimed, result)
-    if following and whole.request_version == claimed.request_version:  # else another worker has replaced it
-        control.change(connection, parent, **following)
     result = replace(result, outcome=outcome)
     _end_attempt(connection, claimed, result, at)
     if people := control.settle(connection, parent, at):  # whose event states it
@@ -360,13 +353,6 @@ def _record_batch(
         control.go_on(connection, control.row_of(connection, parent), result, at)
         make_way(connection, batch.ordering_key, at)
     return {}
-
-
-def _next_request(claimed: ClaimedDelivery, result: AttemptResult) -> dict[str, object]:
-    """Return the columns by which the next attempt prepares another request."""
-    if result.new_request:
-        return {"request": None, "request_version": claimed.request_version + 1}
-    return {"request": None, "wording": "standalone"} if result.standalone else {}
 
 
 def _end_attempt(connection: Connection, claimed: ClaimedDelivery, result: AttemptResult, at: int) -> None:
