@@ -11,8 +11,6 @@ import logging
 import re
 from datetime import UTC, datetime
 
-from policenotify.errors import PolicenotifyError
-
 __all__ = ["LOG_FIELDS", "JsonFormatter", "TextFormatter"]
 
 LOGGER = "policenotify"
@@ -40,11 +38,6 @@ def fields(
 def shown_code(code: str) -> str:
     """Return a code that another program chose, or an empty text if it may be an address, a number or a token."""
     return code if _CODE.fullmatch(code) and not _MANY_DIGITS.search(code) else ""
-
-
-def shown_error(error: BaseException) -> str:
-    """Return the text of our own error, else only its class: another's text may hold an address, and a trace values."""
-    return str(error) if isinstance(error, PolicenotifyError) else f"{type(error).__name__} escaped."
 
 
 def _at(record: logging.LogRecord) -> str:

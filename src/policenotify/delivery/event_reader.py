@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from policenotify.delivery.log_lines import shown_error
 from policenotify.errors import JournalError, JournalTakenAway, PolicenotifyError
 from policenotify.events import Event
-from policenotify.log import shown_error
 from policenotify.translation import Text
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import Self
 
 from policenotify.channel import Clock
+from policenotify.delivery.log_lines import shown_error
 from policenotify.errors import JournalTakenAway
-from policenotify.log import shown_error
 
 _log = logging.getLogger("policenotify")
 
