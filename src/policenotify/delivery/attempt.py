@@ -289,7 +289,8 @@ class DeliveryAttempt(ListSender):
         # In doubt is what was sent before this attempt.
         begun = replace(begun, in_doubt=claimed.in_doubt, last_tried_at=claimed.last_tried_at)
         if begun.has_recipients:
-            self._send_to_people(begun, begun.request or request, recipients, at)
+            begun, ended = self._send_to_people(begun, begun.request or request, recipients, at)
+            self._store(begun, self._failed(ended, begun) if isinstance(ended, ChannelError) else ended)
             return
         started = self.clock.monotonic()
         with span(f"send {self.config.network}", "CLIENT", {"messaging.operation.type": "send"}):

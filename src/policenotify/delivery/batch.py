@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import copy_context
@@ -18,7 +17,6 @@ from typing import cast
 
 from policenotify.channel import (
     Channel,
-    PostRef,
     Recipient,
     RecipientOutcome,
     Request,
@@ -230,16 +228,8 @@ def close(channel: Channel, name: str) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListSender(BatchMaker, ABC):
+class ListSender(BatchMaker):
     """Sends to the people of batches on one channel."""
-
-    @abstractmethod
-    def _store(self, claimed: ClaimedDelivery, result: AttemptResult) -> None:
-        """Store the result of an attempt, and log it."""
-
-    @abstractmethod
-    def _failed(self, error: Exception, claimed: ClaimedDelivery) -> AttemptResult:
-        """Return what a failure of the whole channel means."""
 
     def _holds_doubt(self, claimed: ClaimedDelivery) -> bool:
         """Return whether a person decides about what is in doubt, where the network cannot be asked."""
@@ -265,10 +255,13 @@ class ListSender(BatchMaker, ABC):
 
     def _send_to_people(
         self, claimed: ClaimedDelivery, request: Request, recipients: tuple[Recipient, ...], held_since: float
-    ) -> None:
-        """Send to these people and the others of the batch, as long as it may go on."""
-        result = None
-        ref = PostRef(account=request.account, id=request.key)
+    ) -> tuple[ClaimedDelivery, AttemptResult | ChannelError]:
+        """Send to these people and the others of the batch, as long as it may go on.
+
+        Returns:
+            The batch with its back-off, and its result or the failure of the whole channel.
+        """
+        result: AttemptResult | ChannelError | None = None
         breaker, most = Breaker(self.config.name), self.channel.capabilities.calls_at_once
         channels = [self.channel, *self.helpers]
         while recipients:
@@ -282,26 +275,23 @@ class ListSender(BatchMaker, ABC):
             held_since, ends = self.clock.monotonic(), not self.may_go_on()
             # Committed alone: a result that cannot be stored must not undo it, and storing that locks the whole list.
             recipients, result = self._following(claimed, chunk, ends=ends)
-        self._store(claimed, replace(result or self._waits(claimed), ref=ref))
+        return claimed, result or self._waits(claimed)
 
     def _may_begin(self, held_since: float) -> bool:
         return self.may_go_on() and not self.is_late(held_since, _BEGUN_WITHIN)
 
     def _following(
         self, claimed: ClaimedDelivery, chunk: Chunk, *, ends: bool
-    ) -> tuple[tuple[Recipient, ...], AttemptResult | None]:
-        """Store what became of a chunk. Return the people who follow it, or without any the result of the batch."""
-        failure = chunk.failure
+    ) -> tuple[tuple[Recipient, ...], AttemptResult | ChannelError | None]:
+        """Store what became of a chunk. Return the people who follow it, or without any what ends the batch."""
         try:
-            people = self._mark(claimed, chunk.outcomes, more=not (failure or ends))
+            people = self._mark(claimed, chunk.outcomes, more=not (chunk.failure or ends))
         except Blocked as error:
-            people, failure = (), error
+            return (), error
         except RateReached as reached:
             return (), limited(self.config.name, reached, claimed)
-        if people:
-            return people, None
-        if failure is not None:
-            return (), self._failed(failure, claimed)
+        if people or chunk.failure:
+            return people, chunk.failure
         if ends:
             reason = Text("It was interrupted between two people. The others get it when the delivery goes on.")
             return (), AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now(), reason=reason)

@@ -96,10 +96,9 @@ def _earliest(at: ColumnElement[Any], which: ColumnElement[bool]) -> Select[Any]
     return select(_table.c.channel, func.min(at)).where(on_channels, which).group_by(_table.c.channel)
 
 
-# A delivery whose lease has ended, or that has none because of damage, cannot be claimed until it is recovered. While a
-# list is read, another worker looks again soon, too: each batch frees it.
+# A delivery whose lease has ended, or that has none because of damage, cannot be claimed until it is recovered.
 _LEASE_ENDS = func.coalesce(_table.c.lease_until, 0)
-_LOOK_SOON = or_(bindparam("now") >= _LEASE_ENDS, _table.c.reading & (bindparam("soon") < _LEASE_ENDS))
+_LOOK_SOON = bindparam("now") >= _LEASE_ENDS
 _NEXT_LEASE = _earliest(case((_LOOK_SOON, bindparam("soon")), else_=_LEASE_ENDS), _table.c.state == Outcome.SENDING)
 _NEXT_DUE = _earliest(_table.c.not_before, _NEXT_UP).union_all(_NEXT_LEASE)
 _SOON = 1_000_000  # microseconds
