@@ -1,4 +1,4 @@
-"""One attempt at a batch of people: mark a chunk of them, send, record what became of each, and go on.
+"""Batches of people: store one, then mark a chunk of it, send, record what became of each, and go on.
 
 Who was marked is in doubt if the process is killed. Those who were marked and not begun wait again.
 """
@@ -15,6 +15,7 @@ from datetime import timedelta
 from functools import partial
 from typing import cast
 
+from policenotify.audiences.model import Subscriber
 from policenotify.channel import (
     Channel,
     Recipient,
@@ -22,10 +23,11 @@ from policenotify.channel import (
     Request,
     SupportsPeople,
 )
-from policenotify.delivery.audience_reader import BatchMaker
-from policenotify.delivery.sender import limited
+from policenotify.delivery.audience_reader import check_audiences, read_rows, unreadable
+from policenotify.delivery.sender import Sender, limited
 from policenotify.delivery.telemetry import SEND_DURATION, measure, note, span
-from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
+from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable, Unconfirmed
+from policenotify.journal.lists.state import BATCH, UNREADABLE, ListState
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.log import fields, shown_code
 from policenotify.model.history import Outcome
@@ -228,8 +230,60 @@ def close(channel: Channel, name: str) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListSender(BatchMaker):
-    """Sends to the people of batches on one channel."""
+class ListSender(Sender):
+    """Makes batches of the people of claimed deliveries on one channel, and sends to them.
+
+    Attributes:
+        size: How many rows of a list are read at once.
+    """
+
+    size: int = BATCH
+
+    @span("expand")
+    def make_batch(self, claimed: ClaimedDelivery) -> ClaimedDelivery | AttemptResult:
+        """Read people until there is a batch of which a person waits, and return it, claimed.
+
+        Returns:
+            The batch; or the result of the delivery, because its lists have ended or cannot be read, or the drain ends.
+        """
+        while self.may_go_on() and (known := self.journal.deliveries.list_state(claimed)).reading:
+            try:
+                batch = self._store_people(claimed, known)
+            except Unavailable as problem:
+                return self._unreadable(claimed, known, problem)
+            if batch is not None:
+                return batch
+        return AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now())
+
+    def _store_people(self, claimed: ClaimedDelivery, known: ListState) -> ClaimedDelivery | None:
+        if known.cursor.earlier:
+            return self.journal.deliveries.add_batch(claimed, self.siblings, lease=self.lease)
+        try:
+            rows, cursor, is_last = read_rows(self.config.audiences, known, self.size)
+        except JournalError:
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail, and quote an address
+            raise unreadable(self.config.name, error) from None
+        if not (rows or cursor.audience or cursor.position or known.has_people):
+            check_audiences(self.config, self.journal.deliveries.had_recipients)
+        addresses = [row.address for row in rows if isinstance(row, Subscriber)]
+        return self.journal.deliveries.add_batch(
+            claimed, self.siblings, addresses, cursor, is_last=is_last, lease=self.lease
+        )
+
+    def _unreadable(self, claimed: ClaimedDelivery, known: ListState, problem: Unavailable) -> AttemptResult:
+        if not known.unreadable:
+            about = fields(channel=claimed.channel, delivery=claimed.id, publication=claimed.publication)
+            _log.error("Channel %s: %s %s", claimed.channel, problem.reason, problem.remedy, extra=about)
+        wait = self.backoff(claimed.backoff)
+        return AttemptResult(
+            outcome=Outcome.WAITING,
+            not_before=self.journal.now() + wait,
+            backoff=wait,
+            reason=problem.reason,
+            remedy=problem.remedy,
+            code=UNREADABLE,
+        )
 
     def _holds_doubt(self, claimed: ClaimedDelivery) -> bool:
         """Return whether a person decides about what is in doubt, where the network cannot be asked."""

@@ -13,7 +13,7 @@ from sqlalchemy import update
 from policenotify.audiences.function import FunctionAudience
 from policenotify.audiences.model import Audience, Row, Subscriber, WrongRow
 from policenotify.channel import Capabilities, ChannelConfig, RecipientOutcome
-from policenotify.delivery.audience_reader import BatchMaker
+from policenotify.delivery.batch import ListSender
 from policenotify.errors import LostLease, SettingsError
 from policenotify.journal.database import schema
 from policenotify.journal.leases import this_process
@@ -138,7 +138,7 @@ class Broken(ListedPeople):
             yield row
 
 
-def _maker(desk: Desk, audience: Audience, *, size: int = 2, retired: bool = False, **more: Any) -> BatchMaker:
+def _maker(desk: Desk, audience: Audience, *, size: int = 2, retired: bool = False, **more: Any) -> ListSender:
     config = ChannelConfig(
         name="mail",
         network="email",
@@ -155,10 +155,10 @@ def _maker(desk: Desk, audience: Audience, *, size: int = 2, retired: bool = Fal
         "backoff": lambda before: max(before * 2, timedelta(seconds=10)),
         "may_go_on": lambda: True,
     }
-    return BatchMaker(journal=desk.journal, clock=desk.clock, config=config, size=size, **values | more)
+    return ListSender(journal=desk.journal, clock=desk.clock, config=config, size=size, **values | more)
 
 
-def _claim(desk: Desk, maker: BatchMaker) -> ClaimedDelivery | None:
+def _claim(desk: Desk, maker: ListSender) -> ClaimedDelivery | None:
     claimed = desk.journal.deliveries.claim("mail", "runner A", lease=LEASE)
     if claimed is None or not is_list(claimed):
         return claimed
@@ -169,7 +169,7 @@ def _claim(desk: Desk, maker: BatchMaker) -> ClaimedDelivery | None:
     return None
 
 
-def _all_of(desk: Desk, maker: BatchMaker) -> list[str]:
+def _all_of(desk: Desk, maker: ListSender) -> list[str]:
     written: list[str] = []
     while (claimed := _claim(desk, maker)) is not None:
         written += _send(desk, claimed)
