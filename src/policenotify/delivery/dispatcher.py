@@ -116,8 +116,8 @@ class Dispatcher:
         last of them is waited for, and the others wait.
 
         Args:
-            budget: How long to deliver at most. `None` makes it a worker: it waits for what is due later, until it
-                is stopped. Then call `finish`.
+            budget: How long to deliver at most. `None` makes it a worker: it waits for what is due later, and for
+                lists that cannot be read yet, until it is stopped. Then call `finish`.
             publication: Return as soon as nothing more can happen to this publication within the budget.
             stop: Return as soon as this returns True.
             duties: What else is done at each look. It returns whether there is more to deliver.
@@ -222,6 +222,9 @@ class Dispatcher:
         with self.journal.write(durable=False):
             self.journal.workers.heartbeat(is_worker=is_worker or None, blocked=blocked)
             self.journal.deliveries.recover(ended)
+            expired = self.journal.deliveries.settle_expired()
+        while expired:
+            expired = self.journal.deliveries.settle_expired()
         self._ended -= ended
         if is_worker and blocked is not None:
             for name, why in sorted(blocked.items() - self._logged.items()):
@@ -229,11 +232,11 @@ class Dispatcher:
                 _log.error("Channel %s is blocked here, and its messages wait: %s", name, why, extra=about)
             self._logged = blocked
 
-    def _due(self) -> dict[str, datetime]:
+    def _due(self, *, postponed: bool = True) -> dict[str, datetime]:
         """Return the next due time of each channel, honouring rests; see `Deliveries.due`."""
         now, monotonic = self.journal.now(), self.clock.monotonic()
         rates = {name: config.rate for name, config in self.channels.items() if not config.blocked}
-        due = self.journal.deliveries.due(rates)
+        due = self.journal.deliveries.due(rates, postponed=postponed)
         with self._changed:
             rested = {name: now + timedelta(seconds=until - monotonic) for name, until in self._resting.items()}
         return {name: max(at, rested.get(name, at)) for name, at in due.items()}
@@ -247,10 +250,10 @@ class Dispatcher:
         with self.journal.read():
             soon = self.journal.now() + timedelta(seconds=max(0.0, deadline - self.clock.monotonic()))
             if publication is None:
-                due = self._due()
+                due = self._due(postponed=False)
                 return due, works or any(at <= soon for at in due.values())
             pending = self.journal.publications.pending(publication, patience=_PATIENCE)
-            due = self._due() if pending else {}
+            due = self._due(postponed=False) if pending else {}
             return due, any(at is None or (name in due and max(at, due[name]) <= soon) for name, at in pending.items())
 
     def _wait_for_lists(self) -> None:

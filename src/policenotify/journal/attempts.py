@@ -88,12 +88,14 @@ _KNOWN_POSTS = (
     .where(_table.c.id >= bindparam("first"), _table.c.id != bindparam("delivery"))
     .where(_table.c.account == bindparam("on_account"), _table.c.ref.is_not(None), _table.c.has_recipients.is_(False))
 )
+_PAGE_OF_EXPIRED = 200  # posts that are settled in one transaction: a file has one writer at a time
 _EXPIRED = (
     select(_table)
     .where(_table.c.state == Outcome.WAITING, _table.c.in_doubt.is_(False), _table.c.has_recipients.is_(False))
     .where(_table.c.not_after <= bindparam("now"), _table.c.halt == "")
     .where(_table.c.operation != Operation.DELETE, _table.c.parent.is_(None))
     .order_by(_table.c.id)
+    .limit(_PAGE_OF_EXPIRED)
     .with_for_update(key_share=True, skip_locked=True, of=_table)
 )
 
@@ -198,8 +200,7 @@ class Attempts:
         """Take back deliveries of processes that exited or are silent, and of *ended* threads. Return their number.
 
         What waits is moved first if the clock was set. A delivery whose attempt had begun is in doubt, of a batch those
-        who were marked. Posts that had expired before they were tried are settled too: a claim would do so one by one,
-        and not while their channel is blocked. It settles lists, and what was changed.
+        who were marked.
         """
         with self._journal.write(durable=False) as connection:
             clock_change.follow(connection, self._journal.clock)
@@ -207,12 +208,23 @@ class Attempts:
             sending: list[Row[Any]] = list(connection.execute(_SENDING))
             abandoned = [row for row in sending if _is_abandoned(row, now, ended)]
             lock(connection, *{row.ordering_key for row in abandoned})
-            recovered = sum(_recover(connection, row, now) for row in abandoned)
-            expired = connection.execute(_EXPIRED, {"now": now}).all()
-            if expired and meta.stopped(connection, self._journal.id) is None:
-                for row in (row for row in expired if _is_ours(self._journal.keys, row)):
-                    cancel_pending(connection, row, Outcome.SUPERSEDED, EXPIRED, now)
-            return recovered
+            return sum(_recover(connection, row, now) for row in abandoned)
+
+    def settle_expired(self) -> int:
+        """Settle a page of posts that had expired before they were tried. Return its length, 0 once there are none.
+
+        A claim would settle them one by one, before the first one that can be sent, and not while their channel is
+        blocked. It settles lists, and what was changed.
+        """
+        journal = self._journal
+        with journal.write() as connection:
+            now = microseconds(journal.now())
+            rows = [row for row in connection.execute(_EXPIRED, {"now": now}).all() if _is_ours(journal.keys, row)]
+            if not rows or meta.stopped(connection, journal.id) is not None:
+                return 0
+            for row in rows:
+                cancel_pending(connection, row, Outcome.SUPERSEDED, EXPIRED, now)
+        return len(rows)
 
 
 # --- what is claimed

@@ -29,12 +29,13 @@ from policenotify.journal.order import (
     opening_not_posted,
 )
 from policenotify.journal.pictures import store_pictures
-from policenotify.journal.queue import OPENING_MISSING
+from policenotify.journal.queue import OPENING_MISSING, POSTPONED
 from policenotify.journal.records import (
     NewPublication,
     microseconds,
     moment,
     priority,
+    span,
 )
 from policenotify.journal.takedown import take_down
 from policenotify.journal.workers import Runner, enqueue
@@ -65,6 +66,7 @@ _PENDING = (
             _delivery.c.state == Outcome.SENDING,
             and_(
                 _delivery.c.state == Outcome.WAITING,
+                ~POSTPONED,
                 or_(_delivery.c.has_recipients.is_(False), _delivery.c.reading),  # else its batches count
             ),
         )
@@ -220,11 +222,13 @@ class Publications:
     def pending(self, publication: str, *, patience: timedelta) -> Mapping[str, datetime | None]:
         """Return the channels with pending deliveries: when each is due at the earliest, None if it is being sent.
 
-        Deliveries that are tried again only later than *patience* are left out, unless they are in doubt.
+        Deliveries that wait until their list is tried again are left out, and those that are tried again only later
+        than *patience*, unless they are in doubt.
         """
-        latest = microseconds(self._journal.now() + patience)
+        now = microseconds(self._journal.now())
+        latest = now + span(patience)
         with self._journal.read() as connection:
-            rows = connection.execute(_PENDING, {"publication": publication}).all()
+            rows = connection.execute(_PENDING, {"publication": publication, "now": now}).all()
             due: dict[str, datetime | None] = {
                 row.channel: moment(row.not_before) for row in rows if row.in_doubt or row.not_before <= latest
             }

@@ -40,6 +40,7 @@ from policenotify.journal.keys import Keys
 from policenotify.journal.lists.batches import Batches
 from policenotify.journal.lists.control import log_held
 from policenotify.journal.lists.recipients import people_of
+from policenotify.journal.lists.state import UNREADABLE
 from policenotify.journal.order import (
     EXPIRED,
     FORGED,
@@ -68,12 +69,16 @@ NOT_FOUND = Text("Whether the post to be deleted is out is not known. Look for i
 
 _SEVERE = priority(Severity.SEVERE)
 _LEAST = max(priority(severity) for severity in Severity)
+_PORTION = 5_000  # values in one query: SQLite takes 32,766 (sqlite.org/limits.html)
 _table, _publication = schema.delivery, schema.publication
 _before = _table.alias("before")
 _UNSETTLED = select(_table.c.id).where(
     _table.c.parent.is_(None), _table.c.state.in_([Outcome.WAITING, Outcome.SENDING])
 )
-_STATES = select(_table.c.id, _table.c.state, _table.c.in_doubt).where(_table.c.id >= bindparam("first"))
+_STATES = select(_table.c.state, _table.c.in_doubt).where(_table.c.id.in_(bindparam("ids", expanding=True)))
+
+POSTPONED = and_(_table.c.has_recipients, _table.c.not_before > bindparam("now"), _table.c.code == UNREADABLE)
+"""The condition that a delivery waits until its list is tried again. Its value is `now`."""
 
 # --- what is due
 
@@ -90,17 +95,19 @@ _NEXT_UP = and_(  # waiting, not halted, and nothing before it under its key is 
 )
 
 
-def _earliest(at: ColumnElement[Any], which: ColumnElement[bool]) -> Select[Any]:
+def _earliest(at: ColumnElement[Any], *which: ColumnElement[bool]) -> Select[Any]:
     """Return the query for the earliest of these times on each channel."""
     on_channels = _table.c.channel.in_(bindparam("channels", expanding=True))
-    return select(_table.c.channel, func.min(at)).where(on_channels, which).group_by(_table.c.channel)
+    return select(_table.c.channel, func.min(at)).where(on_channels, *which).group_by(_table.c.channel)
 
 
-# A delivery whose lease has ended, or that has none because of damage, cannot be claimed until it is recovered.
+# A delivery whose lease has ended, or that has none because of damage, cannot be claimed until it is recovered. While a
+# list is read, another drain looks again soon, too: each batch frees it.
 _LEASE_ENDS = func.coalesce(_table.c.lease_until, 0)
-_LOOK_SOON = bindparam("now") >= _LEASE_ENDS
+_LOOK_SOON = or_(bindparam("now") >= _LEASE_ENDS, _table.c.reading & (bindparam("soon") < _LEASE_ENDS))
 _NEXT_LEASE = _earliest(case((_LOOK_SOON, bindparam("soon")), else_=_LEASE_ENDS), _table.c.state == Outcome.SENDING)
 _NEXT_DUE = _earliest(_table.c.not_before, _NEXT_UP).union_all(_NEXT_LEASE)
+_NEXT_READABLE = _earliest(_table.c.not_before, _NEXT_UP, ~POSTPONED).union_all(_NEXT_LEASE)
 _SOON = 1_000_000  # microseconds
 _READY = (
     select(_table)
@@ -162,14 +169,18 @@ class Deliveries(Attempts, Batches):
 
     def outcomes(self, deliveries: Collection[int]) -> Mapping[Outcome, int]:
         """Return how many of these deliveries have which outcome."""
+        counts, ids = Counter[Outcome](), sorted(deliveries)
         with self._journal.read() as connection:
-            rows = connection.execute(_STATES, {"first": min(deliveries, default=0)}) if deliveries else ()
-            return Counter(outcome_of(row.state, in_doubt=row.in_doubt) for row in rows if row.id in deliveries)
+            for start in range(0, len(ids), _PORTION):
+                for row in connection.execute(_STATES, {"ids": ids[start : start + _PORTION]}):
+                    counts[outcome_of(row.state, in_doubt=row.in_doubt)] += 1
+        return counts
 
-    def due(self, rates: Mapping[str, Rate | None]) -> dict[str, datetime]:
+    def due(self, rates: Mapping[str, Rate | None], *, postponed: bool = True) -> dict[str, datetime]:
         """Return the next due time of each of these channels, honouring its rate. Empty while everything is stopped.
 
-        A delivery that is being sent is due when its lease expires. Channels with nothing to do are left out.
+        A delivery that is being sent is due when its lease expires. Channels with nothing to do are left out, and
+        without *postponed*, deliveries that wait until their list is tried again.
         """
         with self._journal.read() as connection:
             if meta.stopped(connection, self._journal.id) is not None:
@@ -178,7 +189,7 @@ class Deliveries(Attempts, Batches):
             opens = {name: at for name, at in opens_at(connection, rates, now).items() if at is not None}
             earliest: dict[str, int] = {}
             values = {"channels": list(opens), "now": now, "soon": now + _SOON}
-            for name, at in connection.execute(_NEXT_DUE, values):
+            for name, at in connection.execute(_NEXT_DUE if postponed else _NEXT_READABLE, values):
                 earliest[name] = min(at, earliest.get(name, at))
             return {name: moment(max(at, opens[name])) for name, at in earliest.items()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -19,7 +20,7 @@ from policenotify.model.message import Message
 from policenotify.publishing.publisher import Publisher
 from policenotify.settings import open_publisher
 from tests.support.installation import ADDRESSES, Desk, accident
-from tests.support.patience import until
+from tests.support.patience import PATIENCE, until
 from tests.support.shell import ACCIDENT, Ran, Run, with_other
 
 _AGAIN = '[channels.again]\nnetwork = "bluesky"\nhandle = "{0.handle}"\nservice = "{0.url}"\n'
@@ -330,12 +331,14 @@ class _List:
         yield from ADDRESSES[self.behind :]
 
 
-def test_a_list_that_cannot_be_read_is_logged_once_and_all_commands_name_it(
+def test_publish_holds_it_once_and_returns_and_all_commands_name_the_list(
     run: Run, desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
     _break(desk)
-    published = run("publish", *ACCIDENT, "--key", "one", "--json")
-    drained = run("drain", "--budget", "3", "--json")  # and tries it again
+    began = time.monotonic()
+    published = run("publish", *ACCIDENT, "--key", "one", "--wait", f"{PATIENCE}", "--json")
+    drained = run("drain", "--budget", f"{PATIENCE}", "--json")
+    assert time.monotonic() - began < PATIENCE  # neither waits for the list
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
     receipt = _presse(published)
     assert (published.code, receipt["outcome"]) == (3, "waiting")
@@ -353,7 +356,7 @@ def test_a_mended_list_is_sent_to_by_the_next_drain_whatever_its_delay(run: Run,
     _break(desk)
     run("publish", *ACCIDENT, "--key", "one")
     for _ in range(5):  # so that its delay has grown
-        run("drain", "--budget", "0")
+        run("drain")
     desk.write_settings()
     assert run("drain").code == 0
     assert len(desk.mail.mails) == len(ADDRESSES)

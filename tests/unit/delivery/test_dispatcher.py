@@ -204,9 +204,9 @@ def test_waiting_is_not_a_busy_loop(book: Book, delivers: Made, monkeypatch: pyt
     asked: list[float] = []
     due = book.journal.deliveries.due
 
-    def counted(rates: Mapping[str, Rate | None]) -> dict[str, datetime]:
+    def counted(rates: Mapping[str, Rate | None], *, postponed: bool) -> dict[str, datetime]:
         asked.append(time.monotonic())
-        return due(rates)
+        return due(rates, postponed=postponed)
 
     monkeypatch.setattr(book.journal.deliveries, "due", counted)
     sky, hang = Scripted(), Hang()
