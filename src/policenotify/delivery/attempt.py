@@ -101,7 +101,7 @@ class DeliveryAttempt(ListSender):
         if request is None:
             claimed = self._choose_wording(claimed)
             try:
-                request = self._prepare(claimed)
+                claimed, request = self._prepare_wording(claimed)
             except Exception as error:  # noqa: BLE001 - whatever escapes a channel counts as unconfirmed
                 failure = Text("The network of {name!r} failed before anything was sent.", name=self.config.name)
                 self._store(claimed, self._failed(_without_side_effects(error, failure), claimed))
@@ -246,6 +246,16 @@ class DeliveryAttempt(ListSender):
         # Where no post ever answers another, standing alone is not worth a remark.
         return replace(claimed, wording="standalone" if self.channel.capabilities.replies else "")
 
+    def _prepare_wording(self, claimed: ClaimedDelivery) -> tuple[ClaimedDelivery, Request]:
+        """Return the request, and the delivery with its wording. A list gets no other one later."""
+        try:
+            return claimed, self._prepare(claimed)
+        except Refused as error:
+            if not (claimed.has_recipients and claimed.wording == "reply" and error.fallback == "standalone"):
+                raise
+        alone = replace(claimed, wording="standalone")
+        return alone, self._prepare(alone)
+
     @span("prepare", "CLIENT")
     def _prepare(self, claimed: ClaimedDelivery) -> Request:
         """Return the request for the chosen wording. Raises whatever the channel raises."""
@@ -266,10 +276,9 @@ class DeliveryAttempt(ListSender):
         try:
             return _checked(Request, self.channel.prepare(post, reply_to))
         except Refused as error:
-            stays = claimed.operation is Operation.EDIT or claimed.has_recipients
-            if not (stays and reply_to and error.fallback == "standalone"):
+            if claimed.operation is not Operation.EDIT or error.fallback != "standalone" or not reply_to:
                 raise
-        # An edited post stays where it is, even below posts that have been deleted since. A list has one wording.
+        # An edited post stays where it is, even below posts that have been deleted since.
         return _checked(Request, self.channel.prepare(post, ()))
 
     def _begin(self, claimed: ClaimedDelivery, request: Request) -> None:

@@ -253,6 +253,24 @@ def test_a_second_language_hangs_under_the_first(desk: Desk) -> None:
     assert desk.take().reply_to == (desk.ref(french), desk.ref(english), desk.ref(update_))
 
 
+# --- expired, and lists that are read
+
+
+def test_expired_posts_are_settled_in_pages_so_that_others_may_write_between(desk: Desk) -> None:
+    said = [desk.publish(incident=f"I{number}", lives=SOON) for number in range(201)]
+    desk.clock.pass_by(SOON.total_seconds())
+    deliveries = desk.journal.deliveries
+    assert [deliveries.settle_expired() for _ in range(3)] == [200, 1, 0]
+    assert {desk.outcome(each) for each in said} == {Outcome.SUPERSEDED}
+
+
+@pytest.mark.databases
+def test_while_a_list_is_read_another_drain_looks_again_soon(desk: Desk) -> None:
+    desk.publish(channels=("mail",), people={"mail": ["a@press.example"]})
+    assert desk.journal.deliveries.claim("mail", "runner A", lease=LEASE)
+    assert desk.journal.deliveries.due({"mail": None}) == {"mail": desk.clock.now() + timedelta(seconds=1)}
+
+
 # --- taken back
 
 
