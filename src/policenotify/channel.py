@@ -353,8 +353,8 @@ class SupportsPeople(Channel, Protocol):
             One outcome for each person, in any order. `unconfirmed` where it is in doubt, as after a cut connection.
 
         Raises:
-            ChannelError: As in `SupportsSend.send`. The others of the list wait, unless it is `Unconfirmed`, which
-                leaves these people in doubt. So does any other exception.
+            ChannelError: As in `SupportsSend.send`, without a `fallback`: all people get one request. The others of the
+                list wait, unless it is `Unconfirmed`, which leaves these people in doubt. So does any other exception.
         """
 
 

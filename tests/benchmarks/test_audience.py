@@ -26,7 +26,7 @@ from sqlalchemy import Connection
 from policenotify.audiences.model import Row, Subscriber
 from policenotify.channel import ChannelConfig, PostRef, Recipient, RecipientOutcome, Request
 from policenotify.delivery.attempt import DeliveryAttempt
-from policenotify.delivery.audience_reader import BatchMaker
+from policenotify.delivery.batch import ListSender
 from policenotify.journal import open_journal
 from policenotify.journal.database.migrate import migrate
 from policenotify.journal.journal import Journal
@@ -118,7 +118,7 @@ def _timed(journal: Journal) -> list[float]:
 
 def _expand_all(journal: Journal, mail: ChannelConfig) -> None:
     """Store the people of all batches of the next delivery. Each batch stays claimed."""
-    maker = BatchMaker(
+    maker = ListSender(
         journal=journal,
         channel=cast("Any", None),  # it makes batches only
         clock=journal.clock,

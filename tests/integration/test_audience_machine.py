@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from policenotify.audiences.model import Row
 from policenotify.channel import Capabilities, ChannelConfig, RecipientOutcome
-from policenotify.delivery.audience_reader import BatchMaker
+from policenotify.delivery.batch import ListSender
 from policenotify.errors import SettingsError
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
@@ -122,7 +122,7 @@ class Lists(RuleBasedStateMachine):
         if claimed is not None:
             self.held[worker] = self.desk.begin(claimed)
 
-    def _maker(self, size: int) -> BatchMaker:
+    def _maker(self, size: int) -> ListSender:
         config = ChannelConfig(
             name="mail",
             network="email",
@@ -131,7 +131,7 @@ class Lists(RuleBasedStateMachine):
             open=lambda _clock, _store: None,
             audiences=(self.audience,),
         )
-        return BatchMaker(
+        return ListSender(
             journal=self.desk.journal,
             channel=cast("Any", None),  # it makes batches only
             clock=self.desk.clock,

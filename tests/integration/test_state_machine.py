@@ -189,7 +189,7 @@ class WholeMachine(RuleBasedStateMachine):
             for name in self.networks:
                 while self._deliver(name, "yes"):
                     pass
-            if not self.book.journal.deliveries.due(self.networks):
+            if not self.book.journal.deliveries.due(dict.fromkeys(self.networks)):
                 break
         rows = self._deliveries()
         assert len(rows) == len(self.published) * len(self.networks)
@@ -223,7 +223,7 @@ class WholeMachine(RuleBasedStateMachine):
 
     def _until_it_is_due(self, channel: str) -> float:
         now = self.clock.now()
-        return (self.book.journal.deliveries.due([channel]).get(channel, now) - now).total_seconds() + 1
+        return (self.book.journal.deliveries.due({channel: None}).get(channel, now) - now).total_seconds() + 1
 
     def _answer(self, channel: str, answer: Answer, request: Request) -> PostRef:
         readers = self.readers[channel]

@@ -25,7 +25,7 @@ from policenotify.channel import (
     RecipientOutcome,
     Request,
 )
-from policenotify.delivery.audience_reader import BatchMaker
+from policenotify.delivery.batch import ListSender
 from policenotify.findings import Finding
 from policenotify.journal import open_journal
 from policenotify.journal.database import schema
@@ -72,7 +72,7 @@ def filled(
     size: int = BATCH,
 ) -> ClaimedDelivery | None:
     """Make a batch of the people of a claimed delivery, as a worker does before it sends. Else release it."""
-    maker = BatchMaker(
+    maker = ListSender(
         journal=journal,
         channel=cast("Any", None),  # it makes batches only
         clock=journal.clock,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Protocol
 from unittest.mock import Mock
 
@@ -13,10 +13,8 @@ import pytest
 
 from policenotify.channel import Picture, Post, PostRef, Recipient, RecipientOutcome, Request, SupportsPeople
 from policenotify.delivery.batch import Breaker, Chunk
-from policenotify.delivery.sender import Lease
 from policenotify.errors import ChannelError
 from policenotify.model.lifecycle import Stage
-from policenotify.testing.fakes import FakeClock
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 JPEG = b"\xff\xd8\xff\xe0" + b"road\r\n--" * 100
@@ -61,10 +59,8 @@ def error_of(call: Callable[[], object]) -> ChannelError:
 
 def send_list(request: Request, people: Iterable[Recipient], *channels: SupportsPeople) -> Chunk:
     """Send to people as one chunk, through these channel objects at once."""
-    clock = FakeClock()
     claimed = Mock(channel="it", public_id=1)
-    lease = Lease(claimed=claimed, clock=clock, length=timedelta(minutes=2), renewed_at=clock.monotonic())
-    chunk = Chunk(request=request, lease=lease, breaker=Breaker("it"), left=deque(people))
+    chunk = Chunk(request=request, claimed=claimed, breaker=Breaker("it"), left=deque(people))
     chunk.run(channels)
     return chunk
 

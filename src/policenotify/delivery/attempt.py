@@ -20,7 +20,7 @@ from policenotify.channel import (
 )
 from policenotify.delivery.batch import ListSender
 from policenotify.delivery.log_lines import log_blocked, log_delayed, log_outcome, noted
-from policenotify.delivery.sender import Lease, limited, waiting
+from policenotify.delivery.sender import limited, waiting
 from policenotify.delivery.telemetry import SEND_DURATION, TIME_TO_POST, Attributes, measure, note, span
 from policenotify.errors import (
     Blocked,
@@ -33,7 +33,7 @@ from policenotify.errors import (
     Unavailable,
     Unconfirmed,
 )
-from policenotify.journal.records import AttemptResult, ClaimedDelivery, RequestReplaced, TakenBack
+from policenotify.journal.records import AttemptResult, ClaimedDelivery, TakenBack
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.rate import RateReached
@@ -101,7 +101,7 @@ class DeliveryAttempt(ListSender):
         if request is None:
             claimed = self._choose_wording(claimed)
             try:
-                request = self._prepare(claimed)
+                claimed, request = self._prepare_wording(claimed)
             except Exception as error:  # noqa: BLE001 - whatever escapes a channel counts as unconfirmed
                 failure = Text("The network of {name!r} failed before anything was sent.", name=self.config.name)
                 self._store(claimed, self._failed(_without_side_effects(error, failure), claimed))
@@ -246,6 +246,16 @@ class DeliveryAttempt(ListSender):
         # Where no post ever answers another, standing alone is not worth a remark.
         return replace(claimed, wording="standalone" if self.channel.capabilities.replies else "")
 
+    def _prepare_wording(self, claimed: ClaimedDelivery) -> tuple[ClaimedDelivery, Request]:
+        """Return the request, and the delivery with its wording. A list gets no other one later."""
+        try:
+            return claimed, self._prepare(claimed)
+        except Refused as error:
+            if not (claimed.has_recipients and claimed.wording == "reply" and error.fallback == "standalone"):
+                raise
+        alone = replace(claimed, wording="standalone")
+        return alone, self._prepare(alone)
+
     @span("prepare", "CLIENT")
     def _prepare(self, claimed: ClaimedDelivery) -> Request:
         """Return the request for the chosen wording. Raises whatever the channel raises."""
@@ -282,18 +292,18 @@ class DeliveryAttempt(ListSender):
                 )
                 if begun.has_recipients:
                     recipients = self._mark(begun)
-        except (RateReached, TakenBack, RequestReplaced, PublishingStopped) as reason:
+        except (RateReached, TakenBack, PublishingStopped) as reason:
             self._store(claimed, self._not_begun(reason, claimed))
             return
         # In doubt is what was sent before this attempt.
         begun = replace(begun, in_doubt=claimed.in_doubt, last_tried_at=claimed.last_tried_at)
-        lease = Lease(claimed=begun, clock=self.clock, length=self.lease, renewed_at=at)
         if begun.has_recipients:
-            self._send_to_people(lease, begun.request or request, recipients)
+            begun, ended = self._send_to_people(begun, begun.request or request, recipients, at)
+            self._store(begun, self._failed(ended, begun) if isinstance(ended, ChannelError) else ended)
             return
         started = self.clock.monotonic()
         with span(f"send {self.config.network}", "CLIENT", {"messaging.operation.type": "send"}):
-            result = noted(self._send(lease, request))
+            result = noted(self._send(begun, request, at))
         took = self.clock.monotonic() - started
         measure(SEND_DURATION, took, self.config.name, self.config.network, begun.operation.value)
         self._store(begun, result)
@@ -310,12 +320,12 @@ class DeliveryAttempt(ListSender):
                 return AttemptResult(outcome=Outcome.SUPERSEDED, reason=text_of(why))
             case TakenBack() if claimed.operation is not Operation.POST:  # an edit cannot be looked for
                 return self._hold(claimed, Text("It may or may not be out. {why}", why=why))
-            case _:  # it is looked for, or gets another request
+            case _:  # it is looked for
                 return waiting(claimed, not_before=now, backoff=claimed.backoff)
 
-    def _send(self, lease: Lease, request: Request) -> AttemptResult:
-        channel, claimed = cast("Any", self.channel), lease.claimed  # `_mismatch_reason` has checked the channel
-        if lease.is_over(_CALLED_WITHIN):  # if another process has it now, storing this raises `LostLease`
+    def _send(self, claimed: ClaimedDelivery, request: Request, held_since: float) -> AttemptResult:
+        channel = cast("Any", self.channel)  # `_mismatch_reason` has checked the channel
+        if self.is_late(held_since, _CALLED_WITHIN):  # if another process has it now, storing this raises `LostLease`
             reason = Text("The sending process was halted for too long; this attempt sent nothing.")
             return waiting(claimed, not_before=self.journal.now(), backoff=claimed.backoff, reason=reason)
         try:
@@ -409,7 +419,8 @@ class DeliveryAttempt(ListSender):
         return self._refused_for_certain(error, claimed) if found is None else found
 
     def _refused_for_certain(self, error: Refused, claimed: ClaimedDelivery) -> AttemptResult:
-        """Return in which other form the post is tried, or that it is refused."""
+        """Return in which other form the post is tried, or that it is refused. All of a list get one request."""
+        fallback = None if claimed.has_recipients else error.fallback
         result = waiting(
             claimed,
             not_before=self.journal.now(),
@@ -418,13 +429,13 @@ class DeliveryAttempt(ListSender):
             remedy=error.remedy,
             code=error.code,
         )
-        most = {"prepare": _MOST_REQUESTS, "distinct": 1}.get(error.fallback or "", 0)
+        most = {"prepare": _MOST_REQUESTS, "distinct": 1}.get(fallback or "", 0)
         if claimed.request_version < most:
             return replace(result, new_request=True)
         if claimed.operation is Operation.EDIT:  # the readers must learn of the correction, if need be by a reply
             return replace(result, outcome=Outcome.WAITING, resend_as_post=True)
         # Also where another request did not help: the cause may be the post that it answers.
-        if error.fallback is not None and claimed.wording == "reply":
+        if fallback is not None and claimed.wording == "reply":
             return replace(result, standalone=True)
         return replace(result, outcome=Outcome.REFUSED, not_before=None)
 

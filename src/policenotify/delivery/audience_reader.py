@@ -1,26 +1,18 @@
-"""Read the audiences of a delivery batch by batch, and store its people in the journal."""
+"""Read the audiences of a delivery, batch by batch."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 from policenotify.audiences.model import Audience, Row, Subscriber, WrongRow
 from policenotify.audiences.selection import select
 from policenotify.channel import ChannelConfig
-from policenotify.delivery.sender import Sender
-from policenotify.delivery.telemetry import span
-from policenotify.errors import JournalError, SettingsError, Unavailable
-from policenotify.journal.lists.state import BATCH, UNREADABLE, ListState, StoredCursor, mark
-from policenotify.journal.records import AttemptResult, ClaimedDelivery
-from policenotify.log import fields
-from policenotify.model.history import Outcome
+from policenotify.errors import SettingsError, Unavailable
+from policenotify.journal.lists.state import BATCH, ListState, StoredCursor, mark
 from policenotify.model.status import WAITS
 from policenotify.translation import Text
 
-_log = logging.getLogger("policenotify")
 _UNUSABLE = Text("address: is too long, or has characters that no address has. One line holds one address.")
 _RESTARTS = 100  # of one reading: behind these, that of lists which change all the time goes on
 
@@ -98,63 +90,3 @@ def usable(row: Row) -> Row:
     except (UnicodeEncodeError, AttributeError):
         return WrongRow(position=row.position, reason=_UNUSABLE)
     return row
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchMaker(Sender):
-    """Makes batches of the people of claimed deliveries.
-
-    Attributes:
-        size: How many rows are read at once.
-    """
-
-    size: int = BATCH
-
-    @span("expand")
-    def make_batch(self, claimed: ClaimedDelivery) -> ClaimedDelivery | AttemptResult:
-        """Read people until there is a batch of which a person waits, and return it, claimed.
-
-        Returns:
-            The batch; or the result of the delivery, because its lists have ended or cannot be read, or the drain ends.
-        """
-        while self.may_go_on() and (known := self.journal.deliveries.list_state(claimed)).reading:
-            try:
-                batch = self._store_people(claimed, known)
-            except Unavailable as problem:
-                return self._unreadable(claimed, known, problem)
-            if batch is not None:
-                return batch
-        return AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now())
-
-    def _store_people(self, claimed: ClaimedDelivery, known: ListState) -> ClaimedDelivery | None:
-        if known.cursor.earlier:
-            return self.journal.deliveries.add_batch(claimed, self.siblings, lease=self.lease)
-        try:
-            rows, cursor, is_last = read_rows(self.config.audiences, known, self.size)
-        except JournalError:
-            raise
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail, and quote an address
-            raise unreadable(self.config.name, error) from None
-        if not (rows or cursor.audience or cursor.position or known.has_people):
-            check_audiences(self.config, self.journal.deliveries.had_recipients)
-        addresses = [row.address for row in rows if isinstance(row, Subscriber)]
-        batch = self.journal.deliveries.add_batch(
-            claimed, self.siblings, addresses, cursor, is_last=is_last, lease=self.lease
-        )
-        if known.unreadable:  # now it can be read: the others that wait for the list follow
-            self.journal.deliveries.retry_lists(self.config.name)
-        return batch
-
-    def _unreadable(self, claimed: ClaimedDelivery, known: ListState, problem: Unavailable) -> AttemptResult:
-        if not known.unreadable:
-            about = fields(channel=claimed.channel, delivery=claimed.id, publication=claimed.publication)
-            _log.error("Channel %s: %s %s", claimed.channel, problem.reason, problem.remedy, extra=about)
-        wait = self.backoff(claimed.backoff)
-        return AttemptResult(
-            outcome=Outcome.WAITING,
-            not_before=self.journal.now() + wait,
-            backoff=wait,
-            reason=problem.reason,
-            remedy=problem.remedy,
-            code=UNREADABLE,
-        )

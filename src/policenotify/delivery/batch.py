@@ -1,4 +1,4 @@
-"""One attempt at a batch of people: mark a chunk of them, send, record what became of each, and go on.
+"""Batches of people: store one, then mark a chunk of it, send, record what became of each, and go on.
 
 Who was marked is in doubt if the process is killed. Those who were marked and not begun wait again.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import copy_context
@@ -16,18 +15,19 @@ from datetime import timedelta
 from functools import partial
 from typing import cast
 
+from policenotify.audiences.model import Subscriber
 from policenotify.channel import (
     Channel,
-    PostRef,
     Recipient,
     RecipientOutcome,
     Request,
     SupportsPeople,
 )
-from policenotify.delivery.audience_reader import BatchMaker
-from policenotify.delivery.sender import Lease, limited
+from policenotify.delivery.audience_reader import check_audiences, read_rows, unreadable
+from policenotify.delivery.sender import Sender, limited
 from policenotify.delivery.telemetry import SEND_DURATION, measure, note, span
-from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
+from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable, Unconfirmed
+from policenotify.journal.lists.state import BATCH, UNREADABLE, ListState
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.log import fields, shown_code
 from policenotify.model.history import Outcome
@@ -101,7 +101,7 @@ class Chunk:
     """
 
     request: Request
-    lease: Lease
+    claimed: ClaimedDelivery
     breaker: Breaker
     left: deque[Recipient]
     may_go_on: Callable[[], bool] = lambda: True
@@ -126,7 +126,7 @@ class Chunk:
 
         threads = list[threading.Thread]()
         for other in others:
-            run, name = copy_context().run, f"policenotify {self.lease.claimed.channel}"
+            run, name = copy_context().run, f"policenotify {self.claimed.channel}"
             thread = threading.Thread(target=run, args=(send, other), name=name, daemon=True)
             try:
                 thread.start()
@@ -161,7 +161,7 @@ class Chunk:
     def _next(self, most: int) -> list[Recipient]:
         """Return who is begun now."""
         with self._lock:
-            if self.failure is not None or not self.may_go_on() or self.lease.is_over(_BEGUN_WITHIN):
+            if self.failure is not None or not self.may_go_on():
                 return []
             return [self.left.popleft() for _ in range(min(most, len(self.left)))]
 
@@ -197,11 +197,11 @@ class Chunk:
             case Unconfirmed():
                 outcome = partial(outcome, reason=error.reason, code=error.code)
                 if error.retry_at is not None:
-                    reason = Text("{channel!r} asks us to wait.", channel=self.lease.claimed.channel)
+                    reason = Text("{channel!r} asks us to wait.", channel=self.claimed.channel)
                     failure = Unavailable(reason, retry_at=error.retry_at, whole_channel=True, code=error.code)
             case _:
-                name, code = self.lease.claimed.channel, type(error).__name__
-                about = fields(channel=name, delivery=self.lease.claimed.public_id)
+                name, code = self.claimed.channel, type(error).__name__
+                about = fields(channel=name, delivery=self.claimed.public_id)
                 _log.warning("Channel %s: %s escaped in the middle of a list.", name, code, extra=about)
                 failure = Unavailable(Text("The network failed unexpectedly in the middle."), code=code)
         self._record(people, [outcome(key=person.key) for person in people])
@@ -230,16 +230,60 @@ def close(channel: Channel, name: str) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListSender(BatchMaker, ABC):
-    """Sends to the people of batches on one channel."""
+class ListSender(Sender):
+    """Makes batches of the people of claimed deliveries on one channel, and sends to them.
 
-    @abstractmethod
-    def _store(self, claimed: ClaimedDelivery, result: AttemptResult) -> None:
-        """Store the result of an attempt, and log it."""
+    Attributes:
+        size: How many rows of a list are read at once.
+    """
 
-    @abstractmethod
-    def _failed(self, error: Exception, claimed: ClaimedDelivery) -> AttemptResult:
-        """Return what a failure of the whole channel means."""
+    size: int = BATCH
+
+    @span("expand")
+    def make_batch(self, claimed: ClaimedDelivery) -> ClaimedDelivery | AttemptResult:
+        """Read people until there is a batch of which a person waits, and return it, claimed.
+
+        Returns:
+            The batch; or the result of the delivery, because its lists have ended or cannot be read, or the drain ends.
+        """
+        while self.may_go_on() and (known := self.journal.deliveries.list_state(claimed)).reading:
+            try:
+                batch = self._store_people(claimed, known)
+            except Unavailable as problem:
+                return self._unreadable(claimed, known, problem)
+            if batch is not None:
+                return batch
+        return AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now())
+
+    def _store_people(self, claimed: ClaimedDelivery, known: ListState) -> ClaimedDelivery | None:
+        if known.cursor.earlier:
+            return self.journal.deliveries.add_batch(claimed, self.siblings, lease=self.lease)
+        try:
+            rows, cursor, is_last = read_rows(self.config.audiences, known, self.size)
+        except JournalError:
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail, and quote an address
+            raise unreadable(self.config.name, error) from None
+        if not (rows or cursor.audience or cursor.position or known.has_people):
+            check_audiences(self.config, self.journal.deliveries.had_recipients)
+        addresses = [row.address for row in rows if isinstance(row, Subscriber)]
+        return self.journal.deliveries.add_batch(
+            claimed, self.siblings, addresses, cursor, is_last=is_last, lease=self.lease
+        )
+
+    def _unreadable(self, claimed: ClaimedDelivery, known: ListState, problem: Unavailable) -> AttemptResult:
+        if not known.unreadable:
+            about = fields(channel=claimed.channel, delivery=claimed.id, publication=claimed.publication)
+            _log.error("Channel %s: %s %s", claimed.channel, problem.reason, problem.remedy, extra=about)
+        wait = self.backoff(claimed.backoff)
+        return AttemptResult(
+            outcome=Outcome.WAITING,
+            not_before=self.journal.now() + wait,
+            backoff=wait,
+            reason=problem.reason,
+            remedy=problem.remedy,
+            code=UNREADABLE,
+        )
 
     def _holds_doubt(self, claimed: ClaimedDelivery) -> bool:
         """Return whether a person decides about what is in doubt, where the network cannot be asked."""
@@ -263,40 +307,45 @@ class ListSender(BatchMaker, ABC):
             outcomes=None if before is None else before.values(),
         )
 
-    def _send_to_people(self, lease: Lease, request: Request, recipients: tuple[Recipient, ...]) -> None:
-        """Send to these people and the others of the batch, as long as it may go on."""
-        claimed, result = lease.claimed, None
-        ref = PostRef(account=request.account, id=request.key)
+    def _send_to_people(
+        self, claimed: ClaimedDelivery, request: Request, recipients: tuple[Recipient, ...], held_since: float
+    ) -> tuple[ClaimedDelivery, AttemptResult | ChannelError]:
+        """Send to these people and the others of the batch, as long as it may go on.
+
+        Returns:
+            The batch with its back-off, and its result or the failure of the whole channel.
+        """
+        result: AttemptResult | ChannelError | None = None
         breaker, most = Breaker(self.config.name), self.channel.capabilities.calls_at_once
         channels = [self.channel, *self.helpers]
         while recipients:
+            may_begin = partial(self._may_begin, held_since)
             chunk = Chunk(
-                request=request, lease=lease, breaker=breaker, left=deque(recipients), may_go_on=self.may_go_on
+                request=request, claimed=claimed, breaker=breaker, left=deque(recipients), may_go_on=may_begin
             )
             most = self._send_chunk(chunk, channels, most)
             if any(outcome.outcome == "posted" for outcome in chunk.outcomes.values()):
                 claimed = replace(claimed, backoff=timedelta(0))  # it does not fail: the next wait is a short one
-            at, ends = self.clock.monotonic(), not self.may_go_on()
+            held_since, ends = self.clock.monotonic(), not self.may_go_on()
             # Committed alone: a result that cannot be stored must not undo it, and storing that locks the whole list.
             recipients, result = self._following(claimed, chunk, ends=ends)
-            lease.renewed_at = at
-        self._store(claimed, replace(result or self._waits(claimed), ref=ref))
+        return claimed, result or self._waits(claimed)
+
+    def _may_begin(self, held_since: float) -> bool:
+        return self.may_go_on() and not self.is_late(held_since, _BEGUN_WITHIN)
 
     def _following(
         self, claimed: ClaimedDelivery, chunk: Chunk, *, ends: bool
-    ) -> tuple[tuple[Recipient, ...], AttemptResult | None]:
-        """Store what became of a chunk. Return the people who follow it, or without any the result of the batch."""
-        failure = chunk.failure
+    ) -> tuple[tuple[Recipient, ...], AttemptResult | ChannelError | None]:
+        """Store what became of a chunk. Return the people who follow it, or without any what ends the batch."""
         try:
-            people = self._mark(claimed, chunk.outcomes, more=not (failure or ends))
+            people = self._mark(claimed, chunk.outcomes, more=not (chunk.failure or ends))
         except Blocked as error:
-            people, failure = (), error
+            return (), error
         except RateReached as reached:
             return (), limited(self.config.name, reached, claimed)
-        if people:
-            return people, None
-        if failure is not None:
-            return (), self._failed(failure, claimed)
+        if people or chunk.failure:
+            return people, chunk.failure
         if ends:
             reason = Text("It was interrupted between two people. The others get it when the delivery goes on.")
             return (), AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now(), reason=reason)
@@ -334,7 +383,7 @@ class ListSender(BatchMaker, ABC):
             failure = chunk.failure
             failed = failure and (shown_code(failure.code) or type(failure).__name__)
             note({"messaging.batch.message_count": len(chunk.outcomes)}, failed=failed or "")
-        took, operation = self.clock.monotonic() - started, chunk.lease.claimed.operation.value
+        took, operation = self.clock.monotonic() - started, chunk.claimed.operation.value
         measure(SEND_DURATION, took, self.config.name, self.config.network, operation)
         for channel in chunk.useless:
             channels.remove(channel)

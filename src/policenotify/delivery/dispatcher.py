@@ -32,6 +32,8 @@ _log = logging.getLogger("policenotify")
 LOOK_INTERVAL = 1.0
 """Seconds between two looks of a worker."""
 
+_POLL_INTERVAL = 0.2  # seconds between two looks of a drain at what other processes have changed
+_REST = 5.0  # seconds for which a channel is left alone after a failure of this machine, such as a broken journal
 _UPKEEP = 30.0  # seconds between two heartbeats, and two looks for claims of processes that exited
 _KEEP_OPEN = 1.5  # seconds an idle connection stays open; common servers close theirs after two or more (gunicorn: 2)
 _PATIENCE = timedelta(seconds=3)  # of a call that publishes, with a network that fails: the first two tries again
@@ -49,18 +51,13 @@ class _Lane(threading.Thread):
     """
 
     def __init__(self, dispatcher: Dispatcher, channel: str, *, severe_only: bool) -> None:
-        super().__init__(name=f"policenotify {channel}", daemon=True)
-        self._dispatcher = dispatcher
+        super().__init__(target=dispatcher.run_lane, args=(self,), name=f"policenotify {channel}", daemon=True)
         self.channel: str = channel
         self.severe_only: bool = severe_only
         self.alive_at: float = dispatcher.clock.monotonic()
         self.claimed: ClaimedDelivery | None = None
         self.looking: bool = True
         self.asked: bool = False
-
-    def run(self) -> None:
-        """Deliver until nothing is due on the channel."""
-        self._dispatcher.run_lane(self)
 
 
 @dataclass(kw_only=True)
@@ -76,8 +73,6 @@ class Dispatcher:
         clock: Measures durations. The journal dates what happens.
         lease: How long a claim holds.
         backoff: Returns the wait after a failure, from the wait after the failure before it.
-        poll_interval: Seconds between two looks at what other processes have changed. A worker looks every second.
-        rest: Seconds for which a channel is left alone after a failure of this machine, such as a broken journal.
         refresh: Replaces the channels whose settings may have changed. Called at each look, before anything is sent.
     """
 
@@ -86,8 +81,6 @@ class Dispatcher:
     clock: Clock
     lease: timedelta = LEASE
     backoff: Callable[[timedelta], timedelta] = backoff
-    poll_interval: float = 0.2
-    rest: float = 5.0
     refresh: Callable[[], object] = lambda: None
 
     def __post_init__(self) -> None:
@@ -172,7 +165,7 @@ class Dispatcher:
             return False
         if not more:
             later = [(at - now).total_seconds() for at in due.values() if at > now]
-            interval = LOOK_INTERVAL if is_worker else self.poll_interval
+            interval = LOOK_INTERVAL if is_worker else _POLL_INTERVAL
             with self._changed:
                 self._changed.wait_for(lambda: self._changes != seen, timeout=min([left, interval, *later]))
         return True
@@ -243,7 +236,7 @@ class Dispatcher:
         """Return the next due time of each channel, honouring rests; see `Deliveries.due`."""
         now, monotonic = self.journal.now(), self.clock.monotonic()
         rates = {name: config.rate for name, config in self.channels.items() if not config.blocked}
-        due = self.journal.deliveries.due(rates, rates=rates, postponed=postponed)
+        due = self.journal.deliveries.due(rates, postponed=postponed)
         with self._changed:
             rested = {name: now + timedelta(seconds=until - monotonic) for name, until in self._resting.items()}
         return {name: max(at, rested.get(name, at)) for name, at in due.items()}
@@ -359,19 +352,12 @@ class Dispatcher:
         try:
             channel = config.open(self.clock, self.journal.channels.state_store(config.name))
         except Exception as error:  # noqa: BLE001 - the constructor of another package may raise anything
-            why = (
-                Text(": {text}", text=error)
-                if isinstance(error, PolicenotifyError)
-                else Text(" ({name}).", name=type(error).__name__)
-            )
-            blocked = Blocked(
-                Text("The channel {name!r} cannot be opened{why}", name=config.name, why=why),
-                remedy=Text("Then: policenotify doctor"),
-            )
+            why = error if isinstance(error, PolicenotifyError) else f"{type(error).__name__}."
+            reason = Text("The channel {name!r} cannot be opened: {why}", name=config.name, why=why)
+            blocked = Blocked(reason, remedy=Text("Then: policenotify doctor"))
             if self.journal.channels.block(config.name, blocked):
                 log_blocked(config.name)
-            result = waiting(claimed, reason=blocked.reason, remedy=blocked.remedy)
-            self.journal.deliveries.record_result(claimed, result)
+            self.journal.deliveries.record_result(claimed, waiting(claimed, reason=reason, remedy=blocked.remedy))
             return None
         return DeliveryAttempt(
             journal=self.journal,
@@ -422,4 +408,4 @@ class Dispatcher:
 
     def _let_rest(self, channel: str) -> None:
         with self._changed:
-            self._resting[channel] = self.clock.monotonic() + self.rest
+            self._resting[channel] = self.clock.monotonic() + _REST

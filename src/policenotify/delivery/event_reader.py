@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from policenotify.delivery.log_lines import shown_error
 from policenotify.errors import JournalError, JournalTakenAway, PolicenotifyError
 from policenotify.events import Event
 from policenotify.translation import Text
@@ -40,8 +41,8 @@ class _Subscription:
     trouble: str = ""  # the last failure that was reported
 
     def report(self, error: Exception) -> None:
-        """Log a failure once. Neither its trace nor another's text: they would hold values."""
-        text = str(error) if isinstance(error, PolicenotifyError) else f"{type(error).__name__} escaped."
+        """Log a failure once."""
+        text = shown_error(error)
         if text != self.trouble:
             self.trouble = text
             _log.warning("Subscriber %s of events waits: %s", self.name, text)
@@ -165,12 +166,8 @@ class EventReader:
                         subscription.callback(event)
                     except BaseException as error:  # noqa: BLE001 - a host's own function may raise anything
                         # Neither the text of its error nor a trace: they would hold values.
-                        problem = Text(
-                            "the callback raised {name} for event {number} ({event}).",
-                            name=type(error).__name__,
-                            number=event.number,
-                            event=event.kind,
-                        )
+                        where = {"name": type(error).__name__, "number": event.number, "event": event.kind}
+                        problem = Text("the callback raised {name} for event {number} ({event}).", **where)
                         raise PolicenotifyError(problem) from None
                 place = place and subscribers.advance(name, place, cursor)
                 if place is None:  # this one was silent for so long that another process hands them over

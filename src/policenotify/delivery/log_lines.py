@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC
 
 from policenotify.delivery.telemetry import note
+from policenotify.errors import PolicenotifyError
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.log import fields, shown_code
 from policenotify.model.history import Outcome
@@ -64,6 +65,11 @@ def log_blocked(channel: str, code: str = "") -> None:
         _brackets(code),
         extra=fields("blocked", channel=channel),
     )
+
+
+def shown_error(error: BaseException) -> str:
+    """Return the text of our own error, else only its class: another's text may hold an address, and a trace values."""
+    return str(error) if isinstance(error, PolicenotifyError) else f"{type(error).__name__} escaped."
 
 
 def _brackets(code: str) -> str:

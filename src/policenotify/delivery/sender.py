@@ -39,30 +39,6 @@ def limited(channel: str, reached: RateReached, claimed: ClaimedDelivery) -> Att
     return waiting(claimed, not_before=moment(reached.at), backoff=claimed.backoff, reason=reason)
 
 
-@dataclass(slots=True, kw_only=True)
-class Lease:
-    """A delivery's lease.
-
-    A process may be halted at any instant, and go on after another one has taken its delivery over. So it is checked
-    immediately before each call that publishes. The rest of the lease is for that call and its answer.
-
-    Attributes:
-        claimed: The delivery, in the current attempt.
-        clock: Its `monotonic` also counts the time while the machine sleeps.
-        length: How long the lease holds after each renewal.
-        renewed_at: The monotonic time of the last renewal, or earlier.
-    """
-
-    claimed: ClaimedDelivery
-    clock: Clock
-    length: timedelta
-    renewed_at: float
-
-    def is_over(self, share: float) -> bool:
-        """Return whether more than this share of the lease has passed."""
-        return self.clock.monotonic() - self.renewed_at > self.length.total_seconds() * share
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
     """What sends the deliveries of one channel, in one thread.
@@ -87,3 +63,12 @@ class Sender:
     on_result: Callable[[], object] = lambda: None
     siblings: Collection[str] = ()
     helpers: list[Channel] = field(default_factory=list)
+
+    def is_late(self, since: float, share: float) -> bool:
+        """Return whether more than this share of a lease has passed since a monotonic time.
+
+        A process may be halted at any instant, and go on after another one has taken its delivery over. So this is
+        checked immediately before each call that publishes, by a clock that also counts the time while the machine
+        sleeps. The rest of the lease is for that call and its answer.
+        """
+        return self.clock.monotonic() - since > self.lease.total_seconds() * share

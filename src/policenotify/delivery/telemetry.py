@@ -72,33 +72,42 @@ def note(attributes: Attributes, *, failed: str = "") -> None:
         current.set_status(api.StatusCode.ERROR)
 
 
-# --- histograms
+# --- metrics
 
 
-class Histogram(NamedTuple):
-    """A distribution that the process measures which delivers.
+class Metric(NamedTuple):
+    """A metric.
 
     Attributes:
-        name: Without the prefix `policenotify_`.
+        name: Without the prefix `policenotify_`, and for a counter without the suffix `_total`.
+        kind: As of Prometheus.
         help: Its meaning.
         labels: The names of its labels.
-        bounds: The upper bounds of its buckets.
+        bounds: The upper bounds of the buckets of a histogram.
     """
 
     name: str
+    kind: Literal["counter", "gauge", "histogram"]
     help: str
-    labels: tuple[str, ...]
-    bounds: tuple[float, ...]
+    labels: tuple[str, ...] = ()
+    bounds: tuple[float, ...] = ()
+
+    @property
+    def exported(self) -> str:
+        """The name in queries, for a histogram that of its buckets without `_bucket`."""
+        return f"{PREFIX}{self.name}{'_total' if self.kind == 'counter' else ''}"
 
 
-SEND_DURATION: Final = Histogram(
+SEND_DURATION: Final = Metric(
     "send_duration_seconds",
+    "histogram",
     "Time that attempts took on the network.",
     ("channel", "network", "operation"),
     (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),  # a fast API to the time-out of a slow gateway
 )
-TIME_TO_POST: Final = Histogram(
+TIME_TO_POST: Final = Metric(
     "time_to_post_seconds",
+    "histogram",
     "Time from the publication to the post, or to the last person of a list.",
     ("channel", "network", "severe"),
     (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 300.0, 900.0, 3600.0),
@@ -109,7 +118,7 @@ PREFIX: Final = "policenotify_"
 _FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"  # prometheus.github.io/client_python/multiprocess
 
 
-def measure(histogram: Histogram, seconds: float, *labels: str) -> None:
+def measure(histogram: Metric, seconds: float, *labels: str) -> None:
     """Add a value, if this process has Prometheus' library or shares a folder with one that has.
 
     What fails is logged: nothing that was posted may be in doubt because of it.
@@ -141,6 +150,6 @@ def _histograms() -> Mapping[str, Any]:
         Path(os.environ[_FOLDER]).mkdir(parents=True, exist_ok=True)
     make = import_module("prometheus_client").Histogram
     return {
-        name: make(f"{PREFIX}{name}", about, labels, buckets=bounds, registry=None)
-        for name, about, labels, bounds in HISTOGRAMS
+        each.name: make(each.exported, each.help, each.labels, buckets=each.bounds, registry=None)
+        for each in HISTOGRAMS
     }

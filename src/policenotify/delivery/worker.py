@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Self
 
 from policenotify.channel import Clock
-from policenotify.errors import JournalTakenAway, PolicenotifyError
+from policenotify.delivery.log_lines import shown_error
+from policenotify.errors import JournalTakenAway
 
 _log = logging.getLogger("policenotify")
 
@@ -42,7 +43,6 @@ class Worker:
         wake: Callable[[], object],
         finish: Callable[[float], bool],
         clock: Clock,
-        pause: float = _PAUSE,
     ) -> None:
         """Make a worker that is not running yet.
 
@@ -51,13 +51,11 @@ class Worker:
             wake: Lets it look at once.
             finish: Takes nothing new, and returns whether all that is under way ends within so many seconds.
             clock: Measures its silence.
-            pause: Seconds after which it delivers again where that has failed.
         """
         self._deliver = deliver
         self._wake = wake
         self._finish = finish
         self._clock = clock
-        self._pause = pause
         self._thread: threading.Thread | None = None
         self._over = threading.Event()  # of the thread
         self._alive_at = 0.0  # monotonic time of its last sign of life
@@ -147,9 +145,8 @@ class Worker:
                 self.failure = error
                 return
             except Exception as error:  # noqa: BLE001 - nothing above a thread would report it, and it must go on
-                # Only the texts of our own errors: others may hold an address. A trace would hold values.
-                text = str(error) if isinstance(error, PolicenotifyError) else f"{type(error).__name__} escaped."
+                text = shown_error(error)
                 if text != trouble:
-                    _log.error("The worker waits: %s", text)  # no trace, see above
+                    _log.error("The worker waits: %s", text)
                 trouble, self._alive_at = text, self._clock.monotonic()
-                over.wait(self._pause)
+                over.wait(_PAUSE)

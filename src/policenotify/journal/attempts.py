@@ -39,7 +39,6 @@ from policenotify.journal.records import (
     LEASE,
     AttemptResult,
     ClaimedDelivery,
-    RequestReplaced,
     TakenBack,
     latest_pause,
     microseconds,
@@ -89,7 +88,7 @@ _KNOWN_POSTS = (
     .where(_table.c.id >= bindparam("first"), _table.c.id != bindparam("delivery"))
     .where(_table.c.account == bindparam("on_account"), _table.c.ref.is_not(None), _table.c.has_recipients.is_(False))
 )
-_PAGE_OF_EXPIRED = 200  # posts that are settled in one transaction
+_PAGE_OF_EXPIRED = 200  # posts that are settled in one transaction: a file has one writer at a time
 _EXPIRED = (
     select(_table)
     .where(_table.c.state == Outcome.WAITING, _table.c.in_doubt.is_(False), _table.c.has_recipients.is_(False))
@@ -124,7 +123,6 @@ class Attempts:
             RateReached: Other processes have used up the channel's rate since it was claimed.
             PublishingStopped: Everything was stopped meanwhile.
             TakenBack: It was withdrawn, cancelled or ended since it was claimed.
-            RequestReplaced: The request of its list must be prepared again.
 
         After an error a transaction around it must be rolled back.
         """
@@ -139,15 +137,10 @@ class Attempts:
             held = {"attempts": number, "lease_until": now + span(lease)}
             if claimed.parent is not None:  # before the batch: who locks both does it in this order
                 whole = connection.execute(_LOCK, {"of_delivery": claimed.parent}).one()
+                columns = {**tried, "first_tried_at": whole.first_tried_at or now, "attempts": whole.attempts + 1}
                 if whole.request is not None:
                     request, wording = Request.read(whole.request), whole.wording
-                    claimed = replace(claimed, request_version=whole.request_version)
                 else:
-                    stands_alone = wording == "reply" and whole.wording == "standalone"
-                    if stands_alone or whole.request_version != claimed.request_version:
-                        raise RequestReplaced
-                columns = {**tried, "first_tried_at": whole.first_tried_at or now, "attempts": whole.attempts + 1}
-                if whole.request is None:
                     columns |= _request_columns(journal.keys, claimed, request, wording)
                 control.change(connection, whole.id, **columns)
             else:
@@ -220,8 +213,8 @@ class Attempts:
     def settle_expired(self) -> int:
         """Settle a page of posts that had expired before they were tried. Return its length, 0 once there are none.
 
-        A claim would settle them one by one, before the first one that can be sent. It settles lists, and what was
-        changed.
+        A claim would settle them one by one, before the first one that can be sent, and not while their channel is
+        blocked. It settles lists, and what was changed.
         """
         journal = self._journal
         with journal.write() as connection:
@@ -295,7 +288,10 @@ def _record_post(
     }
     if result.outcome is not Outcome.REFUSED:  # a refusal does not settle an earlier attempt in doubt
         columns["in_doubt"] = result.outcome in {Outcome.UNCONFIRMED, Outcome.HELD}
-    columns |= _next_request(claimed, result)
+    if result.new_request:
+        columns |= {"request": None, "request_version": claimed.request_version + 1}
+    elif result.standalone:
+        columns |= {"request": None, "wording": "standalone"}
     if result.ref is not None:
         columns["ref"] = stored = result.ref.model_dump_json()
         columns["ref_mac"] = ref_mac(keys, claimed.key, stored)
@@ -360,9 +356,6 @@ def _record_batch(
         recipients.settle_waiting(connection, parent, batch.id, ended, whole.reason, whole.code)
     not_before = microseconds(result.not_before) if result.not_before else at
     outcome = control.settle_batch(connection, batch, at, not_before=not_before, backoff=span(result.backoff))
-    following = _next_request(claimed, result)
-    if following and whole.request_version == claimed.request_version:  # else another worker has replaced it
-        control.change(connection, parent, **following)
     result = replace(result, outcome=outcome)
     _end_attempt(connection, claimed, result, at)
     if people := control.settle(connection, parent, at):  # whose event states it
@@ -372,13 +365,6 @@ def _record_batch(
         control.go_on(connection, control.row_of(connection, parent), result, at)
         make_way(connection, batch.ordering_key, at)
     return {}
-
-
-def _next_request(claimed: ClaimedDelivery, result: AttemptResult) -> dict[str, object]:
-    """Return the columns by which the next attempt prepares another request."""
-    if result.new_request:
-        return {"request": None, "request_version": claimed.request_version + 1}
-    return {"request": None, "wording": "standalone"} if result.standalone else {}
 
 
 def _end_attempt(connection: Connection, claimed: ClaimedDelivery, result: AttemptResult, at: int) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -102,13 +102,10 @@ def _earliest(at: ColumnElement[Any], *which: ColumnElement[bool]) -> Select[Any
 
 
 # A delivery whose lease has ended, or that has none because of damage, cannot be claimed until it is recovered. While a
-# list is read, another worker looks again soon, too: each batch frees it.
+# list is read, another drain looks again soon, too: each batch frees it.
 _LEASE_ENDS = func.coalesce(_table.c.lease_until, 0)
 _LOOK_SOON = or_(bindparam("now") >= _LEASE_ENDS, _table.c.reading & (bindparam("soon") < _LEASE_ENDS))
-_NEXT_LEASE = _earliest(
-    case((_LOOK_SOON, bindparam("soon")), else_=_LEASE_ENDS),
-    _table.c.state == Outcome.SENDING,
-)
+_NEXT_LEASE = _earliest(case((_LOOK_SOON, bindparam("soon")), else_=_LEASE_ENDS), _table.c.state == Outcome.SENDING)
 _NEXT_DUE = _earliest(_table.c.not_before, _NEXT_UP).union_all(_NEXT_LEASE)
 _NEXT_READABLE = _earliest(_table.c.not_before, _NEXT_UP, ~POSTPONED).union_all(_NEXT_LEASE)
 _SOON = 1_000_000  # microseconds
@@ -179,20 +176,17 @@ class Deliveries(Attempts, Batches):
                     counts[outcome_of(row.state, in_doubt=row.in_doubt)] += 1
         return counts
 
-    def due(
-        self, channels: Iterable[str], *, rates: Mapping[str, Rate | None] | None = None, postponed: bool = True
-    ) -> dict[str, datetime]:
-        """Return the next due time of each channel, honouring its rate. Empty while everything is stopped.
+    def due(self, rates: Mapping[str, Rate | None], *, postponed: bool = True) -> dict[str, datetime]:
+        """Return the next due time of each of these channels, honouring its rate. Empty while everything is stopped.
 
         A delivery that is being sent is due when its lease expires. Channels with nothing to do are left out, and
         without *postponed*, deliveries that wait until their list is tried again.
         """
-        limits = {name: (rates or {}).get(name) for name in channels}
         with self._journal.read() as connection:
             if meta.stopped(connection, self._journal.id) is not None:
                 return {}
             now = microseconds(self._journal.now())
-            opens = {name: at for name, at in opens_at(connection, limits, now).items() if at is not None}
+            opens = {name: at for name, at in opens_at(connection, rates, now).items() if at is not None}
             earliest: dict[str, int] = {}
             values = {"channels": list(opens), "now": now, "soon": now + _SOON}
             for name, at in connection.execute(_NEXT_DUE if postponed else _NEXT_READABLE, values):

@@ -36,10 +36,6 @@ class TakenBack(Exception):
     """A delivery was withdrawn, cancelled or ended since it was claimed."""
 
 
-class RequestReplaced(Exception):
-    """The network wants another request for a list, known since this batch was claimed."""
-
-
 TAKEN_DOWN = Text("It was withdrawn before it could be sent.")
 """The reason of a delivery whose publication was withdrawn."""
 

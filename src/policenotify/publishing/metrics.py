@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from pydantic import JsonValue
 
-from policenotify.delivery.telemetry import HISTOGRAMS, PREFIX, measured
+from policenotify.delivery.telemetry import HISTOGRAMS, PREFIX, Metric, measured
 from policenotify.errors import MissingExtra
 from policenotify.model.history import Outcome
 from policenotify.translation import Text
@@ -29,30 +29,6 @@ _EXPECTED: Final = (Outcome.POSTED, Outcome.REFUSED)  # begin at 0, so that the 
 
 Labels: TypeAlias = tuple[str, ...]
 
-
-class Metric(NamedTuple):
-    """A metric.
-
-    Attributes:
-        name: Without the prefix `policenotify_`, and for a counter without the suffix `_total`.
-        kind: As of Prometheus.
-        help: Its meaning.
-        labels: The names of its labels.
-        bounds: The upper bounds of the buckets of a histogram.
-    """
-
-    name: str
-    kind: Literal["counter", "gauge", "histogram"]
-    help: str
-    labels: Labels = ()
-    bounds: tuple[float, ...] = ()
-
-    @property
-    def exported(self) -> str:
-        """The name in queries, for a histogram that of its buckets without `_bucket`."""
-        return f"{PREFIX}{self.name}{'_total' if self.kind == 'counter' else ''}"
-
-
 METRICS: Final[tuple[Metric, ...]] = (
     Metric(
         "publications",
@@ -67,7 +43,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         ("channel", "network", "operation", "outcome"),
     ),
     Metric("recipients", "counter", "People by their final outcome.", ("channel", "network", "outcome")),
-    *(Metric(each.name, "histogram", each.help, each.labels, each.bounds) for each in HISTOGRAMS),
+    *HISTOGRAMS,
     Metric(
         "deliveries_pending", "gauge", "Deliveries that are not settled, or are held.", ("channel", "network", "state")
     ),

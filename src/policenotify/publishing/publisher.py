@@ -244,7 +244,6 @@ class Publisher:
         if connection is None:
             self.events.register()
             self._fresh.look()
-            self.journal.deliveries.retry_lists()
         with self.journal.joined(connection) if connection is not None else nullcontext():
             try:
                 loaded = load_images(message, self.journal.publications.picture)

@@ -99,7 +99,7 @@ def read_channels(journal: Journal, configs: Mapping[str, ChannelConfig]) -> tup
     blocked, elsewhere = read_blocked(journal, configs), journal.workers.blocked_channels()
     opens = journal.channels.opens_at({name: config.rate for name, config in configs.items()})
     summaries = journal.figures.channels()
-    due = deliveries.due(name for name, config in configs.items() if not config.blocked)
+    due = deliveries.due({name: None for name, config in configs.items() if not config.blocked})
     statuses = [
         ChannelStatus(
             name=name,

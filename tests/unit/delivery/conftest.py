@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from policenotify.delivery import dispatcher
 from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.journal.clock import SystemClock
 from tests.support.drains import LEASE, Made, worker_threads
@@ -23,11 +24,13 @@ def book(tmp_path: Path) -> Iterator[Book]:
 
 
 @pytest.fixture
-def delivers(book: Book) -> Iterator[Made]:
+def delivers(book: Book, monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
     """Make dispatchers with a short poll interval. Afterwards none of their threads may be left."""
     made: list[Dispatcher] = []
 
-    def make(*, into: Book = book, **given: Any) -> Dispatcher:
+    def make(*, into: Book = book, poll_interval: float = 0.05, rest: float = 5.0, **given: Any) -> Dispatcher:
+        monkeypatch.setattr(dispatcher, "_POLL_INTERVAL", poll_interval)
+        monkeypatch.setattr(dispatcher, "_REST", rest)
         networks = {name: one for name, one in given.items() if isinstance(one, Scripted)}
         settings = {name: one for name, one in given.items() if name not in networks}
         channels = {name: one.configured(name) for name, one in networks.items()}
@@ -37,7 +40,6 @@ def delivers(book: Book) -> Iterator[Made]:
             **{
                 "clock": into.clock if isinstance(into.clock, SystemClock) else SystemClock(),
                 "backoff": lambda _age: timedelta(seconds=0.05),
-                "poll_interval": 0.05,
                 "lease": LEASE,
                 **settings,
             },

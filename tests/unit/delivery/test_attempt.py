@@ -29,6 +29,7 @@ from policenotify.errors import (
 )
 from policenotify.journal.database import schema
 from policenotify.model.history import Outcome
+from policenotify.text import Budget
 from tests.support.fake_network import (
     KEYED,
     MAIL,
@@ -183,7 +184,7 @@ def test_time_spent_waiting_behind_others_is_not_a_failure(book: Book, failing: 
     FAILURES[failing](network).append(Unavailable("Busy.", whole_channel=whole_channel))
     attempt(book, network)
     assert retry_in(book, book.receipt(published)) == timedelta(seconds=2)
-    assert book.journal.deliveries.due(["sky"])["sky"] == book.clock.now() + timedelta(seconds=2)
+    assert book.journal.deliveries.due({"sky": None})["sky"] == book.clock.now() + timedelta(seconds=2)
 
 
 @given(st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=1)), st.timedeltas(timedelta(0), 24 * HOUR))
@@ -339,6 +340,24 @@ def test_a_refused_reply_is_tried_once_without_a_parent(book: Book, at: str) -> 
     ]
     receipt = book.receipt(update)
     assert (receipt.outcome, receipt.standalone) == (Outcome.POSTED, True)
+
+
+def test_a_list_that_answers_nothing_any_more_gets_the_wording_that_reads_alone(book: Book) -> None:
+    network = Scripted(capabilities=Capabilities(budget=Budget(300), recipients=True, replies=True))
+    people = ("a@press.example", "b@press.example")
+    book.publish("sky", incident="I1", people=people)
+    attempt(book, network)
+    update = book.publish("sky", incident="I1", people=people)
+    network.prepares.append(Refused("All above is gone.", fallback="standalone"))
+    while attempt(book, network):
+        pass
+    assert [(post.text, len(answers)) for post, answers in network.prepared[1:]] == [
+        ("post 2 reply", 1),
+        ("post 2 alone", 0),
+    ]
+    receipt = book.receipt(update)
+    assert (receipt.outcome, receipt.standalone) == (Outcome.POSTED, True)
+    assert receipt.recipients == {Outcome.POSTED: len(people)}
 
 
 def test_a_post_refused_without_a_parent_too_is_refused(book: Book) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -205,9 +204,9 @@ def test_waiting_is_not_a_busy_loop(book: Book, delivers: Made, monkeypatch: pyt
     asked: list[float] = []
     due = book.journal.deliveries.due
 
-    def counted(channels: Iterable[str], **rates: Any) -> dict[str, datetime]:
+    def counted(rates: Mapping[str, Rate | None], *, postponed: bool) -> dict[str, datetime]:
         asked.append(time.monotonic())
-        return due(channels, **rates)
+        return due(rates, postponed=postponed)
 
     monkeypatch.setattr(book.journal.deliveries, "due", counted)
     sky, hang = Scripted(), Hang()
@@ -226,7 +225,7 @@ def test_waiting_is_not_a_busy_loop(book: Book, delivers: Made, monkeypatch: pyt
     ("error", "said"),
     [
         (MissingExtra("The network 'bluesky'", "bluesky"), "policenotify[bluesky]"),
-        (ValueError("token=xyz"), "The channel 'sky' cannot be opened (ValueError)."),
+        (ValueError("token=xyz"), "The channel 'sky' cannot be opened: ValueError."),
     ],
 )
 def test_a_channel_that_cannot_be_opened_is_blocked_with_one_alarm(

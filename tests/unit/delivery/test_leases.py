@@ -13,7 +13,7 @@ from policenotify.channel import (
     RecipientOutcome,
     Request,
 )
-from policenotify.delivery.sender import Lease
+from policenotify.delivery.sender import Sender
 from policenotify.errors import (
     LostLease,
     Refused,
@@ -157,17 +157,17 @@ def halted(book: Book, monkeypatch: pytest.MonkeyPatch, *, seconds: float, then:
         return begun
 
     halts: list[Any] = []
-    is_over = Lease.is_over
+    is_late = Sender.is_late
 
-    def after_the_halt(lease: Lease, share: float) -> bool:
+    def after_the_halt(sender: Sender, since: float, share: float) -> bool:
         if halts:
             seconds, then = halts.pop()
             book.pass_by(seconds)
             then()
-        return is_over(lease, share)
+        return is_late(sender, since, share)
 
     monkeypatch.setattr(Deliveries, "begin", slow)
-    monkeypatch.setattr(Lease, "is_over", after_the_halt)
+    monkeypatch.setattr(Sender, "is_late", after_the_halt)
 
 
 def test_a_process_that_was_halted_past_its_lease_publishes_nothing(

@@ -20,7 +20,6 @@ from policenotify.channel import (
     Request,
 )
 from policenotify.delivery.batch import Breaker, Chunk
-from policenotify.delivery.sender import Lease
 from policenotify.errors import (
     Blocked,
     Refused,
@@ -28,9 +27,7 @@ from policenotify.errors import (
     Unconfirmed,
 )
 from policenotify.model.history import Outcome
-from policenotify.testing.fakes import FakeClock
 from tests.support.fake_network import MAIL, Book, Scripted, attempt, attempts, retry_in
-from tests.support.journal import LEASE
 
 # --- many people
 
@@ -108,8 +105,7 @@ def test_no_recipient_is_ever_forgotten(data: st.DataObject) -> None:
     network.sends.append(outcomes_until_error)
     channel: Any = network.open(Book.__new__(Book), None)  # type: ignore[arg-type]  # neither is used
     request = Request(account=network.account, key="0" * 64, body={})
-    lease = Lease(claimed=Mock(channel="sky"), clock=FakeClock(), length=LEASE, renewed_at=0)
-    chunk = Chunk(request=request, lease=lease, breaker=Breaker("sky"), left=deque(people))
+    chunk = Chunk(request=request, claimed=Mock(channel="sky"), breaker=Breaker("sky"), left=deque(people))
     chunk.run([channel])
     assert not chunk.left
     assert {person.key for person in people} == chunk.outcomes.keys()

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from policenotify.channel import Clock
+from policenotify.delivery import worker as worker_module
 from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.delivery.worker import Worker
 from policenotify.errors import JournalError
@@ -71,7 +72,7 @@ class Script:
             assert self.changed.wait_for(reached, timeout=PATIENCE)
 
     def worker(self, clock: Clock) -> Worker:
-        return Worker(self.deliver, wake=self.woken.set, finish=self.finish, clock=clock, pause=SOON)
+        return Worker(self.deliver, wake=self.woken.set, finish=self.finish, clock=clock)
 
 
 @pytest.fixture
@@ -85,7 +86,8 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def worker(script: Script, clock: FakeClock) -> Iterator[Worker]:
+def worker(script: Script, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
+    monkeypatch.setattr(worker_module, "_PAUSE", SOON)
     made = script.worker(clock)
     yield made
     script.error = None

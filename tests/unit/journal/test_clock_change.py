@@ -151,12 +151,12 @@ def test_each_step_is_raised_once_by_any_process_and_recorded(
     network.sends.append(lambda _request: later(book, 300))
     book.publish("sky")
     attempt(book, network)
-    until = book.journal.deliveries.due(["sky"])["sky"]
+    until = book.journal.deliveries.due({"sky": None})["sky"]
     with closing(open_journal(f"sqlite:///{book.path}", keys=book.keys, clock=clock)) as other:
         clock.jump(3600)
         for each in (other, book.journal, other, book.journal):
             each.deliveries.recover()
-            assert each.deliveries.due(["sky"]) == {"sky": until + timedelta(hours=1)}
+            assert each.deliveries.due({"sky": None}) == {"sky": until + timedelta(hours=1)}
     with book.journal.read() as connection:
         kinds = list(connection.execute(select(schema.event.c.kind)).scalars())
     assert kinds.count("clock_set") == 1
@@ -190,7 +190,7 @@ def test_either_database_follows_the_clock(tmp_path: Path, place: str, keys: Key
         claimed = desk.take()
         assert claimed.publication == doubtful
         assert claimed.first_tried_at == min(began, began + timedelta(seconds=seconds))
-        assert desk.journal.deliveries.due(["sky", "sea"]).keys() == {"sky", "sea"}
+        assert desk.journal.deliveries.due({"sky": None, "sea": None}).keys() == {"sky", "sea"}
 
 
 # --- a clock that was ahead, and is set right while no process sees it

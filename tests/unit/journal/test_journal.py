@@ -267,7 +267,7 @@ def test_stop_halts_everything_until_resume(desk: Desk) -> None:
         "Nothing was sent: everything was stopped by cne Roux (wrong town). Resume first: policenotify resume"
     )
     assert desk.claim() is None
-    assert desk.journal.deliveries.due(["sky"]) == {}
+    assert desk.journal.deliveries.due({"sky": None}) == {}
     with pytest.raises(PublishingStopped):
         desk.publish(incident="I2")
     desk.journal.resume("cdt Petit")

@@ -13,7 +13,7 @@ from sqlalchemy import update
 from policenotify.audiences.function import FunctionAudience
 from policenotify.audiences.model import Audience, Row, Subscriber, WrongRow
 from policenotify.channel import Capabilities, ChannelConfig, RecipientOutcome
-from policenotify.delivery.audience_reader import BatchMaker
+from policenotify.delivery.batch import ListSender
 from policenotify.errors import LostLease, SettingsError
 from policenotify.journal.database import schema
 from policenotify.journal.leases import this_process
@@ -138,7 +138,7 @@ class Broken(ListedPeople):
             yield row
 
 
-def _maker(desk: Desk, audience: Audience, *, size: int = 2, retired: bool = False, **more: Any) -> BatchMaker:
+def _maker(desk: Desk, audience: Audience, *, size: int = 2, retired: bool = False, **more: Any) -> ListSender:
     config = ChannelConfig(
         name="mail",
         network="email",
@@ -155,10 +155,10 @@ def _maker(desk: Desk, audience: Audience, *, size: int = 2, retired: bool = Fal
         "backoff": lambda before: max(before * 2, timedelta(seconds=10)),
         "may_go_on": lambda: True,
     }
-    return BatchMaker(journal=desk.journal, clock=desk.clock, config=config, size=size, **values | more)
+    return ListSender(journal=desk.journal, clock=desk.clock, config=config, size=size, **values | more)
 
 
-def _claim(desk: Desk, maker: BatchMaker) -> ClaimedDelivery | None:
+def _claim(desk: Desk, maker: ListSender) -> ClaimedDelivery | None:
     claimed = desk.journal.deliveries.claim("mail", "runner A", lease=LEASE)
     if claimed is None or not is_list(claimed):
         return claimed
@@ -169,7 +169,7 @@ def _claim(desk: Desk, maker: BatchMaker) -> ClaimedDelivery | None:
     return None
 
 
-def _all_of(desk: Desk, maker: BatchMaker) -> list[str]:
+def _all_of(desk: Desk, maker: ListSender) -> list[str]:
     written: list[str] = []
     while (claimed := _claim(desk, maker)) is not None:
         written += _send(desk, claimed)
@@ -259,7 +259,7 @@ def test_an_address_that_cannot_be_stored_is_a_wrong_row(desk: Desk, address: An
 
 
 @pytest.mark.databases
-def test_the_first_of_a_channel_is_tried_at_once_and_the_others_once_it_can_be_read(desk: Desk) -> None:
+def test_lists_that_cannot_be_read_are_tried_again_at_once_by_a_person(desk: Desk) -> None:
     audience = Broken(ALL)
     audience.error = SettingsError("the file cannot be read.")
     maker = _maker(desk, audience, size=10)
@@ -269,12 +269,12 @@ def test_the_first_of_a_channel_is_tried_at_once_and_the_others_once_it_can_be_r
         assert _claim(desk, maker) is None
     deliveries = desk.journal.deliveries
     assert deliveries.retry_lists("other") == 0
-    assert deliveries.retry_lists() == 1
-    assert deliveries.retry_lists() == 0  # it is due already
-    assert _claim(desk, maker) is None  # and fails again
     assert desk.claim("mail") is None
+    assert deliveries.retry_lists() == 2
+    assert [_claim(desk, maker) for _ in said] == [None] * 3  # and fail again
     audience.error = None
-    assert deliveries.retry_lists() == 1
+    assert desk.claim("mail") is None
+    assert deliveries.retry_lists("mail") == 2
     assert sorted(_all_of(desk, maker)) == sorted(ALL * 2)
     assert deliveries.waiting_for_lists() == {}
     assert [desk.outcome(each, "mail") for each in said] == [Outcome.WAITING, Outcome.POSTED, Outcome.POSTED]

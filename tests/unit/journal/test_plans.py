@@ -64,7 +64,7 @@ OPERATIONS: dict[str, Callable[[Desk], object]] = {
     "begin and settle": lambda desk: desk.settle(_posted(desk)),
     "people": _begun_people,
     "recover": _recovered,
-    "due": lambda desk: desk.journal.deliveries.due(["sky", "mail"]),
+    "due": lambda desk: desk.journal.deliveries.due({"sky": None, "mail": None}),
     "unsettled": lambda desk: desk.journal.publications.pending(f"{1:026d}", patience=timedelta(0)),
     "unfinished ids": lambda desk: desk.journal.publications.unfinished_ids(),
     "channel summaries": lambda desk: desk.journal.figures.channels(),

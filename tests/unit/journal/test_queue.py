@@ -52,9 +52,9 @@ def test_not_before_its_time(desk: Desk) -> None:
     desk.deliver(outcome=Outcome.WAITING, not_before=later, reason="Busy.")
     assert desk.claim() is None
     assert not desk.journal.deliveries.is_ready("sky", severe_only=True)
-    assert desk.journal.deliveries.due(["sky", "mail"]) == {"sky": later}
+    assert desk.journal.deliveries.due({"sky": None, "mail": None}) == {"sky": later}
     desk.clock.pass_by(SOON.total_seconds())
-    assert desk.journal.deliveries.due(["sky"]) == {"sky": desk.clock.now()}
+    assert desk.journal.deliveries.due({"sky": None}) == {"sky": desk.clock.now()}
     assert desk.take().attempts == 1
 
 
@@ -67,7 +67,7 @@ def test_a_blocked_channel_waits_for_a_person(desk: Desk) -> None:
     assert desk.journal.channels.block("sky", wrong)
     assert not desk.journal.channels.block("sky", wrong)  # no news
     assert desk.claim("sky") is None
-    assert set(desk.journal.deliveries.due(["sky", "mail"])) == {"mail"}
+    assert set(desk.journal.deliveries.due({"sky": None, "mail": None})) == {"mail"}
     [(name, told)] = desk.journal.channels.blocked().items()
     assert (name, str(told.reason), str(told.remedy), told.code) == (
         "sky",
@@ -251,6 +251,24 @@ def test_a_second_language_hangs_under_the_first(desk: Desk) -> None:
     desk.settle(update_)
     # Everything hangs under the thread's first post; the last is what it answers.
     assert desk.take().reply_to == (desk.ref(french), desk.ref(english), desk.ref(update_))
+
+
+# --- expired, and lists that are read
+
+
+def test_expired_posts_are_settled_in_pages_so_that_others_may_write_between(desk: Desk) -> None:
+    said = [desk.publish(incident=f"I{number}", lives=SOON) for number in range(201)]
+    desk.clock.pass_by(SOON.total_seconds())
+    deliveries = desk.journal.deliveries
+    assert [deliveries.settle_expired() for _ in range(3)] == [200, 1, 0]
+    assert {desk.outcome(each) for each in said} == {Outcome.SUPERSEDED}
+
+
+@pytest.mark.databases
+def test_while_a_list_is_read_another_drain_looks_again_soon(desk: Desk) -> None:
+    desk.publish(channels=("mail",), people={"mail": ["a@press.example"]})
+    assert desk.journal.deliveries.claim("mail", "runner A", lease=LEASE)
+    assert desk.journal.deliveries.due({"mail": None}) == {"mail": desk.clock.now() + timedelta(seconds=1)}
 
 
 # --- taken back

@@ -36,9 +36,9 @@ def test_a_delivery_that_may_not_leave_yet_is_not_claimed_and_due_has_its_time(d
     later = desk.clock.now() + timedelta(seconds=30)
     assert desk.claim(rate=RATE) is None
     assert desk.claim(rate=RATE, severe_only=True) is None
-    assert desk.journal.deliveries.due(["sky"], rates={"sky": RATE}) == {"sky": later}
+    assert desk.journal.deliveries.due({"sky": RATE}) == {"sky": later}
     desk.clock.pass_by(30)
-    assert desk.journal.deliveries.due(["sky"], rates={"sky": RATE}) == {"sky": desk.clock.now()}
+    assert desk.journal.deliveries.due({"sky": RATE}) == {"sky": desk.clock.now()}
     claimed = desk.begin(_take(desk), rate=RATE)
     assert claimed.publication == severe  # what is urgent is first of those that wait
     desk.settle(claimed)

@@ -159,7 +159,7 @@ def test_no_worker_takes_from_the_old_journal(desk: Desk, to: str) -> None:
     for go_on in (
         lambda: desk.publish(incident="I2"),
         desk.claim,
-        lambda: desk.journal.deliveries.due(["sky"]),
+        lambda: desk.journal.deliveries.due({"sky": None}),
         lambda: open_journal(desk.url, keys=desk.keys),
     ):
         with pytest.raises(JournalError, match=where):

@@ -45,7 +45,8 @@ def drain(call: CliContext, budget: float) -> Exit:
         journal = publisher.journal
         if (stopped := journal.stopped()) is not None:
             raise stopped
-        waits = journal.deliveries.due(publisher.installation.channel_configs) or journal.channels.blocked()
+        channels = dict.fromkeys(publisher.installation.channel_configs)
+        waits = journal.deliveries.due(channels) or journal.channels.blocked()
         before = journal.deliveries.unsettled() if waits else frozenset()
         call.may_have_published = True
         next_due = publisher.drain(timedelta(seconds=budget))

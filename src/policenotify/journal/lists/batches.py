@@ -117,15 +117,13 @@ _COPIED = (
 )  # fmt: skip
 _ADD = insert(_table)
 _NEXT_NUMBER = select(func.coalesce(func.max(_batch.c.number), -1) + 1).where(_batch.c.parent == bindparam("of_list"))
-_UNREADABLE = (
-    select(_table.c.id, _table.c.channel, _table.c.reason, _table.c.remedy, _table.c.not_before)
-    .where(_table.c.state.in_(_UNSETTLED), _table.c.has_recipients, _table.c.code == UNREADABLE, _table.c.halt == "")
-    .order_by(_table.c.priority, _table.c.id)
+_WAITS_FOR_LIST = and_(
+    _table.c.state.in_(_UNSETTLED), _table.c.has_recipients, _table.c.code == UNREADABLE, _table.c.halt == ""
 )
-_POSTPONED = (
-    select(_table.c.id)
-    .where(_table.c.id.in_(bindparam("lists", expanding=True)), _table.c.not_before > bindparam("now"))
-    .with_for_update(key_share=True, skip_locked=True)
+_UNREADABLE = (
+    select(_table.c.id, _table.c.channel, _table.c.reason, _table.c.remedy)
+    .where(_WAITS_FOR_LIST)
+    .order_by(_table.c.priority, _table.c.id)
 )
 _HAD_PEOPLE = select(_table.c.id).where(_table.c.channel == bindparam("channel"), _table.c.parent.is_not(None)).limit(1)
 
@@ -281,21 +279,15 @@ class Batches:
         return {row.id: (row.channel, Problem(reason=row.reason, remedy=row.remedy)) for row in rows}
 
     def retry_lists(self, channel: str | None = None) -> int:
-        """Let the most urgent delivery whose people could not be read, of one or each channel, be tried again at once.
-
-        If it can be read, the next one follows. Return their number. Without any, nothing is written.
-        """
-        with self._journal.read() as connection:
-            now = microseconds(self._journal.now())
-            rows = [row for row in connection.execute(_UNREADABLE) if channel in {None, row.channel}]
-        first = {row.channel: row for row in reversed(rows)}
-        chosen = [row.id for row in first.values() if row.not_before > now]
-        if not chosen:
+        """Let deliveries whose people could not be read, of one or all channels, be tried again. Return how many."""
+        if not self.waiting_for_lists():  # else each drain would write
             return 0
-        with self._journal.write(durable=False) as connection:  # what another process has locked is left out
-            free = connection.execute(_POSTPONED, {"lists": chosen, "now": now}).scalars().all()
-            connection.execute(update(_table).where(_table.c.id.in_(free)).values(not_before=now))
-            return len(free)
+        free = select(_table.c.id).where(_WAITS_FOR_LIST).with_for_update(key_share=True, skip_locked=True)
+        if channel is not None:
+            free = free.where(_table.c.channel == channel)
+        with self._journal.write() as connection:
+            at = microseconds(self._journal.now())
+            return connection.execute(update(_table).where(_table.c.id.in_(free)).values(not_before=at)).rowcount
 
 
 def _next_earlier(connection: Connection, row: Row[Any]) -> tuple[Sequence[int], StoredCursor, bool]:

@@ -382,10 +382,8 @@ def forget_reasons(connection: Connection, of_them: ColumnElement[bool]) -> None
 
 def overall_outcome(outcomes: Mapping[Outcome, int]) -> Outcome:
     """Return the outcome of a delivery from those of its recipients."""
-    for outcome in (Outcome.UNCONFIRMED, Outcome.WAITING, Outcome.SENDING):
-        if outcomes.get(outcome):
-            return Outcome.WAITING
-    for outcome in (Outcome.POSTED, Outcome.HELD, Outcome.SUPERSEDED, Outcome.REFUSED):
-        if outcomes.get(outcome):
-            return outcome
-    return Outcome.SKIPPED
+    found = {outcome for outcome, count in outcomes.items() if count}
+    if not all(outcome.is_final for outcome in found):
+        return Outcome.WAITING
+    first = (Outcome.POSTED, Outcome.HELD, Outcome.SUPERSEDED, Outcome.REFUSED)
+    return next((outcome for outcome in first if outcome in found), Outcome.SKIPPED)

@@ -85,11 +85,9 @@ class Sendings:
         with self._steering(publication, channel) as (connection, rows):
             paused = [row for row in rows if not row.halt]
             for row in paused:
-                words = {
-                    "reason": Text("{actor} has paused it.", actor=actor),
-                    "remedy": Text("To go on: policenotify sending resume {publication}", publication=publication),
-                }
-                control.halt_list(connection, row.id, PAUSED, **words, code="")
+                why = Text("{actor} has paused it.", actor=actor)
+                remedy = Text("To go on: policenotify sending resume {publication}", publication=publication)
+                control.halt_list(connection, row.id, PAUSED, reason=why, remedy=remedy, code="")
                 body = {"reason": storable(reason)}
                 record_delivery(connection, row, self._journal.now(), "sending_paused", body, actor=actor)
             return _steered(publication, paused, actor)
@@ -146,14 +144,13 @@ class Sendings:
         Raises:
             NotHeld: There is no such delivery.
         """
-        if not shown_to:
-            with self._journal.read() as connection:
-                return _people_in_doubt(connection, _delivery(connection, delivery), None)
-        self._journal.authorize(shown_to, "show")
-        with self._journal.write() as connection:
+        if shown_to:
+            self._journal.authorize(shown_to, "show")
+        with self._journal.write() if shown_to else self._journal.read() as connection:
             row, now = _delivery(connection, delivery), self._journal.now()
-            found = _people_in_doubt(connection, row, self._journal.keys)
-            record_delivery(connection, row, now, "addresses_shown", {"people": len(found)}, actor=shown_to)
+            found = _people_in_doubt(connection, row, self._journal.keys if shown_to else None)
+            if shown_to:
+                record_delivery(connection, row, now, "addresses_shown", {"people": len(found)}, actor=shown_to)
         return found
 
     def resolve(self, delivery: int, actor: str, people: Collection[str] = (), *, posted: bool) -> Outcome:

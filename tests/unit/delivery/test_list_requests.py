@@ -1,11 +1,8 @@
-"""A network that wants another request for a list, while another worker begins a batch of it."""
+"""Two workers that prepare the request of one list at the same time."""
 
 from __future__ import annotations
 
-import pytest
-
-from policenotify.channel import Capabilities
-from policenotify.errors import Refused
+from policenotify.channel import Capabilities, Request
 from policenotify.journal.lists.state import StoredCursor
 from policenotify.journal.records import ClaimedDelivery
 from policenotify.model.history import Outcome
@@ -15,7 +12,6 @@ from tests.support.journal import LEASE
 
 FIRST, SECOND = (tuple(f"{name}{n}@press.example" for n in range(4)) for name in "ab")
 PEOPLE = (*FIRST, *SECOND)
-CAN = Capabilities(budget=Budget(300), recipients=True, replies=True)
 
 
 def _batch(book: Book, people: tuple[str, ...], *, is_last: bool = False) -> ClaimedDelivery:
@@ -28,22 +24,18 @@ def _batch(book: Book, people: tuple[str, ...], *, is_last: bool = False) -> Cla
     return batch
 
 
-@pytest.mark.parametrize("between", [False, True])
-def test_each_person_gets_it_once(book: Book, between: bool) -> None:  # noqa: FBT001 - a case
-    network = Scripted(capabilities=CAN)
+def test_the_request_that_is_stored_first_goes_to_all(book: Book) -> None:
+    network = Scripted(capabilities=Capabilities(budget=Budget(300), recipients=True))
     published = book.publish("sky", people=PEOPLE)
     first, second = _batch(book, FIRST), _batch(book, SECOND, is_last=True)
-    network.sends.append(Refused("Another key.", fallback="prepare"))
+
+    def overtaken(_post: object) -> Request:
+        attempts(book, network).run(second)
+        return Request(account=network.account, key="0" * 64, body={"text": "late", "variant": 0})
+
+    network.prepares.append(overtaken)
     attempts(book, network).run(first)
-    if between:  # a worker has sent the other request already
-        again = book.claim()
-        assert again is not None
-        attempts(book, network).run(again)
-    attempts(book, network).run(second)  # claimed with the request that the network has refused since
-    while claimed := book.claim():
-        attempts(book, network).run(claimed)
-    accepted = [address for call in network.written_to[1:] for address in call]
-    assert sorted(accepted) == sorted(PEOPLE)
+    assert sorted(address for call in network.written_to for address in call) == sorted(PEOPLE)
+    assert {request.body["text"] for request in network.said} == {"post 1"}
     receipt = book.receipt(published)
     assert (receipt.outcome, receipt.recipients) == (Outcome.POSTED, {Outcome.POSTED: len(PEOPLE)})
-    assert {request.body["variant"] for request in network.said[1:]} == {1}
