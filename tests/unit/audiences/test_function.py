@@ -92,5 +92,5 @@ def test_a_function_in_c_that_names_no_parameters(function: Callable[[], Any]) -
 
 
 def test_a_misspelt_name_gives_no_one_everything() -> None:
-    with pytest.raises(SettingsError, match="the function failed: a row has a column 'area'. Call it 'areas'"):
+    with pytest.raises(SettingsError, match=r"the function failed: a row has a column 'area'\. Call it 'areas'"):
         [*audience(lambda: [{"address": "a@example.org", "area": "dept:34"}]).rows()]
