@@ -22,8 +22,7 @@ class FunctionAudience:
     1,000 people it is called again, and the rows before are passed over. A function with a parameter `start` goes on
     from a position itself. Its mappings then have a `position`, rising.
 
-    A function with an attribute `revision`, itself a function, states when the list has changed. Without one, new
-    people must come behind the others, and who leaves makes it read from the beginning again. Of up to 1,000 people
+    New people must come behind the others, and who leaves makes it read from the beginning again. Of up to 1,000 people
     the order does not matter: they are read at once.
 
     Attributes:
@@ -36,11 +35,8 @@ class FunctionAudience:
     reader: RowReader = field(default_factory=RowReader)
 
     def revision(self) -> str:
-        """See `Audience.revision`."""
-        try:
-            return str(getattr(self.function, "revision", lambda: "always")())
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail in any way
-            raise self._failed(error) from None
+        """Return one value: when the people change, the function cannot tell."""
+        return "always"
 
     def rows(self, *, start: int = 0) -> Iterator[Row]:
         """See `Audience.rows`."""
@@ -49,7 +45,7 @@ class FunctionAudience:
             values = self.function(start=start) if seeks else islice(self.function(), start, None)
             for number, value in enumerate(values, start=start):
                 yield self._row(value, number, seeks=seeks)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the same
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail in any way
             raise self._failed(error) from None
 
     def _row(self, value: object, number: int, *, seeks: bool) -> Row:

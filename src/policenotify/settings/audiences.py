@@ -62,17 +62,8 @@ class AudienceSettings(FrozenModel):
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> AudienceSettings:
-        kinds = [kind for kind in KINDS if getattr(self, kind) is not None]
-        if not kinds:
-            raise ValueError(Text("write one of {kinds}", kinds=", ".join(KINDS)))
-        if len(kinds) > 1:
-            raise ValueError(
-                Text(
-                    "write one of {kinds}, not {kinds_2}",
-                    kinds=", ".join(KINDS),
-                    kinds_2=Text.join(Text(" and "), kinds),
-                )
-            )
+        if sum(getattr(self, kind) is not None for kind in KINDS) != 1:
+            raise ValueError(Text("write exactly one of {kinds}", kinds=", ".join(KINDS)))
         if self.columns and self.csv is None:
             raise ValueError(Text("columns is for csv only"))
         if unknown := [name for name in self.columns if name not in COLUMNS]:
@@ -94,11 +85,7 @@ class AudienceSettings(FrozenModel):
     def audience(self, name: str, at: str, directory: Path, categories: Collection[str]) -> Audience:
         """Return the audience of this name. Nothing of it is read.
 
-        Args:
-            name: Its name.
-            at: Its place in the settings, for errors.
-            directory: That of the settings, to which paths are relative.
-            categories: The categories of the installation.
+        Errors name *at*, its place in the settings. Paths are relative to *directory*.
 
         Raises:
             SettingsError: A function cannot be used.
