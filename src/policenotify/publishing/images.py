@@ -11,9 +11,8 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from policenotify.channel import Picture
 from policenotify.errors import InvalidImage, MissingExtra
@@ -50,8 +49,7 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0
 _SMALLEST = 64  # pixels; below, nothing can be recognised
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedMessage:
+class LoadedMessage(NamedTuple):
     """A message whose images are read.
 
     Attributes:

@@ -17,12 +17,12 @@ from policenotify.journal.records import LEASE
 from policenotify.model.cap import Severity
 from policenotify.model.status import DiagnosisLine
 from policenotify.publishing.approval import ApprovalRule
+from policenotify.publishing.arguments import check_channel
 from policenotify.publishing.reach import with_consent
 from policenotify.publishing.reminders import ReminderPolicy
 from policenotify.publishing.routing import Route, shared_accounts
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, Locale
-from policenotify.translation import AnyText, Text
-from policenotify.validation import did_you_mean
+from policenotify.translation import AnyText
 
 if TYPE_CHECKING:
     from policenotify.journal.database.transactions import May
@@ -112,11 +112,7 @@ class Installation:
         if problem := shared_accounts(configs.values()):
             raise SettingsError(problem)
         for name in self.reminders.to:
-            if name not in configs:
-                known = did_you_mean(name, configs)
-                raise SettingsError(
-                    Text("reminders.to: {name!r} is not a channel. {did_you_mean}", name=name, did_you_mean=known)
-                )
+            check_channel(name, configs)
 
     @property
     def timer(self) -> Clock:
