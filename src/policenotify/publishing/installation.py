@@ -48,24 +48,18 @@ class SettingsSource(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Installation:
-    """What a publisher works with. `open_publisher` makes one from the settings.
+    """What a publisher works with. `open_publisher` makes one from the settings, which describe what is not below.
 
     Attributes:
         journal: The journal.
         channels: The channels of the installation.
         channel_configs: The same by name. A channel that is made again from the settings takes its place here.
-        zone: The zone of the times in posts and receipts.
-        sender: The service's name.
-        routes: Which message goes where. Without routes every message goes to every channel.
         profiles: The categories.
         locales: The fixed phrases, by language.
         checks: The checks before anything is published.
-        links: Hosts to which messages may link: `police.fr`, or `.gouv.fr` for all below it. Empty: any.
         words: The word lists of the checks.
         approval: Which messages others read before they are published. Without rules none, except those with a finding
             of level `second` or `block`.
-        reminders: When overdue incidents are reminded of, and on which channels.
-        wait: How long `publish` delivers before it returns.
         clock: Measures how long something takes, and is the clock of channels. By default the journal's, which in any
             case dates what is published.
         entropy: Returns that many random bytes.

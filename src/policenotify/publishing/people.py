@@ -167,14 +167,8 @@ class People:
     def receipt(self, channel: str, token: str, *, content_type: str, body: bytes, query: str) -> str:
         """Record what a gateway's delivery receipt reports. Repeating it changes nothing.
 
-        A person in doubt who has the message is settled as posted.
-
-        Args:
-            channel: The channel that the called address names.
-            token: The token that it names.
-            content_type: The call's content type. May be empty.
-            body: The call's body.
-            query: The query of the called address.
+        A person in doubt who has the message is settled as posted. Channel and token are those that the called address
+        names. The content type may be empty.
 
         Returns:
             The body that confirms it. Empty: the token is not ours, or the channel takes no receipts.
