@@ -119,10 +119,9 @@ def test_every_page_can_be_seen_and_nothing_changed_with_view_alone(desk: Record
         f"publicationrow/?q={incident}-open": incident,
         f"publicationrow/{opened.id}/change/": "The connection was cut.",
         f"publicationrow/{opened.id}/change/?": '<th scope="row">location.street</th><td>avenue de Toulouse</td>',
-        "deliveryrow/?held=1": "presse",
         f"deliveryrow/{delivery}/change/": "presse",
         "draftrow/": "draft",
-        "channelrow/": "needs a person",
+        "channelrow/": f'/deliveryrow/{delivery}/change/">presse, {incident}</a>: needs a person',
         "eventrow/": "published",
         "eventrow/?kind=published": "dispatch",
     }.items():
@@ -314,7 +313,7 @@ def test_the_pages_remain_while_the_settings_are_wrong(project: Path, incident: 
     agent = officer("view", "publish", "resolve", "manage")
     with override_settings(POLICENOTIFY={**settings.POLICENOTIFY, "SETTINGS": project / "nowhere.toml"}):
         close()
-        for page in ("incidentrow/", "incidentrow/add/", "publicationrow/", "deliveryrow/?held=1", "channelrow/"):
+        for page in ("incidentrow/", "incidentrow/add/", "publicationrow/", "deliveryrow/", "channelrow/"):
             assert agent.get(f"{ADMIN}/{page}").status_code == 200, page
         assert "nowhere.toml" in agent.get(f"{ADMIN}/channelrow/").content.decode()
         refused = agent.post(f"{ADMIN}/incidentrow/add/", fields(incident=incident))
