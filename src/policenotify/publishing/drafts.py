@@ -249,15 +249,7 @@ class Drafts:
         """
         return self._publish_read(self.get(draft), actor=actor, urgent=urgent, wait=wait, connection=connection)
 
-    def _publish_read(
-        self,
-        known: Draft,
-        *,
-        actor: str,
-        urgent: str = "",
-        wait: timedelta | float | None = None,
-        connection: Connection | None = None,
-    ) -> Publication:
+    def _publish_read(self, known: Draft, **how: object) -> Publication:
         if known.key is None:
             raise DraftConflict(
                 known.id, Text("it is published already as {publication}.", publication=known.publication)
@@ -266,16 +258,7 @@ class Drafts:
             raise DraftConflict(
                 known.id, Text("it is for publications whose key begins with {for_keys!r}.", for_keys=known.for_keys)
             )
-        return self._publish(
-            known.message,
-            key=known.key,
-            actor=actor,
-            to=known.to or None,
-            draft=known.id,
-            urgent=urgent,
-            wait=wait,
-            connection=connection,
-        )
+        return self._publish(known.message, key=known.key, to=known.to or None, draft=known.id, **how)
 
     def needed(self, new: NewPublication, options: PublishOptions) -> NeededApproval | None:
         """Return the approval that a publication needs, which is decided when it is stored. `None`: none."""
