@@ -103,7 +103,7 @@ class Drafts:
         check_names("-" if key is None else key, actor)
         check_names(for_keys or "-", actor)
         self._ask(actor, "draft", message)
-        name = ulid(journal.now(), self._installation.entropy(10))
+        name = ulid(journal.now())
         to = (to,) if isinstance(to, str) else to or ()
         return journal.drafts.create(
             name,
