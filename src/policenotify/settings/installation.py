@@ -131,6 +131,7 @@ def installation_options(settings: Settings) -> dict[str, Any]:
         SettingsError: A language file, a law or a list of words is wrong.
     """
     from policenotify.checks import Vocabulary, checks_of  # noqa: PLC0415 - reading settings needs no checks
+    from policenotify.checks.words import WordListChange  # noqa: PLC0415 - the same
 
     return {
         "routes": settings.routes,
@@ -140,7 +141,7 @@ def installation_options(settings: Settings) -> dict[str, Any]:
         "sender": settings.sender,
         "links": settings.links,
         "checks": checks_of(settings.law),
-        "words": Vocabulary({name: change.change() for name, change in settings.words.items()}),
+        "words": Vocabulary({name: WordListChange(**change.model_dump()) for name, change in settings.words.items()}),
         "wait": settings.wait,
         "reminders": settings.reminders,
         "approval": settings.approval,

@@ -35,7 +35,6 @@ from policenotify.translation import AnyText, Text, lines_of
 from policenotify.validation import did_you_mean, indented, validation_errors
 
 if TYPE_CHECKING:
-    from policenotify.checks.words import WordListChange
     from policenotify.journal.keys import Keys
 
 
@@ -91,12 +90,6 @@ class WordListSettings(FrozenModel):
     add: tuple[str, ...] = ()
     remove: dict[str, Reason] = Field(default_factory=dict)
     off: Reason = ""
-
-    def change(self) -> WordListChange:
-        """Return the change for the checks."""
-        from policenotify.checks.words import WordListChange  # noqa: PLC0415 - reading settings needs no checks
-
-        return WordListChange(add=self.add, remove=self.remove, off=self.off)
 
 
 class Settings(FrozenModel):
