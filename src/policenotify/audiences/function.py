@@ -35,7 +35,7 @@ class FunctionAudience:
     reader: RowReader = field(default_factory=RowReader)
 
     def revision(self) -> str:
-        """Return one value: when the people change, the function cannot tell."""
+        """Return one value: when the people change, no value of the function shows it."""
         return "always"
 
     def rows(self, *, start: int = 0) -> Iterator[Row]:
