@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 from django.core import checks
-from django.db.models.signals import pre_migrate
+from django.db import connections
+from django.db.migrations.loader import MigrationLoader
+from django.db.models.signals import post_migrate
 
 from policenotify.integrations.django import system_checks
 from policenotify.integrations.django.database import alias, in_memory, migrate_journal
@@ -20,17 +22,21 @@ class PolicenotifyConfig(AppConfig):  # type: ignore[misc]  # Django has no type
 
     def ready(self) -> None:
         """Register the migration of the journal and the system checks."""
-        pre_migrate.connect(_migrate, sender=self)
+        post_migrate.connect(_migrate, sender=self)
         checks.register(system_checks.check_transaction_mode, checks.Tags.database)
         checks.register(system_checks.check_project)
 
 
 def _migrate(*, using: str, verbosity: int, **_more: object) -> None:
-    """Create the tables in the database that holds the journal, before the project's migrations may refer to them.
+    """Create the tables where `showmigrations` lists them as applied, or where the project has switched migrations off.
 
-    `showmigrations` may list them as applied: the journal was moved to a database that had been migrated before.
+    They are missing, for example, if the journal was moved to a database that had been migrated before.
     """
     if using != alias() or in_memory(using):
+        return
+    loader = MigrationLoader(connections[using])
+    ours = {key for key in loader.disk_migrations if key[0] == PolicenotifyConfig.label}
+    if not ours <= loader.applied_migrations.keys():
         return
     created = migrate_journal()
     if verbosity:

@@ -1,13 +1,21 @@
-"""Make the models of the journal's tables, of version 1, known to Django. The app has created the tables."""
+"""Create the journal's tables, of version 1, and make their models known to Django."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import migrations
 from django.db.migrations.state import ModelState
 
 from policenotify.integrations.django import models
+from policenotify.integrations.django.database import alias, in_memory, migrate_journal
+
+
+def create_journal(_apps: object, schema_editor: Any) -> None:  # noqa: ANN401 - Django has no types
+    """Create the tables in the database that holds the journal, as `policenotify migrate` does."""
+    name = schema_editor.connection.alias
+    if name == alias() and not in_memory(name):
+        migrate_journal()
 
 
 def _known(model: type[object]) -> object:
@@ -17,13 +25,17 @@ def _known(model: type[object]) -> object:
 
 
 class Migration(migrations.Migration):  # type: ignore[misc]  # Django has no types
-    """Changes nothing in the database: the tables are not Django's."""
+    """Not atomic, because the journal is migrated in a transaction of its own, and never undone."""
 
     initial = True
+    atomic = False
     operations: ClassVar[list[object]] = [
-        _known(model)
-        for model in (
-            models.Publishing, models.IncidentRow, models.PublicationRow, models.DeliveryRow,
-            models.DraftRow, models.ChannelRow, models.EventRow,
-        )
+        migrations.RunPython(create_journal),
+        *map(
+            _known,
+            (
+                models.Publishing, models.IncidentRow, models.PublicationRow, models.DeliveryRow,
+                models.DraftRow, models.ChannelRow, models.EventRow,
+            ),
+        ),
     ]  # fmt: skip
