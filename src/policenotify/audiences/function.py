@@ -22,7 +22,8 @@ class FunctionAudience:
     1,000 people it is called again, and the rows before are passed over. A function with a parameter `start` goes on
     from a position itself. Its mappings then have a `position`, rising.
 
-    New people must come behind the others, and who leaves makes it read from the beginning again. Of up to 1,000 people
+    A function with an attribute `revision`, itself a function, states when the list has changed. Without one, new
+    people must come behind the others, and who leaves makes it read from the beginning again. Of up to 1,000 people
     the order does not matter: they are read at once.
 
     Attributes:
@@ -35,8 +36,11 @@ class FunctionAudience:
     reader: RowReader = field(default_factory=RowReader)
 
     def revision(self) -> str:
-        """Return one value: when the people change, no value of the function shows it."""
-        return "always"
+        """See `Audience.revision`."""
+        try:
+            return str(getattr(self.function, "revision", lambda: "always")())
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail in any way
+            raise self._failed(error) from None
 
     def rows(self, *, start: int = 0) -> Iterator[Row]:
         """See `Audience.rows`."""
@@ -45,7 +49,7 @@ class FunctionAudience:
             values = self.function(start=start) if seeks else islice(self.function(), start, None)
             for number, value in enumerate(values, start=start):
                 yield self._row(value, number, seeks=seeks)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail in any way
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the same
             raise self._failed(error) from None
 
     def _row(self, value: object, number: int, *, seeks: bool) -> Row:

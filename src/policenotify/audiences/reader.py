@@ -31,8 +31,7 @@ COLUMNS: Final = (
 )
 """The columns of a table of subscribers. Only `address` is required."""
 
-_SHORTEST: Final = 3  # letters of a name that may be the beginning of a column's: `lat`, `lang`
-_KINDS_OF_AREA: Final = frozenset({"commune", "epci", "dept"})  # they are written in `areas`
+_ALSO_MEANT: Final = {"lang": "language", "category": "categories"}  # names too far from the column's to be found
 _LONGEST: Final = 320  # characters of a mail address: 64 before the @ and 255 behind it (RFC 5321, section 4.5.3.1)
 _DIGITS: Final = range(4, 16)  # digits of a number: a short code has 4 or more, ITU-T E.164 allows 15
 UNDECODED: Final = re.compile(r"[\udc80-\udcff]")
@@ -131,19 +130,17 @@ class RowReader:
 
 
 @lru_cache(maxsize=64)  # all rows of a list have the same names
-def misspelt_column(names: tuple[str, ...]) -> AnyText:
+def misspelt_column(names: tuple[object, ...]) -> AnyText:
     """Return which of some names seems to mean a column that is not among them, and what to do. Empty if none does."""
     missing = [column for column in COLUMNS if column not in names]
     for name in names:
-        key = name.casefold()
-        beginning = re.sub("y$", "ie", "areas" if key in _KINDS_OF_AREA else key)  # `category` means `categories`
-        begun = [column for column in COLUMNS if len(key) >= _SHORTEST and column.startswith(beginning)]
-        meant = begun if {*begun} <= {*missing} else []
-        meant = meant or get_close_matches(key, missing, n=1, cutoff=0.8)
+        key = str(name).casefold()  # a function's own mapping may have other keys
+        key = _ALSO_MEANT.get(key, key)
+        meant = get_close_matches(key, missing, n=1, cutoff=0.8)
         if meant and name not in COLUMNS:
             return Text(
                 "has a column {name!r}. Call it {meant!r} if it is that, or something else if it is not.",
-                name=name,
+                name=str(name),
                 meant=meant[0],
             )
     return ""

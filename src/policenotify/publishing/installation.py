@@ -16,12 +16,12 @@ from policenotify.journal.records import LEASE
 from policenotify.model.cap import Severity
 from policenotify.model.status import DiagnosisLine
 from policenotify.publishing.approval import ApprovalRule
-from policenotify.publishing.arguments import check_channel
 from policenotify.publishing.reach import with_consent
 from policenotify.publishing.reminders import ReminderPolicy
 from policenotify.publishing.routing import Route, shared_accounts
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, Locale
-from policenotify.translation import AnyText
+from policenotify.translation import AnyText, Text
+from policenotify.validation import did_you_mean
 
 if TYPE_CHECKING:
     from policenotify.journal.database.transactions import May
@@ -100,7 +100,11 @@ class Installation:
         if problem := shared_accounts(configs.values()):
             raise SettingsError(problem)
         for name in self.reminders.to:
-            check_channel(name, configs)
+            if name not in configs:
+                known = did_you_mean(name, configs)
+                raise SettingsError(
+                    Text("reminders.to: {name!r} is not a channel. {did_you_mean}", name=name, did_you_mean=known)
+                )
 
     @property
     def timer(self) -> Clock:

@@ -62,8 +62,17 @@ class AudienceSettings(FrozenModel):
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> AudienceSettings:
-        if sum(getattr(self, kind) is not None for kind in KINDS) != 1:
-            raise ValueError(Text("write exactly one of {kinds}", kinds=", ".join(KINDS)))
+        kinds = [kind for kind in KINDS if getattr(self, kind) is not None]
+        if not kinds:
+            raise ValueError(Text("write one of {kinds}", kinds=", ".join(KINDS)))
+        if len(kinds) > 1:
+            raise ValueError(
+                Text(
+                    "write one of {kinds}, not {kinds_2}",
+                    kinds=", ".join(KINDS),
+                    kinds_2=Text.join(Text(" and "), kinds),
+                )
+            )
         if self.columns and self.csv is None:
             raise ValueError(Text("columns is for csv only"))
         if unknown := [name for name in self.columns if name not in COLUMNS]:

@@ -193,6 +193,18 @@ def test_another_database_gets_no_tables_and_those_of_a_moved_journal_are_made(f
     assert folder.exists()
 
 
+def test_wrong_settings_keep_no_other_app_from_its_tables(folder: Path) -> None:
+    (folder / "keys").rename(folder / "away")
+    call_command("migrate", "contenttypes", verbosity=0)
+    assert "django_content_type" in connections["default"].introspection.table_names()
+    (folder / "away").rename(folder / "keys")
+    _migrate()
+    (folder / "keys").rename(folder / "away")
+    with pytest.raises(CommandError, match="keys"):
+        call_command("migrate", "sessions", verbosity=0)
+    assert "django_session" in connections["default"].introspection.table_names()
+
+
 def test_each_version_of_the_tables_has_its_migration() -> None:
     from django.db.migrations.loader import MigrationLoader  # noqa: PLC0415 - of this test
 

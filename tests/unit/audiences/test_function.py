@@ -54,7 +54,12 @@ def test_a_function_that_goes_on_by_itself() -> None:
 
 
 def test_the_revision() -> None:
-    assert audience(list).revision() == "always"
+    def function() -> list[str]:
+        return []
+
+    assert audience(function).revision() == "always"
+    function.revision = lambda: 17  # type: ignore[attr-defined]  # as users write it
+    assert audience(function).revision() == "17"
 
 
 @pytest.mark.parametrize(
@@ -69,11 +74,16 @@ def test_a_function_that_fails(error: BaseException, reason: str) -> None:
         yield "a@example.org"
         raise error
 
+    def revision() -> str:
+        raise error
+
+    function.revision = revision  # type: ignore[attr-defined]
     rows = audience(function).rows()
     assert next(rows)
-    with pytest.raises(SettingsError) as caught:
-        next(rows)
-    assert str(caught.value) == f"audiences.app: the function failed: {reason}"
+    for call in (lambda: next(rows), audience(function).revision):
+        with pytest.raises(SettingsError) as caught:
+            call()
+        assert str(caught.value) == f"audiences.app: the function failed: {reason}"
 
 
 @pytest.mark.parametrize("function", [partial(tuple, ["a@example.org"]), partial({"x": ["a@example.org"]}.get, "x")])
@@ -84,3 +94,8 @@ def test_a_function_in_c_that_names_no_parameters(function: Callable[[], Any]) -
 def test_a_misspelt_name_gives_no_one_everything() -> None:
     with pytest.raises(SettingsError, match=r"the function failed: a row has a column 'area'\. Call it 'areas'"):
         [*audience(lambda: [{"address": "a@example.org", "area": "dept:34"}]).rows()]
+
+
+def test_names_that_are_no_texts_are_ignored() -> None:
+    [row] = audience(lambda: [{"address": "a@example.org", 7: "a", None: "b"}]).rows()
+    assert row == Subscriber(position=0, address="a@example.org")

@@ -167,12 +167,10 @@ def test_a_commune_that_was_merged_is_one() -> None:
     [
         ("area", "areas"),
         ("Areas", "areas"),
-        ("commune", "areas"),
         ("category", "categories"),
         ("categorie", "categories"),
         ("lang", "language"),
         ("langage", "language"),
-        ("lat", "latitude"),
         ("severty", "severity"),
         ("consent", "consent_at"),
     ],
@@ -183,6 +181,13 @@ def test_a_misspelt_name_is_refused(name: str, meant: str) -> None:
     RowReader().mapping({"address": "anne@example.org", meant: None, name: "dept:34"}, position=0)
 
 
-def test_other_names_are_ignored() -> None:
-    others = "id nom prénom name position adresse ville code_postal téléphone service grade note actif la"
+def test_other_names_of_exports_are_ignored() -> None:
+    others = """
+        id uuid nom Nom prénom prenom name civilité titre société organisation service grade rang sexe email e-mail mail
+        mél courriel adresse Adresse adresse_postale address2 rue street tel tél téléphone téléphone_mobile mobile gsm
+        phone ville city town commune epci dept departement département région region pays country code code_postal cp
+        postcode zip code_insee insee quartier zone secteur lat lon lng long x y cat cate cat_id con add addr date
+        date_inscription created_at updated_at actif active statut status tags note commentaire source purpose optin
+        position la
+    """
     assert misspelt_column(("address", *others.split(), "")) == ""

@@ -121,7 +121,8 @@ def test_a_function(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("table", "line"),
     [
-        ("", f"audiences.people: write exactly one of {SOURCES}"),
+        ("", f"audiences.people: write one of {SOURCES}"),
+        ('file = "a"\ncsv = "b"', f"audiences.people: write one of {SOURCES}, not file and csv"),
         ('file = "a"\ncolumns = { address = "x" }', "audiences.people: columns is for csv only"),
         ('csv = "a"\ncolumns = { adress = "x" }', ("audiences.people: columns: 'adress' is not known. "
          "Did you mean 'address'?")),
