@@ -16,7 +16,7 @@ from django.core.exceptions import FieldError
 from django.db import connections
 from django.test import Client, override_settings
 
-from policenotify.errors import Blocked, Unconfirmed
+from policenotify.errors import Blocked, JournalError, Unconfirmed
 from policenotify.integrations.django import close, joined
 from policenotify.integrations.django.forms import MessageForm
 from policenotify.integrations.django.models import (
@@ -27,6 +27,7 @@ from policenotify.integrations.django.models import (
     IncidentRow,
     PublicationRow,
 )
+from policenotify.publishing.operations import Operations
 from policenotify.testing.publisher import RECIPIENTS, Recording
 from policenotify.translation import in_language
 from tests.integration.runners.officers import (
@@ -320,6 +321,19 @@ def test_the_pages_remain_while_the_settings_are_wrong(project: Path, incident: 
         assert "nowhere.toml" in refused.content.decode()
         stopped = agent.post(f"{ADMIN}/channelrow/", {"decision": "stop"}, follow=True)
         assert "nowhere.toml" in stopped.content.decode()
+
+
+def test_everything_can_be_stopped_while_a_held_publication_cannot_be_read(
+    project: Path,  # noqa: ARG001 - it is migrated
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def held(_self: Operations) -> None:
+        raise JournalError("Publication 4711 is damaged.")
+
+    monkeypatch.setattr(Operations, "held", held)
+    page = officer("view", "publish", "resolve", "manage").get(f"{ADMIN}/channelrow/").content.decode()
+    assert "Publication 4711 is damaged." in page
+    assert 'value="stop"' in page
 
 
 @on_each_database

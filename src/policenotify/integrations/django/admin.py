@@ -298,7 +298,8 @@ class ChannelAdmin(JournalAdmin):
         }
         try:
             with joined() as current:
-                context |= {"status": current.operations.status(last=0), "held": current.operations.held()}
+                context["status"] = current.operations.status(last=0)  # remains if a held publication cannot be read
+                context["held"] = current.operations.held()
         except PolicenotifyError as error:
             messages.error(request, say(error))
         return TemplateResponse(request, f"{FOLDER}/channels.html", context)
