@@ -7,13 +7,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Final, TextIO
 
 from policenotify.audiences.model import Row, WrongRow
-from policenotify.audiences.reader import COLUMNS, NOT_UTF8, UNDECODED, RowReader
+from policenotify.audiences.reader import COLUMNS, NOT_UTF8, UNDECODED, RowReader, misspelt_column
 from policenotify.errors import SettingsError
 from policenotify.translation import AnyText, Text
 from policenotify.validation import did_you_mean
@@ -127,7 +126,7 @@ class CsvFile(ListFile):
         """Return our names of the columns. Others have none.
 
         Raises:
-            SettingsError: A column is missing or misspelt. Without its areas, everybody would get everything.
+            SettingsError: A column is missing, misspelt or twice. Without its areas, everybody would get everything.
         """
         given = {name.casefold() for name in names}
         for theirs in (self.columns.get("address", "address"), *self.columns.values()):
@@ -136,16 +135,11 @@ class CsvFile(ListFile):
                 raise self._wrong(Text("has no column {theirs!r}. {hint}", theirs=theirs, hint=hint))
         ours = {self.columns.get(column, column).casefold(): column for column in COLUMNS}
         fields = [ours.get(name.casefold(), "") for name in names]
-        missing = [column for column in COLUMNS if column not in fields]
-        for name, column in zip(names, fields, strict=True):
-            if not column and (meant := get_close_matches(name.casefold(), missing, n=1, cutoff=0.8)):
-                raise self._wrong(
-                    Text(
-                        "has a column {name!r}. Call it {meant!r} if it is that, or something else if it is not.",
-                        name=name,
-                        meant=meant[0],
-                    )
-                )
+        for number, (name, column) in enumerate(zip(names, fields, strict=True)):
+            if column and column in fields[:number]:
+                raise self._wrong(Text("has the column {name!r} twice.", name=name))
+        if misspelt := misspelt_column(tuple(ours.get(name.casefold(), name) for name in names)):
+            raise self._wrong(misspelt)
         return fields
 
 

@@ -6,9 +6,12 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from difflib import get_close_matches
+from functools import lru_cache
 from typing import Final
 
 from policenotify.audiences.model import Consent, Row, Subscriber, WrongRow
+from policenotify.errors import SettingsError
 from policenotify.model import places
 from policenotify.model.cap import Severity
 from policenotify.translation import AnyText, Text, text_of
@@ -28,6 +31,7 @@ COLUMNS: Final = (
 )
 """The columns of a table of subscribers. Only `address` is required."""
 
+_ALSO_MEANT: Final = {"lang": "language", "category": "categories"}  # names too far from the column's to be found
 _LONGEST: Final = 320  # characters of a mail address: 64 before the @ and 255 behind it (RFC 5321, section 4.5.3.1)
 _DIGITS: Final = range(4, 16)  # digits of a number: a short code has 4 or more, ITU-T E.164 allows 15
 UNDECODED: Final = re.compile(r"[\udc80-\udcff]")
@@ -71,7 +75,12 @@ class RowReader:
         """Return the row of a mapping from some of `COLUMNS` to texts, or to lists, numbers and dates.
 
         Any other name in the mapping is ignored.
+
+        Raises:
+            SettingsError: A name is misspelt. Without its areas, everybody would get everything.
         """
+        if misspelt := misspelt_column(tuple(values)):
+            raise SettingsError(Text("a row {misspelt}", misspelt=misspelt))
         try:
             address = _text(values.get("address"))
             if wrong := self._wrong_address(address):
@@ -118,6 +127,23 @@ class RowReader:
         if len(text) > _LONGEST or _UNPRINTABLE.search(text):
             return Text("address: is too long, or has characters that no address has. One line holds one address.")
         return "" if not self.checked or _MAIL.fullmatch(text) else _wrong_number(text)
+
+
+@lru_cache(maxsize=64)  # all rows of a list have the same names
+def misspelt_column(names: tuple[object, ...]) -> AnyText:
+    """Return which of some names seems to mean a column that is not among them, and what to do. Empty if none does."""
+    missing = [column for column in COLUMNS if column not in names]
+    for name in names:
+        key = str(name).casefold()  # a function's own mapping may have other keys
+        key = _ALSO_MEANT.get(key, key)
+        meant = get_close_matches(key, missing, n=1, cutoff=0.8)
+        if meant and name not in COLUMNS:
+            return Text(
+                "has a column {name!r}. Call it {meant!r} if it is that, or something else if it is not.",
+                name=str(name),
+                meant=meant[0],
+            )
+    return ""
 
 
 def _wrong_number(text: str) -> AnyText:
@@ -198,7 +224,7 @@ def _point(longitude: object, latitude: object) -> tuple[float, float] | None:
 
 
 def _degrees(value: object, limit: int, name: str) -> float:
-    text = value.strip().replace(",", ".") if isinstance(value, str) else value
+    text = value.strip().replace(",", ".") if isinstance(value, str) else None if isinstance(value, bool) else value
     try:
         degrees = float(text)  # type: ignore[arg-type]  # a TypeError is an answer, too
     except (TypeError, ValueError, OverflowError):

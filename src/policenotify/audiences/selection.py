@@ -178,14 +178,9 @@ def select(
 ) -> Iterator[tuple[int, Row]]:
     """Stream the subscribers of some audiences whom a message concerns, and wrong rows; see `SubscriberFilter`.
 
-    A person whom several lists name appears several times. The journal takes each once.
-
-    Args:
-        audiences: The audiences.
-        message: The message as it may be public: resolved and blurred.
-        language: The language of the delivery.
-        main: It is the delivery's main language, which people without a language get.
-        start: The number of an audience, and a position in it, from which reading goes on.
+    A person whom several lists name appears several times. The journal takes each once. The message is resolved and
+    blurred, as it may be public. People without a language get the delivery's *main* language. Reading goes on from
+    *start*: the number of an audience, and a position in it.
 
     Yields:
         The number of the audience, and the row.

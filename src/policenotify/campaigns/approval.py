@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from policenotify.campaigns.model import Campaign, Variant
 from policenotify.campaigns.schedule import KEY_PREFIX
-from policenotify.findings import APPROVAL_MISSING
+from policenotify.findings import APPROVAL_MISSING, Finding
 from policenotify.model.draft import Draft, DraftState
 from policenotify.publishing.publisher import Publisher
 from policenotify.translation import AnyText, Text
@@ -36,9 +36,10 @@ def submit(
     drafts = []
     for campaign in campaigns:
         for variant in campaign.messages:
-            if not needs_approval(publisher, campaign, variant):
+            preview = publisher.preview(variant.message, to=campaign.to or None)
+            if not _is_needed(preview.findings):
                 continue
-            draft = find_draft(publisher, campaign, variant)
+            draft = _find_draft(publisher, campaign, variant)
             if draft is None or (authenticated and _is_left(draft)):
                 draft = publisher.drafts.create(
                     variant.message,
@@ -53,37 +54,34 @@ def submit(
     return tuple(drafts)
 
 
-def needs_approval(publisher: Publisher, campaign: Campaign, variant: Variant) -> bool:
-    """Return True if others must read a message before it is published."""
-    preview = publisher.preview(variant.message, to=campaign.to or None)
-    return any(finding.code == APPROVAL_MISSING for finding in preview.findings)
+def find_approval(
+    publisher: Publisher, campaign: Campaign, variant: Variant, findings: Iterable[Finding]
+) -> tuple[Draft | None, AnyText]:
+    """Return the approved draft of a message, or why it lacks one. Neither if these findings ask for none."""
+    if not _is_needed(findings):
+        return None, ""
+    draft, name = _find_draft(publisher, campaign, variant), variant.name
+    match draft and draft.state:
+        case DraftState.APPROVED:
+            return draft, ""
+        case None | DraftState.DRAFT:
+            why = Text(
+                "Message {name!r} needs the approval of another person. Submit it: policenotify campaign submit FILE"
+            )
+        case DraftState.RETURNED:
+            why = Text("A reader returned message {name!r}. Change it in its file: policenotify drafts {id}")
+        case _:
+            why = Text("Message {name!r} waits for its readers: policenotify drafts {id}")
+    return None, why.filled(name=name, id=draft.id if draft else "")
 
 
-def find_draft(publisher: Publisher, campaign: Campaign, variant: Variant) -> Draft | None:
+def _is_needed(findings: Iterable[Finding]) -> bool:
+    return any(finding.code == APPROVAL_MISSING for finding in findings)
+
+
+def _find_draft(publisher: Publisher, campaign: Campaign, variant: Variant) -> Draft | None:
     """Return the open draft of a message as it is now, an approved one first."""
     return publisher.drafts.approved_draft(variant.message, key=_keys(campaign), to=campaign.to)
-
-
-def is_approved(draft: Draft | None) -> bool:
-    """Return True if others have read a message."""
-    return draft is not None and draft.state is DraftState.APPROVED
-
-
-def missing_approval(draft: Draft | None, variant: Variant) -> AnyText:
-    """Return why a message that needs an approval is not published, and what to do."""
-    name = variant.name
-    if draft is None or draft.state is DraftState.DRAFT:
-        return Text(
-            "Message {name!r} needs the approval of another person. Submit it: policenotify campaign submit FILE",
-            name=name,
-        )
-    if draft.state is DraftState.RETURNED:
-        return Text(
-            "A reader returned message {name!r}. Change it in its file: policenotify drafts {id}",
-            name=name,
-            id=draft.id,
-        )
-    return Text("Message {name!r} waits for its readers: policenotify drafts {id}", name=name, id=draft.id)
 
 
 def _is_left(draft: Draft) -> bool:

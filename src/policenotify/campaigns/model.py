@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
-from policenotify.campaigns.recurrence import is_school_calendar, validate_cron, validate_event
+from policenotify.campaigns.recurrence import validate_cron, validate_event
 from policenotify.errors import SettingsError
 from policenotify.model.cap import Severity
 from policenotify.model.channel_settings import Name
@@ -249,8 +249,8 @@ class Campaign(FrozenModel):
 
     @property
     def needs_school_calendar(self) -> bool:
-        """True if some of its days follow from the school calendar."""
-        return any(is_school_calendar(event) for _, event in self._named_days())
+        """True if some of its days follow from the school calendar, which is known until `SCHOOL_CALENDAR_END`."""
+        return any(event.startswith("school_holidays:") for _, event in self._named_days())
 
     def variant(self, name: str) -> Variant:
         """Return a variant by its name."""

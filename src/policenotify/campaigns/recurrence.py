@@ -7,7 +7,7 @@ Alsace-Moselle and overseas, and the ministry's school calendar (data.education.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
@@ -62,11 +62,6 @@ def cron_times(expression: str, first: date, last: date) -> Iterator[datetime]:
         after = datetime.combine(wall.date() + _DAY, time.min) - timedelta(minutes=1)
 
 
-def is_school_calendar(name: str) -> bool:
-    """Return True if a name is that of a school calendar, which is known until `SCHOOL_CALENDAR_END`."""
-    return name.startswith("school_holidays:")
-
-
 def validate_event(name: str, events: Mapping[str, tuple[date, ...]]) -> None:
     """Check that a name is a calendar, a public holiday or an event.
 
@@ -75,7 +70,8 @@ def validate_event(name: str, events: Mapping[str, tuple[date, ...]]) -> None:
     """
     regional = (f"{kind}:{part}" for kind in ("public_holidays", "long_weekends") for part in _REGIONS)
     school = (f"school_holidays:{zone}" for zone in _ZONES)
-    known = {"public_holidays", "long_weekends", "weekends", *regional, *school, *_names(), *events}
+    named = _france(2026, "", "public").values()  # the same names every year
+    known = {"public_holidays", "long_weekends", "weekends", *regional, *school, *named, *events}
     if name not in known:
         raise ValueError(
             Text(
@@ -91,7 +87,8 @@ def calendar_days(name: str, events: Mapping[str, tuple[date, ...]], first: date
     if name in events:
         return frozenset(day for day in events[name] if first <= day <= last)
     if name == "weekends":
-        return frozenset(day for day in _each(first, last) if day.weekday() >= _SATURDAY)
+        days = (first + number * _DAY for number in range((last - first).days + 1))
+        return frozenset(day for day in days if day.weekday() >= _SATURDAY)
     return frozenset(
         day for year in range(first.year, last.year + 1) for day in _of(name, year) if first <= day <= last
     )
@@ -138,11 +135,3 @@ def _france(year: int, part: str, category: str) -> Mapping[date, str]:
     return dict(
         country_holidays("FR", subdiv=part or None, years=year, language="fr", categories=(category,), expand=False)
     )
-
-
-def _names() -> Iterable[str]:
-    return sorted(set(_france(2026, "", "public").values()))  # the same names every year
-
-
-def _each(first: date, last: date) -> Iterable[date]:
-    return (first + number * _DAY for number in range((last - first).days + 1))

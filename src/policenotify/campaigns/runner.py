@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from policenotify.audiences.selection import areas_of, overlap
-from policenotify.campaigns.approval import find_draft, is_approved, missing_approval
+from policenotify.campaigns.approval import find_approval
 from policenotify.campaigns.calendar import ForecastEntry, forecast
 from policenotify.campaigns.model import Campaign, fingerprint_of
 from policenotify.campaigns.recurrence import SCHOOL_CALENDAR_END
@@ -212,12 +212,11 @@ def _publish(publisher: Publisher, campaign: Campaign, decision: Decision, actor
         raise SettingsError(
             Text("No route takes message {name!r}. Add one, or name its channels in 'to'.", name=variant.name)
         )
-    needs_approval = any(finding.code == APPROVAL_MISSING for finding in findings)
-    draft = find_draft(publisher, campaign, variant) if needs_approval else None
-    if needs_approval and not is_approved(draft):
-        if are_blocking(findings):
-            raise MessageRejected([finding for finding in findings if finding.code != APPROVAL_MISSING])
-        raise SettingsError(missing_approval(draft, variant))
+    draft, missing = find_approval(publisher, campaign, variant, findings)
+    if missing and are_blocking(findings):
+        raise MessageRejected([finding for finding in findings if finding.code != APPROVAL_MISSING])
+    if missing:
+        raise SettingsError(missing)
     try:
         publication = publisher.publish(
             variant.message,

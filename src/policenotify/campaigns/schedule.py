@@ -66,18 +66,10 @@ def excluded_days(campaign: Campaign, first: date, last: date) -> frozenset[date
 
 
 def _wall_times(campaign: Campaign, schedule: Schedule, first: date, last: date) -> Iterator[datetime]:
-    at = schedule.at or campaign.at
     if schedule.cron:
         yield from recurrence.cron_times(schedule.cron, first, last)
-    else:
-        for day in _dates(campaign, schedule, first, last):
-            if first <= day <= last:
-                yield datetime.combine(day, at)
-
-
-def _dates(campaign: Campaign, schedule: Schedule, first: date, last: date) -> Iterator[date]:
-    yield from schedule.dates
-    for days in schedule.days_before if schedule.event else ():
-        before = timedelta(days=days)
-        for day in recurrence.first_days(schedule.event or "", campaign.events, first + before, last + before):
-            yield day - before
+    days = [*schedule.dates]
+    for before in (timedelta(days=number) for number in schedule.days_before if schedule.event):
+        found = recurrence.first_days(schedule.event or "", campaign.events, first + before, last + before)
+        days += (day - before for day in found)
+    yield from (datetime.combine(day, schedule.at or campaign.at) for day in days if first <= day <= last)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -28,7 +29,6 @@ from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.reach import Preview
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 
@@ -83,22 +83,12 @@ class AsyncPublisher:
         Raises:
             TypeError: *connection* is neither of the two. Nothing was sent.
         """
-
-        def publish(plain: Connection | None = None) -> Publication:
-            return self._publisher.publish(
-                message,
-                key=key,
-                actor=actor,
-                to=to,
-                wait=wait,
-                connection=plain,
-                draft=draft,
-                urgent=urgent,
-            )
-
+        publish = partial(
+            self._publisher.publish, message, key=key, actor=actor, to=to, wait=wait, draft=draft, urgent=urgent
+        )
         if connection is None:
             return await _in_thread(publish)
-        return await (await _opened(connection)).run_sync(publish)
+        return await (await _opened(connection)).run_sync(lambda plain: publish(connection=plain))
 
     async def call(self, step: Callable[[Publisher], _Result]) -> _Result:
         """Do anything else: `await publisher.call(lambda desk: desk.operations.incident("2026-4711"))`.

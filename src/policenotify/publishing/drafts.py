@@ -73,8 +73,7 @@ class Drafts:
 
     def approved_draft(self, message: Message, *, key: str, to: Sequence[str] = ()) -> Draft | None:
         """Return the open draft whose approval counts, or will, for a message with such a key on these channels."""
-        loaded = load_images(message, self._journal.publications.picture)
-        return self._journal.drafts.approved_draft(key, loaded.message.digest(), to)
+        return self._journal.drafts.approved_draft(key, self._load_images(message).message.digest(), to)
 
     # --- writing
 
@@ -100,12 +99,11 @@ class Drafts:
         """
         journal = self._journal
         check_flags(authenticated=authenticated)
-        loaded = self._load_images(message)
-        message = loaded.message
+        message, pictures = self._load_images(message)
         check_names("-" if key is None else key, actor)
         check_names(for_keys or "-", actor)
         self._ask(actor, "draft", message)
-        name = ulid(journal.now(), self._installation.entropy(10))
+        name = ulid(journal.now())
         to = (to,) if isinstance(to, str) else to or ()
         return journal.drafts.create(
             name,
@@ -115,18 +113,17 @@ class Drafts:
             authenticated=authenticated,
             for_keys=for_keys,
             to=to,
-            pictures=loaded.pictures,
+            pictures=pictures,
         )
 
     def revise(self, draft: str, message: Message, *, actor: str, authenticated: bool = False) -> Draft:
         """Store another version of a draft. Approvals of earlier versions do not count, and it is submitted again."""
         check_flags(authenticated=authenticated)
         known = self.get(draft)
-        loaded = self._load_images(message)
-        message = loaded.message
+        message, pictures = self._load_images(message)
         self._ask(actor, "draft", message)
         return self._journal.drafts.revise(
-            known.id, message, author=actor, authenticated=authenticated, pictures=loaded.pictures
+            known.id, message, author=actor, authenticated=authenticated, pictures=pictures
         )
 
     def submit(self, draft: str, *, actor: str, reason: str = "") -> Draft:
@@ -252,15 +249,7 @@ class Drafts:
         """
         return self._publish_read(self.get(draft), actor=actor, urgent=urgent, wait=wait, connection=connection)
 
-    def _publish_read(
-        self,
-        known: Draft,
-        *,
-        actor: str,
-        urgent: str = "",
-        wait: timedelta | float | None = None,
-        connection: Connection | None = None,
-    ) -> Publication:
+    def _publish_read(self, known: Draft, **how: object) -> Publication:
         if known.key is None:
             raise DraftConflict(
                 known.id, Text("it is published already as {publication}.", publication=known.publication)
@@ -269,16 +258,7 @@ class Drafts:
             raise DraftConflict(
                 known.id, Text("it is for publications whose key begins with {for_keys!r}.", for_keys=known.for_keys)
             )
-        return self._publish(
-            known.message,
-            key=known.key,
-            actor=actor,
-            to=known.to or None,
-            draft=known.id,
-            urgent=urgent,
-            wait=wait,
-            connection=connection,
-        )
+        return self._publish(known.message, key=known.key, to=known.to or None, draft=known.id, **how)
 
     def needed(self, new: NewPublication, options: PublishOptions) -> NeededApproval | None:
         """Return the approval that a publication needs, which is decided when it is stored. `None`: none."""
@@ -353,13 +333,11 @@ class Drafts:
         self._journal.authorize(actor, action, message)
 
     def _load_images(self, message: Message) -> LoadedMessage:
-        """Return a message with its images."""
         check_message(message)
         return load_images(message, self._journal.publications.picture)
 
     def _prepared(self, draft: Draft, actor: str) -> tuple[NewPublication, ApprovalRule]:
         """Return a draft as it would be published now, and the rule for its approval."""
-        loaded = load_images(draft.message, self._journal.publications.picture)
         options = PublishOptions(key=draft.key or draft.id, actor=actor, to=draft.to or None, despite_findings=True)
-        new = prepare(self._installation, loaded, options)
+        new = prepare(self._installation, self._load_images(draft.message), options)
         return new, self._rule_for(new) or ApprovalRule()

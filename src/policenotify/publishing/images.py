@@ -11,9 +11,8 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from policenotify.channel import Picture
 from policenotify.errors import InvalidImage, MissingExtra
@@ -50,8 +49,7 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0
 _SMALLEST = 64  # pixels; below, nothing can be recognised
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedMessage:
+class LoadedMessage(NamedTuple):
     """A message whose images are read.
 
     Attributes:
@@ -104,18 +102,16 @@ def read_picture(path: str | PathLike) -> bytes:
     )
 
 
-def prepare_picture(data: bytes, alt: str, *, max_bytes: int = MAX_BYTES, max_side: int = MAX_SIDE) -> Picture:
+def prepare_picture(data: bytes, alt: str) -> Picture:
     """Return a picture that may be published.
 
-    It is turned upright, converted to sRGB, scaled down and compressed until it keeps both limits. A picture with
-    transparent parts or the few colours of a drawing becomes a PNG if that keeps the limits, any other a JPEG. Only the
-    first frame of an animation is kept. One release of Pillow makes the same picture of the same bytes.
+    It is turned upright, converted to sRGB, scaled down and compressed until it keeps `MAX_BYTES` and `MAX_SIDE`. A
+    picture with transparent parts or the few colours of a drawing becomes a PNG if that keeps the limits, any other a
+    JPEG. Only the first frame of an animation is kept. One release of Pillow makes the same picture of the same bytes.
 
     Args:
         data: A JPEG, PNG, WebP, GIF or BMP file.
         alt: Its description, for those who cannot see it.
-        max_bytes: The limit of the result in bytes.
-        max_side: The limit of its longer side in pixels.
 
     Raises:
         InvalidImage: The file is not a picture, is damaged or too large, or has no description.
@@ -123,18 +119,18 @@ def prepare_picture(data: bytes, alt: str, *, max_bytes: int = MAX_BYTES, max_si
     """
     if not alt.strip():
         raise InvalidImage(Text("Nothing was sent: a picture has no description. Say in `alt` what it shows."))
-    for media_type, encoded, (width, height) in _encodings(_decoded(data, max_side), max_side):
-        if len(encoded) <= max_bytes:
+    for media_type, encoded, (width, height) in _encodings(_decoded(data)):
+        if len(encoded) <= MAX_BYTES:
             digest = hashlib.sha256(encoded).hexdigest()
             return Picture(
                 digest=digest, media_type=media_type, width=width, height=height, alt=alt.strip(), data=encoded
             )
     raise InvalidImage(
-        Text("Nothing was sent: a picture does not fit {max_bytes} bytes. Choose another.", max_bytes=max_bytes)
+        Text("Nothing was sent: a picture does not fit {max_bytes} bytes. Choose another.", max_bytes=MAX_BYTES)
     )
 
 
-def _decoded(data: bytes, max_side: int) -> Image.Image:
+def _decoded(data: bytes) -> Image.Image:
     """Return the pixels alone: upright, in sRGB, as `RGB` or (with transparent parts) `RGBA`."""
     try:
         from PIL import Image, ImageOps, UnidentifiedImageError  # noqa: PLC0415 - only loaded for pictures
@@ -143,7 +139,7 @@ def _decoded(data: bytes, max_side: int) -> Image.Image:
     try:
         with Image.open(BytesIO(data), formats=_FORMATS) as image:
             _check_size(data, image)
-            image.draft("RGB", (max_side, max_side))  # decodes a JPEG at a fraction of its size, never below
+            image.draft("RGB", (MAX_SIDE, MAX_SIDE))  # decodes a JPEG at a fraction of its size, never below
             image.load()
             upright: Image.Image = image
             with suppress(Exception):  # a broken EXIF block names no orientation
@@ -223,10 +219,10 @@ def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     return image.convert("RGB")
 
 
-def _encodings(image: Image.Image, longest: int) -> Iterator[tuple[_MediaType, bytes, tuple[int, int]]]:
+def _encodings(image: Image.Image) -> Iterator[tuple[_MediaType, bytes, tuple[int, int]]]:
     """Yield the picture in ever fewer bytes, the best first."""
     drawing = image.mode == "RGBA" or image.getcolors(_COLOURS_OF_A_DRAWING) is not None
-    longest = min(longest, max(image.size))
+    longest = min(MAX_SIDE, max(image.size))
     if drawing:
         sharp = _scaled(image, longest)
         yield "image/png", _encoded(sharp, "PNG", optimize=True), sharp.size

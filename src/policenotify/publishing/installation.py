@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from datetime import timedelta, tzinfo
@@ -27,7 +26,6 @@ from policenotify.validation import did_you_mean
 if TYPE_CHECKING:
     from policenotify.journal.database.transactions import May
     from policenotify.journal.journal import Journal
-    from policenotify.journal.workers import Runner
 
 
 class SettingsSource(Protocol):
@@ -48,27 +46,20 @@ class SettingsSource(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Installation:
-    """What a publisher works with. `open_publisher` makes one from the settings.
+    """What a publisher works with. `open_publisher` makes one from the settings, which describe what is not below.
 
     Attributes:
         journal: The journal.
         channels: The channels of the installation.
         channel_configs: The same by name. A channel that is made again from the settings takes its place here.
-        zone: The zone of the times in posts and receipts.
-        sender: The service's name.
-        routes: Which message goes where. Without routes every message goes to every channel.
         profiles: The categories.
         locales: The fixed phrases, by language.
         checks: The checks before anything is published.
-        links: Hosts to which messages may link: `police.fr`, or `.gouv.fr` for all below it. Empty: any.
         words: The word lists of the checks.
         approval: Which messages others read before they are published. Without rules none, except those with a finding
             of level `second` or `block`.
-        reminders: When overdue incidents are reminded of, and on which channels.
-        wait: How long `publish` delivers before it returns.
         clock: Measures how long something takes, and is the clock of channels. By default the journal's, which in any
             case dates what is published.
-        entropy: Returns that many random bytes.
         lease: How long a claimed delivery is held without a heartbeat.
         backoff: Returns the wait after a failure, from the wait after the failure before it.
         may: Called with actor, action and message before each publication and each step of a draft, before one
@@ -76,7 +67,6 @@ class Installation:
             message before `stop`, `resume`, `pause`, `abort`, `resolve`, `show`, `purge`, `suppress` and `release`. It
             returns `True`, or the reason why the actor may not. Who the actor is, is not verified.
         on_event: Callbacks by the names of their subscribers; see `Publisher.events`.
-        runners: Engines of the host application to notify of new publications.
         settings: Where the settings come from. A channel with a problem is made again from them.
 
     Raises:
@@ -98,12 +88,10 @@ class Installation:
     reminders: ReminderPolicy = field(default_factory=ReminderPolicy)
     wait: timedelta = timedelta(seconds=20)
     clock: Clock | None = None
-    entropy: Callable[[int], bytes] = secrets.token_bytes
     lease: timedelta = LEASE
     backoff: Callable[[timedelta], timedelta] = backoff
     may: May | None = None
     on_event: Mapping[str, OnEvent] | None = None
-    runners: Iterable[Runner] = ()
     settings: SettingsSource | None = None
 
     def __post_init__(self, channels: Iterable[ChannelConfig]) -> None:

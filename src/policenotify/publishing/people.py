@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final
 
 from policenotify.audiences.model import Subscriber
 from policenotify.channel import ChannelConfig, Clock, SupportsReceipts
@@ -22,13 +22,6 @@ if TYPE_CHECKING:
 
 _RECORDED: Final[Mapping[str, Reported]] = {"gone": "gone", "soft": "soft", "complaint": "complaint"}  # by kind
 _SEPARATOR: Final = "+"  # between our mailbox and the token: postfix calls it `recipient_delimiter`
-
-
-@runtime_checkable
-class _Spells(Protocol):
-    """A channel whose network knows several forms of one address."""
-
-    def spell(self, address: str) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +131,6 @@ class People:
                 counts[config.name] = None
         return counts
 
-    def same(self, address: str) -> frozenset[str]:
-        """Return a value that is equal for the forms of one address."""
-        return frozenset(map(_compared, self._forms(address, None)))
-
     # --- what comes back
 
     def knows(self, token: str) -> bool:
@@ -178,14 +167,8 @@ class People:
     def receipt(self, channel: str, token: str, *, content_type: str, body: bytes, query: str) -> str:
         """Record what a gateway's delivery receipt reports. Repeating it changes nothing.
 
-        A person in doubt who has the message is settled as posted.
-
-        Args:
-            channel: The channel that the called address names.
-            token: The token that it names.
-            content_type: The call's content type. May be empty.
-            body: The call's body.
-            query: The query of the called address.
+        A person in doubt who has the message is settled as posted. Channel and token are those that the called address
+        names. The content type may be empty.
 
         Returns:
             The body that confirms it. Empty: the token is not ours, or the channel takes no receipts.
@@ -222,7 +205,7 @@ class People:
             if config.blocked or not config.capabilities.recipients or channel not in {None, "*", config.name}:
                 continue
             with closing(config.open(self._clock, NoStateStore())) as opened:
-                yield opened.spell(address) if isinstance(opened, _Spells) else address
+                yield getattr(opened, "spell", str)(address)  # a network may know several forms of one address
 
     def _listing(self, forms: Iterable[str]) -> Iterator[str]:
         """Yield the channels whose lists name a person now. A list that cannot be read is passed over."""

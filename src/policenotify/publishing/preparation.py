@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -40,7 +41,7 @@ def prepare(installation: Installation, loaded: LoadedMessage, options: PublishO
     """
     message = loaded.message
     at = installation.journal.now()
-    publication = ulid(at, installation.entropy(10))
+    publication = ulid(at)
     incident = message.incident or (publication if message.stage is Stage.OPENING else None)
     history = _history(installation, message)
     status = _status_after(installation, message, history, incident)
@@ -225,9 +226,9 @@ def _status_after(
     return next_status(history.status, stage, incident=incident, details=details)
 
 
-def ulid(at: datetime, randomness: bytes) -> str:
+def ulid(at: datetime) -> str:
     """Return a ULID of that time: the id of a publication or draft."""
-    number = (int(at.timestamp() * 1000) << 80) | int.from_bytes(randomness)
+    number = (int(at.timestamp() * 1000) << 80) | secrets.randbits(80)
     return "".join(_ULID_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 

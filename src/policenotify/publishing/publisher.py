@@ -69,7 +69,7 @@ class Publisher:
         journal.may = installation.may or journal.may
         self.installation = installation
         self.journal = journal
-        self.runners: list[Runner] = list(installation.runners)
+        self.runners: list[Runner] = []
         self._fresh = _FreshChannels(installation)
         self._dispatcher = Dispatcher(
             journal=journal,

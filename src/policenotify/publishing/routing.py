@@ -119,7 +119,7 @@ def choose_targets(
         if channel.name in reached:
             targets += _following(message, history, channel, reached[channel.name], deletes_images=deletes_images)
         elif channel in routed:
-            targets += _beginning(message, channel)
+            targets += _numbered(_target(channel, language) for language in _languages(message, channel))
     known = {channel.name for channel in channels}
     for name, parts in reached.items():
         if name not in known:
@@ -128,10 +128,6 @@ def choose_targets(
                 Target(channel=name, account=part.account, language=part.language, skip=skip) for part in parts
             )
     return tuple(targets)
-
-
-def _beginning(message: Message, channel: ChannelConfig) -> Iterator[Target]:
-    return _numbered(_target(channel, language) for language in _languages(message, channel))
 
 
 def _routed(

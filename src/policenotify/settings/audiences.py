@@ -94,11 +94,7 @@ class AudienceSettings(FrozenModel):
     def audience(self, name: str, at: str, directory: Path, categories: Collection[str]) -> Audience:
         """Return the audience of this name. Nothing of it is read.
 
-        Args:
-            name: Its name.
-            at: Its place in the settings, for errors.
-            directory: That of the settings, to which paths are relative.
-            categories: The categories of the installation.
+        Errors name *at*, its place in the settings. Paths are relative to *directory*.
 
         Raises:
             SettingsError: A function cannot be used.

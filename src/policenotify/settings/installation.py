@@ -20,7 +20,7 @@ from policenotify.model.status import Alarm, Diagnosis, DiagnosisLine, note, rig
 from policenotify.networks.registry import check_networks
 from policenotify.publishing.routing import shared_accounts
 from policenotify.settings.factory import channels_of, may_of
-from policenotify.settings.languages import lent_phrases, locales_of, missing_labels, profiles_of
+from policenotify.settings.languages import locales_of, missing_labels, profiles_of
 from policenotify.settings.loader import read_settings
 from policenotify.settings.model import Settings
 from policenotify.translation import AnyText, Text
@@ -131,6 +131,7 @@ def installation_options(settings: Settings) -> dict[str, Any]:
         SettingsError: A language file, a law or a list of words is wrong.
     """
     from policenotify.checks import Vocabulary, checks_of  # noqa: PLC0415 - reading settings needs no checks
+    from policenotify.checks.words import WordListChange  # noqa: PLC0415 - the same
 
     return {
         "routes": settings.routes,
@@ -140,7 +141,7 @@ def installation_options(settings: Settings) -> dict[str, Any]:
         "sender": settings.sender,
         "links": settings.links,
         "checks": checks_of(settings.law),
-        "words": Vocabulary({name: change.change() for name, change in settings.words.items()}),
+        "words": Vocabulary({name: WordListChange(**change.model_dump()) for name, change in settings.words.items()}),
         "wait": settings.wait,
         "reminders": settings.reminders,
         "approval": settings.approval,
@@ -189,10 +190,6 @@ def _languages(settings: Settings) -> Iterator[DiagnosisLine]:
             origin = str(settings.languages[tag]) if tag in settings.languages else Text("as shipped")
             detail = Text("{origin}, version {version}", origin=origin, version=locale.version)
             yield right(Text("language {tag}", tag=tag), detail)
-    for tag, base, lent in lent_phrases(settings):
-        if lent:
-            text = Text("lacks what {base} lends: {lent}", base=base, lent=", ".join(lent))
-            yield note(Text("language {tag}", tag=tag), text)
     if missing := list(missing_labels(profiles_of(settings), settings)):
         yield note(
             "categories",

@@ -64,20 +64,6 @@ def missing_labels(profiles: Mapping[str, CategoryProfile], settings: Settings) 
         )
 
 
-def lent_phrases(settings: Settings) -> Iterator[tuple[str, str, list[str]]]:
-    """Yield each language whose file names a base, the base, and the phrases and labels that it lends."""
-    phrases = {name for name, field in Locale.model_fields.items() if field.is_required()}
-    phrases -= {"language", "marks", "reminder"}
-    for tag, name in settings.languages.items():
-        own = read_table(settings.place.parent / name, composed=True)
-        base = str(own.get("base", tag))
-        if base not in {tag, *tags_for(tag)}:
-            lent = sorted(phrases - own.keys())
-            for table in ("marks", "labels"):
-                lent += [path(table, each) for each in getattr(LOCALES[base], table) if each not in own.get(table, {})]
-            yield tag, base, lent
-
-
 def _base(tag: str, table: Mapping[str, object]) -> str:
     """Return the shipped language that lends what a file leaves out, if any.
 

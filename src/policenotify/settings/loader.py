@@ -85,10 +85,7 @@ def read_settings(
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise UnsupportedVersion("settings file", version, SCHEMA_VERSION)
     elsewhere = {(channel, key) for node, key, _, channel in _references(table) if isinstance(node.get(key), dict)}
-    faults = _resolve(table, place.parent, environ) if secrets else {}
-    for node, key, *_ in () if secrets else _references(table):
-        if isinstance(value := node.get(key), dict) and value.keys() & {"env", "file"}:
-            node[key] = WITHHELD
+    faults = _resolve(table, place.parent, environ if secrets else None)
     if "" in faults:
         raise settings_error(place, sorted(chain.from_iterable(faults.values()), key=str))
     settings = Settings.from_table(table, place, faults, elsewhere)
@@ -96,8 +93,8 @@ def read_settings(
     return settings
 
 
-def _resolve(table: dict[str, Any], directory: Path, environ: Mapping[str, str]) -> dict[str, list[AnyText]]:
-    """Replace `{ file = "…" }` and `{ env = "…" }` by their values, in place.
+def _resolve(table: dict[str, Any], directory: Path, environ: Mapping[str, str] | None) -> dict[str, list[AnyText]]:
+    """Replace `{ file = "…" }` and `{ env = "…" }` in place: by their values, or without an environment by `WITHHELD`.
 
     Returns:
         The errors by channel, as in `Settings.faults`, and those of the journal's URL under "".
@@ -121,7 +118,9 @@ def _references(table: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, st
             yield channel, option, field_path("channels", name, option), name
 
 
-def _read(value: object, directory: Path, environ: Mapping[str, str]) -> object:
+def _read(value: object, directory: Path, environ: Mapping[str, str] | None) -> object:
+    if environ is None:
+        return WITHHELD if isinstance(value, dict) and value.keys() & {"env", "file"} else value
     match value:
         case {"env": str(variable), **rest} if not rest:
             if variable not in environ:

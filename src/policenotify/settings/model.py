@@ -35,7 +35,6 @@ from policenotify.translation import AnyText, Text, lines_of
 from policenotify.validation import did_you_mean, indented, validation_errors
 
 if TYPE_CHECKING:
-    from policenotify.checks.words import WordListChange
     from policenotify.journal.keys import Keys
 
 
@@ -92,12 +91,6 @@ class WordListSettings(FrozenModel):
     remove: dict[str, Reason] = Field(default_factory=dict)
     off: Reason = ""
 
-    def change(self) -> WordListChange:
-        """Return the change for the checks."""
-        from policenotify.checks.words import WordListChange  # noqa: PLC0415 - reading settings needs no checks
-
-        return WordListChange(add=self.add, remove=self.remove, off=self.off)
-
 
 class Settings(FrozenModel):
     """The settings of an installation.
@@ -151,7 +144,7 @@ class Settings(FrozenModel):
 
     @model_validator(mode="after")
     def _check_references(self) -> Self:
-        if errors := [*self._language_errors(), *self._reference_errors(), *self._word_errors()]:
+        if errors := [*self._language_errors(), *self._reference_errors()]:
             raise ValueError(Text.join("\n", errors))
         return self
 
@@ -170,14 +163,16 @@ class Settings(FrozenModel):
         references: list[tuple[str, Iterable[str], Iterable[str]]] = [
             *((f"channels.{name}.audiences", each.audiences, self.audiences) for name, each in self.channels.items()),
             ("reminders.to", self.reminders.to, self.channels),
+            *self._words(),
         ]
         for number, rule in enumerate(self.approval):
             references.append((f"approval[{number}].categories", rule.categories, categories))
         for number, route in enumerate(self.routes):
             references.append((f"routes[{number}].to", route.to, names))
             references.append((f"routes[{number}].categories", route.categories, categories))
-        for place, named, known in references:
-            yield from (_unknown(place, name, did_you_mean(name, known)) for name in sorted({*named} - {*known}))
+        for place, named, given in references:
+            known = {*given}
+            yield from (_unknown(place, name, did_you_mean(name, known)) for name in sorted({*named} - known))
         for number, route in enumerate(self.routes):
             for name in sorted({*route.to} & {*self.reminders.to}):
                 yield Text(
@@ -186,18 +181,16 @@ class Settings(FrozenModel):
                     name=name,
                 )
 
-    def _word_errors(self) -> Iterator[AnyText]:
+    def _words(self) -> Iterator[tuple[str, Iterable[str], Iterable[str]]]:
+        """Yield where word lists and their entries are named, what is named, and what is known."""
         if not self.words:
             return
         from policenotify.checks.words import LANGUAGES, shipped_words  # noqa: PLC0415 - reading settings needs no checks
 
-        known = {name for language in LANGUAGES for name in shipped_words(language)}
+        shipped = [shipped_words(language) for language in LANGUAGES]
+        yield "words", self.words, chain(*shipped)
         for name, change in self.words.items():
-            if name not in known:
-                yield _unknown("words", name, did_you_mean(name, known))
-            entries = {entry for language in LANGUAGES for entry in shipped_words(language).get(name, ())}
-            for entry in sorted(change.remove.keys() - entries):
-                yield _unknown(f"words.{name}.remove", entry, did_you_mean(entry, entries))
+            yield f"words.{name}.remove", change.remove, chain(*(words.get(name, ()) for words in shipped))
 
     @property
     def place(self) -> Path:

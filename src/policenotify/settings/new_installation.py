@@ -41,7 +41,7 @@ def write_settings(
     django: bool = False,
     language: str = "en",
 ) -> tuple[Path, ...]:
-    """Create an installation.
+    """Create an installation, and return the files written.
 
     That is: settings, keys, an empty journal, a directory for secrets and a `.gitignore`. Only the owner may read the
     settings, the keys and the journal (mode 0600), and new directories (0700). Nothing is overwritten: if there are
@@ -50,13 +50,10 @@ def write_settings(
     next attempt names what finishes it.
 
     Args:
-        directory: The directory of the installation, created if it does not exist.
+        directory: Created if it does not exist.
         entropy: The source of the keys' random bytes.
         django: The journal is in the database of a Django project, whose `manage.py migrate` creates it.
-        language: The language of the comments: `fr` or `en`.
-
-    Returns:
-        The files written.
+        language: That of the comments: `fr` or `en`.
 
     Raises:
         SettingsError: There are such files already, they cannot be written, or others may change the directory.

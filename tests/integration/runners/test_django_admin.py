@@ -16,7 +16,7 @@ from django.core.exceptions import FieldError
 from django.db import connections
 from django.test import Client, override_settings
 
-from policenotify.errors import Blocked, Unconfirmed
+from policenotify.errors import Blocked, JournalError, Unconfirmed
 from policenotify.integrations.django import close, joined
 from policenotify.integrations.django.forms import MessageForm
 from policenotify.integrations.django.models import (
@@ -27,6 +27,7 @@ from policenotify.integrations.django.models import (
     IncidentRow,
     PublicationRow,
 )
+from policenotify.publishing.operations import Operations
 from policenotify.testing.publisher import RECIPIENTS, Recording
 from policenotify.translation import in_language
 from tests.integration.runners.officers import (
@@ -119,10 +120,9 @@ def test_every_page_can_be_seen_and_nothing_changed_with_view_alone(desk: Record
         f"publicationrow/?q={incident}-open": incident,
         f"publicationrow/{opened.id}/change/": "The connection was cut.",
         f"publicationrow/{opened.id}/change/?": '<th scope="row">location.street</th><td>avenue de Toulouse</td>',
-        "deliveryrow/?held=1": "presse",
         f"deliveryrow/{delivery}/change/": "presse",
         "draftrow/": "draft",
-        "channelrow/": "needs a person",
+        "channelrow/": f'/deliveryrow/{delivery}/change/">presse, {incident}</a>: needs a person',
         "eventrow/": "published",
         "eventrow/?kind=published": "dispatch",
     }.items():
@@ -314,13 +314,26 @@ def test_the_pages_remain_while_the_settings_are_wrong(project: Path, incident: 
     agent = officer("view", "publish", "resolve", "manage")
     with override_settings(POLICENOTIFY={**settings.POLICENOTIFY, "SETTINGS": project / "nowhere.toml"}):
         close()
-        for page in ("incidentrow/", "incidentrow/add/", "publicationrow/", "deliveryrow/?held=1", "channelrow/"):
+        for page in ("incidentrow/", "incidentrow/add/", "publicationrow/", "deliveryrow/", "channelrow/"):
             assert agent.get(f"{ADMIN}/{page}").status_code == 200, page
         assert "nowhere.toml" in agent.get(f"{ADMIN}/channelrow/").content.decode()
         refused = agent.post(f"{ADMIN}/incidentrow/add/", fields(incident=incident))
         assert "nowhere.toml" in refused.content.decode()
         stopped = agent.post(f"{ADMIN}/channelrow/", {"decision": "stop"}, follow=True)
         assert "nowhere.toml" in stopped.content.decode()
+
+
+def test_everything_can_be_stopped_while_a_held_publication_cannot_be_read(
+    project: Path,  # noqa: ARG001 - it is migrated
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def held(_self: Operations) -> None:
+        raise JournalError("Publication 4711 is damaged.")
+
+    monkeypatch.setattr(Operations, "held", held)
+    page = officer("view", "publish", "resolve", "manage").get(f"{ADMIN}/channelrow/").content.decode()
+    assert "Publication 4711 is damaged." in page
+    assert 'value="stop"' in page
 
 
 @on_each_database

@@ -111,17 +111,9 @@ def test_what_is_not_a_table_is_found() -> None:
     assert found == ["policenotify.E001"]
 
 
-def test_wrong_settings_of_one_channel_are_a_warning_that_names_it(folder: Path) -> None:
+def test_wrong_settings_of_one_channel_are_left_to_doctor(folder: Path) -> None:
     _rewrite(folder, "folder =", "folders =")
     assert _found() == []
-    [found] = _deployed()
-    assert found.id == "policenotify.W004"
-    assert "dossier is blocked; the other channels are not." in found.msg
-    assert "Did you mean 'folder'?" in found.msg
-
-
-def _deployed() -> list[Any]:
-    return [each for each in checks.run_checks(include_deployment_checks=True) if "policenotify" in each.id]
 
 
 # --- no phantom
@@ -199,6 +191,18 @@ def test_another_database_gets_no_tables_and_those_of_a_moved_journal_are_made(f
     _migrate()  # listed as applied, and the journal is to be there now
     assert "pn_meta" in connections["default"].introspection.table_names()
     assert folder.exists()
+
+
+def test_wrong_settings_keep_no_other_app_from_its_tables(folder: Path) -> None:
+    (folder / "keys").rename(folder / "away")
+    call_command("migrate", "contenttypes", verbosity=0)
+    assert "django_content_type" in connections["default"].introspection.table_names()
+    (folder / "away").rename(folder / "keys")
+    _migrate()
+    (folder / "keys").rename(folder / "away")
+    with pytest.raises(CommandError, match="keys"):
+        call_command("migrate", "sessions", verbosity=0)
+    assert "django_session" in connections["default"].introspection.table_names()
 
 
 def test_each_version_of_the_tables_has_its_migration() -> None:

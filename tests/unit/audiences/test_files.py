@@ -107,6 +107,7 @@ def test_delimiters(file: Path, content: str) -> None:
         (b"", {}, "has no column 'address'. Its columns: none."),
         (b"address\n", {"areas": "Code"}, "has no column 'Code'. Its columns: address."),
         (b"address,area\n", {}, "has a column 'area'. Call it 'areas' if it is that, or something else if it is not."),
+        (b"address,areas,Areas\n", {}, "has the column 'Areas' twice."),
         (b"address,pr\xe9nom\n", {}, "is not UTF-8. Save the file as UTF-8 (in Excel: CSV UTF-8)."),
     ],
 )

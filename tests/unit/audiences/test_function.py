@@ -89,3 +89,13 @@ def test_a_function_that_fails(error: BaseException, reason: str) -> None:
 @pytest.mark.parametrize("function", [partial(tuple, ["a@example.org"]), partial({"x": ["a@example.org"]}.get, "x")])
 def test_a_function_in_c_that_names_no_parameters(function: Callable[[], Any]) -> None:
     assert list(audience(function).rows()) == [Subscriber(position=0, address="a@example.org")]
+
+
+def test_a_misspelt_name_gives_no_one_everything() -> None:
+    with pytest.raises(SettingsError, match=r"the function failed: a row has a column 'area'\. Call it 'areas'"):
+        [*audience(lambda: [{"address": "a@example.org", "area": "dept:34"}]).rows()]
+
+
+def test_names_that_are_no_texts_are_ignored() -> None:
+    [row] = audience(lambda: [{"address": "a@example.org", 7: "a", None: "b"}]).rows()
+    assert row == Subscriber(position=0, address="a@example.org")

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.audiences.model import Consent, Subscriber, WrongRow
-from policenotify.audiences.reader import COLUMNS, RowReader
+from policenotify.audiences.reader import COLUMNS, RowReader, misspelt_column
+from policenotify.errors import SettingsError
 from policenotify.model.cap import Severity
 
 READER = RowReader()
@@ -137,6 +138,7 @@ def test_dates_of_consent(written: object, moment: datetime) -> None:
          "Write 2026-03-14, 2026-03-14T10:30+01:00 or 14/03/2026.")),
         ("latitude", "43.6", "longitude: is not a number of degrees from -180 to 180."),
         ("longitude", "200", "longitude: is not a number of degrees from -180 to 180."),
+        ("longitude", True, "longitude: is not a number of degrees from -180 to 180."),
         ("longitude", [3.88], "longitude: is not a number of degrees from -180 to 180."),
         ("longitude", 10**400, "longitude: is not a number of degrees from -180 to 180."),
         ("severity", 1.5, "a cell is neither a text nor a whole number."),
@@ -158,3 +160,34 @@ def test_categories_that_the_installation_does_not_have() -> None:
 
 def test_a_commune_that_was_merged_is_one() -> None:
     assert read(areas="commune:01033").areas == ("commune:01033",)  # Bellegarde-sur-Valserine, in Valserhône since 2019
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("area", "areas"),
+        ("Areas", "areas"),
+        ("category", "categories"),
+        ("categorie", "categories"),
+        ("lang", "language"),
+        ("langage", "language"),
+        ("severty", "severity"),
+        ("consent", "consent_at"),
+    ],
+)
+def test_a_misspelt_name_is_refused(name: str, meant: str) -> None:
+    with pytest.raises(SettingsError, match=f"a row has a column '{name}'. Call it '{meant}' if it is that"):
+        RowReader().mapping({"address": "anne@example.org", name: "dept:34"}, position=0)
+    RowReader().mapping({"address": "anne@example.org", meant: None, name: "dept:34"}, position=0)
+
+
+def test_other_names_of_exports_are_ignored() -> None:
+    others = """
+        id uuid nom Nom prénom prenom name civilité titre société organisation service grade rang sexe email e-mail mail
+        mél courriel adresse Adresse adresse_postale address2 rue street tel tél téléphone téléphone_mobile mobile gsm
+        phone ville city town commune epci dept departement département région region pays country code code_postal cp
+        postcode zip code_insee insee quartier zone secteur lat lon lng long x y cat cate cat_id con add addr date
+        date_inscription created_at updated_at actif active statut status tags note commentaire source purpose optin
+        position la
+    """
+    assert misspelt_column(("address", *others.split(), "")) == ""

@@ -11,6 +11,7 @@ from PIL import ExifTags, Image, ImageCms, ImageDraw, PngImagePlugin
 
 from policenotify.channel import Picture
 from policenotify.errors import InvalidImage
+from policenotify.publishing import images
 from policenotify.publishing.images import MAX_BYTES, MAX_SIDE, prepare_picture
 
 MARK = "Z6-RUE-DES-LILAS-12"
@@ -125,12 +126,14 @@ def test_it_is_turned_upright(
     assert near(shown(result).getpixel(green_corner), GREEN)
 
 
-def test_both_limits_are_kept_and_the_shape_too() -> None:
+def test_both_limits_are_kept_and_the_shape_too(monkeypatch: pytest.MonkeyPatch) -> None:
     noisy = Image.frombytes("RGB", (2400, 1200), random.Random(1).randbytes(2400 * 1200 * 3))  # noqa: S311 - see photo()
     result = prepare_picture(encoded(noisy, quality=95), "x")
     assert len(result.data) <= MAX_BYTES == 2_000_000
     assert (result.width, result.height) == (MAX_SIDE, 1000) == (2000, 1000)
-    small = prepare_picture(encoded(noisy, quality=95), "x", max_bytes=60_000, max_side=1_600)
+    monkeypatch.setattr(images, "MAX_BYTES", 60_000)
+    monkeypatch.setattr(images, "MAX_SIDE", 1_600)
+    small = prepare_picture(encoded(noisy, quality=95), "x")
     assert len(small.data) <= 60_000
     assert 64 < small.width < 1_600
     assert abs(small.width - 2 * small.height) <= 1

@@ -122,6 +122,7 @@ def test_a_function(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ("table", "line"),
     [
         ("", f"audiences.people: write one of {SOURCES}"),
+        ('file = "a"\ncsv = "b"', f"audiences.people: write one of {SOURCES}, not file and csv"),
         ('file = "a"\ncolumns = { address = "x" }', "audiences.people: columns is for csv only"),
         ('csv = "a"\ncolumns = { adress = "x" }', ("audiences.people: columns: 'adress' is not known. "
          "Did you mean 'address'?")),

@@ -30,7 +30,6 @@ from policenotify.settings import (
     profiles_of,
     read_settings,
 )
-from policenotify.settings.languages import lent_phrases
 from tests.support.five_networks import AheadClock
 from tests.support.installation import Desk, accident, open_desk
 from tests.support.patience import LONG
@@ -368,9 +367,6 @@ def test_a_base_language_lends_missing_texts(install: Install) -> None:
     german, profiles = locales_of(settings)["de"], profiles_of(settings)
     assert (german.since, german.marks[Stage.END]) == (EN.since, "OVER")
     assert (profiles["fire"].label("de"), profiles["fire"].hashtag("de")) == ("Fire", "Fire")
-    assert [*lent_phrases(settings)] == [("de", "en", ["since", "marks.end", "labels.fire"])]
-    assert [*lent_phrases(read(install(de='base = "en"\n' + GERMAN)))] == [("de", "en", [])]
-    assert [*lent_phrases(read(install(de=GERMAN)))] == []
 
 
 def test_a_region_changes_the_shipped_language_alone(install: Install) -> None:

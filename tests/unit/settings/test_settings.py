@@ -435,7 +435,7 @@ CHANNELS = {"sender": "x", "channels": {"b": {"network": "bluesky"}}}
 
 def test_word_lists_are_changed_with_a_reason() -> None:
     changed = {"insult": {"add": ["olibrius"], "remove": {"parasite": "Mot de nos campagnes."}}}
-    assert Settings.model_validate({**CHANNELS, "words": changed}).words["insult"].change().add == ("olibrius",)
+    assert Settings.model_validate({**CHANNELS, "words": changed}).words["insult"].add == ("olibrius",)
 
 
 @pytest.mark.parametrize(

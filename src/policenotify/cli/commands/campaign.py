@@ -11,7 +11,7 @@ import click
 
 from policenotify import campaigns as running
 from policenotify.campaigns import Campaign, ForecastEntry, RunResult, Variant, load_campaigns
-from policenotify.campaigns.approval import find_draft, is_approved, missing_approval
+from policenotify.campaigns.approval import find_approval
 from policenotify.campaigns.calendar import ics as icalendar
 from policenotify.campaigns.runner import upcoming, without_school_calendar
 from policenotify.cli import completion, output
@@ -209,12 +209,12 @@ def _check_message(campaign: Campaign, variant: Variant, publisher: Publisher) -
         yield True, Text("no route takes it. Add one, or name its channels in 'to'.")
     for target in preview.refusals:
         yield True, Text("{channel}: {refused}", channel=target.channel, refused=target.refused)
-    findings = [finding for finding in preview.findings if finding.code != APPROVAL_MISSING]
-    draft = find_draft(publisher, campaign, variant) if findings != [*preview.findings] else None
-    if findings != [*preview.findings] and not is_approved(draft):
-        yield False, missing_approval(draft, variant)
-    for finding in findings:
-        yield finding.level is Level.BLOCK and not is_approved(draft), finding.text
+    draft, missing = find_approval(publisher, campaign, variant, preview.findings)
+    if missing:
+        yield False, missing
+    for finding in preview.findings:
+        if finding.code != APPROVAL_MISSING:
+            yield finding.level is Level.BLOCK and draft is None, finding.text
     for channel, problem in preview.blocked.items():
         yield False, Text("waits on {channel}: {problem}", channel=channel, problem=problem)
     for post in preview.posts:

@@ -219,28 +219,6 @@ class PublicationAdmin(JournalAdmin):
         return str(render_to_string(f"{FOLDER}/findings.html", {"lines": row.finding_lines()}))
 
 
-class HeldFilter(admin.SimpleListFilter):  # type: ignore[misc]  # Django has no types
-    """Deliveries that a person must settle, wholly or for some of their people."""
-
-    title = say_later("needs a person")
-    parameter_name = "held"
-
-    def lookups(self, _request: HttpRequest, _model_admin: object) -> tuple[tuple[str, str], ...]:
-        """Return the choices."""
-        return (("1", say("Yes")),)
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ANN401 - Django has no types
-        """Return the rows of the choice."""
-        if self.value() != "1":
-            return queryset
-        try:
-            with joined() as current:
-                return queryset.filter(pk__in=[each.delivery for each in current.operations.held()])
-        except PolicenotifyError as error:
-            messages.error(request, say(error))
-            return queryset.none()
-
-
 @admin.register(DeliveryRow)
 class DeliveryAdmin(JournalAdmin):
     """Deliveries. A held one can be settled, after a look on the network."""
@@ -249,7 +227,7 @@ class DeliveryAdmin(JournalAdmin):
         "id", "channel", "publication", "operation", "shown_state", "attempts", "last_tried_at", "shown_reason",
     )  # fmt: skip
     list_display_links = ("id", "channel")
-    list_filter = (HeldFilter, "state", "channel", "operation")
+    list_filter = ("state", "channel", "operation")
     list_select_related = ("publication",)
     search_fields = ("=id", "=publication__id", "publication__key", "=publication__incident__id")
     fields = ("id", "publication", "channel", "language", "part", "operation", "shown_state", "halt",
@@ -320,7 +298,8 @@ class ChannelAdmin(JournalAdmin):
         }
         try:
             with joined() as current:
-                context["status"] = current.operations.status(last=0)
+                context["status"] = current.operations.status(last=0)  # remains if a held publication cannot be read
+                context["held"] = current.operations.held()
         except PolicenotifyError as error:
             messages.error(request, say(error))
         return TemplateResponse(request, f"{FOLDER}/channels.html", context)

@@ -25,7 +25,6 @@ class PolicenotifyConfig(AppConfig):  # type: ignore[misc]  # Django has no type
         post_migrate.connect(_migrate, sender=self)
         checks.register(system_checks.check_transaction_mode, checks.Tags.database)
         checks.register(system_checks.check_project)
-        checks.register(system_checks.check_channels, deploy=True)
 
 
 def _migrate(*, using: str, verbosity: int, **_more: object) -> None:

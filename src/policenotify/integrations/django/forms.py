@@ -148,9 +148,7 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
     def typed(self, *names: str, before: Location | None = None) -> dict[str, Any]:
         """Return the fields of the message that were typed: texts, times, basis and place, and those of some *names*.
 
-        Args:
-            names: Further fields.
-            before: Where the incident was: a new street stays in its commune.
+        A new street stays in the commune where the incident was *before*.
         """
         given = {name: value for name, value in self.cleaned_data.items() if value}
         of_message = ("description", "instruction", "link", "starts_at", "expires_at", "next_update_at", *names)
@@ -201,12 +199,7 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
             self.data[self.add_prefix(name)] = value
 
     def publish(self, *, actor: str, wait: float = 0, urgent: str = "") -> Publication | None:
-        """Publish the message as [`publish`][policenotify.integrations.django.publish] does.
-
-        Args:
-            actor: The officer.
-            wait: How long to deliver, in seconds.
-            urgent: Why it is published before others have read it.
+        """Publish the message as [`publish`][policenotify.integrations.django.publish] does, with the same arguments.
 
         Returns:
             The publication, or `None` if it was refused after all: the errors of the form state why.
@@ -215,12 +208,9 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
         return self._done(lambda message: publish(message, key=key, actor=actor, to=self.to, wait=wait, urgent=urgent))
 
     def submit(self, *, actor: str, reason: str = "", authenticated: bool = False) -> Draft | None:
-        """Store the message as a draft and submit it to its readers.
+        """Store the message as a draft of the actor and submit it to its readers.
 
-        Args:
-            actor: Its author.
-            reason: A word to the readers. A finding of level `second` or `block` demands one.
-            authenticated: You have verified who the actor is. Some rules demand it.
+        The arguments are those of `Drafts.create` and `Drafts.submit`.
 
         Returns:
             The draft, or `None` if it was refused: the errors of the form state why.

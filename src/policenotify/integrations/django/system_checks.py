@@ -19,8 +19,7 @@ from policenotify.integrations.django.database import (
     journal_url,
     runner,
 )
-from policenotify.publishing.routing import shared_accounts
-from policenotify.settings import channels_of, read_settings
+from policenotify.settings import read_settings
 from policenotify.validation import did_you_mean
 
 
@@ -43,8 +42,7 @@ def check_transaction_mode(databases: list[str] | None, **_more: object) -> list
 def check_project(**_more: object) -> list[Any]:
     """Return what is wrong with `POLICENOTIFY` and the settings file as a whole. No file of secrets is read.
 
-    A file that cannot be used is a warning: the rest of the project runs without it. `check --deploy` also asks each
-    channel about its options, which may load the client library of its network.
+    A file that cannot be used is a warning: the rest of the project runs without it. Channels are for `doctor`.
     """
     return [*_check_project()]
 
@@ -94,26 +92,3 @@ def _check_file(*, usable: bool) -> Iterator[Any]:
             check_journal(read)
         except SettingsError as error:
             yield checks.Error(str(error), id="policenotify.E004")
-
-
-def check_channels(**_more: object) -> list[Any]:
-    """Warn of channels that are blocked on this machine, files of secrets included (`check --deploy`)."""
-    try:
-        read = read_settings(configured("SETTINGS"))
-        channels = channels_of(read)
-        read.load_keys()
-    except (PolicenotifyError, TypeError) as error:
-        return [checks.Warning(str(error), hint="Run: manage.py policenotify doctor", id="policenotify.W003")]
-    problem = shared_accounts(channels)
-    return [
-        *([checks.Warning(str(problem), id="policenotify.W003")] if problem else ()),
-        *(
-            checks.Warning(
-                f"{channel.name} is blocked; the other channels are not. {channel.blocked}",
-                hint="What is meant for it waits in the journal until its settings are mended.",
-                id="policenotify.W004",
-            )
-            for channel in channels
-            if channel.blocked
-        ),
-    ]
