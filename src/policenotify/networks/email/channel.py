@@ -74,9 +74,6 @@ class Email:
         sender's address."""
         reply_to: str = ""
         """The address for answers. Empty: the sender."""
-        domain: str = ""
-        """The right-hand side of the Message-IDs. Empty: the domain of the sender's address. A change splits the
-        threads of open incidents."""
         timeout: CallSeconds = 30.0
         """Seconds for each exchange with the server, instead of the minutes of RFC 5321, section 4.5.3.2."""
         sessions: Annotated[int, Field(ge=1, le=_MOST_SESSIONS)] = _SESSIONS
@@ -98,19 +95,9 @@ class Email:
                 raise SettingsError(Text("write an https URL with {{token}} in place of the person's token"))
             return url
 
-        @field_validator("domain")
-        @classmethod
-        def _is_domain(cls, domain: str) -> str:
-            if domain and not _is_domain(domain):
-                raise SettingsError(
-                    Text("{domain!r} is not a domain. Write it in ASCII: police.example", domain=domain)
-                )
-            return domain
-
     def __init__(self, options: Options, services: Services) -> None:
         require("email", "apprise", "email_validator")
         sender, url_options = _read(options.url.get_secret_value())
-        domain = options.domain or sender.address.rpartition("@")[2]
         self._options = options
         self._allow_plain = url_options.get("mode", "").lower() == "insecure"
         self._bounces = _mailbox("bounces", options.bounces).address if options.bounces else ""
@@ -118,7 +105,6 @@ class Email:
         self.capabilities: Capabilities = replace(self.default_capabilities, calls_at_once=options.sessions)
         self._headers = mime.SenderHeaders(
             sender=sender,
-            domain=domain,
             reply_to=_mailbox("reply_to", options.reply_to) if options.reply_to else None,
             list_id=options.list_id,
         )
@@ -143,7 +129,7 @@ class Email:
         return Request(
             account=self.account,
             key=post.key,
-            body={"mime": mime.compose(post, self._headers), "thread": thread, "domain": self._headers.domain},
+            body={"mime": mime.compose(post, self._headers), "thread": thread},
         )
 
     def send_to(self, request: Request, people: Sequence[Recipient]) -> Sequence[RecipientOutcome]:
@@ -161,7 +147,7 @@ class Email:
         head = mime.PersonalHead(
             key=request.key,
             thread=[str(key) for key in thread],
-            domain=str(body["domain"]),
+            domain=self._headers.sender.address.rpartition("@")[2],
             unsubscribe=self._options.unsubscribe,
         )
         content = str(body["mime"]).encode("ascii")
@@ -233,13 +219,6 @@ class Email:
             )
         session: SmtpSession = smtp.SmtpSession.open(self._service, self._options.timeout)
         return session
-
-
-def _is_domain(text: str) -> bool:
-    try:
-        return mime.ascii_address(f"mail@{text}") == f"mail@{text.lower()}"
-    except mime.BadAddress:
-        return False
 
 
 def _mailbox(option: str, text: str) -> mime.Mailbox:

@@ -62,13 +62,11 @@ class SenderHeaders:
 
     Attributes:
         sender: If its name is empty, mails use the post's sender.
-        domain: The right-hand side of the Message-IDs.
         reply_to: The address for answers, if not the sender.
         list_id: The list's identifier (RFC 2919), without angle brackets. May be empty.
     """
 
     sender: Mailbox
-    domain: str
     reply_to: Mailbox | None = None
     list_id: str = ""
 
