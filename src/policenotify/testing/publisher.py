@@ -107,8 +107,7 @@ class Recording:
         has_recipients = self.publisher.installation.channel_configs[channel].capabilities.recipients
         if recipient and not (has_recipients and type(error) in OUTCOMES):
             raise ValueError("recipient: only on a channel with recipients, with Refused, Unavailable or Unconfirmed")
-        fault = ScriptedFault(error=error, published=published, recipient=recipient)
-        self._recorder.faults[channel] += [fault] * times
+        self._recorder.faults[channel, recipient] += [ScriptedFault(error, published)] * times
 
     def deliver(self, *, after: timedelta = timedelta(0)) -> None:
         """Let time pass, then retry, deliver what is due and raise reminders.
