@@ -23,6 +23,7 @@ class FakeGateways(TlsTunnel, FakeSmsServer):
         key: The key of octopush, infobip and seven.
         token: The product token of cm.
         space: The space of sfr, whose user and password are those of Kannel.
+        credit: Messages left until octopush answers 402. `None`: enough.
     """
 
     def __init__(self) -> None:
@@ -31,6 +32,7 @@ class FakeGateways(TlsTunnel, FakeSmsServer):
         self.key: str = "k3y-of-the-desk"
         self.token: str = "5f1b6c1e-0a0b-4c0d-8e0f-0123456789ab"
         self.space: str = "4242"
+        self.credit: int | None = None
         for path, answer in (
             ("/v1/public/sms-campaign/send", self._octopush),
             ("/sms/3/messages", self._infobip),
@@ -114,7 +116,7 @@ class FakeGateways(TlsTunnel, FakeSmsServer):
         if counted.segments > most or (encoding == "GSM-7" and counted.encoding != encoding):
             return _sfr_error("MESSAGE_TOO_LONG")
         text, rejected = body["textMsg"], _sfr_error("BAD_NUMBER")
-        self._accept("sfr", body["to"], text, rejected, sender=body["from"], encoding=encoding)
+        self._accept("sfr", body["to"], text, rejected, sender=body["from"], ucs2=encoding == "UCS-2")
         return Answer.json({"success": True, "response": 1, "errorCode": None, "fatal": False})
 
 

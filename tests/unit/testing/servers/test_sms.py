@@ -63,29 +63,10 @@ def jasmin(server: FakeSmsServer, **asked: str) -> tuple[int, str]:
     return got.status_code, got.text
 
 
-def test_jasmin_answers_403_to_a_wrong_password_a_limit_and_an_empty_account(server: FakeSmsServer) -> None:
+def test_jasmin_answers_as_jasmin(server: FakeSmsServer) -> None:
     assert jasmin(server, password="wrong") == (403, 'Error "Authentication failure for username:desk"')
     assert jasmin(server, message="x") == (400, 'Error "Argument [message] is unknown."')
     assert jasmin(server, to="12") == (412, 'Error "No route found"')
-    server.burst, server.credit = 1, 2
+    assert jasmin(server, coding="8")[0] == 400
     assert jasmin(server)[0] == 200
-    assert jasmin(server) == (403, 'Error "User throughput exceeded"')
-    server.burst = None
-    assert jasmin(server)[0] == 200
-    assert jasmin(server) == (403, 'Error "Cannot charge submit_sm, check RouterPB log file for details"')
-    assert [message.gateway for message in server.messages] == ["jasmin", "jasmin"]
-
-
-@pytest.mark.parametrize(
-    ("coding", "text", "shown", "encoding", "segments"),
-    [
-        ("8", "Foret", "䙯牥�", "UCS-2", 1),  # UTF-8, read as UTF-16BE
-        ("2", "Forêt", "ForÃªt", "8-bit", 1),
-    ],
-)
-def test_jasmin_takes_the_coding_of_smpp(
-    server: FakeSmsServer, coding: str, text: str, shown: str, encoding: str, segments: int
-) -> None:
-    jasmin(server, content=text, coding=coding)
-    got = server.messages[0]
-    assert (got.text, got.encoding, got.segments) == (shown, encoding, segments)
+    assert [message.gateway for message in server.messages] == ["jasmin"]
