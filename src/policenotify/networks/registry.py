@@ -277,8 +277,8 @@ def inspect_channel(
     except KeyboardInterrupt:
         raise
     except BaseException:  # noqa: BLE001 - another author's class may fail in any way; why it cannot be used is known
-        account, capabilities = _WITHHELD, None
-    return (account, capabilities) if _WITHHELD not in account else ("", default_capabilities(kind))
+        return "", default_capabilities(kind)
+    return "" if _WITHHELD in account else account, capabilities
 
 
 def _read_options(model: type[BaseModel], options: Mapping[str, object], at: str) -> BaseModel:

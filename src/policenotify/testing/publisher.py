@@ -255,14 +255,8 @@ RECIPIENTS: Final = {
 }
 """The recipients of a channel, by network."""
 
-_PLACEHOLDERS: Final = {
-    ("x", "handle"): "x",
-    ("mastodon", "server"): "https://mastodon.invalid",
-    ("bluesky", "handle"): "bluesky.invalid",
-    ("email", "url"): "mailtos://desk:secret@email.invalid",
-    ("sms", "url"): "jsons://sms.invalid/?:to={recipient}",
-}
-"""Values that must have a valid form, by network and option."""
+_GATEWAY: Final = "jsons://sms.invalid/?:to={recipient}&:coding={coding}"
+"""In place of an address of an SMS gateway that was not read, without which the limit of a text is not known."""
 
 
 def _channels_from(channels: Iterable[str | ChannelConfig] | Mapping[str, Capabilities]) -> list[ChannelConfig]:
@@ -283,14 +277,13 @@ def _of_settings(name: str, channel: ChannelTable, locales: Mapping[str, Locale]
     common: dict[str, Any] = {
         field: getattr(channel, field) for field in ChannelSettings.model_fields if field != "network"
     }
-    options = {
-        option: _PLACEHOLDERS.get((channel.network, option), value) if value == WITHHELD else value
-        for option, value in channel.options.items()
-    }
-    if WITHHELD not in channel.options.values():  # else a setting may be wrong only for want of its secret
-        recipients = None if channel.recipients is None else tuple
+    options = dict(channel.options)
+    if WITHHELD not in options.values():  # else a setting may be wrong only for want of its secret
+        recipients = tuple if channel.recipients is not None or channel.audiences else None
         with suppress(MissingExtra):
             configure_channel(name, channel.network, options, recipients=recipients, locales=locales, **common)
+    elif channel.network == "sms" and options.get("url") == WITHHELD:
+        options["url"] = f"{_GATEWAY}{'&:from={sender}' if options.get('sender') else ''}"
     kind: Any = network(channel.network).load()
     if getattr(kind, "discovers_capabilities", False):  # it claims less before it has asked its server
         capabilities = default_capabilities(kind)
