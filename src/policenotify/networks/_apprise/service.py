@@ -32,7 +32,7 @@ from requests.utils import get_environ_proxies, select_proxy
 
 from policenotify.errors import Blocked
 from policenotify.networks import import_lock
-from policenotify.networks._apprise.answers import DOCTOR, ServiceAnswer
+from policenotify.networks._apprise.answers import DOCTOR, ServiceAnswer, read_answer
 from policenotify.networks._apprise.url import scheme_of
 from policenotify.networks._requests import PostSession
 from policenotify.translation import AnyText, Text
@@ -257,14 +257,12 @@ def send(service: Service, text: str, *, title: str = "", plain_text: bool = Fal
         log.status, log.failure = 0, None
     if log.failure is not None and log.sent:
         log.failure = ConnectionError()  # not that of the first call: an earlier one may have published
+    private = _private(service, text, title) if _SPELLED & _schemes(type(service), "protocol") else None
     answer = ServiceAnswer(
         accepted=accepted,
         called=service._last_io_datetime is not None,  # noqa: SLF001 - see above
-        status=log.status,
-        body=log.body,
         error=log.failure,
-        lines=tuple(log.lines),
-        private=_private(service, text, title) if _SPELLED & _schemes(type(service), "protocol") else None,
+        http=read_answer(log.status, log.body, log.lines, private),
     )
     log.start()  # drop the log, which holds the request
     return answer
