@@ -224,9 +224,8 @@ class CapabilityContract(ContractCase):
             network.fail_next(fault, call)
             error = self.error_of(network, do)
             self.assert_kind(kind, error, fault)
-            if isinstance(error, Unavailable) and fault is Fault.RATE_LIMITED:
-                at = network.clock.now() + network.retry_after if network.retry_after else None
-                assert error.retry_at == at, f"{call}: retry_at is {error.retry_at}, the network asks for {at}."
+            if fault is Fault.RATE_LIMITED:
+                self._assert_retry_at(network, error)
             network.recover()
 
     # --- recipients
