@@ -266,9 +266,7 @@ def _channels_from(channels: Iterable[str | ChannelConfig] | Mapping[str, Capabi
     if isinstance(channels, Mapping):
         return [_channel(name, name, capabilities) for name, capabilities in channels.items()]
     return [
-        _channel(item, item, _claimed(item, default_capabilities(network(item).load())))
-        if isinstance(item, str)
-        else item
+        _channel(item, item, default_capabilities(network(item).load())) if isinstance(item, str) else item
         for item in channels
     ]
 
@@ -289,19 +287,15 @@ def _of_settings(name: str, channel: ChannelTable, locales: Mapping[str, Locale]
         capabilities = default_capabilities(kind)
     else:
         _, capabilities = inspect_channel(channel.network, options, locales)
-    return _channel(name, channel.network, _claimed(channel.network, capabilities), **common)
+    return _channel(name, channel.network, capabilities, **common)
 
 
-def _claimed(name: str, capabilities: Capabilities | None) -> Capabilities:
+def _channel(name: str, on: str, capabilities: Capabilities | None, **common: Any) -> ChannelConfig:  # noqa: ANN401 - ChannelOptions
     if capabilities is None:
         raise SettingsError(
-            f"The capabilities of {name!r} are unknown without its account. "
-            f"Pass them: channels={{{name!r}: Capabilities(…)}}."
+            f"The capabilities of {on!r} are unknown without its account. "
+            f"Pass them: channels={{{on!r}: Capabilities(…)}}."
         )
-    return capabilities
-
-
-def _channel(name: str, on: str, capabilities: Capabilities, **common: Any) -> ChannelConfig:  # noqa: ANN401 - ChannelOptions
     people = RECIPIENTS.get(on, RECIPIENTS[""])
     audiences = (FunctionAudience(name=name, function=lambda: people),) if capabilities.recipients else ()
     return ChannelConfig(
