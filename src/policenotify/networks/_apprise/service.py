@@ -56,9 +56,8 @@ _ASSET: Final = AppriseAsset(
 # `error=403`, as 167 of the 189 plugins of apprise 2.3.0 end their log line. ntfy writes codes such as 40301, which
 # begin with the status (docs.ntfy.sh).
 _STATUS: Final = re.compile(r"\berror=([1-5]\d\d)\d*\b")
-_ASKED_TO_WAIT: Final = re.compile(
-    "throttle back|rate limiting in effect"
-)  # of a plugin that waits itself, and then tries again
+# Of a plugin that waits itself, and then tries again.
+_ASKED_TO_WAIT: Final = re.compile("throttle back|rate limiting in effect")
 _NOT_TLS: Final = frozenset({"smpps"})  # apprise 2.3.0, plugins/smpp.py: no TLS in spite of the s
 _SPELLED: Final = frozenset({"form", "json"})  # where a URL spells the call: what is private in it is known
 _FIELDS: Final = frozenset({"version", "title", "message", "type", "attachments"})  # that a URL may rename

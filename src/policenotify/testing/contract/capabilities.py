@@ -186,10 +186,10 @@ class CapabilityContract(ContractCase):
         self.visible_once(network, "Avec message")
 
     @requires("structured")
-    def test_post_without_message_is_refused(self, channel: Channel) -> None:
+    def test_post_without_message_is_refused(self, channel: Channel, network: NetworkFixture) -> None:
         """`prepare` raises `Refused` for a post without a message, which the core never makes."""
         post = self.post(channel).model_copy(update={"message": None})
-        error = texts.error_of(lambda: channel.prepare(post, ()))
+        error = self.error_of(network, lambda: channel.prepare(post, ()))
         assert isinstance(error, Refused), f"For a post without a message raise Refused, not {type(error).__name__}."
 
     # --- edits, deletes

@@ -130,10 +130,22 @@ class ContractCase:
         return channel.prepare(self.post(channel, **post), reply_to)
 
     def error_of(self, network: NetworkFixture, call: Callable[[], object]) -> ChannelError:
-        """Return the error of a call that must fail, and check that it holds no secret."""
-        error = texts.error_of(call)
-        self._assert_good_error(network, error)
-        return error
+        """Return the error of a call that must fail, and check that it holds no secret.
+
+        Raises:
+            AssertionError: It does, or the call returned, or raised none of the four channel errors.
+        """
+        try:
+            result = call()
+        except ChannelError as error:
+            self._assert_good_error(network, error)
+            return error
+        except Exception as error:
+            raise AssertionError(
+                f"{type(error).__name__} escaped. Raise Refused, Blocked, Unavailable or Unconfirmed in its place; "
+                "error_for_exception and error_for_status of policenotify.transport choose for HTTP."
+            ) from error
+        raise AssertionError(f"Nothing was raised, but {result!r} returned. Raise an error when a call fails.")
 
     def _assert_good_error(self, network: NetworkFixture, error: ChannelError) -> None:
         """Check that an error gives a reason and that its traceback holds no secret."""
