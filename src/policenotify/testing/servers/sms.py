@@ -7,8 +7,7 @@ with FakeSmsServer() as server:
     assert server.phone("+33600000001")[0].text == "Route barree"
 ```
 
-The gateways share one address and are distinguished by their paths: Kannel's `sendsms`, jasmin's `send` and a JSON
-call.
+The gateways share one address and are distinguished by their paths: Kannel's `sendsms` and a JSON call.
 """
 
 from __future__ import annotations
@@ -24,9 +23,6 @@ from policenotify.testing.servers.http import Answer, FakeServer, RecordedReques
 from policenotify.text import sms
 
 _ADDRESS = re.compile(r"(?:\+|00)?([1-9]\d{7,14})")
-_JASMIN_FIELDS = {
-    "username", "password", "to", "from", "content", "coding", "priority", "sdt", "dlr", "dlr-url", "dlr-level", "tags",
-}  # fmt: skip
 _GSM_CAPITAL = {"ç": "Ç"}  # the only cedilla of GSM 03.38
 
 
@@ -60,14 +56,12 @@ class FakeSmsServer(FakeServer):
         now: The gateways' clock.
 
     Attributes:
-        user: The user of Kannel, jasmin and the JSON call.
+        user: The user of Kannel and the JSON call.
         password: Its password.
     """
 
     KANNEL = "/cgi-bin/sendsms"
     """The path of Kannel."""
-    JASMIN = "/jasmin/send"
-    """The path of jasmin; a real one has `/send`."""
     JSON = "/send"
     """The path of the JSON call."""
 
@@ -78,7 +72,6 @@ class FakeSmsServer(FakeServer):
         self._messages: list[ReceivedSms] = []
         self._refused: set[str] = set()
         self.on("*", self.KANNEL, _guarded(self._kannel))
-        self.on("*", self.JASMIN, _guarded(self._jasmin))
         self.on("POST", self.JSON, _guarded(self._json))
 
     @property
@@ -140,19 +133,6 @@ class FakeSmsServer(FakeServer):
         self._accept("kannel", params.get("to", ""), shown, rejected, sender=params.get("from", ""), ucs2=ucs2)
         return Answer(202, b"0: Accepted for delivery")
 
-    def _jasmin(self, request: RecordedRequest) -> Answer:
-        """Answer the HTTP API of jasmin 0.11.1, for a text in the letters of GSM 03.38."""
-        params = _params(request)
-        if unknown := sorted(params.keys() - _JASMIN_FIELDS):
-            return _jasmin_error(400, f"Argument [{unknown[0]}] is unknown.")
-        if (params.get("username"), params.get("password")) != (self.user, self.password):
-            return _jasmin_error(403, f"Authentication failure for username:{params.get('username')}")
-        if params.get("coding", "0") != "0":
-            return _jasmin_error(400, "Other codings are not played here.")
-        shown, rejected = "".join(map(_gsm, params.get("content", ""))), _jasmin_error(412, "No route found")
-        self._accept("jasmin", params.get("to", ""), shown, rejected, sender=params.get("from", ""))
-        return Answer(200, b'Success "07033084-5cfd-4812-90a4-e4d24ffb6e3d"')
-
     def _json(self, request: RecordedRequest) -> Answer:
         """Answer a gateway without a plugin: JSON, with HTTP authentication (RFC 7617)."""
         login = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
@@ -179,10 +159,6 @@ def _guarded(answer: Callable[[RecordedRequest], Answer]) -> Callable[[RecordedR
 def _params(request: RecordedRequest) -> dict[str, str]:
     values = request.query if request.method == "GET" else request.form()
     return {name: value[0] for name, value in values.items()}
-
-
-def _jasmin_error(status: int, text: str) -> Answer:
-    return Answer(status, f'Error "{text}"'.encode())
 
 
 def _gsm(letter: str) -> str:

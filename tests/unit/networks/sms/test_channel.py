@@ -47,6 +47,7 @@ PEOPLE = tuple(map(person, NUMBERS))
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGateways]:
     with FakeGateways() as gateways:
+        gateways.on("GET", "/send", Answer(200, b'Success "07033084-5cfd-4812-90a4-e4d24ffb6e3d"'))  # as jasmin
         for name, value in gateways.environment.items():
             monkeypatch.setenv(name, value)  # nothing called here reaches the outside
         yield gateways
@@ -60,7 +61,7 @@ def urls(server: FakeGateways) -> dict[str, str]:
     at = server.url.removeprefix("http://")
     return {
         "kannel": f"form://{at}{server.KANNEL}?method=GET&{CALL}&:coding={{coding}}&:from={{sender}}&:to={{recipient}}",
-        "jasmin": f"form://{at}{server.JASMIN}?method=GET&{JASMIN_CALL}&:coding=0&:from={{sender}}&:to={{recipient}}",
+        "jasmin": f"form://{at}/send?method=GET&{JASMIN_CALL}&:coding=0&:from={{sender}}&:to={{recipient}}",
         "json": f"json://desk:s3cret@{at}{server.JSON}?:to={{recipient}}&:from={{sender}}",
         "octopush": f"octopush://{{sender}}:{server.login}/{server.key}/{{recipient}}",
         "infobip": f"infobip://{server.key}@desk.infobip.example/{{recipient}}?from={{sender}}",
@@ -70,7 +71,7 @@ def urls(server: FakeGateways) -> dict[str, str]:
     }
 
 
-GATEWAYS = ("kannel", "jasmin", "json", "octopush", "infobip", "cm", "seven", "sfr")
+GATEWAYS = ("kannel", "json", "octopush", "infobip", "cm", "seven", "sfr")
 
 
 def channel(server: FakeGateways, name: str = "octopush", **options: Any) -> Sms:
@@ -108,6 +109,15 @@ def test_every_person_gets_the_text_whole_under_our_name(server: FakeGateways, n
     got = server.phone(NUMBERS["bob"])[0]
     assert (got.text, got.sender, got.gateway) == (text.strip(), "POLICE34", name)
     assert (got.encoding, got.segments) == ("GSM-7", 2)
+
+
+def test_a_jasmin_of_ones_own_is_asked_with_the_arguments_that_it_knows_alone(server: FakeGateways) -> None:
+    assert send(channel(server, "jasmin"), PEOPLE[0], text="Forêt fermée") == {"ana": "posted"}
+    [call] = server.requests
+    assert call.query == {
+        "username": ["desk"], "password": ["s3cret"], "content": ["Foret fermée"], "coding": ["0"],
+        "from": ["POLICE34"], "to": ["33600000001"],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", GATEWAYS)

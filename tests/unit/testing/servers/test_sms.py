@@ -49,24 +49,3 @@ def test_kannel_takes_the_coding_at_its_word(
     kannel(server, text=text, coding=coding)
     got = server.messages[0]
     assert (got.text, got.encoding, got.segments) == (shown, encoding, segments)
-
-
-def jasmin(server: FakeSmsServer, **asked: str) -> tuple[int, str]:
-    given = {
-        "username": "desk",
-        "password": "s3cret",
-        "to": "33600000001",
-        "from": "POLICE34",
-        "content": "Fin",
-    } | asked
-    got = requests.get(server.url + server.JASMIN, params=given, timeout=ANSWERED)
-    return got.status_code, got.text
-
-
-def test_jasmin_answers_as_jasmin(server: FakeSmsServer) -> None:
-    assert jasmin(server, password="wrong") == (403, 'Error "Authentication failure for username:desk"')
-    assert jasmin(server, message="x") == (400, 'Error "Argument [message] is unknown."')
-    assert jasmin(server, to="12") == (412, 'Error "No route found"')
-    assert jasmin(server, coding="8")[0] == 400
-    assert jasmin(server)[0] == 200
-    assert [message.gateway for message in server.messages] == ["jasmin"]
