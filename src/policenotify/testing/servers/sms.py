@@ -103,7 +103,7 @@ class FakeSmsServer(FakeServer):
     def _accept(
         self, gateway: str, number: str, text: str, rejected: Answer, *, sender: str, ucs2: bool = False
     ) -> ReceivedSms:
-        """Accept a message, as a gateway that chooses the encoding itself unless it was told to take UCS-2.
+        """Accept a message, as a gateway that chooses the encoding itself unless it must take UCS-2.
 
         Raises:
             Refusal: With *rejected*. The number is invalid or refused, or the text is empty.
