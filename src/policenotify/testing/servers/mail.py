@@ -179,7 +179,7 @@ class FakeMailServer(LoopbackServer):
         loop.set_exception_handler(lambda _loop, _context: None)  # clients may disconnect
         self._thread = Thread(target=loop.run_forever, daemon=True)
         self._thread.start()
-        return asyncio.run_coroutine_threadsafe(self._open(bound), loop).result()
+        return asyncio.run_coroutine_threadsafe(loop.create_server(self._session, sock=bound), loop).result()
 
     def _stop(self, server: asyncio.Server) -> None:
         loop = server.get_loop()
@@ -188,9 +188,6 @@ class FakeMailServer(LoopbackServer):
         if self._thread is not None:
             self._thread.join()
         loop.close()
-
-    async def _open(self, bound: socket.socket) -> asyncio.Server:
-        return await asyncio.get_running_loop().create_server(self._session, sock=bound)
 
     async def _cut(self, server: asyncio.Server) -> None:
         for listening in server.sockets:
