@@ -25,6 +25,7 @@ from policenotify.channel import (
     StateStore,
 )
 from policenotify.errors import ChannelError, Refused, Unavailable, Unconfirmed
+from policenotify.networks.console import post_block
 
 OUTCOMES: Final[dict[type[ChannelError], Literal["refused", "unavailable", "unconfirmed"]]] = {
     Refused: "refused",
@@ -63,7 +64,16 @@ class RecordedPost(Post):
         start = f"{self.channel} {self.operation} {self.id[:12]}"
         return f"<{start}: {self.stage}, {self.language}{parent}{count} {content!r}>"
 
-    __str__ = __repr__
+    def __str__(self) -> str:
+        """Return it as the network `console` prints a post."""
+        stage = self.stage if self.operation is Operation.POST else f"{self.stage} ({self.operation})"
+        return post_block(
+            f"{self.channel} · {stage} · {self.language} · {self.id[:12]}",
+            parent=(self.parent or "")[:12],
+            title=self.title,
+            text=self.text.rstrip("\n"),
+            pictures=[picture.alt for picture in self.pictures],
+        )
 
 
 class ScriptedFault(NamedTuple):

@@ -149,6 +149,13 @@ def test_posts_are_in_order_and_shown_without_an_address() -> None:
     assert ' to 2 "[Accident – EN COURS] Montpellier' in repr(desk)
     assert "@" not in repr(desk)
     assert "@" not in str(mail)
+    assert str(mail).splitlines()[1].startswith("│ [Accident – EN COURS] Montpellier, avenue de Toulouse – ")
+    assert str(end).splitlines() == [
+        "┌─ x · end · fr · x-2",
+        "│ ↳ x-1",
+        *(f"│ {line}" for line in end.text.splitlines()),
+        "└─",
+    ]
 
 
 def test_a_deletion_is_recorded_as_one() -> None:
@@ -161,7 +168,7 @@ def test_a_deletion_is_recorded_as_one() -> None:
         assert desk.publisher.operations.publication("2").on("veille").outcome is Outcome.DELETED  # type: ignore[union-attr]  # published above
     first, gone = desk.on("veille")
     assert (gone.operation, gone.id, gone.text) == (Operation.DELETE, first.id, first.text)
-    assert str(gone).startswith("<veille delete veille-1: opening, fr")
+    assert str(gone).startswith("┌─ veille · opening (delete) · fr · veille-1\n")
     assert opened.on("veille").ref.account == "veille"  # type: ignore[union-attr]  # it was posted
 
 

@@ -27,7 +27,7 @@ class ServiceAnswer:
         accepted: The service reports success.
         called: The service was called.
         error: The exception that ended the call. It may hold secrets.
-        http: The answer without secrets, as rules read it. Its status is 0 if it is not known.
+        http: The answer as rules read it. Its status is 0 if it is not known. Only its phrases may hold secrets.
     """
 
     accepted: bool
@@ -37,7 +37,7 @@ class ServiceAnswer:
 
 
 def read_answer(status: int, body: bytes, lines: Sequence[str], private: Sequence[str] | None) -> HttpAnswer:
-    """Return an answer without secrets.
+    """Return an answer as rules read it. Only its phrases, which nobody is shown, may hold secrets.
 
     Args:
         status: The HTTP status, or 0 if it is not known.
