@@ -23,7 +23,6 @@ class FakeGateways(TlsTunnel, FakeSmsServer):
         key: The key of octopush, infobip and seven.
         token: The product token of cm.
         space: The space of sfr, whose user and password are those of Kannel.
-        credit: Messages left until octopush answers 402. `None`: enough.
     """
 
     def __init__(self) -> None:
@@ -32,7 +31,6 @@ class FakeGateways(TlsTunnel, FakeSmsServer):
         self.key: str = "k3y-of-the-desk"
         self.token: str = "5f1b6c1e-0a0b-4c0d-8e0f-0123456789ab"
         self.space: str = "4242"
-        self.credit: int | None = None
         for path, answer in (
             ("/v1/public/sms-campaign/send", self._octopush),
             ("/sms/3/messages", self._infobip),
@@ -50,8 +48,6 @@ class FakeGateways(TlsTunnel, FakeSmsServer):
     def _octopush(self, request: RecordedRequest) -> Answer:
         if (request.headers["api-login"], request.headers["api-key"]) != (self.login, self.key):
             return Answer.json({"code": 101, "message": "Wrong credentials."}, 401)
-        if self.credit == 0:
-            return Answer.json({"code": 102, "message": "Not enough credits."}, 402)
         body = request.json()
         (recipient,) = body["recipients"]
         number = recipient["phone_number"]
@@ -59,8 +55,6 @@ class FakeGateways(TlsTunnel, FakeSmsServer):
             return Answer.json({"code": 151, "message": "Invalid request."}, 422)
         rejected = Answer.json({"code": 122, "message": "Invalid recipients."}, 400)
         message = self._accept("octopush", number, body["text"], rejected, sender=body["sender"])
-        if self.credit is not None:
-            self.credit -= 1
         ticket = {"sms_ticket": "sms_1", "number_of_contacts": 1, "number_of_sms_needed": message.segments}
         return Answer.json(ticket, 201)
 

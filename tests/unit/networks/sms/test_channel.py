@@ -5,6 +5,7 @@ import re
 import traceback
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -176,11 +177,15 @@ def test_a_gateway_that_refuses_with_a_success_status_is_not_verified(server: Fa
     assert by.capabilities.acceptance == "unverified"
 
 
+def refuse_after_two(server: FakeGateways, words: bytes) -> None:
+    asked = count(1)
+    server.disturb(lambda _request: (Answer(403, words), False) if next(asked) > 2 else None)
+
+
 def test_an_own_gateway_out_of_credit_is_not_a_wrong_login(server: FakeGateways) -> None:
-    words = b'Error "Cannot charge submit_sm, check RouterPB log file for details"'
-    server.fail_next("*", "*", Answer(403, words))
+    refuse_after_two(server, b'Error "Cannot charge submit_sm, check RouterPB log file for details"')
     told, error = until_error(channel(server, "jasmin"))
-    assert told == {}
+    assert told == {"ana": "posted", "bob": "posted"}
     assert isinstance(error, Blocked)
     assert (error.code, str(error.remedy)) == ("403", "Buy credit, then: policenotify doctor")
     assert str(error.reason) == (
@@ -189,9 +194,9 @@ def test_an_own_gateway_out_of_credit_is_not_a_wrong_login(server: FakeGateways)
 
 
 def test_a_rate_limit_of_an_own_gateway_is_not_a_wrong_login(server: FakeGateways) -> None:
-    server.fail_next("*", "*", Answer(403, b'Error "User throughput exceeded"'))
+    refuse_after_two(server, b'Error "User throughput exceeded"')
     told, error = until_error(channel(server, "jasmin"))
-    assert told == {}
+    assert told == {"ana": "posted", "bob": "posted"}
     assert isinstance(error, Unavailable)
     assert error.whole_channel
     assert error.retry_at == FakeClock().now() + timedelta(seconds=5)
