@@ -37,7 +37,7 @@ class ServiceAnswer:
 
 
 def read_answer(status: int, body: bytes, lines: Sequence[str], private: Sequence[str] | None) -> HttpAnswer:
-    """Return an answer as rules read it. Only its phrases, which nobody is shown, may hold secrets.
+    """Return an answer as rules read it. Only its phrases, which are never shown, may hold secrets.
 
     Args:
         status: The HTTP status, or 0 if it is not known.
