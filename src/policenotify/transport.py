@@ -158,19 +158,13 @@ def why_unreachable(error: BaseException) -> tuple[AnyText, AnyText]:
     Returns:
         The text that follows "cannot be reached", and the remedy. Both may be empty.
     """
-    chain = list(_with_causes(error, frozenset()))
+    chain = [error]
+    for each in chain:  # which grows meanwhile
+        chain += [cause for cause in causes(each) if cause not in chain]
     if any(map(_lacks_authorities, chain)):
         return _NO_AUTHORITIES
     names = {kind.__name__ for cause in chain for kind in type(cause).__mro__}
     return next((texts for name, texts in _WHY.items() if name in names), ("", ""))
-
-
-def _with_causes(error: BaseException, above: frozenset[int]) -> Iterator[BaseException]:
-    yield error
-    above |= {id(error)}
-    for cause in causes(error):
-        if id(cause) not in above:
-            yield from _with_causes(cause, above)
 
 
 @contextmanager

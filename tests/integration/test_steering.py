@@ -28,7 +28,7 @@ PEOPLE = tuple(f"p{number:03}@habitant.example" for number in range(120))
 def desk(tmp_path: Path) -> Iterator[Desk]:
     with open_desk(tmp_path) as opened:
         opened.addresses = PEOPLE
-        opened.mail.delay("DATA", 0.01)
+        opened.mail.latency = 0.01
         yield opened
 
 

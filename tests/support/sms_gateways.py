@@ -48,8 +48,6 @@ class FakeGateways(TlsTunnel, FakeSmsServer):
     def _octopush(self, request: RecordedRequest) -> Answer:
         if (request.headers["api-login"], request.headers["api-key"]) != (self.login, self.key):
             return Answer.json({"code": 101, "message": "Wrong credentials."}, 401)
-        if self.credit == 0:
-            return Answer.json({"code": 102, "message": "Not enough credits."}, 402)
         body = request.json()
         (recipient,) = body["recipients"]
         number = recipient["phone_number"]
@@ -57,8 +55,6 @@ class FakeGateways(TlsTunnel, FakeSmsServer):
             return Answer.json({"code": 151, "message": "Invalid request."}, 422)
         rejected = Answer.json({"code": 122, "message": "Invalid recipients."}, 400)
         message = self._accept("octopush", number, body["text"], rejected, sender=body["sender"])
-        if self.credit is not None:
-            self.credit -= 1
         ticket = {"sms_ticket": "sms_1", "number_of_contacts": 1, "number_of_sms_needed": message.segments}
         return Answer.json(ticket, 201)
 
@@ -114,7 +110,7 @@ class FakeGateways(TlsTunnel, FakeSmsServer):
         if counted.segments > most or (encoding == "GSM-7" and counted.encoding != encoding):
             return _sfr_error("MESSAGE_TOO_LONG")
         text, rejected = body["textMsg"], _sfr_error("BAD_NUMBER")
-        self._accept("sfr", body["to"], text, rejected, sender=body["from"], encoding=encoding)
+        self._accept("sfr", body["to"], text, rejected, sender=body["from"], ucs2=encoding == "UCS-2")
         return Answer.json({"success": True, "response": 1, "errorCode": None, "fatal": False})
 
 

@@ -49,7 +49,8 @@ class Apprise:
     edits and deletions, because apprise only returns success or failure.
 
     Raises:
-        SettingsError: The URL is not valid, or another network supports the service better.
+        SettingsError: apprise cannot read the URL, it is not safe to use, or another network supports the service
+            better.
         MissingExtra: The extra `apprise` is not installed.
     """
 
@@ -79,45 +80,33 @@ class Apprise:
                 )
             )
         self.account: str = options.label.strip() or parts.scheme
-        self._scheme = parts.scheme
         self._options = options
         self._clock = services.clock
-        self._service: Any = None
-        self._capabilities: Capabilities | None = None
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """The capabilities of the service, from its plugin. Reaches no network.
-
-        Raises:
-            SettingsError: apprise cannot read the URL, or it is not safe to use.
-        """
-        if self._capabilities is None:
-            try:
-                self._capabilities = _capabilities_of(self._scheme, self._open())
-            except Blocked as error:
-                raise SettingsError(at_place("url", Text.join(" ", (error.reason, error.remedy)))) from None
-        return self._capabilities
+        try:
+            self._service = self._open()
+        except Blocked as error:
+            raise SettingsError(at_place("url", Text.join(" ", (error.reason, error.remedy)))) from None
+        self._name = str(self._service.service_name)
+        self.capabilities: Capabilities = _capabilities_of(parts.scheme, self._service)
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:  # noqa: ARG002 - there are no replies
         """Check the lengths of text and title.
 
         Raises:
             Refused: The text or title is too long for the service.
-            Blocked: apprise cannot read the URL.
         """
-        can = _capabilities_of(self._scheme, self._open())
+        can = self.capabilities
         text = _without_markup(post.text)
         if not can.budget.fits(text):
             used, limit = can.budget.usage(text)
             raise Refused(
-                Text("The text takes {used} of {limit} on {name}.", used=used, limit=limit, name=self._name()),
+                Text("The text takes {used} of {limit} on {name}.", used=used, limit=limit, name=self._name),
                 remedy=Text("Shorten it."),
             )
         title = _without_markup(post.title) if can.title else ""
-        if len(title) > self._open().title_maxlen:
+        if len(title) > self._service.title_maxlen:
             raise Refused(
-                Text("The title is longer than {name} takes.", name=self._name()), remedy=Text("Shorten the headline.")
+                Text("The title is longer than {name} takes.", name=self._name), remedy=Text("Shorten the headline.")
             )
         return Request(account=self.account, key=post.key, body={"text": text, "title": title})
 
@@ -127,47 +116,40 @@ class Apprise:
         Raises:
             ChannelError: See `Channel.send`.
         """
-        service, text, title = self._open(), str(request.body["text"]), str(request.body["title"])
-        answer = load_service().send(service, text, title=title, plain_text=True)
+        text, title = str(request.body["text"]), str(request.body["title"])
+        answer = load_service().send(self._service, text, title=title, plain_text=True)
         if answer.accepted:
             return PostRef(account=self.account, id=request.key)
-        raise judge(answer, where=self._name(), now=self._clock.now())
+        raise judge(answer, where=self._name, now=self._clock.now())
 
     def whoami(self) -> Account:
-        """Check the URL with apprise, and that the service can be reached. Sends nothing.
+        """Check that the service can be reached. Sends nothing.
 
         apprise cannot check credentials.
 
         Raises:
-            Blocked: apprise cannot read the URL, or the call would not be safe.
             Unavailable: The service cannot be reached.
         """
-        load_service().reach(self._open(), timeout=self._options.timeout, where=self._name())
-        return Account(id=self.account, name=self._name())
+        load_service().reach(self._service, timeout=self._options.timeout, where=self._name)
+        return Account(id=self.account, name=self._name)
 
     def close(self) -> None:
         """Release the service. May be called twice."""
-        if self._service is not None:
-            with load_service().hush():  # some plugins log out when they are deleted
-                self._service = None
-
-    def _name(self) -> str:
-        return str(self._open().service_name)
+        with load_service().hush():  # some plugins log out when they are deleted
+            self._service = None
 
     def _open(self) -> Any:  # noqa: ANN401 - each plugin has its own fields
-        if self._service is None:
-            module, url = load_service(), self._options.url.get_secret_value()
-            service = module.open_service(url, timeout=self._options.timeout, unencrypted=self._options.unencrypted)
-            if len(service) > 1:
-                raise Blocked(
-                    Text(
-                        "The channel's url names several targets, whose results apprise does not report "
-                        "separately. Nothing was sent."
-                    ),
-                    remedy=Text("Make a channel for each, and give them labels."),
-                )
-            self._service = service
-        return self._service
+        url = self._options.url.get_secret_value()
+        service = load_service().open_service(url, timeout=self._options.timeout, unencrypted=self._options.unencrypted)
+        if len(service) > 1:
+            raise Blocked(
+                Text(
+                    "The channel's url names several targets, whose results apprise does not report "
+                    "separately. Nothing was sent."
+                ),
+                remedy=Text("Make a channel for each, and give them labels."),
+            )
+        return service
 
 
 def _without_markup(text: str) -> str:

@@ -15,7 +15,7 @@ from importlib.metadata import EntryPoint, entry_points, metadata
 from types import MappingProxyType
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from policenotify.audiences.function import FunctionAudience
 from policenotify.audiences.model import Audience
@@ -212,7 +212,12 @@ def configure_channel(
     """
     at = path("channels", name)
     kind = network(network_name).load()
-    values = _read_options(kind.Options, options, at)
+    try:
+        values = kind.Options.model_validate(dict(options), extra="forbid")  # in nested tables too
+    except ValidationError as error:
+        wrong = validation_errors(error, kind.Options, at=at, also=CHANNEL_OPTIONS, values=options)
+        # Its cause would repeat an author's words about a secret.
+        raise SettingsError(Text.join("\n", [each.line for each in wrong])) from None
 
     def opened(clock: Clock, store: StateStore) -> Channel:
         made: Channel = kind(values, Services(clock, store, locales))
@@ -277,16 +282,8 @@ def inspect_channel(
     except KeyboardInterrupt:
         raise
     except BaseException:  # noqa: BLE001 - another author's class may fail in any way; why it cannot be used is known
-        account, capabilities = _WITHHELD, None
-    return (account, capabilities) if _WITHHELD not in account else ("", default_capabilities(kind))
-
-
-def _read_options(model: type[BaseModel], options: Mapping[str, object], at: str) -> BaseModel:
-    try:
-        return model.model_validate(dict(options), extra="forbid")  # in nested tables too
-    except ValidationError as error:
-        lines = [each.line for each in validation_errors(error, model, at=at, also=CHANNEL_OPTIONS, values=options)]
-        raise SettingsError(Text.join("\n", lines)) from None  # its cause would repeat an author's words about a secret
+        return "", default_capabilities(kind)
+    return "" if _WITHHELD in account else account, capabilities
 
 
 def _check_claims(channel: object, capabilities: object, account: object, subject: AnyText) -> None:

@@ -107,8 +107,7 @@ class Recording:
         has_recipients = self.publisher.installation.channel_configs[channel].capabilities.recipients
         if recipient and not (has_recipients and type(error) in OUTCOMES):
             raise ValueError("recipient: only on a channel with recipients, with Refused, Unavailable or Unconfirmed")
-        fault = ScriptedFault(error=error, published=published, recipient=recipient)
-        self._recorder.faults[channel] += [fault] * times
+        self._recorder.faults[channel, recipient] += [ScriptedFault(error, published)] * times
 
     def deliver(self, *, after: timedelta = timedelta(0)) -> None:
         """Let time pass, then retry, deliver what is due and raise reminders.
@@ -256,14 +255,8 @@ RECIPIENTS: Final = {
 }
 """The recipients of a channel, by network."""
 
-_PLACEHOLDERS: Final = {
-    ("x", "handle"): "x",
-    ("mastodon", "server"): "https://mastodon.invalid",
-    ("bluesky", "handle"): "bluesky.invalid",
-    ("email", "url"): "mailtos://desk:secret@email.invalid",
-    ("sms", "url"): "jsons://sms.invalid/?:to={recipient}",
-}
-"""Values that must have a valid form, by network and option."""
+_GATEWAY: Final = "jsons://sms.invalid/?:to={recipient}&:coding={coding}"
+"""In place of an address of an SMS gateway that was not read, without which the limit of a text is not known."""
 
 
 def _channels_from(channels: Iterable[str | ChannelConfig] | Mapping[str, Capabilities]) -> list[ChannelConfig]:
@@ -273,9 +266,7 @@ def _channels_from(channels: Iterable[str | ChannelConfig] | Mapping[str, Capabi
     if isinstance(channels, Mapping):
         return [_channel(name, name, capabilities) for name, capabilities in channels.items()]
     return [
-        _channel(item, item, _claimed(item, default_capabilities(network(item).load())))
-        if isinstance(item, str)
-        else item
+        _channel(item, item, default_capabilities(network(item).load())) if isinstance(item, str) else item
         for item in channels
     ]
 
@@ -284,32 +275,27 @@ def _of_settings(name: str, channel: ChannelTable, locales: Mapping[str, Locale]
     common: dict[str, Any] = {
         field: getattr(channel, field) for field in ChannelSettings.model_fields if field != "network"
     }
-    options = {
-        option: _PLACEHOLDERS.get((channel.network, option), value) if value == WITHHELD else value
-        for option, value in channel.options.items()
-    }
-    if WITHHELD not in channel.options.values():  # else a setting may be wrong only for want of its secret
-        recipients = None if channel.recipients is None else tuple
+    options = dict(channel.options)
+    if WITHHELD not in options.values():  # else a setting may be wrong only for want of its secret
+        recipients = tuple if channel.recipients is not None or channel.audiences else None
         with suppress(MissingExtra):
             configure_channel(name, channel.network, options, recipients=recipients, locales=locales, **common)
+    elif channel.network == "sms" and options.get("url") == WITHHELD:
+        options["url"] = f"{_GATEWAY}{'&:from={sender}' if options.get('sender') else ''}"
     kind: Any = network(channel.network).load()
     if getattr(kind, "discovers_capabilities", False):  # it claims less before it has asked its server
         capabilities = default_capabilities(kind)
     else:
         _, capabilities = inspect_channel(channel.network, options, locales)
-    return _channel(name, channel.network, _claimed(channel.network, capabilities), **common)
+    return _channel(name, channel.network, capabilities, **common)
 
 
-def _claimed(name: str, capabilities: Capabilities | None) -> Capabilities:
+def _channel(name: str, on: str, capabilities: Capabilities | None, **common: Any) -> ChannelConfig:  # noqa: ANN401 - ChannelOptions
     if capabilities is None:
         raise SettingsError(
-            f"The capabilities of {name!r} are unknown without its account. "
-            f"Pass them: channels={{{name!r}: Capabilities(…)}}."
+            f"The capabilities of {on!r} are unknown without its account. "
+            f"Pass them: channels={{{on!r}: Capabilities(…)}}."
         )
-    return capabilities
-
-
-def _channel(name: str, on: str, capabilities: Capabilities, **common: Any) -> ChannelConfig:  # noqa: ANN401 - ChannelOptions
     people = RECIPIENTS.get(on, RECIPIENTS[""])
     audiences = (FunctionAudience(name=name, function=lambda: people),) if capabilities.recipients else ()
     return ChannelConfig(

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import count
 from threading import Lock
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from policenotify.channel import (
     Account,
@@ -77,19 +76,11 @@ class RecordedPost(Post):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScriptedFault:
-    """A failure that happens once.
-
-    Attributes:
-        error: The error to raise.
-        published: The post is published all the same.
-        recipient: The address for which it fails. Empty: for all.
-    """
+class ScriptedFault(NamedTuple):
+    """A failure that happens once: its error, and whether the post is published all the same."""
 
     error: ChannelError
     published: bool
-    recipient: str
 
 
 class Recorder:
@@ -100,15 +91,14 @@ class Recorder:
         order: The channels, in the order in which posts of one publication are listed.
 
     Attributes:
-        faults: By channel, the next one first.
+        faults: By channel and by the address for which it fails, which is empty for all. The next one first.
     """
 
     def __init__(self, clock: Clock, *, order: list[str]) -> None:
-        self.faults: defaultdict[str, list[ScriptedFault]] = defaultdict(list)
+        self.faults: defaultdict[tuple[str, str], list[ScriptedFault]] = defaultdict(list)
         self._order = order
         self._clock = clock
         self._posts: list[RecordedPost] = []
-        self._numbers: defaultdict[str, count[int]] = defaultdict(lambda: count(1))
         self._lock = Lock()
 
     @property
@@ -123,18 +113,21 @@ class Recorder:
         Raises:
             AssertionError: One did not.
         """
-        if left := [f"{len(faults)} on {name!r}" for name, faults in self.faults.items() if faults]:
+        if left := [f"{len(faults)} on {name!r}" for (name, _), faults in self.faults.items() if faults]:
             raise AssertionError(
                 f"A requested failure did not happen, because nothing more was published: {', '.join(left)}."
             )
 
-    def fault(self, channel: str, recipient: str = "") -> ScriptedFault | None:
-        """Remove and return the next failure."""
+    @contextmanager
+    def failing(self, channel: str, address: str = "") -> Iterator[None]:
+        """Raise the next failure of a channel, or of one person there: in place of what is done, or after it."""
         with self._lock:
-            fault = next((fault for fault in self.faults[channel] if fault.recipient == recipient), None)
-            if fault:
-                self.faults[channel].remove(fault)
-            return fault
+            faults = self.faults[channel, address]
+            fault = faults.pop(0) if faults else None
+        if fault is None or fault.published:
+            yield
+        if fault is not None:
+            raise fault.error
 
     def published(self, channel: str, key: str) -> RecordedPost | None:
         """Return the post with this key, if it is published."""
@@ -146,7 +139,8 @@ class Recorder:
         """Record a post, and give it an id if it has none."""
         with self._lock:
             if not post.id:
-                post = post.model_copy(update={"id": f"{post.channel}-{next(self._numbers[post.channel])}"})
+                number = len({each.id for each in self._posts if each.channel == post.channel}) + 1
+                post = post.model_copy(update={"id": f"{post.channel}-{number}"})
             self._posts.append(post)
             return post
 
@@ -172,11 +166,7 @@ def opener(recorder: Recorder, config: ChannelConfig) -> Callable[[Clock, StateS
     """Return a function that opens recording channel objects in place of *config*."""
     capabilities = replace(config.capabilities, calls_at_once=1)  # so that people come in order
     kind = _BulkRecordingChannel if config.capabilities.recipients else _PostRecordingChannel
-
-    def opened(_clock: Clock, _keep: StateStore) -> Channel:
-        return kind(recorder, config.name, config.network, capabilities)
-
-    return opened
+    return lambda _clock, _keep: kind(recorder, config.name, config.network, capabilities)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +208,7 @@ class _PostRecordingChannel(_RecordingChannel):
     """A channel whose posts are public."""
 
     def send(self, request: Request) -> PostRef:
-        with self._may_fail():
+        with self.recorder.failing(self.account):
             has_keys = bool(self.capabilities.idempotency_window)
             known = self.recorder.published(self.account, request.key) if has_keys else None
             post = known or self.recorder.add(self._recorded(request))
@@ -229,22 +219,13 @@ class _PostRecordingChannel(_RecordingChannel):
         return self._ref(post.id) if post and post.id not in known else None
 
     def edit(self, ref: PostRef, request: Request) -> PostRef:
-        with self._may_fail():
+        with self.recorder.failing(self.account):
             self.recorder.add(self._recorded(request, Operation.EDIT, ref.id))
         return self._ref(ref.id)
 
     def delete(self, ref: PostRef) -> None:
-        with self._may_fail():
+        with self.recorder.failing(self.account):
             self.recorder.delete(self.account, ref.id)
-
-    @contextmanager
-    def _may_fail(self) -> Iterator[None]:
-        fault = self.recorder.fault(self.account)
-        if fault and not fault.published:
-            raise fault.error
-        yield
-        if fault:
-            raise fault.error
 
     def _ref(self, post_id: str) -> PostRef:
         # RFC 2606, section 2: a name that never exists
@@ -258,14 +239,13 @@ class _BulkRecordingChannel(_RecordingChannel):
         return [self._send_one(request, person) for person in people]
 
     def _send_one(self, request: Request, person: Recipient) -> RecipientOutcome:
-        fault = self.recorder.fault(self.account)
-        own = self.recorder.fault(self.account, person.address)
-        if all(each is None or each.published for each in (fault, own)):
-            self.recorder.add_reader(self._recorded(request, post_id=request.key), person.address)
-        if fault:
-            raise fault.error
-        if own:
-            return RecipientOutcome(
-                key=person.key, outcome=OUTCOMES[type(own.error)], code=own.error.code, reason=own.error.reason
-            )
-        return RecipientOutcome(key=person.key, outcome="posted")
+        error: ChannelError | None = None
+        with self.recorder.failing(self.account):
+            try:
+                with self.recorder.failing(self.account, person.address):
+                    self.recorder.add_reader(self._recorded(request, post_id=request.key), person.address)
+            except ChannelError as own:
+                error = own
+        if error is None:
+            return RecipientOutcome(key=person.key, outcome="posted")
+        return RecipientOutcome(key=person.key, outcome=OUTCOMES[type(error)], code=error.code, reason=error.reason)

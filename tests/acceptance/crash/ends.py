@@ -169,8 +169,7 @@ class Scene:
     def latencies(self) -> None:
         """The networks answer faster or slower than before."""
         self.sms.latency = self.x.latency = self.chance.uniform(0, 0.04)
-        for command in ("MAIL", "DATA"):
-            self.mail.delay(command, self.chance.uniform(0, 0.02))
+        self.mail.latency = self.chance.uniform(0, 0.04)
 
     def ready(self, process: BaseProcess) -> None:
         """Wait until the process works."""
@@ -241,7 +240,7 @@ class Scene:
 
     def finish(self) -> None:
         """Let a last worker deliver what is left, and judge all."""
-        self.sms.latency = self.x.latency = 0
+        self.sms.latency = self.x.latency = self.mail.latency = 0
         self.mail.recover()
         last = self.start("work")
         _until(lambda: not self.journal.publications.unfinished_ids() or self._only_held(), "there is no end to it")

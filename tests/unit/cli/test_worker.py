@@ -94,7 +94,7 @@ def test_unfinished_work_is_reported(run: Run, desk: Desk) -> None:
 def test_a_signal_ends_a_drain_between_two_people(run: Run, desk: Desk) -> None:
     desk.addresses = tuple(f"lecteur{number:03d}@journal.example" for number in range(100))
     desk.write_settings()
-    desk.mail.delay("DATA", 0.1)
+    desk.mail.latency = 0.1
     assert run("publish", *ACCIDENT, "--to", "presse", "--key", "waits", "--wait", "0").code in {0, 3}
     _end_when(lambda: desk.mail.mails)
     ran = run("drain")
@@ -106,6 +106,6 @@ def test_a_signal_ends_a_drain_between_two_people(run: Run, desk: Desk) -> None:
         assert 0 < posted < len(desk.addresses)
         counts = {Outcome.POSTED: posted, Outcome.WAITING: len(desk.addresses) - posted}
         assert publication.on("presse").recipients == counts
-    desk.mail.recover()
+    desk.mail.latency = 0
     assert run("drain").code == 0
     assert sorted(mail.recipient for mail in desk.mail.mails) == sorted(desk.addresses)

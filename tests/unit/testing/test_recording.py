@@ -27,7 +27,7 @@ from policenotify.checks import checks_of
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed, UnknownNetwork
 from policenotify.networks.registry import configure_channel, default_capabilities, network
 from policenotify.testing import FakeClock, InMemoryStateStore, Recording, recording_publisher
-from policenotify.testing.publisher import RETRY_DELAY, _RealPace
+from policenotify.testing.publisher import RECIPIENTS, RETRY_DELAY, _RealPace
 from policenotify.testing.samples import SENDER
 from policenotify.text import Budget
 from tests.support.five_networks import ADDRESSES, NETWORKS, NUMBERS, open_five
@@ -318,6 +318,7 @@ token = { file = "not there" }
 [channels.numeros]
 network = "sms"
 tags = ["public"]
+sender = "POLICE34"
 segments = 1
 recipients = { file = "not there" }
 url = { file = "not there" }
@@ -378,6 +379,20 @@ def test_the_law_of_the_settings_is_that_of_the_checks(tmp_path: Path) -> None:
     none = _written(tmp_path, lambda text: text.replace("[channels.x]", "law = []\n[channels.x]", 1))
     with recording_publisher(settings=none) as desk:
         assert tuple(desk.publisher.installation.checks) == checks_of(())
+
+
+def test_people_of_an_audience_are_not_read_either(tmp_path: Path) -> None:
+    press = '[channels.presse]\nnetwork = "email"\n'
+    named = _written(
+        tmp_path,
+        lambda text: (
+            text.replace(f'{press}recipients = ["secret@presse.example"]', f'{press}audiences = ["presse"]')
+            + '[audiences.presse]\naddresses = ["secret@presse.example"]\n'
+        ),
+    )
+    with recording_publisher(settings=named) as desk:
+        _publish(desk.publisher, accident(), "1")
+    assert desk.on("presse")[0].recipients == RECIPIENTS[""]
 
 
 def test_wrong_settings_are_reported(tmp_path: Path) -> None:

@@ -21,38 +21,34 @@ _CODE: Final = re.compile(r"(?:server_error=|API error |\"name\": ?\")(?!UNKNOWN
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceAnswer:
-    """What one call of a service brought. It may hold secrets.
+    """What one call of a service brought.
 
     Attributes:
         accepted: The service reports success.
         called: The service was called.
-        status: The HTTP status, or 0 if it is not known.
-        body: The answer's beginning, if it is known.
-        error: The exception that ended the call.
-        lines: What apprise's plugin logs about a failure.
-        private: Values of the call that its words must not show. `None`: the words are not shown at all.
+        error: The exception that ended the call. It may hold secrets.
+        http: The answer as rules read it. Its status is 0 if it is not known. Only its phrases may hold secrets.
     """
 
     accepted: bool
-    called: bool = True
-    status: int = 0
-    body: bytes = field(default=b"", repr=False)
-    error: OSError | None = field(default=None, repr=False)
-    lines: Sequence[str] = field(default=(), repr=False)
-    private: Sequence[str] | None = field(default=None, repr=False)
+    called: bool
+    error: OSError | None = field(repr=False)
+    http: HttpAnswer
 
-    @property
-    def http(self) -> HttpAnswer:
-        """The answer without secrets, as rules read it."""
-        words = "" if self.private is None else words_of(self.body, self.private)
-        code = _CODE.search("\n".join((*self.lines, self.body.decode("utf-8", "replace"))))
-        return HttpAnswer(
-            self.status,
-            from_network=bool(words),
-            error=code[1] if code else "",
-            message=words,
-            phrases="\n".join((words, *self.lines)).lower(),
-        )
+
+def read_answer(status: int, body: bytes, lines: Sequence[str], private: Sequence[str] | None) -> HttpAnswer:
+    """Return an answer as rules read it. Only its phrases, which are never shown, may hold secrets.
+
+    Args:
+        status: The HTTP status, or 0 if it is not known.
+        body: The answer's beginning, if it is known.
+        lines: What apprise's plugin logs about a failure.
+        private: Values of the call that its words must not show. `None`: the words are not shown at all.
+    """
+    words = "" if private is None else words_of(body, private)
+    code = _CODE.search("\n".join((*lines, body.decode("utf-8", "replace"))))
+    phrases = "\n".join((words, *lines)).lower()
+    return HttpAnswer(status, from_network=bool(words), error=code[1] if code else "", message=words, phrases=phrases)
 
 
 _CLIENT: Final = frozenset(range(400, 500))  # RFC 9110, section 15.5; after a 5xx the post may be out
@@ -125,7 +121,7 @@ def judge(answer: ServiceAnswer, *, where: AnyText, now: datetime) -> ChannelErr
             ),
             remedy=Text("Check it against https://appriseit.com/services/, {doctor}", doctor=DOCTOR),
         )
-    if not answer.status:
+    if not answer.http.status:
         return Unconfirmed(
             Text("{where} gave an answer that does not show whether the post is published.", where=where)
         )

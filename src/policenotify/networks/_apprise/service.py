@@ -32,7 +32,7 @@ from requests.utils import get_environ_proxies, select_proxy
 
 from policenotify.errors import Blocked
 from policenotify.networks import import_lock
-from policenotify.networks._apprise.answers import DOCTOR, ServiceAnswer
+from policenotify.networks._apprise.answers import DOCTOR, ServiceAnswer, read_answer
 from policenotify.networks._apprise.url import scheme_of
 from policenotify.networks._requests import PostSession
 from policenotify.translation import AnyText, Text
@@ -56,9 +56,8 @@ _ASSET: Final = AppriseAsset(
 # `error=403`, as 167 of the 189 plugins of apprise 2.3.0 end their log line. ntfy writes codes such as 40301, which
 # begin with the status (docs.ntfy.sh).
 _STATUS: Final = re.compile(r"\berror=([1-5]\d\d)\d*\b")
-_ASKED_TO_WAIT: Final = re.compile(
-    "throttle back|rate limiting in effect"
-)  # of a plugin that waits itself, and then tries again
+# Of a plugin that waits itself, and then tries again.
+_ASKED_TO_WAIT: Final = re.compile("throttle back|rate limiting in effect")
 _NOT_TLS: Final = frozenset({"smpps"})  # apprise 2.3.0, plugins/smpp.py: no TLS in spite of the s
 _SPELLED: Final = frozenset({"form", "json"})  # where a URL spells the call: what is private in it is known
 _FIELDS: Final = frozenset({"version", "title", "message", "type", "attachments"})  # that a URL may rename
@@ -257,14 +256,12 @@ def send(service: Service, text: str, *, title: str = "", plain_text: bool = Fal
         log.status, log.failure = 0, None
     if log.failure is not None and log.sent:
         log.failure = ConnectionError()  # not that of the first call: an earlier one may have published
+    private = _private(service, text, title) if _SPELLED & _schemes(type(service), "protocol") else None
     answer = ServiceAnswer(
         accepted=accepted,
         called=service._last_io_datetime is not None,  # noqa: SLF001 - see above
-        status=log.status,
-        body=log.body,
         error=log.failure,
-        lines=tuple(log.lines),
-        private=_private(service, text, title) if _SPELLED & _schemes(type(service), "protocol") else None,
+        http=read_answer(log.status, log.body, log.lines, private),
     )
     log.start()  # drop the log, which holds the request
     return answer

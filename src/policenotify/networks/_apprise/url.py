@@ -199,13 +199,8 @@ def gateway(url: str, *, sender: str, country_code: str, number_format: NumberFo
 def _visible_sender(parts: ServiceUrl) -> str:
     if sender := next((parts.options[name] for name in _SENDERS if parts.options.get(name)), ""):
         return sender
-    match parts.scheme:
-        case "cm":
-            return parts.user
-        case "octopush":  # octopush://sender:login@…; without a sender the user is the login
-            return parts.user if parts.has_password else ""
-        case _:
-            return ""
+    # octopush://sender:login@…; without a sender the user is the login
+    return parts.user if parts.scheme == "cm" or (parts.scheme == "octopush" and parts.has_password) else ""
 
 
 def _check_sender(scheme: str, sender: str, country_code: str) -> None:

@@ -74,9 +74,6 @@ class Email:
         sender's address."""
         reply_to: str = ""
         """The address for answers. Empty: the sender."""
-        domain: str = ""
-        """The right-hand side of the Message-IDs. Empty: the domain of the sender's address. A change splits the
-        threads of open incidents."""
         timeout: CallSeconds = 30.0
         """Seconds for each exchange with the server, instead of the minutes of RFC 5321, section 4.5.3.2."""
         sessions: Annotated[int, Field(ge=1, le=_MOST_SESSIONS)] = _SESSIONS
@@ -98,30 +95,16 @@ class Email:
                 raise SettingsError(Text("write an https URL with {{token}} in place of the person's token"))
             return url
 
-        @field_validator("domain")
-        @classmethod
-        def _is_domain(cls, domain: str) -> str:
-            if domain and not _is_domain(domain):
-                raise SettingsError(
-                    Text("{domain!r} is not a domain. Write it in ASCII: police.example", domain=domain)
-                )
-            return domain
-
     def __init__(self, options: Options, services: Services) -> None:
         require("email", "apprise", "email_validator")
         sender, url_options = _read(options.url.get_secret_value())
-        domain = options.domain or sender.address.rpartition("@")[2]
         self._options = options
         self._allow_plain = url_options.get("mode", "").lower() == "insecure"
         self._bounces = _mailbox("bounces", options.bounces).address if options.bounces else ""
         mime.check_return_path(self._bounces)
         self.capabilities: Capabilities = replace(self.default_capabilities, calls_at_once=options.sessions)
-        self._headers = mime.SenderHeaders(
-            sender=sender,
-            domain=domain,
-            reply_to=_mailbox("reply_to", options.reply_to) if options.reply_to else None,
-            list_id=options.list_id,
-        )
+        self._sender = sender
+        self._reply_to = _mailbox("reply_to", options.reply_to) if options.reply_to else None
         # The server is not part of it: it may change, and mailboxes keep the thread.
         self.account: str = " ".join(filter(None, (sender.address, options.list_id)))
         self._clock = services.clock
@@ -139,12 +122,9 @@ class Email:
             raise Refused(
                 Text("A picture of the post is missing."), remedy=Text("Publish the message again, with its pictures.")
             )
-        thread = [ref.id for ref in reply_to if ref.account == self.account and mime.is_post_key(ref.id)]
-        return Request(
-            account=self.account,
-            key=post.key,
-            body={"mime": mime.compose(post, self._headers), "thread": thread, "domain": self._headers.domain},
-        )
+        thread = [ref.id for ref in reply_to if ref.account == self.account and mime.POST_KEY.fullmatch(ref.id)]
+        mail = mime.compose(post, self._sender, reply_to=self._reply_to, list_id=self._options.list_id)
+        return Request(account=self.account, key=post.key, body={"mime": mail, "thread": thread})
 
     def send_to(self, request: Request, people: Sequence[Recipient]) -> Sequence[RecipientOutcome]:
         """Send the mail to each person, in the session of the last call if it is still open.
@@ -156,25 +136,22 @@ class Email:
             Blocked: The server rejects our login or sender.
             Unavailable: The server cannot be reached, or accepts no mail now.
         """
-        body = request.body
-        thread = body["thread"] if isinstance(body["thread"], list) else []
-        head = mime.PersonalHead(
-            key=request.key,
-            thread=[str(key) for key in thread],
-            domain=str(body["domain"]),
-            unsubscribe=self._options.unsubscribe,
-        )
-        content = str(body["mime"]).encode("ascii")
-        return [self._send_one(head, content, person) for person in people]
+        thread = request.body["thread"]
+        keys = [*map(str, thread if isinstance(thread, list) else ()), request.key]
+        content = str(request.body["mime"]).encode("ascii")
+        return [self._send_one(keys, content, person) for person in people]
 
-    def _send_one(self, head: mime.PersonalHead, content: bytes, person: Recipient) -> RecipientOutcome:
+    def _send_one(self, keys: Sequence[str], content: bytes, person: Recipient) -> RecipientOutcome:
         """Send a mail, if need be in a new session, and return its outcome."""
         try:
             address = mime.ascii_address(person.address)
         except mime.BadAddress as error:
             return RecipientOutcome(key=person.key, outcome="refused", reason=text_of(error), personal=True)
-        sender = mime.return_path(self._bounces, person) if self._bounces else self._headers.sender.address
-        mail, lost = head.of(person, address) + content, 0
+        own = self._sender.address
+        sender = mime.return_path(self._bounces, person) if self._bounces else own
+        domain, unsubscribe = own.rpartition("@")[2], self._options.unsubscribe
+        mail = mime.personal_head(person, address, keys, domain=domain, unsubscribe=unsubscribe) + content
+        lost = 0
         while True:
             session = self._alive()
             used = session.used
@@ -214,8 +191,7 @@ class Email:
     def whoami(self) -> Account:
         """Connect, log in and quit, without sending. See `Channel.whoami`."""
         self._open().quit()
-        sender = self._headers.sender
-        return Account(id=sender.address, name=sender.name or sender.address)
+        return Account(id=self._sender.address, name=self._sender.name or self._sender.address)
 
     def close(self) -> None:
         """End the session. May be called twice."""
@@ -228,18 +204,11 @@ class Email:
         if self._service is None:
             self._service = smtp.open_service(
                 self._options.url.get_secret_value(),
-                sender=self._headers.sender.address,
+                sender=self._sender.address,
                 allow_plain=self._allow_plain,
             )
-        session: SmtpSession = smtp.SmtpSession.open(self._service, self._options.timeout)
+        session: SmtpSession = smtp.SmtpSession(self._service, self._options.timeout)
         return session
-
-
-def _is_domain(text: str) -> bool:
-    try:
-        return mime.ascii_address(f"mail@{text}") == f"mail@{text.lower()}"
-    except mime.BadAddress:
-        return False
 
 
 def _mailbox(option: str, text: str) -> mime.Mailbox:

@@ -31,7 +31,7 @@ _NOT_IN_A_BODY = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 _SUFFIX = ".example"
 _LOCAL = 64  # octets
 _TOKEN = 57  # of a token with the plus before it, see `Recipient.token`
-_POST_KEY = re.compile(r"[0-9a-f]{64}")
+POST_KEY = re.compile(r"[0-9a-f]{64}")  # valid in a Message-ID
 _POLICY = SMTP.clone(cte_type="7bit", max_line_length=76)  # RFC 2045, section 6.7, rule 5, and section 6.8
 _UTF_8 = Charset("utf-8")
 _UTF_8.header_encoding = BASE64
@@ -54,23 +54,6 @@ class Mailbox:
         if not name:
             return self.address
         return f'"{escape(name)}" <{self.address}>' if _is_plain(name) else f"{_folded(name)}\r\n <{self.address}>"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SenderHeaders:
-    """The headers that all mails of a channel share.
-
-    Attributes:
-        sender: If its name is empty, mails use the post's sender.
-        domain: The right-hand side of the Message-IDs.
-        reply_to: The address for answers, if not the sender.
-        list_id: The list's identifier (RFC 2919), without angle brackets. May be empty.
-    """
-
-    sender: Mailbox
-    domain: str
-    reply_to: Mailbox | None = None
-    list_id: str = ""
 
 
 def check_return_path(mailbox: str) -> None:
@@ -133,20 +116,26 @@ def spell(address: str) -> str:
         return plain
 
 
-def compose(post: Post, headers: SenderHeaders) -> str:
+def compose(post: Post, sender: Mailbox, *, reply_to: Mailbox | None = None, list_id: str = "") -> str:
     """Return the mail without personal headers, in ASCII with CR LF.
 
     SpamAssassin 4.0 gives 2.1 of 5 points to a picture inside a formatted version of few words, so pictures are
     attached. Mail programs show them below the text.
+
+    Args:
+        post: The post.
+        sender: The sender. Without a name, the post's sender is its name.
+        reply_to: The address for answers, if not the sender.
+        list_id: The list's identifier (RFC 2919), without angle brackets. May be empty.
     """
-    sender = headers.sender if headers.sender.name else Mailbox(headers.sender.address, post.sender)
+    sender = sender if sender.name else Mailbox(sender.address, post.sender)
     subject = _one_line(post.title or post.text.partition("\n")[0])
     language = re.sub(r"[^A-Za-z0-9-]", "", post.language)
     lines = [f"From: {sender}", f"Subject: {_folded(subject)}", f"Content-Language: {language}"]
-    if headers.reply_to:
-        lines.append(f"Reply-To: {headers.reply_to}")
-    if headers.list_id:
-        lines.append(f"List-Id: <{headers.list_id}>")
+    if reply_to:
+        lines.append(f"Reply-To: {reply_to}")
+    if list_id:
+        lines.append(f"List-Id: <{list_id}>")
     mail = EmailMessage(policy=_POLICY)
     mail["Date"] = post.created_at
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834, section 5: no out-of-office replies
@@ -164,47 +153,33 @@ def compose(post: Post, headers: SenderHeaders) -> str:
     return "\r\n".join(lines) + "\r\n" + mail.as_bytes().decode("ascii")
 
 
-@dataclass(frozen=True, slots=True)
-class PersonalHead:
-    """The header lines that differ between the recipients of a post. A recipient's are always the same.
+def personal_head(recipient: Recipient, address: str, keys: Sequence[str], *, domain: str, unsubscribe: str) -> bytes:
+    """Return the header lines of one recipient of a post, which are always the same.
 
-    Attributes:
-        key: The post's key.
-        thread: The keys of our earlier posts of the incident, from the opening to the one to reply to.
+    Args:
+        recipient: The person.
+        address: The address in ASCII.
+        keys: The keys of our posts of the incident, from the opening to this one.
         domain: The right-hand side of the Message-IDs.
         unsubscribe: An `https` URL that contains `{token}` or `{recipient}`, or empty.
     """
-
-    key: str
-    thread: Sequence[str]
-    domain: str
-    unsubscribe: str
-
-    def of(self, recipient: Recipient, address: str) -> bytes:
-        """Return the lines of one recipient, whose address is in ASCII."""
-        person = sha256(recipient.key.encode()).hexdigest()[:16]  # valid in an id, whatever the key contains
-        own, *earlier = [f"<{key[:32]}.{person}@{self.domain}>" for key in (self.key, *self.thread)]
-        # In angle brackets: spam filters distrust a mail with an attached picture that has none.
-        lines = [f"To: <{address}>", f"Message-ID: {own}"]
-        if earlier:  # RFC 5322, section 3.6.4
-            lines += [f"In-Reply-To: {earlier[-1]}", "References: " + "\r\n ".join(earlier)]
-        leave = self.unsubscribe
-        if "{token}" in leave:  # without a journal there is no token, and no header leads nowhere
-            leave = leave.replace("{token}", token) if (token := recipient.token("stop")) else ""
-        if leave:  # RFC 8058, section 3.1; the relay's DKIM signature must cover both (section 4)
-            leave = leave.replace("{recipient}", quote(recipient.key, safe=""))
-            lines += [f"List-Unsubscribe: <{leave}>", "List-Unsubscribe-Post: List-Unsubscribe=One-Click"]
-        return "\r\n".join((*lines, "")).encode("ascii")
+    person = sha256(recipient.key.encode()).hexdigest()[:16]  # valid in an id, whatever the key contains
+    *earlier, own = [f"<{key[:32]}.{person}@{domain}>" for key in keys]
+    # In angle brackets: spam filters distrust a mail with an attached picture that has none.
+    lines = [f"To: <{address}>", f"Message-ID: {own}"]
+    if earlier:  # RFC 5322, section 3.6.4
+        lines += [f"In-Reply-To: {earlier[-1]}", "References: " + "\r\n ".join(earlier)]
+    if "{token}" in unsubscribe:  # without a journal there is no token, and no header leads nowhere
+        unsubscribe = unsubscribe.replace("{token}", token) if (token := recipient.token("stop")) else ""
+    if unsubscribe:  # RFC 8058, section 3.1; the relay's DKIM signature must cover both (section 4)
+        leave = unsubscribe.replace("{recipient}", quote(recipient.key, safe=""))
+        lines += [f"List-Unsubscribe: <{leave}>", "List-Unsubscribe-Post: List-Unsubscribe=One-Click"]
+    return "\r\n".join((*lines, "")).encode("ascii")
 
 
 def plain(text: str) -> str:
     """Return the plain-text version of a text: wrapped, without control characters."""
     return wrap(_body(text))
-
-
-def is_post_key(text: str) -> bool:
-    """Return True for a post's key, which is valid in a Message-ID."""
-    return _POST_KEY.fullmatch(text) is not None
 
 
 def _body(text: str) -> str:

@@ -75,11 +75,6 @@ class Reply:
         return 400 <= self.number < 500
 
     @property
-    def final(self) -> bool:
-        """A permanent failure."""
-        return 500 <= self.number < 600
-
-    @property
     def session_spent(self) -> bool:
         """A temporary failure that may concern only the session.
 
@@ -230,7 +225,7 @@ def _rejected(error: SMTPResponseException, user: str) -> ChannelError:
     words = quoted("" if login else reply.text)  # which may repeat the password, in base64
     if reply.about == "login" or (login and not reply.for_now):
         return Blocked(_NO_LOGIN, code=reply.code, remedy=_CHECK_LOGIN)
-    if reply.final:
+    if 500 <= reply.number < 600:
         remedy = Text("Ask its operator whether this machine may send mail, then: policenotify doctor")
         return Blocked(
             Text("The mail server refuses to talk to us{words}", words=words), code=reply.code, remedy=remedy

@@ -11,7 +11,6 @@ import smtplib
 import ssl
 import warnings
 from contextlib import suppress
-from typing import Self
 
 from policenotify.errors import Blocked
 from policenotify.networks._apprise.service import Service, read_service
@@ -65,27 +64,17 @@ def open_service(url: str, *, sender: str, allow_plain: bool) -> Service:
 
 
 class SmtpSession:
-    """An open SMTP session of a client that is connected, secured and logged in.
+    """An SMTP session that is connected, secured and logged in. *timeout* is in seconds, for each exchange.
 
     Attributes:
         used: The server has decided about a mail in this session.
+
+    Raises:
+        Blocked: The server rejects our login or this machine.
+        Unavailable: The server cannot be reached.
     """
 
-    def __init__(self, client: smtplib.SMTP, service: Service, timeout: float) -> None:
-        self.used: bool = False
-        self._client = client
-        self._takes_size = client.has_extn("size")
-        self._timeout = timeout
-        self._private: tuple[str, ...] = (service.user or "", service.password or "")
-
-    @classmethod
-    def open(cls, service: Service, timeout: float) -> Self:
-        """Connect, secure and log in. *timeout* is in seconds, for each exchange.
-
-        Raises:
-            Blocked: The server rejects our login or this machine.
-            Unavailable: The server cannot be reached.
-        """
+    def __init__(self, service: Service, timeout: float) -> None:
         client: smtplib.SMTP | None = None
         try:
             if service.secure_mode == "ssl":
@@ -102,7 +91,12 @@ class SmtpSession:
                 client.close()
             problem = not_opened(error, service.user or "")
         else:
-            return cls(client, service, timeout)
+            self.used: bool = False
+            self._client: smtplib.SMTP = client
+            self._takes_size = client.has_extn("size")
+            self._timeout = timeout
+            self._private: tuple[str, ...] = (service.user or "", service.password or "")
+            return
         raise problem  # outside of `except`: the cause may hold the password or an address
 
     def send(self, sender: str, address: str, content: bytes) -> Reply:
@@ -150,7 +144,7 @@ class SmtpSession:
 
     def _decided(self, reply: Reply) -> Reply:
         """Return a reply that decides about a mail, and let the server forget a refused one."""
-        if reply.number == _CLOSING or not (reply.accepted or reply.for_now or reply.final):
+        if reply.number == _CLOSING or not (reply.accepted or 400 <= reply.number < 600):
             self.drop()
             raise SessionLost(in_doubt=reply.to == "content" and reply.number != _CLOSING)
         self.used = True

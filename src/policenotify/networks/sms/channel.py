@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
@@ -22,18 +21,11 @@ from policenotify.channel import (
     Request,
     Services,
 )
-from policenotify.errors import (
-    Blocked,
-    ChannelError,
-    Refused,
-    SettingsError,
-    Unavailable,
-    Unconfirmed,
-)
+from policenotify.errors import Blocked, ChannelError, Refused, SettingsError, Unavailable, Unconfirmed
 from policenotify.model.channel_settings import BySeverity, by_severity
 from policenotify.networks import require
 from policenotify.networks._apprise import load_service
-from policenotify.networks._apprise.answers import ServiceAnswer, judge
+from policenotify.networks._apprise.answers import judge
 from policenotify.networks._apprise.url import GENERIC, MOST_SEGMENTS, VERIFIED, NumberFormat, gateway, passes_coding
 from policenotify.networks._http import AnswerRule
 from policenotify.networks.options import CallSeconds, ChannelOptions
@@ -320,13 +312,14 @@ class Sms:
         return load_service().open_service(url, timeout=options.timeout, unencrypted=options.unencrypted)
 
     def _deliver(self, text: str, number: str, receipt_token: str) -> ChannelError | None:
-        """Return the error of a call, or `None` if the gateway accepted the text."""
+        """Return the error of a call, about the person or about the whole call; `None` if it accepted the text."""
         service = self._service(number, text, receipt_token)
         if not _targets(service):
             return Refused(Text("apprise takes no telephone numbers of this length."))
         answer, now = load_service().send(service, text), self._clock.now()
-        if error := _judge_person(answer, self._gateway.scheme, now=now):
-            return error
+        rules = _PERSONAL.get(self._gateway.scheme, ())
+        if rule := next((each for each in rules if each.fits(answer.http)), None):
+            return rule.judgement(answer.http, now=now)
         return None if answer.accepted else judge(answer, where=_WHERE, now=now)
 
 
@@ -360,10 +353,3 @@ def _check_receipts(url: str, form: GatewayName | None, scheme: str, *, unencryp
 def _targets(service: Any) -> list[object]:  # noqa: ANN401 - see _service
     """Return the recipients of a service, or one if the URL spells the call."""
     return list(getattr(service, "targets", [True]) or [])
-
-
-def _judge_person(answer: ServiceAnswer, scheme: str, *, now: datetime) -> ChannelError | None:
-    """Return what a gateway's answer means for the person, or `None`: it is accepted, or about the whole call."""
-    seen = answer.http
-    rule = next((each for each in _PERSONAL.get(scheme, ()) if each.fits(seen)), None)
-    return rule.judgement(seen, now=now) if rule else None

@@ -186,10 +186,10 @@ class CapabilityContract(ContractCase):
         self.visible_once(network, "Avec message")
 
     @requires("structured")
-    def test_post_without_message_is_refused(self, channel: Channel) -> None:
+    def test_post_without_message_is_refused(self, channel: Channel, network: NetworkFixture) -> None:
         """`prepare` raises `Refused` for a post without a message, which the core never makes."""
         post = self.post(channel).model_copy(update={"message": None})
-        error = texts.error_of(lambda: channel.prepare(post, ()))
+        error = self.error_of(network, lambda: channel.prepare(post, ()))
         assert isinstance(error, Refused), f"For a post without a message raise Refused, not {type(error).__name__}."
 
     # --- edits, deletes
@@ -224,9 +224,8 @@ class CapabilityContract(ContractCase):
             network.fail_next(fault, call)
             error = self.error_of(network, do)
             self.assert_kind(kind, error, fault)
-            if isinstance(error, Unavailable) and fault is Fault.RATE_LIMITED:
-                at = network.clock.now() + network.retry_after if network.retry_after else None
-                assert error.retry_at == at, f"{call}: retry_at is {error.retry_at}, the network asks for {at}."
+            if fault is Fault.RATE_LIMITED:
+                self._assert_retry_at(network, error)
             network.recover()
 
     # --- recipients

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final, TypeVar
 import pytest
 
 from policenotify.channel import Capabilities, Channel, Post, PostRef, Request
-from policenotify.errors import ChannelError
+from policenotify.errors import ChannelError, Unavailable
 from policenotify.model.lifecycle import Stage
 from policenotify.testing.contract import texts
 from policenotify.testing.contract.fixtures import DOUBTS, UNREAD, Fault, NetworkFixture, OneCallFixture, VisiblePost
@@ -130,10 +130,22 @@ class ContractCase:
         return channel.prepare(self.post(channel, **post), reply_to)
 
     def error_of(self, network: NetworkFixture, call: Callable[[], object]) -> ChannelError:
-        """Return the error of a call that must fail, and check that it holds no secret."""
-        error = texts.error_of(call)
-        self._assert_good_error(network, error)
-        return error
+        """Return the error of a call that must fail, and check that it holds no secret.
+
+        Raises:
+            AssertionError: It does, or the call returned, or raised none of the four channel errors.
+        """
+        try:
+            result = call()
+        except ChannelError as error:
+            self._assert_good_error(network, error)
+            return error
+        except Exception as error:
+            raise AssertionError(
+                f"{type(error).__name__} escaped. Raise Refused, Blocked, Unavailable or Unconfirmed in its place; "
+                "error_for_exception and error_for_status of policenotify.transport choose for HTTP."
+            ) from error
+        raise AssertionError(f"Nothing was raised, but {result!r} returned. Raise an error when a call fails.")
 
     def _assert_good_error(self, network: NetworkFixture, error: ChannelError) -> None:
         """Check that an error gives a reason and that its traceback holds no secret."""
@@ -153,6 +165,14 @@ class ContractCase:
     def assert_kind(self, kind: type[ChannelError], error: ChannelError, fault: Fault) -> None:
         """Check that *error* is the one that *fault* requires."""
         assert isinstance(error, kind), f"After {fault.name} raise {kind.__name__}, not {type(error).__name__}: {error}"
+
+    def _assert_retry_at(self, network: NetworkFixture, error: ChannelError) -> None:
+        """Check that the error of a rate limit has the time that the network asks for."""
+        at = network.clock.now() + network.retry_after if network.retry_after else None
+        retry_at = error.retry_at if isinstance(error, Unavailable) else None
+        assert retry_at == at, (
+            f"retry_at is {retry_at}, the network asks for {at}. See policenotify.transport.retry_at."
+        )
 
     def visible_once(self, network: NetworkFixture, text: str) -> VisiblePost:
         """Return the post with this text, which readers must see exactly once."""

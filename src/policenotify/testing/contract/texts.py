@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from html import escape
-from typing import Final, TypeVar, cast
+from typing import Final, cast
 
 from hypothesis import strategies as st
 
@@ -21,7 +21,7 @@ from policenotify.channel import (
     SupportsPeople,
     SupportsSend,
 )
-from policenotify.errors import ChannelError, Refused, Unavailable, Unconfirmed
+from policenotify.errors import Refused, Unavailable, Unconfirmed
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
@@ -30,8 +30,7 @@ from policenotify.testing.strategies import one_liners, prose
 from policenotify.text import Budget
 from policenotify.text.characters import clean, one_line
 
-T = TypeVar("T")
-
+_ERRORS: Final = {"refused": Refused, "unavailable": Unavailable, "unconfirmed": Unconfirmed}
 TEXTS: Final = {
     "accents": "Évitez « l’avenue » – œuvre, ça, où ?",
     "decomposed": "E\u0301vacuation du pe\u0301rime\u0300tre",  # NFD: what macOS and PDFs bring
@@ -137,8 +136,10 @@ def send_post(channel: Channel, request: Request) -> PostRef:
     """
     if not channel.capabilities.recipients:
         return cast("SupportsSend", channel).send(request)
-    outcomes = send_to(channel, request, PEOPLE[:1])
-    return _ref_or_error(outcomes[0], PostRef(account=request.account, id=request.key))
+    [told] = send_to(channel, request, PEOPLE[:1])
+    if told.outcome == "posted":
+        return PostRef(account=request.account, id=request.key)
+    raise _ERRORS[told.outcome](told.reason, code=told.code)
 
 
 def send_to(channel: Channel, request: Request, people: Sequence[Recipient]) -> list[RecipientOutcome]:
@@ -155,36 +156,6 @@ def send_to(channel: Channel, request: Request, people: Sequence[Recipient]) -> 
             raise AssertionError(f"send_to must return one outcome for each person, with its key; got {returned}.")
         outcomes += returned
     return outcomes
-
-
-def error_of(call: Callable[[], T]) -> ChannelError:
-    """Return the error of a call that must fail.
-
-    Raises:
-        AssertionError: The call returned, or raised none of the four channel errors.
-    """
-    try:
-        result = call()
-    except ChannelError as error:
-        return error
-    except Exception as error:
-        raise AssertionError(
-            f"{type(error).__name__} escaped. Raise Refused, Blocked, Unavailable or Unconfirmed in its place; "
-            "error_for_exception and error_for_status of policenotify.transport choose for HTTP."
-        ) from error
-    raise AssertionError(f"Nothing was raised, but {result!r} returned. Raise an error when a call fails.")
-
-
-def _ref_or_error(outcome: RecipientOutcome, ref: PostRef) -> PostRef:
-    match outcome.outcome:
-        case "posted":
-            return ref
-        case "refused":
-            raise Refused(outcome.reason, code=outcome.code)
-        case "unavailable":
-            raise Unavailable(outcome.reason, code=outcome.code)
-        case "unconfirmed":
-            raise Unconfirmed(outcome.reason, code=outcome.code)
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

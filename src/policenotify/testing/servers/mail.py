@@ -72,7 +72,7 @@ class FakeMailServer(LoopbackServer):
 
     Attributes:
         login: As above; a change applies from the next session on.
-        latency: Seconds before the answer to `DATA`.
+        latency: Seconds before the answer to `DATA`. A client that gives up meanwhile has had no effect.
         sessions: Number of accepted connections.
 
     Raises:
@@ -97,7 +97,6 @@ class FakeMailServer(LoopbackServer):
         super().__init__(now)
         self.sessions: int = 0
         self._faults: list[_Fault] = []
-        self._delays: dict[Command, float] = {}
         self._mails: list[Mail] = []
         self._protocols: WeakSet[Any] = WeakSet()
         self._thread: Thread | None = None
@@ -170,17 +169,9 @@ class FakeMailServer(LoopbackServer):
             raise ValueError(f"{command} delivers nothing; only DATA delivers.")
         self._faults.append(_Fault(command, None, times, delivered=delivered, silence=silence))
 
-    def delay(self, command: Command, seconds: float) -> None:
-        """Wait before each answer to a kind of command; 0 ends it.
-
-        A client that gives up meanwhile has had no effect. For the other case use `hang_up()`.
-        """
-        self._delays[command] = seconds
-
     def recover(self) -> None:
         """End every failure, and accept connections again at the same port."""
         self._faults.clear()
-        self._delays.clear()
         super().recover()
 
     def _listen(self, bound: socket.socket) -> asyncio.Server:
@@ -188,7 +179,7 @@ class FakeMailServer(LoopbackServer):
         loop.set_exception_handler(lambda _loop, _context: None)  # clients may disconnect
         self._thread = Thread(target=loop.run_forever, daemon=True)
         self._thread.start()
-        return asyncio.run_coroutine_threadsafe(self._open(bound), loop).result()
+        return asyncio.run_coroutine_threadsafe(loop.create_server(self._session, sock=bound), loop).result()
 
     def _stop(self, server: asyncio.Server) -> None:
         loop = server.get_loop()
@@ -197,9 +188,6 @@ class FakeMailServer(LoopbackServer):
         if self._thread is not None:
             self._thread.join()
         loop.close()
-
-    async def _open(self, bound: socket.socket) -> asyncio.Server:
-        return await asyncio.get_running_loop().create_server(self._session, sock=bound)
 
     async def _cut(self, server: asyncio.Server) -> None:
         for listening in server.sockets:
@@ -240,7 +228,7 @@ class FakeMailServer(LoopbackServer):
     ) -> str | None:
         """Return the reply of a requested failure, or `None` for that of a server without failures."""
         session.mails = getattr(session, "mails", 0)
-        await asyncio.sleep(self._delays.get(command, 0) + (self.latency if command == "DATA" else 0))
+        await asyncio.sleep(self.latency if command == "DATA" else 0)
         with self._lock:
             fits = (each for each in self._faults if each.command == command and each.matches(session, address))
             fault = next(fits, None)

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import pytest
 from pydantic import SecretStr
 
-from policenotify.channel import Post, PostRef, Request, SupportsSend
+from policenotify.channel import Post, PostRef, SupportsSend
 from policenotify.errors import Blocked, ChannelError, Refused, SettingsError, Unavailable, Unconfirmed
 from policenotify.networks._apprise import service
 from policenotify.networks._apprise.answers import judge
@@ -337,14 +337,9 @@ def test_settings_that_cannot_be_right_are_refused(url: str, options: dict[str, 
     ],
 )
 def test_a_url_that_apprise_cannot_use_is_reported_when_the_settings_are_read(url: str, said: str) -> None:
-    by = open_apprise(url)
     with pytest.raises(SettingsError, match=rf"\Aurl: .*{said}") as caught:
-        _ = by.capabilities
+        open_apprise(url)
     assert "s3cret" not in str(caught.value)
-    request = Request(account=by.account, key="0" * 64, body={"text": "x", "title": ""})
-    for call in (by.whoami, lambda: by.prepare(post(), ()), lambda: by.send(request)):
-        with pytest.raises(Blocked, match=said):
-            call()
 
 
 def test_a_network_of_ones_own_may_be_called_without_encryption() -> None:

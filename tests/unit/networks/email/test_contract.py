@@ -56,7 +56,7 @@ class MailFixture(NetworkFixture):
             case Fault.UNAUTHORIZED:
                 self.server.fail_next("AUTH", 535, "5.7.8 who are you?", times=9)
             case Fault.NO_RESPONSE:
-                self.server.delay("DATA", PATIENCE)
+                self.server.hang_up("DATA", silence=PATIENCE)
             case Fault.DISCONNECTED | Fault.DISCONNECTED_AFTER:
                 self.server.hang_up("DATA", delivered=fault is Fault.DISCONNECTED_AFTER)
             case _:

@@ -16,9 +16,7 @@ from policenotify.networks.email import mime
 from tests.support.network_calls import a_post
 
 KEY = "0123456789abcdef" * 4
-LETTERHEAD = mime.SenderHeaders(
-    sender=mime.Mailbox("alertes@police.example", "Police de Montpellier"), domain="police.example"
-)
+LETTERHEAD = mime.Mailbox("alertes@police.example", "Police de Montpellier")
 
 
 def post(**other: object) -> Post:
@@ -48,13 +46,8 @@ def part(mail: EmailMessage, kind: str) -> str:
 
 
 def test_the_headers_have_sender_date_and_that_a_machine_wrote_it() -> None:
-    letterhead = mime.SenderHeaders(
-        sender=mime.Mailbox("alertes@police.example"),
-        domain="police.example",
-        reply_to=mime.Mailbox("com@police.example", "Cellule « com »"),
-        list_id="alertes.police.example",
-    )
-    mail = parsed(mime.compose(post(), letterhead))
+    sender, answers = mime.Mailbox("alertes@police.example"), mime.Mailbox("com@police.example", "Cellule « com »")
+    mail = parsed(mime.compose(post(), sender, reply_to=answers, list_id="alertes.police.example"))
     assert dict(mail.items()) == {
         "From": "Police nationale <alertes@police.example>",
         "Subject": "Accident avenue de Toulouse",
@@ -97,7 +90,7 @@ def test_a_plain_subject_stays_readable_in_the_source(title: str, written: str) 
 
 @given(title=st.text(max_size=400), sender=st.text(max_size=90), text=st.text(max_size=400), html=st.text(max_size=200))
 def test_no_text_can_write_a_header_or_leave_seven_bits(title: str, sender: str, text: str, html: str) -> None:
-    letterhead = mime.SenderHeaders(sender=mime.Mailbox("alertes@police.example"), domain="police.example")
+    letterhead = mime.Mailbox("alertes@police.example")
     raw = mime.compose(post(title=title or "x", sender=sender, text=text, html=html, language="fr\r\nX: y"), letterhead)
     assert raw.isascii()
     assert "\n" not in raw.replace("\r\n", "")
@@ -209,11 +202,9 @@ def test_an_unmailable_address_is_refused_without_being_repeated(address: str) -
 
 
 def head_of(recipient: Recipient, thread: tuple[str, ...] = (), unsubscribe: str = "") -> EmailMessage:
-    return parsed(
-        mime.PersonalHead(key=KEY, thread=thread, domain="police.example", unsubscribe=unsubscribe)
-        .of(recipient, "ana@c.example")
-        .decode()
-    )
+    keys = (*thread, KEY)
+    head = mime.personal_head(recipient, "ana@c.example", keys, domain="police.example", unsubscribe=unsubscribe)
+    return parsed(head.decode())
 
 
 def test_the_personal_head_threads_the_incident_for_each_person() -> None:
@@ -229,8 +220,7 @@ def test_the_personal_head_threads_the_incident_for_each_person() -> None:
     assert len(references) == 5
     assert later["In-Reply-To"] == references[-1]
     assert references[0].startswith("<" + "f" * 32)
-    head = mime.PersonalHead(key=KEY, thread=earlier * 30, domain="police.example", unsubscribe="")
-    raw = head.of(ana, "a@b.example")
+    raw = mime.personal_head(ana, "a@b.example", (*earlier * 30, KEY), domain="police.example", unsubscribe="")
     assert max(line.count(b"@") for line in raw.split(b"\r\n")) == 1  # folded: an id in each line
 
 

@@ -5,6 +5,7 @@ import re
 import traceback
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ PEOPLE = tuple(map(person, NUMBERS))
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGateways]:
     with FakeGateways() as gateways:
+        gateways.on("GET", "/send", Answer(200, b'Success "07033084-5cfd-4812-90a4-e4d24ffb6e3d"'))  # as jasmin
         for name, value in gateways.environment.items():
             monkeypatch.setenv(name, value)  # nothing called here reaches the outside
         yield gateways
@@ -60,7 +62,7 @@ def urls(server: FakeGateways) -> dict[str, str]:
     at = server.url.removeprefix("http://")
     return {
         "kannel": f"form://{at}{server.KANNEL}?method=GET&{CALL}&:coding={{coding}}&:from={{sender}}&:to={{recipient}}",
-        "jasmin": f"form://{at}{server.JASMIN}?method=GET&{JASMIN_CALL}&:coding=0&:from={{sender}}&:to={{recipient}}",
+        "jasmin": f"form://{at}/send?method=GET&{JASMIN_CALL}&:coding=0&:from={{sender}}&:to={{recipient}}",
         "json": f"json://desk:s3cret@{at}{server.JSON}?:to={{recipient}}&:from={{sender}}",
         "octopush": f"octopush://{{sender}}:{server.login}/{server.key}/{{recipient}}",
         "infobip": f"infobip://{server.key}@desk.infobip.example/{{recipient}}?from={{sender}}",
@@ -70,7 +72,7 @@ def urls(server: FakeGateways) -> dict[str, str]:
     }
 
 
-GATEWAYS = ("kannel", "jasmin", "json", "octopush", "infobip", "cm", "seven", "sfr")
+GATEWAYS = ("kannel", "json", "octopush", "infobip", "cm", "seven", "sfr")
 
 
 def channel(server: FakeGateways, name: str = "octopush", **options: Any) -> Sms:
@@ -108,6 +110,15 @@ def test_every_person_gets_the_text_whole_under_our_name(server: FakeGateways, n
     got = server.phone(NUMBERS["bob"])[0]
     assert (got.text, got.sender, got.gateway) == (text.strip(), "POLICE34", name)
     assert (got.encoding, got.segments) == ("GSM-7", 2)
+
+
+def test_a_jasmin_of_ones_own_is_asked_with_the_arguments_that_it_knows_alone(server: FakeGateways) -> None:
+    assert send(channel(server, "jasmin"), PEOPLE[0], text="Forêt fermée") == {"ana": "posted"}
+    [call] = server.requests
+    assert call.query == {
+        "username": ["desk"], "password": ["s3cret"], "content": ["Foret fermée"], "coding": ["0"],
+        "from": ["POLICE34"], "to": ["33600000001"],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", GATEWAYS)
@@ -166,8 +177,13 @@ def test_a_gateway_that_refuses_with_a_success_status_is_not_verified(server: Fa
     assert by.capabilities.acceptance == "unverified"
 
 
+def refuse_after_two(server: FakeGateways, words: bytes) -> None:
+    asked = count(1)
+    server.disturb(lambda _request: (Answer(403, words), False) if next(asked) > 2 else None)
+
+
 def test_an_own_gateway_out_of_credit_is_not_a_wrong_login(server: FakeGateways) -> None:
-    server.credit = 2
+    refuse_after_two(server, b'Error "Cannot charge submit_sm, check RouterPB log file for details"')
     told, error = until_error(channel(server, "jasmin"))
     assert told == {"ana": "posted", "bob": "posted"}
     assert isinstance(error, Blocked)
@@ -178,9 +194,8 @@ def test_an_own_gateway_out_of_credit_is_not_a_wrong_login(server: FakeGateways)
 
 
 def test_a_rate_limit_of_an_own_gateway_is_not_a_wrong_login(server: FakeGateways) -> None:
-    server.burst = 2
-    by = channel(server, "jasmin")
-    told, error = until_error(by)
+    refuse_after_two(server, b'Error "User throughput exceeded"')
+    told, error = until_error(channel(server, "jasmin"))
     assert told == {"ana": "posted", "bob": "posted"}
     assert isinstance(error, Unavailable)
     assert error.whole_channel

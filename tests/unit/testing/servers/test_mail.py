@@ -156,7 +156,7 @@ def test_refused_connections_come_back_at_the_same_port(mail: FakeMailServer, cl
 def test_closing_ends_sessions_at_once_and_leaves_nothing_behind() -> None:
     before = set(threading.enumerate())
     mail = FakeMailServer().start()
-    mail.delay("DATA", PATIENCE)
+    mail.latency = PATIENCE
     idle = smtplib.SMTP(mail.host, mail.port, timeout=ANSWERED)
     busy = smtplib.SMTP(mail.host, mail.port, timeout=ANSWERED)
     caught: list[BaseException] = []
