@@ -6,7 +6,6 @@ import secrets
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -16,7 +15,8 @@ from PIL import Image as Drawing
 
 from policenotify.channel import Capabilities, ChannelConfig, Recipient, RecipientOutcome
 from policenotify.cli.commands.demo import STORY, StoryClock
-from policenotify.cli.report.builder import Report, draw
+from policenotify.cli.report.builder import Report, draw, draw_networks
+from policenotify.cli.report.file import dev_html
 from policenotify.cli.report.source import ReaderPost, ReportEntry
 from policenotify.errors import Blocked, Refused
 from policenotify.journal.keys import Keys
@@ -161,18 +161,20 @@ def hostile(folder: Path) -> Report:
                 **dict(zip(words, (turned[0][:160], turned[1], turned[2]), strict=True)),
             )
             told.append(publish_entry(publisher, message, str(number)))
-        seen = ReaderPost(
-            id="1", text=HOSTILE[0], warning=HOSTILE[1], card=("javascript:alert(1)", HOSTILE[5], HOSTILE[3])
-        )
-        told[0] = replace(told[0], reader_posts={"mastodon": (seen,), "email": (mail(HOSTILE[0]),)})
         return draw("preview", told, publisher)
 
 
-def mail(subject: str) -> ReaderPost:
-    """A mail that is itself an attack."""
-    html = f"<html><head><title>{LONG_WORD}</title></head><body><script>top.document.title='owned'</script><p>{subject}"
-    return ReaderPost(
-        id="m", text=subject, title=subject, html=f'{html}<img src="https://evil.example/pixel.png"></body>'
+def attacks() -> str:
+    """The page of fake networks whose posts and mails are themselves attacks."""
+    post = ReaderPost(id="1", text=HOSTILE[0], warning=HOSTILE[1], card=("javascript:alert(1)", HOSTILE[5], HOSTILE[3]))
+    html = (
+        f"<html><head><title>{LONG_WORD}</title></head><body><script>top.document.title='owned'</script><p>{HOSTILE[0]}"
+    )
+    html = f'{html}<img src="https://evil.example/pixel.png"></body>'
+    mail = ReaderPost(id="m", text=HOSTILE[0], title=HOSTILE[0], html=html)
+    channels = {channel.network: channel for channel in everywhere()}
+    return dev_html(
+        draw_networks([(channels["mastodon"], [post]), (channels["email"], [mail])], HOSTILE[0]), modes={}, reload=0
     )
 
 

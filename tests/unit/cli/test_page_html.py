@@ -29,6 +29,7 @@ from tests.acceptance.browser.pages import (
     HOSTILE,
     LONG_WORD,
     READERS,
+    attacks,
     budgets,
     desk,
     everywhere,
@@ -260,6 +261,16 @@ def test_hostile_texts_are_read_and_do_nothing(texts: dict[str, str]) -> None:
     assert LONG_WORD in told
     assert "{{ 7*7 }}" in told
     assert "javascript:" not in " ".join(read.all("href"))
+
+
+def test_what_a_network_shows_is_read_and_does_nothing() -> None:
+    read = Read(attacks())
+    assert plain(HOSTILE[0][:100]) in "".join(read.text)
+    assert "javascript:" not in " ".join(read.all("href"))
+    [letter] = [attributes for tag, attributes in read.tags if tag == "iframe"]
+    assert "allow-scripts" not in (letter["sandbox"] or "")
+    assert POLICY in (letter["srcdoc"] or "")
+    assert "script" not in {tag for tag, _ in read.tags}
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -102,7 +101,7 @@ def open_desk() -> Iterator[DemoDesk]:
 
 
 def publish_story(desk: DemoDesk, names: Sequence[str] = STORY) -> Iterator[ReportEntry]:
-    """Publish the story, and yield each publication with what is new on the networks.
+    """Publish the story, and yield each publication.
 
     Args:
         desk: The installation.
@@ -110,15 +109,11 @@ def publish_story(desk: DemoDesk, names: Sequence[str] = STORY) -> Iterator[Repo
     """
     from policenotify.testing.samples import SAMPLES
 
-    counts: Counter[str] = Counter()
     for sample in sorted((sample for sample in SAMPLES if sample.id in names), key=lambda sample: sample.at):
         desk.clock.put_to(sample.at)
         preview = desk.publisher.preview(sample.message, count_people=True)
         publication = desk.publisher.publish(sample.message, key=sample.id, actor="demo")
-        posts = {network.channel: tuple(network.posts) for network in desk.networks}
-        new = {name: shown[counts[name] :] for name, shown in posts.items()}
-        counts.update({name: len(shown) for name, shown in new.items()})
-        yield ReportEntry(at=publication.at, preview=preview, publication=publication, reader_posts=new)
+        yield ReportEntry(at=publication.at, preview=preview, publication=publication)
 
 
 @command("demo", exits="1 the page cannot be written; 3 a post is not as it should be")

@@ -156,8 +156,8 @@ def _devices(section: str, entries: Sequence[ReportEntry], publisher: Publisher)
         return devices[channel]
 
     for entry in entries:
-        for post, shown in entry.posts:
-            device(post.target.channel).add_post(entry, post, shown)
+        for post in entry.posts:
+            device(post.target.channel).add_post(entry, post)
         for receipt in entry.receipts_without_post:
             wording = OPERATIONS[receipt.operation]
             device(receipt.channel).add(entry, receipt.language, wording=wording, receipt=receipt)
@@ -173,7 +173,7 @@ def draw_networks(networks: Iterable[tuple[ChannelConfig, Iterable[ReaderPost]]]
     for number, (config, posts) in enumerate(networks, 1):
         device = Device(id=f"d{number}", channel=config, sender=sender)
         for shown in posts:
-            device.add(None, "", references=(shown.id,), answers=shown.parent, reader_post=shown)
+            device.add(None, "", reference=shown.id, answers=shown.parent, reader_post=shown)
         devices.append(device)
     return _placed(devices)
 

@@ -166,6 +166,7 @@ class Card:
 
     Attributes:
         entry: Its message; `None`: only the network knows the post.
+        reader_post: The post as the network shows it, without an entry.
         wording: Which of two wordings it is, or what it does to an earlier post; else empty.
         post: The post; `None`: there is none, or an earlier one is deleted.
         receipt: Its receipt; `None`: this is a preview.
@@ -234,8 +235,7 @@ class Card:
     @property
     def pieces(self) -> list[Piece]:
         """The text, split where the network links it."""
-        # Where the network changed the text, the places of its links are not known.
-        return pieces(self.text, self.post.spans if self.post and self.text == self.post.text else ())
+        return pieces(self.text, self.post.spans if self.post else ())
 
     @property
     def pictures(self) -> Sequence[tuple[str, bytes]]:
@@ -289,21 +289,18 @@ class Device:
             return f"@{account.removeprefix('@').partition('@')[0]}"
         return account.partition(" ")[0] if self.look.form == "mailbox" else ""
 
-    def add_post(self, entry: ReportEntry, rendered: RenderedPost, shown: ReaderPost | None) -> None:
+    def add_post(self, entry: ReportEntry, rendered: RenderedPost) -> None:
         """Add the post that was published, or each of its two wordings."""
         receipt, target = entry.receipt(rendered), rendered.target
         for post, wording in _wordings(rendered, receipt):
-            answers = shown.parent if shown else None
-            if shown is None and post is rendered.reply and target.reply_to:
-                answers = f"{target.reply_to[-1]}/{target.language}"
+            is_reply = post is rendered.reply and target.reply_to
             self.add(
                 entry,
                 post.language,
-                references=(f"{entry.id}/{target.language}", *((shown.id,) if shown else ())),
-                answers=answers,
+                reference=f"{entry.id}/{target.language}",
+                answers=f"{target.reply_to[-1]}/{target.language}" if is_reply else None,
                 wording=wording or OPERATIONS[target.operation],
                 post=post,
-                reader_post=shown,
                 receipt=receipt,
                 omitted=rendered.omitted,
             )
@@ -313,7 +310,7 @@ class Device:
         entry: ReportEntry | None,
         language: str,
         *,
-        references: Iterable[str] = (),
+        reference: str = "",
         answers: str | None = None,
         **fields: Any,  # noqa: ANN401 - the fields of a card
     ) -> None:
@@ -322,7 +319,7 @@ class Device:
         Args:
             entry: Its message; `None`: only the network knows the post.
             language: The language of its text.
-            references: By which later cards may answer it.
+            reference: By which later cards may answer it.
             answers: The reference of the post that it answers, if any.
             fields: Its other fields.
         """
@@ -330,7 +327,8 @@ class Device:
         is_reply = answers is not None
         card = Card(id=name, device=self, entry=entry, language=language, is_reply=is_reply, parent=parent, **fields)
         self.cards.append(card)
-        self._cards_by_reference |= dict.fromkeys(references, card)
+        if reference:
+            self._cards_by_reference[reference] = card
 
 
 def _wordings(rendered: RenderedPost, receipt: Receipt | None) -> Iterator[tuple[Post, AnyText]]:
