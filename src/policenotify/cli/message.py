@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, get_args
 
 from policenotify.cli.keys import default_key, spans_of
-from policenotify.cli.lookup import find_publication
 from policenotify.cli.options import OPTIONS, Typed, option_label
 from policenotify.cli.place import OPTIONS as PLACE
 from policenotify.cli.place import location_of
@@ -22,6 +21,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.model.location import Location
 from policenotify.model.message import SCHEMA_VERSION, Basis, Message, read
 from policenotify.model.receipt import Publication
+from policenotify.publishing.operations import find_publication
 from policenotify.publishing.publisher import Publisher
 from policenotify.render.locales import CategoryProfile
 from policenotify.translation import AnyText, Text, text_of

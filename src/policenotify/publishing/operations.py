@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from policenotify.channel import ChannelConfig
-from policenotify.errors import IncidentNotFound, JournalError, printable
+from policenotify.errors import IncidentNotFound, InvalidTransition, JournalError, printable
 from policenotify.journal.records import describe_incidents
 from policenotify.model.decision import HeldDelivery, HeldPeople, Resolved, Resumed, Steered, Stopped
 from policenotify.model.history import History, Outcome
@@ -333,17 +333,9 @@ class Operations:
     def _waiting_notes(self, channels: Iterable[str]) -> tuple[dict[str, Text], frozenset[str]]:
         """Return for each channel who sends what waits there, and when; and the channels on which a worker does."""
         configs, journal = self.channel_configs, self.journal
-        seen = journal.workers.last_heartbeat()
-        time = local_time(seen, self.zone, seconds=True) if seen else ""
-        ran = Text("the last one ran at {time}", time=time) if seen else Text("none has run yet")
-        sender = Text("The next publish or `policenotify drain` sends it; {ran}.", ran=ran)
         works = self._worker is not None and self._worker.running  # the journal may not know it yet
         works = works or bool(journal.workers.running())
-        if works:
-            sender = Text(
-                "A worker sends it; {text}.",
-                text=Text("it was last seen at {time}", time=time) if time else Text("it has just started"),
-            )
+        sender = Text("A worker sends it.") if works else Text("The next publish or `policenotify drain` sends it.")
         rates = {name: configs[name].rate if name in configs else None for name in channels}
         limited = {
             name: Text("Nothing leaves on its channel before {at}.", at=local_time(at, self.zone, seconds=True))
@@ -380,6 +372,32 @@ def held_deliveries(journal: Journal) -> tuple[HeldDelivery, ...]:
         for receipt in each
         if receipt.outcome is Outcome.HELD or (receipt.recipients or {}).get(Outcome.HELD)
     )
+
+
+def find_publication(journal: Journal, name: str, zone: tzinfo) -> Publication:
+    """Return the publication of that id or key, or the last one of that incident. An incident takes precedence.
+
+    Raises:
+        IncidentNotFound: There is none.
+        InvalidTransition: The name means two publications.
+    """
+    history, named = journal.incidents.history(name), journal.publications.get(name)
+    last_id = history.entries[-1].publication if history.entries else name
+    if history.entries and named is not None and named.incident != name:
+        raise InvalidTransition(
+            Text(
+                "{name!r} is an incident, and also the key of publication {id}, which does not belong to it. "
+                "Give the id of the publication, or that of the incident's last one: {last_id}.",
+                name=name,
+                id=named.id,
+                last_id=last_id,
+            ),
+            incident=name,
+        )
+    found = journal.publications.get(last_id) if history.entries else named
+    if found is None:
+        raise not_found(journal, name, zone)
+    return found
 
 
 def not_found(journal: Journal, name: str, zone: tzinfo) -> IncidentNotFound:

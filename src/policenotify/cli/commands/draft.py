@@ -15,7 +15,6 @@ from policenotify.cli.commands.preview import preview_lines
 from policenotify.cli.context import CliContext, command, printable_name
 from policenotify.cli.exit_codes import Exit
 from policenotify.cli.keys import default_key, spans_of
-from policenotify.cli.lookup import find_publication
 from policenotify.cli.message import category_words
 from policenotify.cli.options import Typed, single_value, wait_option
 from policenotify.cli.output import Part
@@ -30,6 +29,7 @@ from policenotify.model.message import Message
 from policenotify.model.post import Operation
 from policenotify.model.receipt import Publication, counted, local_time
 from policenotify.publishing.alerts import import_alert
+from policenotify.publishing.operations import find_publication
 from policenotify.publishing.publisher import Publisher
 from policenotify.translation import Text
 

@@ -12,7 +12,6 @@ import click
 from policenotify.cli import completion, output
 from policenotify.cli.context import CliContext, command, group, note
 from policenotify.cli.exit_codes import Exit
-from policenotify.cli.lookup import find_publication
 from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError
 from policenotify.journal.journal import Journal
@@ -21,7 +20,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.progress import DeliveryProgress, Progress, pace
 from policenotify.model.receipt import Publication, counted, local_time
 from policenotify.publishing.alarms import duration
-from policenotify.publishing.operations import Operations
+from policenotify.publishing.operations import Operations, find_publication
 from policenotify.settings import Settings
 from policenotify.translation import AnyText, Text
 
