@@ -31,6 +31,9 @@ from policenotify.translation import AnyText, Text
 UNVERIFIED: Final = Text("accepted by the gateway, not verified")
 """The meaning of success on a channel whose acceptance is `unverified`."""
 
+STANDS_ALONE: Final = Text("It stands alone: there was nothing to answer, or it could not be answered.")
+"""Of a post that should have answered another."""
+
 TOP: Final = 5
 """Reasons that are shown of each delivery. All of them are in the JSON."""
 
@@ -255,7 +258,7 @@ def _receipt(receipt: Receipt, zone: tzinfo) -> Iterator[Part]:
     if receipt.url:
         yield line(f"    {receipt.url}")
     if receipt.standalone and receipt.ref:
-        yield paragraph(Text("It stands alone: there was nothing to answer, or it could not be answered."))
+        yield paragraph(STANDS_ALONE)
     if receipt.reason:
         yield paragraph(Text.join(" ", (receipt.reason, f"[{receipt.code}]" if receipt.code else "")))
     for reason in receipt.reasons[:TOP] if receipt.reasons[1:] else ():  # of one reason the receipt's own tells all

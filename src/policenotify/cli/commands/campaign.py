@@ -30,6 +30,7 @@ from policenotify.model.receipt import Publication, local_time
 from policenotify.publishing.publisher import Publisher
 from policenotify.translation import AnyText, Text
 
+_READABLE = 0o644  # by calendars of others; it holds what will be public
 _YEAR = timedelta(days=366)  # ahead in the calendar: every public holiday once
 _VERDICTS = {"wait": "waits", "skip": "skipped", "merge": "merged"}
 _ON_ITS_WAY = frozenset({Outcome.WAITING, Outcome.SENDING})
@@ -275,12 +276,7 @@ def calendar(call: CliContext, files: tuple[str, ...], days: int, ics: str | Non
         today = now.astimezone(publisher.installation.zone).date()
         forecast = upcoming(publisher, campaigns, today, today + timedelta(days=days))
     if ics is not None:
-        try:
-            Path(ics).write_bytes(icalendar(forecast, campaigns, now=now))
-        except OSError as error:
-            raise SettingsError(
-                Text("{path} cannot be written ({strerror}).", path=ics, strerror=error.strerror)
-            ) from error
+        output.replace_file(Path(ics), icalendar(forecast, campaigns, now=now), _READABLE)
     named = {campaign.name: campaign for campaign in campaigns}
     lines = [_line(entry, named[entry.occurrence.campaign]) for entry in forecast]
     written = [output.prose(Text("Written: {ics}", ics=ics))] if ics is not None else []

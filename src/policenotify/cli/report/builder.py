@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from policenotify.channel import ChannelConfig
-from policenotify.cli.report.cards import OPERATIONS, ORDER, Device, Look, Tone, tone
-from policenotify.cli.report.source import ReaderPost, ReportEntry
+from policenotify.cli.report.cards import OPERATIONS, ORDER, Device, Look
+from policenotify.cli.report.source import ReaderPost, ReportEntry, Tone
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
@@ -72,8 +72,8 @@ class Section:
     @property
     def tone(self) -> Tone:
         """The urgency of the last message. A correction does not change the situation."""
-        messages = [entry.message for entry in self.entries if entry.message.stage is not Stage.CORRECTION]
-        return tone(messages[-1] if messages else self.entries[-1].message)
+        last = [entry for entry in self.entries if entry.message.stage is not Stage.CORRECTION] or self.entries
+        return last[-1].tone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,7 +120,7 @@ def _rendered(name: str, language: str, **shown: object) -> str:
 def _environment(language: str) -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    from policenotify.cli.report.cards import STAGES, data_url, notes_of, tone
+    from policenotify.cli.report.cards import STAGES, data_url
     from policenotify.render.locales import LOCALES
     from policenotify.text import sms
 
@@ -146,12 +146,11 @@ def _environment(language: str) -> Environment:
         "day": day,
         "short": short,
         "people": people,
-        "tone": tone,
         "data_url": data_url,
         "framed": _framed,
     }
     levels = {"block": "bad", "second": "wait", "advise": "none"}
-    environment.globals |= {"STAGES": STAGES, "LEVELS": levels, "notes_of": notes_of, "sms": sms}
+    environment.globals |= {"STAGES": STAGES, "LEVELS": levels, "sms": sms}
     return environment
 
 
