@@ -36,11 +36,6 @@ def _line(text: str) -> str | None:
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split()) or None
 
 
-def files(_context: click.Context, _parameter: click.Parameter, prefix: str) -> list[CompletionItem[str]]:
-    """Leave the completion of files to the shell."""
-    return [CompletionItem(prefix, type="file")]
-
-
 @_values
 def categories(call: CliContext) -> Iterator[tuple[str, str]]:
     """Yield the category codes, with those of the installation."""

@@ -14,7 +14,7 @@ from policenotify.campaigns import Campaign, ForecastEntry, RunResult, Variant, 
 from policenotify.campaigns.approval import find_draft, is_approved, missing_approval
 from policenotify.campaigns.calendar import ics as icalendar
 from policenotify.campaigns.runner import upcoming, without_school_calendar
-from policenotify.cli import completion, output
+from policenotify.cli import output
 from policenotify.cli.commands.draft import draft_lines
 from policenotify.cli.commands.preview import preview_lines
 from policenotify.cli.context import CliContext, group
@@ -35,9 +35,7 @@ _YEAR = timedelta(days=366)  # ahead in the calendar: every public holiday once
 _VERDICTS = {"wait": "waits", "skip": "skipped", "merge": "merged"}
 _ON_ITS_WAY = frozenset({Outcome.WAITING, Outcome.SENDING})
 
-campaign_files = click.argument(
-    "files", metavar="FILE|FOLDER...", nargs=-1, required=True, shell_complete=completion.files
-)
+campaign_files = click.argument("files", metavar="FILE|FOLDER...", nargs=-1, required=True, type=click.Path())
 """Decorator that adds the argument for the files of campaigns."""
 
 
