@@ -102,6 +102,8 @@ def _polyline(typed: str) -> object:
     match line:
         case {"type": "FeatureCollection", "features": [{"geometry": inner}]} | {"type": "Feature", "geometry": inner}:
             line = inner
+        case _:
+            pass  # a geometry itself, or none
     match line:
         case {"type": "LineString", "coordinates": positions}:
             return {"type": "LineString", "coordinates": positions}

@@ -130,10 +130,9 @@ def samples(
     expected = (
         (name, network, "post", each.value) for name, network in sorted(configured.items()) for each in _EXPECTED
     )
-    counted = sorted(figures.deliveries.items())
-    settled = {
+    settled: dict[Labels, float] = {
         (channel, networks[channel], operation, outcome.value): number
-        for (channel, operation, outcome), number in counted
+        for (channel, operation, outcome), number in sorted(figures.deliveries.items())
     }
     every = networks.items()
     since_due, since_pending, paused = figures.oldest_due, figures.oldest_pending, figures.paused_until
