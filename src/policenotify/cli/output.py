@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
@@ -234,10 +234,9 @@ def findings(remarks: Sequence[Finding], message: Message) -> Iterator[Part]:
         yield Block(finding.quoting(excerpt) if excerpt else finding.text, indent=2)
 
 
-def people(receipt: Receipt) -> Text | None:
-    """Return how many recipients have which outcome: `3 posted, 2 waiting`."""
-    counts = [counted(outcome, count) for outcome, count in (receipt.recipients or {}).items() if count]
-    return Text.join(", ", counts) if counts else None
+def counts(outcomes: Mapping[Outcome, int] | None) -> Text:
+    """Return how many people or deliveries have which outcome: `3 posted, 2 waiting`. Nothing of nobody."""
+    return Text.join(", ", [counted(outcome, count) for outcome, count in (outcomes or {}).items() if count])
 
 
 def reason_line(reason: ReasonCount) -> Text:
@@ -253,8 +252,8 @@ def _receipt(receipt: Receipt, zone: tzinfo) -> Iterator[Part]:
     if receipt.operation is not Operation.POST:
         where = Text("{where} · {operation}", where=where, operation=receipt.operation)
     text = Text("{where}: {outcome}", where=where, outcome=receipt.outcome)
-    counts = people(receipt)
-    yield line(Text("{text} ({counts})", text=text, counts=counts) if counts else text)
+    people = counts(receipt.recipients)
+    yield line(Text("{text} ({counts})", text=text, counts=people) if people else text)
     if receipt.url:
         yield line(f"    {receipt.url}")
     if receipt.standalone and receipt.ref:

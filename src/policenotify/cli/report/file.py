@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from policenotify.cli.output import people, plain, replace_file
+from policenotify.cli.output import counts, plain, replace_file
 from policenotify.cli.usage import BadParameter
 from policenotify.errors import MissingExtra
 from policenotify.translation import AnyText, Text, word_in
@@ -145,7 +145,7 @@ def _environment(language: str) -> Environment:
         "clock": lambda at: f"{at:%H:%M}",
         "day": day,
         "short": short,
-        "people": people,
+        "counts": counts,
         "data_url": data_url,
         "framed": _framed,
     }
