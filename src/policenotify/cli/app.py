@@ -149,9 +149,7 @@ def program() -> None:
 def run(args: Sequence[str], call: CliContext | None = None) -> int:
     """Run a command and return its [`Exit`][policenotify.cli.exit_codes.Exit] code.
 
-    Args:
-        args: Its arguments.
-        call: The installation of an application that runs it; the journal and settings that it names are used.
+    An application that runs it hands over its *call*, whose journal and settings are used.
     """
     call = call or CliContext()
     call.json, call.debug = "--json" in args, "--debug" in args

@@ -96,14 +96,7 @@ def _sets(
 ) -> Callable[[_Command], _Command]:
     """Return a decorator for the option that sets a field of the message; the first of *fields* names it in errors.
 
-    Args:
-        fields: The paths of the field.
-        option: The option.
-        metavar: The name of its value.
-        about: Its help.
-        values: Its completion.
-        many: The name of its parameter, if it may be repeated.
-        more: More arguments of click.
+    One that may be repeated has its parameter's name in *many*. The *values* are for its completion.
     """
     OPTIONS.update(dict.fromkeys(fields.split(), option))
     attributes = {"metavar": metavar, "help": about, "shell_complete": values, **more}

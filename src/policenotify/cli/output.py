@@ -101,12 +101,7 @@ Part: TypeAlias = Block | Frame | RenderableType
 
 
 def printed(page: Iterable[Part], look_up: Callable[[AnyText], str] = str) -> str:
-    """Return a page as text, at most 80 columns wide.
-
-    Args:
-        page: Its parts.
-        look_up: Returns a text in the desk's language.
-    """
+    """Return a page as text, at most 80 columns wide, in the language in which *look_up* returns a text."""
     console = _console()
     console.width = min(console.width, _COLUMNS)
     with console.capture() as captured:
@@ -125,10 +120,7 @@ def out(text: str) -> None:
 def replace_file(path: Path, content: bytes, mode: int | None = None) -> None:
     """Write a file, so that its readers always find a whole one.
 
-    Args:
-        path: Where.
-        content: What.
-        mode: Who may read it. `None`: its owner alone, as far as the file system knows owners.
+    Without a *mode* its owner alone may read it, as far as the file system knows owners.
 
     Raises:
         SettingsError: It cannot be written, and is as before.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.metadata import version
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 from pydantic import JsonValue
@@ -223,27 +224,21 @@ def exposition(found: Samples, accept: str = "") -> Exposition:
     except ModuleNotFoundError:
         raise MissingExtra(Text("Writing metrics"), "metrics") from None
     encode, media_type = choose_encoder(accept)
-    return Exposition(encode(_Families(found)), media_type)
+    collector: Any = SimpleNamespace(collect=lambda: _families(found))  # the library asks for no more of one
+    return Exposition(encode(collector), media_type)
 
 
-class _Families:
-    """The values as the library collects them."""
+def _families(found: Samples) -> Iterator[MetricFamily]:
+    """Yield each metric that has a value."""
+    from prometheus_client.core import Metric as Family  # noqa: PLC0415 - an extra
 
-    def __init__(self, found: Samples) -> None:
-        self._found = found
-
-    def collect(self) -> Iterator[MetricFamily]:
-        """Yield each metric that has a value."""
-        from prometheus_client.core import Metric as Family  # noqa: PLC0415 - an extra
-
-        for metric in METRICS:
-            if metric.name not in self._found:
-                continue
+    for metric in METRICS:
+        if metric.name in found:
             family = Family(f"{PREFIX}{metric.name}", metric.help, metric.kind)
-            for labels, value in self._found[metric.name].items():
+            for labels, value in found[metric.name].items():
                 family.add_sample(metric.exported, dict(zip(metric.labels, labels, strict=True)), value)
             yield family
-        yield from measured()
+    yield from measured()
 
 
 # --- what a monitoring system asks
@@ -253,9 +248,6 @@ class Monitor:
     """Metrics and health of an installation, read from its journal. Nothing is sent and nothing is changed.
 
     Any process may answer for all of them, because nothing is counted outside of the journal.
-
-    Args:
-        installation: The installation.
     """
 
     def __init__(self, installation: Operations) -> None:

@@ -286,15 +286,7 @@ class Device:
         answers: str | None = None,
         **fields: Any,  # noqa: ANN401 - the fields of a card
     ) -> None:
-        """Add a card.
-
-        Args:
-            entry: Its message; `None`: only the network knows the post.
-            language: The language of its text.
-            reference: By which later cards may answer it.
-            answers: The reference of the post that it answers, if any.
-            fields: Its other fields.
-        """
+        """Add a card of these fields. By its *reference* later cards may answer it, as it *answers* an earlier one."""
         name, parent = f"{self.id}-{len(self.cards) + 1}", self._cards_by_reference.get(answers or "")
         is_reply = answers is not None
         card = Card(id=name, device=self, entry=entry, language=language, is_reply=is_reply, parent=parent, **fields)

@@ -98,13 +98,7 @@ def html(report: Report, language: str = "en") -> str:
 
 
 def dev_html(devices: Sequence[Device], language: str = "en", **shown: object) -> str:
-    """Return the page of fake networks, on which each post stands as in a report.
-
-    Args:
-        devices: Their posts.
-        language: The language of the labels.
-        shown: What else its template shows.
-    """
+    """Return the page of fake networks, on which each post stands as in a report, with what else its template shows."""
     page = {"kind": "dev", "devices": devices}
     return _rendered("dev.html.j2", language, page=page, policy=DEV_POLICY, **shown)
 
