@@ -127,7 +127,9 @@ def samples(
     a message, a person or a network's answer. The *blocked* channels are so here, or for a process that delivers.
     """
     configured = {channel.name: channel.network for channel in channels}
-    networks = {name: configured.get(name, REMOVED) for name in sorted({*configured, *_channels_in(figures)})}
+    paired = (figures.pending, figures.deliveries, figures.recipients)
+    named = {*configured, *figures.oldest_pending, *figures.blocked, *(key[0] for counts in paired for key in counts)}
+    networks = {name: configured.get(name, REMOVED) for name in sorted(named)}
     expected = (
         (name, network, "post", each.value) for name, network in sorted(configured.items()) for each in _EXPECTED
     )
@@ -171,11 +173,6 @@ def samples(
         "last_seal_timestamp_seconds": {(): _time(figures.last_seal)},
         "build_info": {(version("policenotify"), str(schema)): 1},
     }
-
-
-def _channels_in(figures: JournalFigures) -> Iterator[str]:
-    yield from (channel for channel, *_ in (*figures.pending, *figures.deliveries))
-    yield from (*figures.oldest_pending, *figures.blocked, *(channel for channel, _ in figures.recipients))
 
 
 def _age(figures: JournalFigures, since: int | None) -> float:

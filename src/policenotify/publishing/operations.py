@@ -367,7 +367,18 @@ def held_deliveries(journal: Journal) -> tuple[HeldDelivery, ...]:
     names = [name for name, needs_person in unfinished.items() if needs_person]
     publications = filter(None, map(journal.publications.get, reversed(names)))
     return tuple(
-        _held(each, receipt)
+        HeldDelivery(
+            delivery=receipt.delivery,
+            channel=receipt.channel,
+            language=receipt.language,
+            publication=each.id,
+            incident=each.incident,
+            headline=each.message.headline,
+            published_at=each.at,
+            people=None if receipt.recipients is None else receipt.recipients.get(Outcome.HELD, 0),
+            reason=receipt.reason,
+            remedy=receipt.remedy,
+        )
         for each in publications
         for receipt in each
         if receipt.outcome is Outcome.HELD or (receipt.recipients or {}).get(Outcome.HELD)
@@ -413,19 +424,3 @@ def not_found(journal: Journal, name: str, zone: tzinfo) -> IncidentNotFound:
     known = describe_incidents(History(), open_now, zone)
     text = Text("There is no incident, publication or key {name!r}.{hint} {known}", name=name, hint=hint, known=known)
     return IncidentNotFound(text, name=name, nearest=nearest)
-
-
-def _held(publication: Publication, receipt: Receipt) -> HeldDelivery:
-    people = receipt.recipients
-    return HeldDelivery(
-        delivery=receipt.delivery,
-        channel=receipt.channel,
-        language=receipt.language,
-        publication=publication.id,
-        incident=publication.incident,
-        headline=publication.message.headline,
-        published_at=publication.at,
-        people=None if people is None else people.get(Outcome.HELD, 0),
-        reason=receipt.reason,
-        remedy=receipt.remedy,
-    )

@@ -109,7 +109,11 @@ def read_channels(journal: Journal, configs: Mapping[str, ChannelConfig]) -> tup
             exercise=config.exercise,
             **_state(blocked.get(name), opens.get(name)),
             due_at=due.get(name),
-            blocked_for=_other(elsewhere.get(name, ()), blocked.get(name)),
+            blocked_for=tuple(
+                problem
+                for problem in elsewhere.get(name, ())  # of other processes, and not known here
+                if name not in blocked or str(problem.reason) not in str(blocked[name].reason)
+            ),
             **_counts(summaries.get(name)),
         )
         for name, config in configs.items()
@@ -137,11 +141,6 @@ def _state(blocked: Problem | None, opens_at: datetime | None) -> dict[str, obje
     if blocked is not None:
         return {"state": "blocked", "reason": blocked.reason, "remedy": blocked.remedy, "code": blocked.code}
     return {"state": "paused" if opens_at else "ready", "opens_at": opens_at}
-
-
-def _other(elsewhere: tuple[Problem, ...], here: Problem | None) -> tuple[Problem, ...]:
-    """Return the problems of other processes that are not known here."""
-    return tuple(problem for problem in elsewhere if here is None or str(problem.reason) not in str(here.reason))
 
 
 def _why_missed(incidents: tuple[str, ...]) -> Text:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
-from urllib.parse import urlsplit
 
 from policenotify.channel import ChannelConfig, Operation, Post, Span
 from policenotify.cli.output import STANDS_ALONE
@@ -68,6 +67,9 @@ def look_of(network: str) -> Look:
     return _LOOKS.get(network) or Look("other", network, "plain")
 
 
+_WEB: Final = re.compile(r"https?://(?:www\.)?([^\s/?#]+)\S*", re.IGNORECASE)  # of which readers see the host
+
+
 class Piece(NamedTuple):
     """A part of a text. A linked one is a tag, or leads to a web address."""
 
@@ -98,17 +100,13 @@ def pieces(text: str, spans: Iterable[Span]) -> list[Piece]:
 
 def web_address(address: str) -> str:
     """Return a web address, or an empty text: nothing else may be clicked."""
-    return address if re.match(r"https?://[^\s/]", address, re.IGNORECASE) and address.isprintable() else ""
+    return address if _WEB.match(address) and address.isprintable() else ""
 
 
 def link_card(address: str, title: str = "", about: str = "") -> LinkCard:
     """Return the card of a link."""
     href = web_address(address)
-    try:
-        host = (urlsplit(href).hostname or "").removeprefix("www.")
-    except ValueError:  # half an IPv6 address
-        host = ""
-    return LinkCard(href=href, host=host or address, title=title, about=about)
+    return LinkCard(href, _WEB.sub(r"\1", href) or address, title, about)
 
 
 def data_url(image: bytes) -> str:
