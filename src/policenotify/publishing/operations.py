@@ -86,7 +86,9 @@ class Operations:
         self._refresh()
         found = read_status(self.journal, self.channel_configs, limit=limit)
         latest = self.journal.publications.latest(last)
-        ids = self._unfinished(latest)
+        shown = {publication.id for publication in latest}
+        unfinished = self.journal.publications.unfinished_ids()
+        ids = [name for name in sorted(unfinished, key=lambda name: not unfinished[name]) if name not in shown]
         older = filter(None, map(self.journal.publications.get, ids[:limit]))
         reported = tuple(self._noted((*latest, *older)))
         found = found.model_copy(
@@ -172,12 +174,10 @@ class Operations:
             IncidentNotFound: There is no such incident. The error names those that are open.
         """
         history = self.journal.incidents.history(incident)
-        if not history.entries:
-            raise not_found(self.journal, incident, self.zone)
         kept = [entry for entry in history.entries if not entry.erased]
-        last = history.latest or (kept or history.entries)[-1]
-        publication = self.publication(last.publication)
-        if publication is None:  # it was purged in this very moment
+        last = history.latest or next(reversed(kept or history.entries), None)
+        publication = self.publication(last.publication) if last else None
+        if publication is None:  # or it was purged in this very moment
             raise not_found(self.journal, incident, self.zone)
         return publication
 
@@ -295,13 +295,6 @@ class Operations:
         if found is None:
             raise KeyError(publication)
         return found.id
-
-    def _unfinished(self, latest: Iterable[Publication]) -> list[str]:
-        """Return the ids of other unfinished publications, those that need a person first."""
-        needs_person = dict(self.journal.publications.unfinished_ids())
-        for publication in latest:
-            needs_person.pop(publication.id, None)
-        return sorted(needs_person, key=lambda name: not needs_person[name])
 
     def _noted(self, publications: Sequence[Publication]) -> Iterator[Publication]:
         """Yield the publications with notes on who will deliver what waits."""

@@ -276,12 +276,11 @@ def calendar(call: CliContext, files: tuple[str, ...], days: int, ics: str | Non
     if ics is not None:
         output.replace_file(Path(ics), icalendar(forecast, campaigns, now=now), _READABLE)
     named = {campaign.name: campaign for campaign in campaigns}
-    lines = [_line(entry, named[entry.occurrence.campaign]) for entry in forecast]
+    lines = []
+    for entry in forecast:
+        each = named[entry.occurrence.campaign]
+        due, headline = each.local(entry.occurrence.due), each.variant(entry.variant).message.headline
+        lines.append(output.Block(f"{due:%Y-%m-%d %H:%M}  {each.name} · {entry.variant} · {headline}", mark="· "))
     written = [output.prose(Text("Written: {ics}", ics=ics))] if ics is not None else []
     document = {"first": f"{today}", "last": f"{today + timedelta(days=days)}", "occurrences": forecast, "ics": ics}
     call.emit(document, *(lines or [output.prose(Text("Nothing is due."))]), *written)
-
-
-def _line(entry: ForecastEntry, campaign: Campaign) -> Part:
-    at, headline = campaign.local(entry.occurrence.due), campaign.variant(entry.variant).message.headline
-    return output.Block(f"{at:%Y-%m-%d %H:%M}  {campaign.name} · {entry.variant} · {headline}", mark="· ")
