@@ -6,6 +6,7 @@ import secrets
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -50,6 +51,12 @@ HOSTILE = (
     "https://evil.example/" + "a" * 400 + "?q=%22%3E%3Cscript%3E#" + "b" * 90,
 )
 """Hostile texts."""
+
+MAIL = (
+    f"<html><head><title>{LONG_WORD}</title></head><body><script>top.document.title='owned'</script>"
+    f'<p>{HOSTILE[0]}<img src="https://evil.example/pixel.png"></body>'
+)
+"""A mail that is itself an attack."""
 
 
 def budgets(room: int = 1) -> dict[str, Capabilities]:
@@ -161,21 +168,24 @@ def hostile(folder: Path) -> Report:
                 **dict(zip(words, (turned[0][:160], turned[1], turned[2]), strict=True)),
             )
             told.append(publish_entry(publisher, message, str(number)))
+        seen = told[0].preview
+        posts = tuple(
+            replace(post, standalone=post.alone.model_copy(update={"html": MAIL}))
+            if post.target.channel == "email"
+            else post
+            for post in seen.posts
+        )
+        told[0] = replace(told[0], preview=replace(seen, posts=posts))
         return draw("preview", told, publisher)
 
 
 def attacks() -> str:
     """The page of fake networks whose posts and mails are themselves attacks."""
     post = ReaderPost(id="1", text=HOSTILE[0], warning=HOSTILE[1], card=("javascript:alert(1)", HOSTILE[5], HOSTILE[3]))
-    html = (
-        f"<html><head><title>{LONG_WORD}</title></head><body><script>top.document.title='owned'</script><p>{HOSTILE[0]}"
-    )
-    html = f'{html}<img src="https://evil.example/pixel.png"></body>'
-    mail = ReaderPost(id="m", text=HOSTILE[0], title=HOSTILE[0], html=html)
+    mail = ReaderPost(id="m", text=HOSTILE[0], title=HOSTILE[0], html=MAIL)
     channels = {channel.network: channel for channel in everywhere()}
-    return dev_html(
-        draw_networks([(channels["mastodon"], [post]), (channels["email"], [mail])], HOSTILE[0]), modes={}, reload=0
-    )
+    devices = draw_networks([(channels["mastodon"], [post]), (channels["email"], [mail])], HOSTILE[0])
+    return dev_html(devices, modes={}, reload=0)
 
 
 def png(width: int, height: int) -> bytes:

@@ -8,7 +8,7 @@ import pytest
 
 from policenotify.cli.report.file import html
 from tests.acceptance.browser.conftest import View, by_view, measured
-from tests.acceptance.browser.pages import attacks, hostile, previewed, stories
+from tests.acceptance.browser.pages import hostile, previewed, stories
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -22,9 +22,6 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> list[View]:
         page = folder / "page.html"
         page.write_text(html(make(folder), "fr" if make is stories else "en"), encoding="utf-8")
         pages[make.__name__] = page.as_uri()
-    page = tmp_path_factory.mktemp("attacks") / "page.html"
-    page.write_text(attacks(), encoding="utf-8")
-    pages["attacks"] = page.as_uri()
     return measured(pages, walk=["stories"])
 
 

@@ -255,6 +255,7 @@ def test_the_page_is_in_the_language_of_the_desk(tmp_path: Path) -> None:
 
 def test_hostile_texts_are_read_and_do_nothing(texts: dict[str, str]) -> None:
     read = Read(texts["hostile"])
+    assert any("evil.example/pixel.png" in (letter or "") for letter in read.all("srcdoc"))
     told = "".join(read.text)
     for typed in HOSTILE:
         assert plain(typed[:100]) in told
