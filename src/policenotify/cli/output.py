@@ -227,7 +227,7 @@ def findings(remarks: Sequence[Finding], message: Message) -> Iterator[Part]:
 
 
 def counts(outcomes: Mapping[Outcome, int] | None) -> Text:
-    """Return how many people or deliveries have which outcome: `3 posted, 2 waiting`. Nothing of nobody."""
+    """Return how many people or deliveries have which outcome: `3 posted, 2 waiting`."""
     return Text.join(", ", [counted(outcome, count) for outcome, count in (outcomes or {}).items() if count])
 
 
