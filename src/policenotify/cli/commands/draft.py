@@ -14,7 +14,7 @@ from policenotify.cli import completion, output
 from policenotify.cli.commands.preview import preview_lines
 from policenotify.cli.context import CliContext, command, printable_name
 from policenotify.cli.exit_codes import Exit
-from policenotify.cli.keys import default_key, spans_of
+from policenotify.cli.keys import default_key
 from policenotify.cli.message import category_words
 from policenotify.cli.options import Typed, single_value, wait_option
 from policenotify.cli.output import Part
@@ -216,7 +216,7 @@ def store_draft(
         made = drafts.revise(typed["revises"], message, actor=actor)
     else:
         typed_key = typed["key"] and printable_name("--key", typed["key"])
-        key = typed_key or default_key(message, spans_of(typed), publisher)
+        key = typed_key or default_key(message, typed, publisher)
         try:
             made = drafts.create(message, actor=actor, key=key, to=to)
         except IdempotencyConflict:
