@@ -32,7 +32,7 @@ def desk_language(settings: str | None) -> str:
 
     Settings that cannot be read have none: the command itself reports what is wrong with them.
     """
-    language = os.environ.get("POLICENOTIFY_LANGUAGE")  # as for every setting, it takes precedence
+    language = os.environ.get("POLICENOTIFY_LANGUAGE") or None  # as for every setting, it takes precedence
     if not language:
         name = settings or os.environ.get("POLICENOTIFY_SETTINGS") or _FILE_NAME
         with suppress(OSError, ValueError):

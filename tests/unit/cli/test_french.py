@@ -159,6 +159,7 @@ def test_json_is_english_in_every_language(run: Run) -> None:
         ("", {}, "en"),
         ("not TOML", {"LANG": "fr_BE@euro"}, "fr"),
         ('language = "en"\n', {"POLICENOTIFY_LANGUAGE": "fr"}, "fr"),
+        ("not TOML", {"POLICENOTIFY_LANGUAGE": "", "LANG": "fr"}, "fr"),
     ],
 )
 def test_the_settings_decide_the_language_and_else_the_process(
