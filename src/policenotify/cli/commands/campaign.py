@@ -20,7 +20,7 @@ from policenotify.cli.commands.preview import preview_lines
 from policenotify.cli.context import CliContext, group
 from policenotify.cli.documents import json_fields
 from policenotify.cli.exit_codes import Exit, worst
-from policenotify.cli.options import Seconds, single_value
+from policenotify.cli.options import FILE, Seconds, single_value
 from policenotify.cli.output import Part
 from policenotify.cli.usage import typed_reason
 from policenotify.errors import InvalidImage, MessageTooLong, SettingsError
@@ -30,12 +30,11 @@ from policenotify.model.receipt import Publication, local_time
 from policenotify.publishing.publisher import Publisher
 from policenotify.translation import AnyText, Text
 
-_READABLE = 0o644  # by calendars of others; it holds what will be public
 _YEAR = timedelta(days=366)  # ahead in the calendar: every public holiday once
 _VERDICTS = {"wait": "waits", "skip": "skipped", "merge": "merged"}
 _ON_ITS_WAY = frozenset({Outcome.WAITING, Outcome.SENDING})
 
-campaign_files = click.argument("files", metavar="FILE|FOLDER...", nargs=-1, required=True, type=click.Path())
+campaign_files = click.argument("files", metavar="FILE|FOLDER...", nargs=-1, required=True, type=FILE)
 """Decorator that adds the argument for the files of campaigns."""
 
 
@@ -274,7 +273,12 @@ def calendar(call: CliContext, files: tuple[str, ...], days: int, ics: str | Non
         today = now.astimezone(publisher.installation.zone).date()
         forecast = upcoming(publisher, campaigns, today, today + timedelta(days=days))
     if ics is not None:
-        output.replace_file(Path(ics), icalendar(forecast, campaigns, now=now), _READABLE)
+        try:
+            Path(ics).write_bytes(icalendar(forecast, campaigns, now=now))  # a link or a pipe is written, too
+        except OSError as error:
+            raise SettingsError(
+                Text("{path} cannot be written ({strerror}).", path=ics, strerror=error.strerror)
+            ) from error
     named = {campaign.name: campaign for campaign in campaigns}
     lines = []
     for entry in forecast:
