@@ -59,9 +59,9 @@ STYLE = """
 
 def main() -> int:
     """Draw the picture, or compare its texts."""
-    with open_desk() as (publisher, clock):
+    with open_desk() as desk:
         names = [name for name in STORY if name.startswith(f"{INCIDENT}/")]
-        report = draw("demo", list(publish_story(publisher, clock, names)), publisher)
+        report = draw("demo", list(publish_story(desk, names)), desk.publisher)
         page = html(report)
     texts = "\n".join(lines(report))
     if "--check" in sys.argv[1:]:

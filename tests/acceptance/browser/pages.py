@@ -168,21 +168,20 @@ def hostile(folder: Path) -> Report:
                 **dict(zip(words, (turned[0][:160], turned[1], turned[2]), strict=True)),
             )
             told.append(publish_entry(publisher, message, str(number)))
-        seen = told[0].preview
-        posts = tuple(
-            replace(post, standalone=post.alone.model_copy(update={"html": MAIL}))
-            if post.target.channel == "email"
-            else post
-            for post in seen.posts
-        )
-        told[0] = replace(told[0], preview=replace(seen, posts=posts))
+        post, mail = shown()
+        told[0] = replace(told[0], reader_posts={"mastodon": (post,), "email": (mail,)})
         return draw("preview", told, publisher)
 
 
-def attacks() -> str:
-    """The page of fake networks whose posts and mails are themselves attacks."""
+def shown() -> tuple[ReaderPost, ReaderPost]:
+    """A post and a mail that are themselves attacks."""
     post = ReaderPost(id="1", text=HOSTILE[0], warning=HOSTILE[1], card=("javascript:alert(1)", HOSTILE[5], HOSTILE[3]))
-    mail = ReaderPost(id="m", text=HOSTILE[0], title=HOSTILE[0], html=MAIL)
+    return post, ReaderPost(id="m", text=HOSTILE[0], title=HOSTILE[0], html=MAIL)
+
+
+def attacks() -> str:
+    """The page of fake networks that show such a post and such a mail."""
+    post, mail = shown()
     channels = {channel.network: channel for channel in everywhere()}
     devices = draw_networks([(channels["mastodon"], [post]), (channels["email"], [mail])], HOSTILE[0])
     return dev_html(devices, modes={}, reload=0)

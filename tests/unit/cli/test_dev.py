@@ -51,9 +51,9 @@ def test_the_demo_as_a_page_and_a_document(run: Run) -> None:
     assert "Everything is right: there is nothing to do." in text
     for section in range(1, 5):
         assert text.count(f'id="s{section}-h"') == 1
-    with demo.open_desk() as (publisher, _):
-        for channel in publisher.installation.channel_configs.values():
-            look = look_of(channel.network)
+    with demo.open_desk() as on:
+        for network in on.networks:
+            look = look_of(network.config.network)
             assert text.count(f'class="device {look.form} net-{look.network}"') == 4
     for reader in (*READERS, *PHONES):
         assert reader not in text

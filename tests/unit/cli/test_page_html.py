@@ -18,7 +18,7 @@ import pytest
 from policenotify.channel import Operation
 from policenotify.cli.output import plain
 from policenotify.cli.report.builder import Report, draw
-from policenotify.cli.report.cards import ORDER, Card, Device
+from policenotify.cli.report.cards import ORDER, Card, Device, link_card
 from policenotify.cli.report.file import GENERATOR, PAGE_POLICY, POLICY, html, page_path, write_page
 from policenotify.cli.report.source import ReportEntry
 from policenotify.errors import SettingsError
@@ -262,6 +262,19 @@ def test_hostile_texts_are_read_and_do_nothing(texts: dict[str, str]) -> None:
     assert LONG_WORD in told
     assert "{{ 7*7 }}" in told
     assert "javascript:" not in " ".join(read.all("href"))
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        ("https://www.police34.example:8443/a9?x", "police34.example"),
+        ("https://WWW.Police34.example/a9", "police34.example"),
+        ("https://www.police34.example@evil.example/", "evil.example"),
+        ("https://[::1/a9", "https://[::1/a9"),
+    ],
+)
+def test_a_link_card_names_the_host_alone(address: str, host: str) -> None:
+    assert link_card(address).host == host
 
 
 def test_what_a_network_shows_is_read_and_does_nothing() -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,6 +26,9 @@ from policenotify.journal.keys import Keys
 from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.translation import Text
+
+if TYPE_CHECKING:
+    from policenotify.testing.dev import DevNetworks
 
 STORY = (
     "accident/opening", "bomb/opening", "accident/update", "bomb/update", "fire/opening", "bomb/end", "accident/end",
@@ -58,9 +64,18 @@ class StoryClock(SystemClock):
         self._ahead = at - super().now()
 
 
+@dataclass(frozen=True, slots=True)
+class DemoDesk:
+    """An installation on fake networks."""
+
+    publisher: Publisher
+    clock: StoryClock
+    networks: DevNetworks
+
+
 @contextmanager
-def open_desk() -> Iterator[tuple[Publisher, StoryClock]]:
-    """Start the fake networks and a publisher with the clock of the story; delete everything afterwards.
+def open_desk() -> Iterator[DemoDesk]:
+    """Start the fake networks and a publisher; delete everything afterwards.
 
     Raises:
         MissingExtra: The library of a network or of its fake server is not installed.
@@ -83,18 +98,27 @@ def open_desk() -> Iterator[tuple[Publisher, StoryClock]]:
                 clock=clock,
             )
         )
-        yield stack.enter_context(publisher), clock
+        yield DemoDesk(stack.enter_context(publisher), clock, networks)
 
 
-def publish_story(publisher: Publisher, clock: StoryClock, names: Sequence[str] = STORY) -> Iterator[ReportEntry]:
-    """Publish the samples of these names, and yield each publication."""
+def publish_story(desk: DemoDesk, names: Sequence[str] = STORY) -> Iterator[ReportEntry]:
+    """Publish the story, and yield each publication with what is new on the networks.
+
+    Args:
+        desk: The installation.
+        names: The names of the samples.
+    """
     from policenotify.testing.samples import SAMPLES
 
+    counts: Counter[str] = Counter()
     for sample in sorted((sample for sample in SAMPLES if sample.id in names), key=lambda sample: sample.at):
-        clock.put_to(sample.at)
-        preview = publisher.preview(sample.message, count_people=True)
-        publication = publisher.publish(sample.message, key=sample.id, actor="demo")
-        yield ReportEntry(at=publication.at, preview=preview, publication=publication)
+        desk.clock.put_to(sample.at)
+        preview = desk.publisher.preview(sample.message, count_people=True)
+        publication = desk.publisher.publish(sample.message, key=sample.id, actor="demo")
+        posts = {network.channel: tuple(network.posts) for network in desk.networks}
+        new = {name: shown[counts[name] :] for name, shown in posts.items()}
+        counts.update({name: len(shown) for name, shown in new.items()})
+        yield ReportEntry(at=publication.at, preview=preview, publication=publication, reader_posts=new)
 
 
 @command("demo", exits="1 the page cannot be written; 3 a post is not as it should be")
@@ -120,10 +144,10 @@ def demo(call: CliContext, *, html: str) -> Exit:
     path = page_path(html)
     with ExitStack() as stack:
         try:
-            publisher, clock = stack.enter_context(open_desk())
+            desk = stack.enter_context(open_desk())
         except MissingExtra as error:
             raise MissingExtra(Text("The command 'demo'"), "demo") from error
-        report = draw("demo", list(publish_story(publisher, clock)), publisher)
+        report = draw("demo", list(publish_story(desk)), desk.publisher)
         place = write_page(path, report, call.language)
         document = {"publications": [entry.publication for entry in report.entries], "page": str(path)}
         call.emit(document, *_lines(report), line(place))

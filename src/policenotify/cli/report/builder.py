@@ -154,8 +154,8 @@ def _devices(section: str, entries: Sequence[ReportEntry], publisher: Publisher)
         for number, (name, channel) in enumerate(installation.channel_configs.items(), 1)
     }
     for entry in entries:
-        for post in entry.posts:
-            devices[post.target.channel].add_post(entry, post)
+        for post, shown in entry.posts:
+            devices[post.target.channel].add_post(entry, post, shown)
         for receipt in entry.receipts_without_post:
             wording = OPERATIONS[receipt.operation]
             devices[receipt.channel].add(entry, receipt.language, wording=wording, receipt=receipt)
@@ -170,7 +170,7 @@ def draw_networks(networks: Iterable[tuple[ChannelConfig, Iterable[ReaderPost]]]
     for number, (config, posts) in enumerate(networks, 1):
         device = Device(id=f"d{number}", channel=config, sender=sender)
         for shown in posts:
-            device.add(None, "", reference=shown.id, answers=shown.parent, reader_post=shown)
+            device.add(None, "", references=(shown.id,), answers=shown.parent, reader_post=shown)
         devices.append(device)
     return _placed(devices)
 

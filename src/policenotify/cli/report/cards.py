@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from urllib.parse import urlsplit
 
 from policenotify.channel import ChannelConfig, Operation, Post, Span
 from policenotify.cli.output import STANDS_ALONE
@@ -67,9 +68,6 @@ def look_of(network: str) -> Look:
     return _LOOKS.get(network) or Look("other", network, "plain")
 
 
-_WEB: Final = re.compile(r"https?://(?:www\.)?([^\s/?#]+)\S*", re.IGNORECASE)  # of which readers see the host
-
-
 class Piece(NamedTuple):
     """A part of a text. A linked one is a tag, or leads to a web address."""
 
@@ -100,13 +98,17 @@ def pieces(text: str, spans: Iterable[Span]) -> list[Piece]:
 
 def web_address(address: str) -> str:
     """Return a web address, or an empty text: nothing else may be clicked."""
-    return address if _WEB.match(address) and address.isprintable() else ""
+    return address if re.match(r"https?://[^\s/]", address, re.IGNORECASE) and address.isprintable() else ""
 
 
 def link_card(address: str, title: str = "", about: str = "") -> LinkCard:
     """Return the card of a link."""
     href = web_address(address)
-    return LinkCard(href, _WEB.sub(r"\1", href) or address, title, about)
+    try:
+        host = (urlsplit(href).hostname or "").removeprefix("www.")
+    except ValueError:  # half an IPv6 address
+        host = ""
+    return LinkCard(href, host or address, title, about)
 
 
 def data_url(image: bytes) -> str:
@@ -121,7 +123,7 @@ class Card:
 
     Attributes:
         entry: Its message; `None`: only the network knows the post.
-        reader_post: The post as the network shows it, without an entry.
+        reader_post: The post as the network shows it; `None`: that is not known.
         wording: Which of two wordings it is, or what it does to an earlier post; else empty.
         post: The post; `None`: there is none, or an earlier one is deleted.
         receipt: Its receipt; `None`: this is a preview.
@@ -190,7 +192,8 @@ class Card:
     @property
     def pieces(self) -> list[Piece]:
         """The text, split where the network links it."""
-        return pieces(self.text, self.post.spans if self.post else ())
+        # Where the network changed the text, the places of its links are not known.
+        return pieces(self.text, self.post.spans if self.post and self.text == self.post.text else ())
 
     @property
     def pictures(self) -> Sequence[tuple[str, bytes]]:
@@ -259,18 +262,21 @@ class Device:
             return f"@{account.removeprefix('@').partition('@')[0]}"
         return account.partition(" ")[0] if self.look.form == "mailbox" else ""
 
-    def add_post(self, entry: ReportEntry, rendered: RenderedPost) -> None:
+    def add_post(self, entry: ReportEntry, rendered: RenderedPost, shown: ReaderPost | None) -> None:
         """Add the post that was published, or each of its two wordings."""
         receipt, target = entry.receipt(rendered), rendered.target
         for post, wording in _wordings(rendered, receipt):
-            is_reply = post is rendered.reply and target.reply_to
+            answers = shown.parent if shown else None
+            if shown is None and post is rendered.reply and target.reply_to:
+                answers = f"{target.reply_to[-1]}/{target.language}"
             self.add(
                 entry,
                 post.language,
-                reference=f"{entry.id}/{target.language}",
-                answers=f"{target.reply_to[-1]}/{target.language}" if is_reply else None,
+                references=(f"{entry.id}/{target.language}", *((shown.id,) if shown else ())),
+                answers=answers,
                 wording=wording or OPERATIONS[target.operation],
                 post=post,
+                reader_post=shown,
                 receipt=receipt,
                 omitted=rendered.omitted,
             )
@@ -280,17 +286,16 @@ class Device:
         entry: ReportEntry | None,
         language: str,
         *,
-        reference: str = "",
+        references: Iterable[str] = (),
         answers: str | None = None,
         **fields: Any,  # noqa: ANN401 - the fields of a card
     ) -> None:
-        """Add a card of these fields. By its *reference* later cards may answer it, as it *answers* an earlier one."""
+        """Add a card of these fields. By its *references* later cards may answer it, as it *answers* one."""
         name, parent = f"{self.id}-{len(self.cards) + 1}", self._cards_by_reference.get(answers or "")
         is_reply = answers is not None
         card = Card(id=name, device=self, entry=entry, language=language, is_reply=is_reply, parent=parent, **fields)
         self.cards.append(card)
-        if reference:
-            self._cards_by_reference[reference] = card
+        self._cards_by_reference |= dict.fromkeys(references, card)
 
 
 def _wordings(rendered: RenderedPost, receipt: Receipt | None) -> Iterator[tuple[Post, AnyText]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, TypeAlias
@@ -52,11 +54,13 @@ class ReportEntry:
 
     Attributes:
         publication: Its receipts; `None`: it was not published.
+        reader_posts: What readers see of it, by channel, in the order of its posts there.
     """
 
     at: datetime
     preview: Preview
     publication: Publication | None = None
+    reader_posts: Mapping[str, tuple[ReaderPost, ...]] = field(default_factory=dict)
 
     @property
     def message(self) -> Message:
@@ -91,9 +95,18 @@ class ReportEntry:
         return quotable_texts(self.message, self.findings)
 
     @property
+    def posts(self) -> tuple[tuple[RenderedPost, ReaderPost | None], ...]:
+        """Each post with what readers see of it, if the network shows the expected number."""
+        posts = self._posts
+        count = Counter(post.target.channel for post in posts if _is_new(post))
+        shown = {name: self.reader_posts.get(name, ()) for name in count}
+        certain = {name: iter(seen if len(seen) == count[name] else ()) for name, seen in shown.items()}
+        return tuple((post, next(certain[post.target.channel], None) if _is_new(post) else None) for post in posts)
+
+    @property
     def receipts_without_post(self) -> tuple[Receipt, ...]:
         """The receipts of skips, refusals, deletions and waiting posts."""
-        rendered = {_identity(post.target) for post in self.posts}
+        rendered = {_identity(post.target) for post in self._posts}
         return tuple(receipt for receipt in self._receipts if _identity(receipt) not in rendered)
 
     def receipt(self, post: RenderedPost) -> Receipt | None:
@@ -101,7 +114,7 @@ class ReportEntry:
         return next((receipt for receipt in self._receipts if _identity(receipt) == _identity(post.target)), None)
 
     @property
-    def posts(self) -> tuple[RenderedPost, ...]:
+    def _posts(self) -> tuple[RenderedPost, ...]:
         """The posts, each continuation as a post of its own that answers the one before."""
         posts = []
         for rendered in self.preview.posts:
@@ -136,6 +149,10 @@ class ReportEntry:
             )
             for target, outcome, reason, remedy in (*refused, *waiting)
         )
+
+
+def _is_new(post: RenderedPost) -> bool:
+    return post.target.operation is Operation.POST
 
 
 def _identity(of: Target | Receipt) -> tuple[str, str, Operation, int]:
