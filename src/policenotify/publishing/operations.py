@@ -326,9 +326,15 @@ class Operations:
     def _waiting_notes(self, channels: Iterable[str]) -> tuple[dict[str, Text], frozenset[str]]:
         """Return for each channel who sends what waits there, and when; and the channels on which a worker does."""
         configs, journal = self.channel_configs, self.journal
+        seen = journal.workers.last_heartbeat()
+        time = local_time(seen, self.zone, seconds=True) if seen else ""
+        ran = Text("the last one ran at {time}", time=time) if seen else Text("none has run yet")
+        sender = Text("The next publish or `policenotify drain` sends it; {ran}.", ran=ran)
         works = self._worker is not None and self._worker.running  # the journal may not know it yet
         works = works or bool(journal.workers.running())
-        sender = Text("A worker sends it.") if works else Text("The next publish or `policenotify drain` sends it.")
+        if works:
+            seen_at = Text("it was last seen at {time}", time=time) if time else Text("it has just started")
+            sender = Text("A worker sends it; {text}.", text=seen_at)
         rates = {name: configs[name].rate if name in configs else None for name in channels}
         limited = {
             name: Text("Nothing leaves on its channel before {at}.", at=local_time(at, self.zone, seconds=True))

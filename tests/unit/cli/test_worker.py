@@ -18,7 +18,7 @@ from tests.support.installation import Desk, accident
 from tests.support.patience import PATIENCE, until
 from tests.support.shell import ACCIDENT, Run
 
-UNDER_WAY = ("A worker sends it.", "It is being sent now.")
+UNDER_WAY = ("A worker sends it; it ", "It is being sent now.")
 
 
 def _end_when(reached: Callable[[], object]) -> None:

@@ -159,7 +159,7 @@ def test_it_delivers_what_this_and_another_process_publish(publishers: Callable[
     with publisher.worker():
         told = publisher.publish(accident(), key="here", actor="desk", wait=timedelta(0))
         waiting = {receipt.note for receipt in told if not receipt.outcome.is_final}
-        assert all(str(note).startswith(("A worker sends it.", "It is being sent now.")) for note in waiting)
+        assert all(str(note).startswith(("A worker sends it; it ", "It is being sent now.")) for note in waiting)
         assert told.ok  # it waits for no person
         assert _soon(lambda: _posted(publisher, "here"))
         over = publisher.operations.incident(INCIDENT).end("Fin d'intervention", description="Circulation rétablie.")
