@@ -20,7 +20,7 @@ from policenotify.errors import LostLease, UnsupportedVersion
 from policenotify.journal import clock_change, meta
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.authentication import is_authentic, ref_mac, request_mac
-from policenotify.journal.channels import take_slot
+from policenotify.journal.channels import use_slots
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.keys import Keys
@@ -161,7 +161,7 @@ class Attempts:
                 if over := why_over(closed, by_end=doubted):
                     raise TakenBack(over)
             if claimed.parent is None and rate is not None:
-                take_slot(connection, claimed.channel, rate, now)
+                use_slots(connection, claimed.channel, rate, now)
             row = {"delivery": claimed.id, "number": number, "owner": claimed.owner, "started_at": now}
             connection.execute(_ADD, row)
         return replace(

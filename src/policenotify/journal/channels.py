@@ -12,7 +12,7 @@ from policenotify.channel import StateStore, StoredValue
 from policenotify.errors import Blocked
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.database import schema
-from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.database.transactions import Repository, Transactions
 from policenotify.journal.keys import Keys
 from policenotify.journal.records import LONGEST_PAUSE, latest_pause, microseconds, moment, span, storable
 from policenotify.model.rate import Rate, RateReached
@@ -42,11 +42,8 @@ _LAST_ACCOUNT = (
 _BATCH = span(timedelta(seconds=1))  # recipients are gathered for this long: each batch costs a transaction
 
 
-class Channels:
+class Channels(Repository):
     """Blocks, pauses, rate limits and stored state of channels."""
-
-    def __init__(self, journal: Transactions) -> None:
-        self._journal = journal
 
     def block(self, channel: str, error: Blocked) -> bool:
         """Send nothing more on a channel until a person acts. Return False if it was blocked already."""
@@ -173,22 +170,16 @@ def opens_at(connection: Connection, rates: Mapping[str, Rate | None], now: int)
     return opens
 
 
-def take_slot(connection: Connection, channel: str, rate: Rate, now: int) -> None:
-    """Count one post against the channel's rate.
+def use_slots(connection: Connection, channel: str, rate: Rate, now: int, posts: int = 1) -> None:
+    """Count one post, or as many as `free_slots` allowed, against the channel's rate. A negative number gives back.
 
     Raises:
-        RateReached: It may not be sent yet. Nothing is changed.
+        RateReached: None may be sent yet. Nothing is changed.
     """
     arrival = _locked(connection, channel)
-    if not rate.free(arrival, now):
+    if posts > 0 and not rate.free(arrival, now):
         raise RateReached(rate.free_at(arrival, now))
-    connection.execute(_USE_SLOT, {"named": channel, "tat": rate.after(arrival, now)})
-
-
-def use_slots(connection: Connection, channel: str, rate: Rate, now: int, posts: int) -> None:
-    """Count some posts, of which `free_slots` allowed as many, against the channel's rate."""
-    arrival = rate.after(_locked(connection, channel), now, posts)
-    connection.execute(update(_table).where(_table.c.name == channel).values(tat=arrival))
+    connection.execute(_USE_SLOT, {"named": channel, "tat": rate.after(arrival, now, posts)})
 
 
 def free_slots(connection: Connection, channel: str, rate: Rate, now: int, limit: int) -> int:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select, text
 
 from policenotify.journal import meta
 from policenotify.journal.database import schema
-from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.database.transactions import Repository
 from policenotify.journal.drafts.rows import DraftCounts, count_drafts
 from policenotify.journal.lists import recipients as people
 from policenotify.journal.records import ChannelSummary, microseconds, moment, outcome_of, priority
@@ -117,11 +117,8 @@ class JournalFigures:
     last_seal: int | None
 
 
-class Figures:
+class Figures(Repository):
     """Figures of the journal."""
-
-    def __init__(self, journal: Transactions) -> None:
-        self._journal = journal
 
     def channels(self) -> dict[str, ChannelSummary]:
         """Return how many deliveries of each channel have which outcome."""

@@ -70,9 +70,9 @@ class Journal(Transactions):
         self.audit: AuditLog = AuditLog(self)
         self.subscribers: Subscribers = Subscribers(self)
         self.suppressions: Suppressions = Suppressions(self)
-        self.people: StoredPeople = StoredPeople(self, engine)
+        self.people: StoredPeople = StoredPeople(self)
         self.reports: Reports = Reports(self)
-        self.retention: Retention = Retention(self, engine)
+        self.retention: Retention = Retention(self)
         self.figures: Figures = Figures(self)
 
     def check_schema(self, *, create: bool = False) -> None:

@@ -16,7 +16,7 @@ from policenotify.journal import meta, tombstones
 from policenotify.journal.audit import record
 from policenotify.journal.authentication import new_delivery
 from policenotify.journal.database import schema
-from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.database.transactions import Repository
 from policenotify.journal.drafts.drafts import publish_draft
 from policenotify.journal.keys import Keys
 from policenotify.journal.lists.receipts import publication_of, stored_findings
@@ -88,11 +88,8 @@ class IncidentChanged(InvalidTransition):
     """Another process published on the incident first. Read its history again and decide again."""
 
 
-class Publications:
+class Publications(Repository):
     """Messages as published, with their deliveries and receipts."""
-
-    def __init__(self, journal: Transactions) -> None:
-        self._journal = journal
 
     def add(self, new: NewPublication, runners: Iterable[Runner] = ()) -> str:
         """Store a publication with all its deliveries.

@@ -10,7 +10,6 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Engine,
     Row,
     Select,
     and_,
@@ -26,8 +25,8 @@ from sqlalchemy import (
 from policenotify.errors import NotErasable
 from policenotify.journal import audit
 from policenotify.journal.database import schema
-from policenotify.journal.database.engine import ERASING, truncate_log
-from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.database.engine import ERASING
+from policenotify.journal.database.transactions import Repository
 from policenotify.journal.drafts.rows import drafts_to_erase, erase_drafts, old_drafts, remove_drafts
 from policenotify.journal.keys import Keys
 from policenotify.journal.lists.recipients import forget_reasons
@@ -66,13 +65,8 @@ class Purged:
     kept: int = 0
 
 
-class Retention:
+class Retention(Repository):
     """Purging, and erasing addresses."""
-
-    def __init__(self, journal: Transactions, engine: Engine) -> None:
-        self._journal = journal
-        self._engine = engine
-        self._log_holds_erased = False  # the write-ahead log could not be truncated yet
 
     def erase_addresses(self) -> int:
         """Erase the addresses that no incident needs any more, and who they were: 5,000 at a time. Return their number.
@@ -85,7 +79,7 @@ class Retention:
         stored, over = _person.c.stored_at, func.coalesce(_incident.c.closed_at, _publication.c.created_at)
         old = select(_person.c.id).where(_person.c.sealed.is_not(None), or_(stored <= recent, stored > ahead))
         with self._journal.read() as connection:
-            if connection.execute(old.limit(1)).first() is None and not self._log_holds_erased:
+            if connection.execute(old.limit(1)).first() is None and not self._journal.log_holds_erased:
                 return 0
         needed = (
             select(_recipient.c.person)
@@ -105,8 +99,8 @@ class Retention:
             unneeded = old.where(_person.c.id.not_in(needed)).limit(_PORTION).with_for_update(skip_locked=True)
             erased = connection.execute(unneeded).scalars().all()
             forget(connection, erased)
-        if erased or self._log_holds_erased:
-            self._clear_log()
+        if erased or self._journal.log_holds_erased:
+            self._journal.clear_log()
         return len(erased)
 
     def purge(self, before: datetime, actor: str, *, category: str | None = None, dry_run: bool = False) -> Purged:
@@ -133,7 +127,7 @@ class Retention:
         if dry_run:
             return _report(found, drafts)
         if not (_whole(found) or drafts):
-            self._clear_log(ERASING)  # an earlier purge may have been killed before it did
+            journal.clear_log(ERASING)  # an earlier purge may have been killed before it did
             return _report(found, drafts)
         journal.authorize(actor, "purge")
         body: dict[str, object] = {"before": before.astimezone(UTC).isoformat(), "category": category}
@@ -152,7 +146,7 @@ class Retention:
         purged = _report(done, drafts)
         with journal.write() as connection:
             audit.record(connection, journal.now(), actor, "purged", {**body, **asdict(purged)})
-        self._clear_log(ERASING)
+        journal.clear_log(ERASING)
         return purged
 
     def erase(self, name: str, actor: str, reason: str) -> Purged:
@@ -189,11 +183,8 @@ class Retention:
             _erase_content(connection, journal.keys, ids, now)
             erased = _report(rows, drafts)
             audit.record(connection, now, actor, "erased", {"of": sorted(ids), "reason": reason, **asdict(erased)})
-        self._clear_log(ERASING)
+        journal.clear_log(ERASING)
         return erased
-
-    def _clear_log(self, patience: int = 0) -> None:
-        self._log_holds_erased = not truncate_log(self._engine, patience=patience)
 
 
 # --- what is old

@@ -20,7 +20,7 @@ from policenotify.journal.audit import START, EventCursor, commitment, events_af
 from policenotify.journal.authentication import forged_deliveries
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
-from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.database.transactions import Repository
 from policenotify.journal.drafts.rows import forged_drafts
 from policenotify.journal.keys import Keys
 from policenotify.journal.records import microseconds, moment
@@ -36,11 +36,8 @@ _EXPORTED = ("id", "at", "actor", "kind", "publication", "delivery", "channel")
 _sealed = attrgetter(*_EXPORTED, "commitment")
 
 
-class AuditLog:
+class AuditLog(Repository):
     """The append-only log of events, sealed in signed batches."""
-
-    def __init__(self, journal: Transactions) -> None:
-        self._journal = journal
 
     def record(self, actor: str, kind: str, body: Mapping[str, object], *, channel: str | None = None) -> None:
         """Add an event. The body must not contain a secret, an address or a phone number."""

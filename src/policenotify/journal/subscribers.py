@@ -14,7 +14,7 @@ from policenotify.journal import clock_change, meta
 from policenotify.journal.audit import EventCursor, end_of_events, events_after, place_of
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
-from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.database.transactions import Repository
 from policenotify.journal.lists import control
 from policenotify.journal.records import TOLERANCE, microseconds, moment, span
 from policenotify.log import shown_code
@@ -54,11 +54,8 @@ class SubscriberPlace(NamedTuple):
     until: int = 0
 
 
-class Subscribers:
+class Subscribers(Repository):
     """The places of all subscribers. A process goes on only where its own place is still stored."""
-
-    def __init__(self, journal: Transactions) -> None:
-        self._journal = journal
 
     def add(self, name: str) -> None:
         """Make the place of a subscriber, unless there is one. It gets what happens from now on."""

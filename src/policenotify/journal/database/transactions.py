@@ -30,6 +30,7 @@ from policenotify.journal.database.engine import (
     file_id,
     is_missing_table,
     open_connections,
+    truncate_log,
 )
 from policenotify.journal.database.host_connection import ensure_transaction, place_of
 from policenotify.journal.database.postgresql import DatabaseClock
@@ -90,6 +91,7 @@ class Transactions:
         self._closed = False
         self._taken_away: AnyText = ""  # what happened, once the journal was deleted or replaced
         self._alarm = threading.Lock()  # acquired once, by the thread that raises the alarm
+        self.log_holds_erased: bool = False  # the write-ahead log could not be truncated yet
         _journals.add(self)
 
     def authorize(self, actor: str, action: str, message: Message | None = None) -> None:
@@ -117,10 +119,6 @@ class Transactions:
         with self.write() as connection:
             audit.record(connection, self.now(), actor, "denied", {"action": action})
         raise NotAllowed(actor, action, answer if isinstance(answer, str) else "")
-
-    def __repr__(self) -> str:
-        url = self._engine.url.difference_update_query(["password", "sslpassword"])
-        return f"Journal({url.render_as_string(hide_password=True)})"
 
     def uptime(self) -> Uptime:
         """Return the moment by a clock that cannot be set, or the server's time on PostgreSQL."""
@@ -345,10 +343,21 @@ class Transactions:
             self.close()
         return taken_away
 
+    def clear_log(self, patience: int = 0) -> None:
+        """Remove erased data from the write-ahead log; see `truncate_log`. What fails is left to the next call."""
+        self.log_holds_erased = not truncate_log(self._engine, patience=patience)
+
     def close(self) -> None:
         """Close all connections. Open transactions are still committed. May be called twice."""
         self._closed = True
         self._engine.dispose()
+
+
+class Repository:
+    """A kind of record of the journal, and what is done with it."""
+
+    def __init__(self, journal: Transactions) -> None:
+        self._journal = journal
 
 
 @contextmanager

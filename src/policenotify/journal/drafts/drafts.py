@@ -17,7 +17,7 @@ from policenotify.channel import Picture
 from policenotify.errors import ApprovalMissing, DraftConflict, IdempotencyConflict, JournalError
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.database import schema
-from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.database.transactions import Repository
 from policenotify.journal.drafts.rows import DraftCounts, columns_of, count_drafts, is_authentic, read_draft
 from policenotify.journal.incidents import reminder_level, store_reminder
 from policenotify.journal.keys import Keys
@@ -42,11 +42,8 @@ _table = schema.draft
 _LOCKED = select(_table).where(_table.c.id == bindparam("draft")).with_for_update()
 
 
-class StoredDrafts:
+class StoredDrafts(Repository):
     """Drafts with their revisions and reviews."""
-
-    def __init__(self, journal: Transactions) -> None:
-        self._journal = journal
 
     def get(self, name: str) -> Draft | None:
         """Return a draft by its id, its key or its publication."""

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, and_, delete, func, select
+from sqlalchemy import Connection, Row, Select, and_, delete, func, select
 
 from policenotify.errors import NotErasable
 from policenotify.journal.audit import record
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
-from policenotify.journal.database.engine import ERASING, truncate_log
-from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.database.engine import ERASING
+from policenotify.journal.database.transactions import Repository
 from policenotify.journal.lists.recipients import recipient_keys
 from policenotify.journal.persons.suppressions import release, suppression_of
 from policenotify.journal.records import moment, outcome_of
@@ -27,12 +27,8 @@ _publication, _suppression, _report = schema.publication, schema.suppression, sc
 _UNDER_WAY = (Outcome.WAITING, Outcome.SENDING)
 
 
-class StoredPeople:
+class StoredPeople(Repository):
     """What the journal holds about people, by their address."""
-
-    def __init__(self, journal: Transactions, engine: Engine) -> None:
-        self._journal = journal
-        self._engine = engine
 
     def export(self, addresses: Iterable[str], actor: str) -> PersonRecord:
         """Return everything that the journal holds about a person, by the spellings that channels have of the address.
@@ -80,7 +76,7 @@ class StoredPeople:
             erased = ErasedPerson(address=stored, deliveries=unlinked, ended=ended, kept=kept)
             body = {"deliveries": unlinked, "ended": ended, "kept": len(kept)}
             record(connection, journal.now(), actor, "person_erased", body)
-        truncate_log(self._engine, patience=ERASING)
+        journal.clear_log(ERASING)
         return erased
 
 

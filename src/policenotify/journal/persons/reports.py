@@ -16,7 +16,7 @@ from policenotify.channel import TokenPurpose
 from policenotify.errors import Blocked
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.database import schema
-from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.database.transactions import Repository
 from policenotify.journal.persons.suppressions import suppress
 from policenotify.journal.persons.tokens import PersonToken, read_token
 from policenotify.journal.records import MASS_REFUSAL, ClaimedDelivery, microseconds, span
@@ -47,11 +47,8 @@ _KEYS = select(_person.c.key).join(_recipient, _recipient.c.person == _person.c.
 _log = logging.getLogger("policenotify")
 
 
-class Reports:
+class Reports(Repository):
     """What comes back about people."""
-
-    def __init__(self, journal: Transactions) -> None:
-        self._journal = journal
 
     def named(self, token: str, purpose: TokenPurpose) -> bool:
         """Return True if a token is ours. Reads nothing."""

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, or_, select
 
 from policenotify.journal.audit import record
 from policenotify.journal.database import schema
-from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.database.transactions import Repository
 from policenotify.journal.lists.recipients import KEY_SHOWN, recipient_keys
 from policenotify.journal.records import microseconds, moment
 from policenotify.model.person import Source, Suppression
@@ -20,11 +20,8 @@ _WEIGHTS: Final = [*Source]
 _table, _report = schema.suppression, schema.report
 
 
-class Suppressions:
+class Suppressions(Repository):
     """The people who are not written to, by channel."""
-
-    def __init__(self, journal: Transactions) -> None:
-        self._journal = journal
 
     def list(self, channel: str | None = None) -> tuple[Suppression, ...]:
         """Return who is suppressed now: on one channel, also by what holds for all, or on any."""
