@@ -31,7 +31,7 @@ SET: Final = "clock_set"
 """The kind of event that records a step of the clock."""
 
 FACTS: Final = "clock "
-"""Begins the name of the fact stored here; the boot follows. A journal in which nothing was published may have it."""
+"""Begins the name of the fact stored here; the boot follows."""
 
 _log = logging.getLogger("policenotify")
 _DAY = span(timedelta(days=1))

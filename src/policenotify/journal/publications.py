@@ -53,7 +53,9 @@ _UNSETTLED = (Outcome.WAITING, Outcome.SENDING)
 
 _table, _delivery = schema.publication, schema.delivery
 _PUBLISHED = select(_table).where(_table.c.state == "published")
-_NAMED = _PUBLISHED.where(or_(_table.c.id == bindparam("name"), _table.c.key == bindparam("name")))
+_NAMED = _PUBLISHED.where(
+    or_(_table.c.id == bindparam("name"), _table.c.key.in_([bindparam("name"), bindparam("purged")]))
+)
 _PLACE = ("publication", "channel", "account", "part")
 _CHANGED = select(_delivery.c.id).where(
     *(_delivery.c[name] == bindparam(name) for name in _PLACE), _delivery.c.operation == Operation.POST
@@ -185,9 +187,9 @@ class Publications(Repository):
         The message of a purged one only states when it was purged. Category, stage and outcomes are kept.
         """
         with self._journal.read() as connection:
-            return self._named(connection, name) or self._named(
-                connection, tombstones.purged_key(self._journal.keys, name)
-            )
+            names = {"name": name, "purged": tombstones.purged_key(self._journal.keys, name)}
+            row = connection.execute(_NAMED, names).first()
+            return publication_of(connection, row) if row else None
 
     def latest(self, count: int) -> tuple[Publication, ...]:
         """Return the last publications, newest first."""
@@ -248,10 +250,6 @@ class Publications(Repository):
             digest=digest, media_type=row.media_type, width=row.width, height=row.height, alt=alt, data=row.data
         )
 
-    def _named(self, connection: Connection, name: str) -> Publication | None:
-        row = connection.execute(_NAMED, {"name": name}).first()
-        return publication_of(connection, row) if row else None
-
 
 # --- writing
 
@@ -272,7 +270,7 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
         raise IncidentChanged(
             Text("Another desk is publishing with the key {key!r}. Try again.", key=new.key), incident=message.incident
         )
-    store_pictures(connection, new.id, new.pictures, at)
+    store_pictures(connection, new.id, new.pictures)
     deliveries, urgency = new.deliveries, priority(message.severity or Severity.UNKNOWN)
     first = message.incident or message.lifecycle.corrects or new.id
     # An opening has no deliveries before it.

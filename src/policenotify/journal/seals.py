@@ -84,7 +84,6 @@ class AuditLog(Repository):
                     id=number,
                     last_xid=cursor.xid,
                     last_event=cursor.id,
-                    previous=previous,
                     digest=digest,
                     key_version=version,
                     signature=signature,
@@ -102,10 +101,7 @@ class AuditLog(Repository):
             return f"{_journal_id(connection)}:{last.id}:{last.digest}" if last else ""
 
     def verify(self, against: str = "") -> int:
-        """Check the events, their seals, and the codes of what goes out. Return the number of sealed batches.
-
-        Args:
-            against: A line of `printed_seal` that was kept elsewhere.
+        """Check the journal, also *against* a line of `printed_seal` that was kept elsewhere; see `verify` below.
 
         Raises:
             JournalError: Something was changed or removed, or the journal was set back to before that line.
@@ -129,7 +125,7 @@ def verify(connection: Connection, keys: Keys) -> int:
     seals = connection.execute(select(_table).order_by(_table.c.id)).all()
     for number, row in enumerate(seals, 1):
         digest = _digest(previous, events_after(connection, cursor, until=_end_of(row)))
-        same = (row.id, row.previous, row.digest) == (number, previous, digest)
+        same = (row.id, row.digest) == (number, digest)
         if not same or not keys.verify(row.key_version, _signed(journal, row.at, row.digest), row.signature):
             raise _tampered(
                 Text("seal {number}, or an event before it, is not what was sealed, or is missing", number=number)

@@ -30,7 +30,7 @@ def _take(journal: Journal, name: str = NAME) -> tuple[SubscriberPlace, EventBat
 
 
 def _release(journal: Journal, place: SubscriberPlace, name: str = NAME) -> None:
-    journal.subscribers.release(name, place)
+    journal.subscribers.advance(name, place, place.cursor, keep=False)
 
 
 def _all(journal: Journal, name: str = NAME) -> list[Event]:
@@ -134,11 +134,11 @@ def test_only_one_process_hands_events_over_until_it_is_silent(desk: Desk) -> No
     others_place, others_batch = _take(other)
     assert _events(others_batch) == _events(batch)[1:]
     assert subscribers.advance(NAME, moved, batch[-1][0]) is None
-    subscribers.release(NAME, moved)  # which changes nothing
+    subscribers.advance(NAME, moved, moved.cursor, keep=False)  # which changes nothing
     assert subscribers.take(NAME) == (None, [])
     later = other.subscribers.advance(NAME, others_place, others_batch[0][0])
     assert later
-    other.subscribers.release(NAME, later)
+    other.subscribers.advance(NAME, later, later.cursor, keep=False)
     assert _events(_take(desk.journal)[1]) == _events(batch)[2:]
     other.close()
 

@@ -6,7 +6,7 @@ import logging
 import os
 import sqlite3
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -246,18 +246,10 @@ def begin(connection: Connection, *, writes: bool, durable: bool) -> None:
     # the process (sqlite.org/pragma.html#pragma_synchronous).
     level = "FULL" if durable else "NORMAL"
     if writes and connection.info.get(_LEVEL, "FULL") != level:  # see _SETTINGS
-        _execute(connection, f"PRAGMA synchronous={level}")
+        connection.exec_driver_sql(f"PRAGMA synchronous={level}")
         connection.info[_LEVEL] = level
     # A writer locks at once: two that upgrade from reading to writing would fail instead of waiting.
-    _execute(connection, "BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _execute(connection: Connection, statement: str) -> None:
-    raw = cast("sqlite3.Connection", connection.connection.dbapi_connection)
-    try:
-        raw.execute(statement).close()
-    except sqlite3.Error as error:
-        raise DBAPIError.instance(statement, None, error, sqlite3.Error) from error
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def truncate_log(engine: Engine, *, patience: int = 0) -> bool:

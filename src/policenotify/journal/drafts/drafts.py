@@ -101,7 +101,7 @@ class StoredDrafts(Repository):
                 if first.revisions[-1].digest != message.digest():
                     raise IdempotencyConflict(key, first.id)
                 return first
-            store_pictures(connection, draft, pictures, microseconds(now))
+            store_pictures(connection, draft, pictures)
             return step.record(author, "drafted", {"stage": message.stage, "authenticated": authenticated})
 
     def revise(
@@ -121,7 +121,7 @@ class StoredDrafts(Repository):
             if message.exercise != known.message.exercise:
                 raise DraftConflict(draft, Text("an exercise stays one, and a real message too. Write a new one."))
             revision = _revision(known.revision + 1, message, author, step.now, authenticated=authenticated)
-            store_pictures(step.connection, draft, pictures, microseconds(step.now))
+            store_pictures(step.connection, draft, pictures)
             step.store(
                 state=DraftState.DRAFT,
                 message=message,
