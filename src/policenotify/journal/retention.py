@@ -303,8 +303,10 @@ def forget(connection: Connection, people: Sequence[int]) -> None:
     """Erase the addresses of some people, and who they were. Those whom nothing names any more are removed."""
     of_them = _person.c.id.in_(people)
     connection.execute(delete(_person).where(of_them, _UNNAMED))
-    erased = {"sealed": None, "key": _random_key(connection)}
-    connection.execute(update(_person).where(of_them).values(**erased))
+    # 32 random hexadecimal digits, others for each row.
+    on_server = func.replace(func.concat(func.gen_random_uuid()), "-", "")
+    key = func.lower(func.hex(func.randomblob(16))) if connection.dialect.name == "sqlite" else on_server
+    connection.execute(update(_person).where(of_them).values(sealed=None, key=key))
 
 
 def _erase_content(connection: Connection, keys: Keys, ids: Collection[str], now: datetime) -> None:
@@ -341,10 +343,3 @@ def _empty_events(connection: Connection, publications: Collection[str]) -> None
     event = schema.event
     with_body = update(event).where(event.c.publication.in_(publications), event.c.body != "")
     connection.execute(with_body.values(body="", salt=""))
-
-
-def _random_key(connection: Connection) -> ColumnElement[str]:
-    """Return an expression for 32 random hexadecimal digits, others for each row."""
-    if connection.dialect.name == "sqlite":
-        return func.lower(func.hex(func.randomblob(16)))
-    return func.replace(func.concat(func.gen_random_uuid()), "-", "")

@@ -76,8 +76,11 @@ class Subscribers(Repository):
         with self._journal.read() as connection:
             value = meta.get(connection, _FACT + name)
             known = None if value is None else _read(value)
-            batch = _next_events(connection, known.cursor) if known and not self._is_kept(known) else []
-        place = self.advance(name, known, known.cursor) if known and batch else None
+            now = self._now()
+            if known is None or now < known.until <= now + span(HANDING + TOLERANCE):  # later: the clock was ahead
+                return None, []
+            batch = _next_events(connection, known.cursor)
+        place = self.advance(name, known, known.cursor) if batch else None
         return place, batch if place else []
 
     def advance(
@@ -97,10 +100,6 @@ class Subscribers(Repository):
 
     def _now(self) -> int:
         return microseconds(self._journal.now())
-
-    def _is_kept(self, place: SubscriberPlace) -> bool:
-        now = self._now()
-        return now < place.until <= now + span(HANDING + TOLERANCE)  # later: the clock was ahead
 
 
 def restart_order(connection: Connection) -> None:

@@ -101,7 +101,7 @@ def write_settings(
             for path in (keys_file, *(Path(f"{path}{end}") for path in journals for end in _ENDS)):
                 undo.callback(path.unlink, missing_ok=True)
             for path in journals:
-                open_journal(str(path), keys=keys, entropy=entropy, create=True).close()
+                open_journal(str(path), keys=keys, create=True).close()
             undo.pop_all()
     except OSError as error:
         raise SettingsError(

@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from policenotify.errors import JournalError, JournalMissing
 from policenotify.journal.database import postgresql
@@ -136,17 +135,15 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
     def connect() -> sqlite3.Connection:
         # Only if it exists: it may have been deleted meanwhile.
         uri = f"{path.as_uri()}?mode=rw"
-        return sqlite3.connect(uri, uri=True, timeout=BUSY, check_same_thread=False, cached_statements=_PREPARED)
-
-    def connected(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+        connection = sqlite3.connect(uri, uri=True, timeout=BUSY, check_same_thread=False, cached_statements=_PREPARED)
         _prepare(connection)
-        record.info[LOG] = file_id(f"{path}-wal")
+        return connection
 
     # Errors and logs must not contain values. The connection used last knows the pages that it has just written.
     engine = create_engine(
         URL.create("sqlite", database=str(path)), hide_parameters=True, creator=connect, pool_use_lifo=True
     )
-    event.listen(engine, "connect", connected)
+    event.listen(engine, "connect", lambda _, record: record.info.update({LOG: file_id(f"{path}-wal")}))
     return engine
 
 

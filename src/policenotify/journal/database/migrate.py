@@ -54,7 +54,7 @@ def migrate(url: str, *, keys: Keys, grant_to: str | None = None) -> bool:
         _lock_schema(connection)
         if grant_to is not None and connection.dialect.name != "postgresql":
             raise JournalError(Text("A journal in a file has no roles to grant anything to. Nothing was changed."))
-        created = meta.create(connection, keys, journal.entropy)
+        created = meta.create(connection, keys)
         meta.check(connection, keys)
         for statement in grants(grant_to).splitlines() if grant_to is not None else ():
             connection.exec_driver_sql(statement)
@@ -88,7 +88,7 @@ def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = Non
         new.write() as target,
     ):
         _lock_schema(target)
-        meta.create(target, keys, new.entropy)
+        meta.create(target, keys)
         meta.check(target, keys)
         if audit.newest_event(target):
             raise JournalError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,7 +35,7 @@ from policenotify.journal.database.engine import (
 )
 from policenotify.journal.database.host_connection import ensure_transaction, place_of
 from policenotify.journal.database.postgresql import DatabaseClock
-from policenotify.journal.keys import Entropy, Keys
+from policenotify.journal.keys import Keys
 from policenotify.journal.records import TOLERANCE, DamagedValue, microseconds, span
 from policenotify.model.message import Message
 from policenotify.translation import AnyText, Text
@@ -75,7 +76,7 @@ May: TypeAlias = Callable[[str, str, Message | None], bool | str]
 class Transactions:
     """The journal's database, clock and keys, and the transactions on it."""
 
-    def __init__(self, engine: Engine, *, keys: Keys, clock: Clock | None, entropy: Entropy) -> None:
+    def __init__(self, engine: Engine, *, keys: Keys, clock: Clock | None) -> None:
         self._engine = engine
         self.is_file: bool = engine.dialect.name == "sqlite"
         self._path = engine.url.database or ""
@@ -84,7 +85,6 @@ class Transactions:
         self._connections = open_connections(engine)
         self.keys = keys
         self.clock: Clock = clock or (MachineClock() if self.is_file else DatabaseClock())
-        self.entropy = entropy
         self.may: May | None = None
         self.id: str | None = None  # set once the tables were checked
         self.newest_event: meta.KnownEvent = meta.KnownEvent()  # the newest committed one that this process has seen
@@ -198,7 +198,7 @@ class Transactions:
         Raises:
             JournalError: Other processes held the lock all the time.
         """
-        holder = self.entropy(16).hex()
+        holder = secrets.token_hex(16)
         give_up = self.clock.monotonic() + seconds
         while not self._acquire(name, holder, seconds):
             if self.clock.monotonic() > give_up:
@@ -229,7 +229,7 @@ class Transactions:
 
     def _options(self, known: meta.KnownEvent) -> dict[str, Any]:
         """Return what a connection carries. The *known* event is in the journal, or that was set back."""
-        return {"policenotify_keys": self.keys, "policenotify_entropy": self.entropy, meta.SEEN: [known]}
+        return {"policenotify_keys": self.keys, meta.SEEN: [known]}
 
     @contextmanager
     def _transaction(self, *, writes: bool = False, durable: bool = True) -> Iterator[Connection]:

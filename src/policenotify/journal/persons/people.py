@@ -138,16 +138,10 @@ def _delivery_of(row: Row[Any]) -> PersonDelivery:
 
 
 def _reports(connection: Connection, keys: Sequence[str]) -> Iterable[PersonReport]:
-    query = (
-        select(_report, _delivery.c.publication)
-        .join(_delivery, _delivery.c.id == _report.c.delivery)
-        .where(_report.c.key.in_(keys))
-        .order_by(_report.c.at)
-    )
-    for row in connection.execute(query).all():
-        yield PersonReport(
-            publication=row.publication, channel=row.channel, kind=row.kind, status=row.status, at=moment(row.at)
-        )
+    shown = _delivery.c.publication, _report.c.channel, _report.c.kind, _report.c.status, _report.c.at
+    query = select(*shown).join(_delivery, _delivery.c.id == _report.c.delivery).where(_report.c.key.in_(keys))
+    for row in connection.execute(query.order_by(_report.c.at)).mappings().all():
+        yield PersonReport(**{**row, "at": moment(row["at"])})
 
 
 def _suppressions(connection: Connection, keys: Sequence[str]) -> Iterable[Row[Any]]:
