@@ -58,12 +58,7 @@ class Incidents(Repository):
         return self._lines(*((_IS_OPEN,) if only_open else ()), order=(_table.c.opened_at.desc(),), limit=limit)
 
     def earliest_due(self, limit: int, *, exercise: bool | None = None) -> tuple[IncidentLine, ...]:
-        """Return the open incidents with the earliest deadlines, the earliest first.
-
-        Args:
-            limit: How many.
-            exercise: Only exercises, only real incidents, or both.
-        """
+        """Return the open incidents with the earliest deadlines, the earliest first: exercises, real ones, or both."""
         order = (_table.c.due_at.is_(None), _table.c.due_at, _table.c.opened_at, _table.c.id)
         return self._lines(_IS_OPEN, *_of_kind(exercise), order=order, limit=limit)
 

@@ -218,8 +218,7 @@ class Keys:
     def seal(self, purpose: str, plain: str) -> tuple[int, bytes]:
         """Encrypt *plain* with the newest version (AES-256-GCM), bound to purpose and version.
 
-        Returns:
-            The number of the version, and the bytes (nonce, then ciphertext).
+        Return the number of the version, and the bytes: nonce, then ciphertext.
         """
         nonce = self._entropy(NONCE_BYTES)
         sealed = self._ciphers[-1].encrypt(nonce, plain.encode(), _bound(purpose, str(self.version)))

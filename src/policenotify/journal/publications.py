@@ -94,11 +94,7 @@ class Publications(Repository):
     """Messages as published, with their deliveries and receipts."""
 
     def add(self, new: NewPublication, runners: Iterable[Runner] = ()) -> str:
-        """Store a publication with all its deliveries.
-
-        Args:
-            new: The publication.
-            runners: Engines to notify inside the transaction.
+        """Store a publication with all its deliveries, and notify the *runners* inside the transaction.
 
         Returns:
             Its id, or that of the publication that its key already names.
@@ -160,20 +156,12 @@ class Publications(Repository):
             return None if at is None else moment(at)
 
     def find_repeated(self, key: str, digest: str) -> str | None:
-        """Return the publication that the key already names.
-
-        Raises:
-            IdempotencyConflict: The key names another message.
-        """
+        """Return the publication that the key already names; see `tombstones.repeated`."""
         with self._journal.read() as connection:
             return tombstones.repeated(connection, self._journal.keys, key, digest)
 
     def ensure_not_purged(self, message: Message) -> None:
-        """Check that a message does not follow a purged publication.
-
-        Raises:
-            InvalidTransition: It does: there is no text left to correct, and no post to reply to.
-        """
+        """Check that a message follows no purged publication; see `tombstones.ensure_not_purged`."""
         with self._journal.read() as connection:
             tombstones.ensure_not_purged(connection, message)
 

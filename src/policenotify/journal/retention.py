@@ -109,13 +109,7 @@ class Retention(Repository):
         Purged are closed incidents whose publications are all that old, and messages outside incidents, but nothing
         with a delivery that is pending or held. What was published, when and by whom is kept. Event bodies are erased
         with their salts: the seals, which chain the commitments, still verify. Some are purged in each transaction,
-        so that desks go on publishing.
-
-        Args:
-            before: The latest time at which all of it must have been published and closed.
-            actor: Who purges.
-            category: Only that category, or None for all.
-            dry_run: Only count.
+        so that desks go on publishing. With a *category*, only that one is purged. A *dry_run* only counts.
 
         Raises:
             JournalError: On PostgreSQL, this user may not erase. Nothing was.

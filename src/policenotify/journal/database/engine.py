@@ -252,9 +252,7 @@ def begin(connection: Connection, *, writes: bool, durable: bool) -> None:
 def truncate_log(engine: Engine, *, patience: int = 0) -> bool:
     """Remove erased data from the write-ahead log of a file. Return False if another process is reading it.
 
-    Args:
-        engine: The file.
-        patience: Milliseconds to wait for that process, while others wait to write.
+    *patience* is how many milliseconds that process is waited for, while others wait to write.
     """
     if engine.dialect.name != "sqlite":
         return True

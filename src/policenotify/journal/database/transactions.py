@@ -191,10 +191,6 @@ class Transactions:
 
         A lock that its holder does not release expires after *seconds*.
 
-        Args:
-            name: What is locked. The error quotes it.
-            seconds: How long the lock is valid, and how long it is waited for.
-
         Raises:
             JournalError: Other processes held the lock all the time.
         """

@@ -84,14 +84,8 @@ class Reports(Repository):
 
         A complaint is enough. An address that does not exist must be reported on two days. One that took nothing for
         now is only remembered: the next warning may arrive. Reports of a delivery that concern so many of its people
-        that they must be a fault of the server suppress no one either.
-
-        Args:
-            token: The token.
-            purpose: What the token must be for.
-            kind: What is reported.
-            status: The network's own code, without an address.
-            channel: The channel that the delivery must be of. `None`: any.
+        that they must be a fault of the server suppress no one either. The *status* is the network's own code, without
+        an address. With a *channel*, the delivery must be of that one.
         """
         if (named := read_token(self._journal.keys, purpose, token)) is None:
             return ReportResult.UNKNOWN
