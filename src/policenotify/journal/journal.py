@@ -21,9 +21,8 @@ from policenotify.journal.keys import Keys
 from policenotify.journal.lists import control
 from policenotify.journal.lists.recipients import seal_addresses_again
 from policenotify.journal.lists.sendings import Sendings
-from policenotify.journal.persons.people import StoredPeople
+from policenotify.journal.persons.people import StoredPeople, Suppressions
 from policenotify.journal.persons.reports import Reports
-from policenotify.journal.persons.suppressions import Suppressions
 from policenotify.journal.publications import Publications
 from policenotify.journal.queue import Deliveries
 from policenotify.journal.records import microseconds

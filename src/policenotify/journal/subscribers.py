@@ -59,9 +59,6 @@ class Subscribers(Repository):
 
     def add(self, name: str) -> None:
         """Make the place of a subscriber, unless there is one. It gets what happens from now on."""
-        with self._journal.read() as connection:
-            if meta.get(connection, _FACT + name) is not None:
-                return
         with self._journal.write(durable=False) as connection:
             row = {"name": _FACT + name, "value": json.dumps(SubscriberPlace(end_of_events(connection)))}
             schema.insert_new(connection, schema.meta, [row])

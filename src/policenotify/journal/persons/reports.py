@@ -17,7 +17,7 @@ from policenotify.errors import Blocked
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Repository
-from policenotify.journal.persons.suppressions import suppress
+from policenotify.journal.persons.people import suppress
 from policenotify.journal.persons.tokens import PersonToken, read_token
 from policenotify.journal.records import MASS_REFUSAL, ClaimedDelivery, microseconds, span
 from policenotify.log import fields
