@@ -114,10 +114,10 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
         raise JournalError(Text("A journal in memory would be lost with its process. Give the path of a file."))
     if parsed.query:
         raise JournalError(_NOT_UNDERSTOOD)
-    if sqlite3.sqlite_version_info < (3, 32):  # it takes 999 values in a statement, and a batch has 1,000 people
+    if sqlite3.sqlite_version_info < (3, 37):  # it has no strict tables
         raise JournalError(
             Text(
-                "SQLite {version} is too old for a journal. Use 3.32 or later, or PostgreSQL.",
+                "SQLite {version} is too old for a journal. Use 3.37 or later, or PostgreSQL.",
                 version=sqlite3.sqlite_version,
             )
         )
