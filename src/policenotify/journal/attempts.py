@@ -22,7 +22,7 @@ from policenotify.journal.audit import record_delivery
 from policenotify.journal.authentication import is_authentic, ref_mac, request_mac
 from policenotify.journal.channels import use_slots
 from policenotify.journal.database import schema
-from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.database.transactions import Repository
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import is_dead
 from policenotify.journal.lists import control, recipients
@@ -101,10 +101,8 @@ _EXPIRED = (
 )
 
 
-class Attempts:
+class Attempts(Repository):
     """Attempts at claimed deliveries, from their beginning to their result."""
-
-    _journal: Transactions
 
     def begin(
         self,
