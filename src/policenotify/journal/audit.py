@@ -126,6 +126,7 @@ def record(
     recorded = {**body, PROCESS: process_user()}
     text = json.dumps(recorded, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
     salt = secrets.token_hex(SALT_BYTES)
+    committed = commitment(salt, text)
     row = {
         "at": microseconds(at),
         "actor": actor,
@@ -135,7 +136,7 @@ def record(
         "channel": channel,
         "body": text,
         "salt": salt,
-        "commitment": (committed := commitment(salt, text)),
+        "commitment": committed,
     }
     added = connection.execute(_addition(connection.dialect.name), row)
     [number] = added.inserted_primary_key or [0]

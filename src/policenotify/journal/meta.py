@@ -21,6 +21,9 @@ VERSION, KEYS, ID, _STOPPED = "schema_version", "keys", "id", "stopped"
 
 _GATE = 0x706E_7374  # "pnst": an advisory lock that no other program uses in this database
 
+INITIAL = (VERSION, KEYS, ID, _STOPPED)
+"""The facts of a journal in which nothing was ever published."""
+
 _FACT = select(_table.c.value).where(_table.c.name == bindparam("named"))
 _event = schema.event.c
 _NEWEST = select(func.max(_event.id)).scalar_subquery()

@@ -66,6 +66,8 @@ class Subscribers(Repository):
     def take(self, name: str) -> tuple[SubscriberPlace | None, EventBatch]:
         """Take the next events of a subscriber. For a while no other process hands them over.
 
+        If it has no place, as in a journal that was restored from an older copy, it is made.
+
         Returns:
             The place that was taken, and the events. None and nothing if there are none, or if another process hands
             them over.
@@ -74,10 +76,12 @@ class Subscribers(Repository):
             value = meta.get(connection, _FACT + name)
             known = None if value is None else _read(value)
             now = self._now()
-            if known is None or now < known.until <= now + span(HANDING + TOLERANCE):  # later: the clock was ahead
+            if known and now < known.until <= now + span(HANDING + TOLERANCE):  # later: the clock was ahead
                 return None, []
-            batch = _next_events(connection, known.cursor)
-        place = self.advance(name, known, known.cursor) if batch else None
+            batch = _next_events(connection, known.cursor) if known else []
+        if known is None:
+            self.add(name)
+        place = self.advance(name, known, known.cursor) if known and batch else None
         return place, batch if place else []
 
     def advance(

@@ -113,7 +113,7 @@ def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = Non
 
 
 def empty(url: str, *, keys: Keys) -> None:
-    """Delete everything that was ever published, but no fact about the journal. For tests.
+    """Delete everything that was ever published. For tests.
 
     Raises:
         JournalError: There is no such journal, or it cannot be written.
@@ -122,8 +122,10 @@ def empty(url: str, *, keys: Keys) -> None:
         journal.check_schema()
         with journal.write() as connection:
             for table in reversed(schema.metadata.sorted_tables):
-                if table is not schema.meta:
-                    connection.execute(delete(table))
+                statement = delete(table)
+                if table is schema.meta:  # subscribers would wait, and the clock be compared with that of a test before
+                    statement = statement.where(table.c.name.not_in(meta.INITIAL))
+                connection.execute(statement)
             meta.resume(connection)
 
 
