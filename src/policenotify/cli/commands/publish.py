@@ -117,8 +117,8 @@ def correct(call: CliContext, /, which: str, headline: str | None, **typed: obje
 
     An incident's id means its last publication; any other is named by its own id or key (see: policenotify status).
     Where the network can edit, the wrong post is changed, if its channel is set so (on_correction). Place, category
-    and severity stay unless you give them again; description, instruction and times do not. An end that was wrong is
-    corrected with --reopen: the incident goes on, and its end is owed again.
+    and severity stay unless you give them again, and the instruction if the headline stays the same; description and
+    times do not. An end that was wrong is corrected with --reopen: the incident goes on, and its end is owed again.
 
     \b
     Examples:
