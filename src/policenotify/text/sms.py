@@ -100,7 +100,6 @@ _REWORDED: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], st
     (re.compile(rf"(?<=\d){_SPACE}?°"), " deg"),
     (re.compile(r"(?<=\d)(?=[¼½¾⅐-⅞])"), " "),
 )
-_MAY_BE_REWORDED: Final = re.compile(f"[{_SMALL_ONLY}Œ«‹»›°¼½¾⅐-⅞]")
 _POWER: Final = re.compile("(?<=[0-9])[⁰¹²³⁴-⁹₀-₉]+")
 _FOREIGN: Final = re.compile(rf"[^\W{re.escape(ALPHABET)}]")  # letters and digits outside the alphabet
 _INVISIBLE: Final = frozenset({"Mn", "Mc", "Me", "Cf", "Cc"})  # accents outside the alphabet, joiners, controls
@@ -161,7 +160,7 @@ def find_losses(text: str) -> tuple[str, ...]:
 def _reworded(text: str) -> str:
     """Return the text composed, with other words for signs that go with the signs beside them."""
     text = unicodedata.normalize("NFC", text).replace(_LOST, "")
-    for pattern, replacement in _REWORDED if _MAY_BE_REWORDED.search(text) else ():
+    for pattern, replacement in _REWORDED:
         text = pattern.sub(replacement, text)
     return text
 
@@ -178,8 +177,6 @@ def accented(text: str, segments: int) -> str:
     not worth half of each segment. A text that would lose words or numbers there never is.
     """
     text = unicodedata.normalize("NFC", text)
-    if not _FOREIGN.search(text):
-        return to_gsm(text)
     if any(any(map(str.isalnum, lost)) for lost in find_losses(text) if _EMOJI_FORM not in lost):
         return text
     letters = any(map(str.isalpha, _FOREIGN.findall(text)))
