@@ -15,7 +15,7 @@ from policenotify.model.message import Message
 from policenotify.model.post import EventInfo
 from policenotify.model.texts import TextField, TextKind, reworded
 from policenotify.render.context import RenderContext
-from policenotify.render.mail import lasting_title, mail_parts, render_mail, subject
+from policenotify.render.mail import lasting_title, render_mail, subject
 from policenotify.render.short_post import DESCRIPTION, LINK, REFERENCE, Wording
 from policenotify.text.budget import Budget
 from policenotify.text.characters import clean, one_line
@@ -88,7 +88,7 @@ class _Form(NamedTuple):
 
 
 def _mail(context: RenderContext, channel: ChannelConfig, pictures: tuple[Picture, ...], *, standalone: bool) -> _Form:
-    text, html = render_mail(mail_parts(context, pictures, standalone=standalone))
+    text, html = render_mail(context, pictures, standalone=standalone)
     used, limit = channel.capabilities.budget.usage(text)
     if used > limit:
         raise MessageTooLong(channel.name, used, limit)
