@@ -11,7 +11,10 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final, Literal
+
+import regex
 
 ALPHABET: Final = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -105,8 +108,6 @@ _FOREIGN: Final = re.compile(rf"[^\W{re.escape(ALPHABET)}]")  # letters and digi
 _INVISIBLE: Final = frozenset({"Mn", "Mc", "Me", "Cf", "Cc"})  # accents outside the alphabet, joiners, controls
 _LOST: Final = "\0"
 _EMOJI_FORM: Final = "\ufe0f"
-_EMOJI: Final = re.compile(rf"[^\0-\x7f{''.join(_WRITTEN)}]{_EMOJI_FORM}")  # also ℹ️, a letter for Unicode
-_LOST_RUN: Final = re.compile(rf"{_LOST}[{_LOST}_]*")  # with the invisible signs in it
 _AROUND_LOST: Final = re.compile(rf"(?<! ) *+{_LOST}[ {_LOST}]*")
 
 
@@ -135,10 +136,7 @@ def to_gsm(text: str) -> str:
     plain ones, `œ` becomes `oe`, `n°` `no`, `20 °C` `20 C`. A sign without a form in the alphabet is removed, with one
     of the spaces around it. A stage in capitals that would lose its accent is written small: `[Feu - Mise à jour]`.
     """
-    if _ALL_GSM.fullmatch(text):
-        return text
-    written = _marked(_reworded(text)).translate(_FORMS)
-    return _AROUND_LOST.sub(_gap, written) if _LOST in written else written
+    return _AROUND_LOST.sub(_gap, "".join(form for _, form in _written(text)))
 
 
 def find_losses(text: str) -> tuple[str, ...]:
@@ -147,14 +145,18 @@ def find_losses(text: str) -> tuple[str, ...]:
     These are emoji, words of other scripts, and powers: 10² is not 102, but m2 still means m². If there are any, UCS-2
     may be worth its price.
     """
-    if _ALL_GSM.fullmatch(text):
-        return ()
-    text = _reworded(text)
-    lost = _POWER.findall(text)
-    forms = [_FORMS[ord(sign)] for sign in _marked(text)]
-    places = "".join(form if form == _LOST else " " if form else "_" for form in forms)
-    lost += [text[run.start() : run.end()] for run in _LOST_RUN.finditer(places)]
+    lost = _POWER.findall(_reworded(text))
+    runs = groupby(_written(text), key=lambda piece: piece[1] == _LOST)
+    lost += ["".join(sign for sign, _ in run) for is_lost, run in runs if is_lost]
     return tuple(dict.fromkeys("\ufffd" if "\ud800" <= each <= "\udfff" else each for each in lost))
+
+
+def _written(text: str) -> Iterator[tuple[str, str]]:
+    """Yield each grapheme with its form in the alphabet, or a mark if it has none."""
+    for sign in regex.findall(r"\X", _reworded(text)):
+        is_emoji = sign[1:] == _EMOJI_FORM and not sign[0].isascii() and sign[0] not in _WRITTEN  # also ℹ️, a letter
+        form = sign.translate(_FORMS)
+        yield sign, _LOST if is_emoji or _LOST in form else form
 
 
 def _reworded(text: str) -> str:
@@ -163,11 +165,6 @@ def _reworded(text: str) -> str:
     for pattern, replacement in _REWORDED:
         text = pattern.sub(replacement, text)
     return text
-
-
-def _marked(text: str) -> str:
-    """Return the text with marks in place of emoji that Unicode counts as letters: ℹ️."""
-    return _EMOJI.sub(2 * _LOST, text) if _EMOJI_FORM in text else text
 
 
 def accented(text: str, segments: int) -> str:
