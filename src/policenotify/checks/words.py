@@ -19,11 +19,11 @@ import re
 import tomllib
 import unicodedata
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from itertools import pairwise, product
+from itertools import chain, pairwise, product
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -34,7 +34,7 @@ _PIECE: Final = re.compile(r"\(([^()]*)\)|([^()]+)")
 _WORD: Final = re.compile(r"[^\W_]+\*?")
 _STOPS: Final = frozenset(".!?;\n")
 _START: Final = 3
-"""Letters by which words with any ending are found: the one index has them, and the letter of a second word."""
+"""Letters by which words with any ending are found."""
 
 
 class Token(NamedTuple):
@@ -93,8 +93,7 @@ class WordLists:
         for name, phrases in self.entries.items():
             for phrase in {phrase for entry in phrases for phrase in written_out(entry)}:
                 first, *rest = phrase
-                begins = f"{first[:_START]}*" if first[-1] == "*" else first
-                self._phrases[f"{begins} {rest[0][0]}" if rest else begins].append((phrase, name))
+                self._phrases[f"{first[:_START]}*" if first[-1] == "*" else first].append((phrase, name))
                 if not rest:
                     self._single[name].add(first)
 
@@ -103,24 +102,16 @@ class WordLists:
         found: defaultdict[str, list[Match]] = defaultdict(list)
         words = [token.word for token in tokens]
         for at, word in enumerate(words):
-            following = words[at + 1][0] if at + 1 < len(words) else ""
-            for phrase, name in self._candidates(word, following):
+            starts = (word, f"{word[:_START]}*", word[:-1])
+            for phrase, name in chain.from_iterable(self._phrases.get(start, ()) for start in starts):
                 end, matches = at + len(phrase), found[name]
                 if end > len(words) or (matches and end <= matches[-1].end):
                     continue
-                alone = len(phrase) == 1 and phrase[0][-1] != "*"
-                if alone or (_fits(phrase, words[at:end]) and not _is_divided(text, tokens[at:end])):
+                if _fits(phrase, words[at:end]) and not _is_divided(text, tokens[at:end]):
                     if matches and matches[-1].first == at:
                         matches.pop()
                     matches.append(Match(at, end))
         return {name: matches for name, matches in found.items() if matches}
-
-    def _candidates(self, word: str, following: str) -> Iterator[tuple[tuple[str, ...], str]]:
-        """Yield the phrases that may begin with a word, before one with this first letter."""
-        start = f"{word[:_START]}*"
-        keys = (word, start, f"{word} {following}", f"{start} {following}", *([word[:-1]] if word[-1] in "sx" else ()))
-        for key in keys:
-            yield from self._phrases.get(key, ())
 
     def holds(self, name: str, word: str) -> bool:
         """Return True if a list has this one word, in plain small letters."""
