@@ -41,20 +41,16 @@ class AlertPart:
     """An element and what stands in it, by the names of the standard."""
 
     def __init__(self, element: Element, name: str) -> None:
-        self._name = name
-        self._children: dict[str, list[Element]] = {}
-        for child in element:
-            space, _, local = child.tag[1:].rpartition("}")
-            if space == NAMESPACE:
-                self._children.setdefault(local, []).append(child)
+        self._element, self._name = element, name
 
     def parts(self, name: str) -> list[AlertPart]:
         """Return the elements of a name."""
-        return [AlertPart(child, name) for child in self._children.get(name, ())]
+        return [AlertPart(child, name) for child in self._element.iterfind(f"{{{NAMESPACE}}}{name}")]
 
     def texts(self, name: str) -> list[str]:
         """Return the texts of a name that are not empty."""
-        texts = ("".join(child.itertext()).strip() for child in self._children.get(name, ()))
+        found = self._element.iterfind(f"{{{NAMESPACE}}}{name}")
+        texts = ("".join(child.itertext()).strip() for child in found)
         return [text for text in texts if text]
 
     def text(self, name: str) -> str:
