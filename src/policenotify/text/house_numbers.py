@@ -7,7 +7,6 @@ line, an hour.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from policenotify.text.comparison import fold
@@ -61,7 +60,7 @@ def _pattern(form: str) -> re.Pattern[str]:
 
 
 _WAYS: Final = _pattern(rf"(?<!\w){_WAY}")
-_BEFORE_WAY: Final = _pattern(rf"(?<![\w-]){_AT}(?P<number>{_NUMBERS}|{_IN_WORDS}){_OF}\Z")
+_BEFORE_WAY: Final = _pattern(rf"(?<![\w-]){_AT}(?P<number>{_NUMBERS}|{_IN_WORDS}){_OF}(?=(?<!\w){_WAY})")
 _BEHIND_STREET: Final = _pattern(  # also before a postcode
     rf"(?:,|(?<!\s))\s++{_AT}(?P<number>{_BEHIND}|(?:(?<=,\s)|(?<=,\sau\s)){_IN_WORDS})"
     r"(?=\s*(?:\Z|[,;():.!?–—]|\d{5}(?!\d)))"
@@ -166,8 +165,7 @@ def _cut(text: str, patterns: tuple[re.Pattern[str], ...], streets: frozenset[st
     while before != text:
         before = text
         for pattern in patterns:
-            found = _before_ways(text, ways) if pattern is _BEFORE_WAY else pattern.finditer(text)
-            cuts = [match for match in found if _is_at_street(pattern, match, ways, streets)]
+            cuts = [match for match in pattern.finditer(text) if _is_at_street(pattern, match, ways, streets)]
             if cuts:
                 removed += (match["number"].strip(" ,") for match in cuts)
                 ends = [0, *(match.end() for match in cuts)]
@@ -175,11 +173,6 @@ def _cut(text: str, patterns: tuple[re.Pattern[str], ...], streets: frozenset[st
                 text = _joined([text[end:start] for end, start in zip(ends, starts, strict=True)])
                 ways = list(_WAYS.finditer(text))
     return text, removed
-
-
-def _before_ways(text: str, ways: list[re.Match[str]]) -> Iterator[re.Match[str]]:
-    found = (_BEFORE_WAY.search(text, max(0, way.start() - _NEAR), way.start()) for way in ways)
-    return filter(None, found)
 
 
 def _is_at_street(
