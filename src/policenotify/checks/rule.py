@@ -42,7 +42,6 @@ class CheckContext:
     Attributes:
         message: The resolved message.
         is_commune: Returns True for the INSEE code of a present commune.
-        is_place_name: Returns True for the name of a commune.
         communes_named: Returns the INSEE codes of the communes of a name.
         zone: The readers' time zone.
         mentions: Accounts that some channel may mention, without `@`.
@@ -65,7 +64,6 @@ class CheckContext:
     words: Vocabulary = SHIPPED
     traffic: frozenset[str] = frozenset()
     open_places: tuple[str, ...] = ()
-    is_place_name: Callable[[str], bool] = lambda _name: False
     communes_named: Callable[[str], frozenset[str]] = lambda _name: frozenset()
 
     @cached_property
@@ -163,9 +161,9 @@ def rule(
     """Return a decorator that makes a rule of a function yielding hits.
 
     Args:
-        code: Its permanent code.
-        basis: The standard, study or law that it rests on.
-        levels: Those that its findings may have. A hit that names none has the first.
+        code: As in `Rule`, like the basis.
+        basis: The same.
+        levels: As in `Rule`. A hit that names none has the first.
         urgent: The highest level in the opening or the end of a severe or extreme incident.
         orders: It judges instructions to readers, too. Otherwise it only advises on an order to leave, to gather or to
             take shelter.

@@ -50,7 +50,6 @@ def _incident(feed: Feed, road: Road) -> dict[str, str]:
 
 
 def _kind(road: Road) -> tuple[str, str]:
-    """Return type and subtype."""
     if is_only_a_hazard(road.kind, road.place):
         return "HAZARD", "HAZARD_ON_ROAD"
     if road.kind.type == "ACCIDENT":

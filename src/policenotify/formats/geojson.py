@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -46,8 +45,8 @@ def _feature(feed: Feed, thread: Thread, period: Period) -> dict[str, Any]:
         "place": located.place,
         "accuracy": place.point.accuracy if place and place.point else None,
         "since": timestamp(period.starts_at),
-        "next_update_at": _time(message.next_update_at),
-        "expires": _time(period.ends_at),
+        "next_update_at": message.next_update_at and timestamp(message.next_update_at),
+        "expires": period.ends_at and timestamp(period.ends_at),
         "past_end": period.is_past(feed.now),
         "updated": timestamp(newest.published_at),
         "url": feed.site.incident_url(thread.id),
@@ -56,10 +55,6 @@ def _feature(feed: Feed, thread: Thread, period: Period) -> dict[str, Any]:
         },
     }
     return {"type": "Feature", "id": thread.id, "geometry": _geometry(place), "properties": properties}
-
-
-def _time(moment: datetime | None) -> str | None:
-    return timestamp(moment) if moment else None
 
 
 def _geometry(place: Location | None) -> dict[str, Any] | None:

@@ -102,7 +102,6 @@ def _withdrawn_page(feed: Feed, language: str, at: datetime, thread: Thread | No
 
 
 def _page(name: str, feed: Feed, language: str, title: str, *, root: str = "../", **values: object) -> bytes:
-    """Return a page."""
     site = feed.site
     feeds = [(*_FEEDS[key], FILES[key], site.file_url(key)) for key in _FEEDS if key in site.formats]
     common = {"site": site, "words": site.locale(language), "language": language, "feeds": feeds, "root": root}

@@ -385,7 +385,6 @@ class Location(FrozenModel):
 
 
 def _without_numbers(model: FrozenModel, fields: Iterable[str]) -> dict[str, object]:
-    """Return some fields of a model without house numbers."""
     return {name: _without_number(words) for name in fields if (words := getattr(model, name))}
 
 

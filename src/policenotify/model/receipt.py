@@ -204,11 +204,7 @@ class Publication(FrozenModel):
         return self._next(Stage.UPDATE, headline, fields)
 
     def end(self, headline: str, **fields: object) -> Message:
-        """Return the last message of the incident.
-
-        Raises:
-            InvalidTransition: The publication belongs to no incident.
-        """
+        """Return the last message of the incident. Raises as `update` does."""
         return self._next(Stage.END, headline, fields)
 
     def correct(self, headline: str, **fields: object) -> Message:

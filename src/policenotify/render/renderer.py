@@ -53,7 +53,11 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
 
     def posts(*, standalone: bool) -> tuple[list[Post], tuple[AnyText, ...]]:
         if capabilities.html:
-            form = _mail(context, channel, pictures, standalone=standalone)
+            text, html = render_mail(context, pictures, standalone=standalone)
+            used, limit = capabilities.budget.usage(text)
+            if used > limit:
+                raise MessageTooLong(channel.name, used, limit)
+            form = _Form((text,), (), subject(context), html)
         else:
             form = _Short(context, channel).form(standalone=standalone)
         shared = {"key": key, "account": target.account, "pictures": pictures, "title": form.title, "html": form.html}
@@ -85,14 +89,6 @@ class _Form(NamedTuple):
     title: str
     html: str = ""
     omitted: tuple[AnyText, ...] = ()
-
-
-def _mail(context: RenderContext, channel: ChannelConfig, pictures: tuple[Picture, ...], *, standalone: bool) -> _Form:
-    text, html = render_mail(context, pictures, standalone=standalone)
-    used, limit = channel.capabilities.budget.usage(text)
-    if used > limit:
-        raise MessageTooLong(channel.name, used, limit)
-    return _Form((text,), (), subject(context), html)
 
 
 _wording = lru_cache(maxsize=8)(Wording)  # networks with the same capabilities share the words of a message

@@ -1,19 +1,9 @@
 """The parts of a short post, in the style of French police accounts.
 
-Each on a line of its own, in the order of reading:
-
-1. the mark of an exercise, the emoji of category or stage, `[#Category – STAGE]`, the place, and the headline with its
-   time and source (**required**)
-2. the instruction, each order on its line (**required**), and in a severe SMS the number for deaf people
-3. the description
-4. for a later message that stands alone, what it refers to
-5. the time of the next update, or until when it holds (**required**), and the link
-6. the incident's reference where posts do not hang together, and the sender where readers see no account
-7. hashtags, up to three in all. Those of category and place are among them if hashtags in brackets do not work, or if
-   the channel puts them last.
-
-What happened stands before what to do. If the first line is so long that a notification would not show the instruction,
-source and time follow it, and of what exceeds 160 characters the route. An end keeps its order.
+`docs/explanation/posts.md` describes their lines. **Required** are the first line, the instruction, and the time of the
+next update or until when it holds. The incident's reference stands where posts do not hang together, and the sender
+where readers see no account. Hashtags of category and place stand at the end if those in brackets do not work, or if
+the channel puts them last.
 
 Parts that are not required are left out in this order: what an update or end refers to, the description (whole, and
 outside incidents sentence by sentence), the hashtags from the last one, the link, what a correction or cancellation
@@ -254,7 +244,6 @@ class Wording:
         return _Content(first, rest, context.instruction, tags)
 
     def _event(self, period: str, details: str) -> str:
-        """Return place, headline and time."""
         context, place = self.context, self.context.place
         with_tag = context.tagged_headline
         headline = (with_tag if self.bracketed else None) or context.open_headline

@@ -219,7 +219,6 @@ def _text_errors(table: Mapping[str, Any]) -> Iterator[AnyText]:
 
 
 def _texts(value: object, place: str) -> Iterator[tuple[str, str]]:
-    """Yield each text within a value, with its place."""
     if isinstance(value, str):
         yield place, value
     items = enumerate(value) if isinstance(value, list) else _table(value).items()
