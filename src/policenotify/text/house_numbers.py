@@ -180,7 +180,9 @@ def _is_at_street(
 ) -> bool:
     """Return True if a number is a house number: beside a street, in prose beside one of these."""
     text, head = match.string, match.string[: match.start()].rstrip(" ,(–-")
-    if _is_counted(pattern, match):
+    plural = (match.groupdict().get("article") or "").casefold() in _PLURAL and match["number"].isdecimal()
+    counted = plural or _COUNTED.search(text[: match.start("number")][-_NEAR:])
+    if counted and pattern not in _PARTS:  # a road, an exit or a day: `des 4 chemins`, `sortie 31`
         return False
     earlier = [way for way in ways if len(head) - _NEAR <= way.start() < way.end() <= len(head)]
     if streets is None:
@@ -191,14 +193,6 @@ def _is_at_street(
     if pattern is _BEHIND_STREET and (match["article"] or _YEAR.fullmatch(match["number"])):
         return False  # `du 12 au 14` means days
     return next((_name(way, head) in streets for way in earlier if _NAMED_STREET.fullmatch(head, way.end())), False)
-
-
-def _is_counted(pattern: re.Pattern[str], match: re.Match[str]) -> bool:
-    """Return True if the number is that of a road, an exit or a day: `des 4 chemins`, `sortie 31`."""
-    if pattern in _PARTS:
-        return False
-    plural = (match.groupdict().get("article") or "").casefold() in _PLURAL and match["number"].isdecimal()
-    return plural or _COUNTED.search(match.string[: match.start("number")][-_NEAR:]) is not None
 
 
 def _is_other(match: re.Match[str], way: re.Match[str], *, may_count: bool) -> bool:

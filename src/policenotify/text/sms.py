@@ -88,12 +88,9 @@ _SPACE: Final = "[ \u00a0\u2000-\u200a\u202f\u205f\u3000]"
 _SMALL_ONLY: Final = "ÀÈÌÒÙ"  # the alphabet has these as small letters only
 
 
-def _small_mark(match: re.Match[str]) -> str:
-    return match[0].capitalize() if any(sign in match[0] for sign in _SMALL_ONLY) else match[0]
-
-
 _REWORDED: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = (
-    (re.compile(r"(?<=[–-] )[A-ZÀ-ÞŒ' ]++(?=\])"), _small_mark),  # `[Incendie – MISE À JOUR]`
+    # `[Incendie – MISE À JOUR]`
+    (re.compile(rf"(?<=[–-] )(?=[^\]]*[{_SMALL_ONLY}])[A-ZÀ-ÞŒ' ]++(?=\])"), lambda match: match[0].capitalize()),
     (re.compile(r"Œ(?=[^\W\d_A-ZÀ-ÞŒ])"), "Oe"),
     # The marks that replace quotation marks have no space inside.
     (re.compile(rf"(?<=[«‹]){_SPACE}++|(?<!{_SPACE}){_SPACE}++(?=[»›])"), ""),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from functools import cache, partial
+from functools import partial
 from itertools import islice
 from typing import Final
 
@@ -151,15 +151,10 @@ def words_known(context: CheckContext) -> Iterator[Hit]:
     for part in context.prose:
         locale, text = best_match(part.language, context.locales), part.original
         words = locale.plain_words if locale else {}
-        for match in _any_of(tuple(words)).finditer(text) if any(word in text for word in words) else ():
+        present = sorted((word for word in words if word in text), key=len, reverse=True)
+        pattern = rf"(?<![\w.@#/'’-])(?:{'|'.join(map(re.escape, present))})(?![\w-])"
+        for match in re.finditer(pattern, text) if present else ():
             yield Hit(part.field, match.span(), values={"plain": words[match[0]]})
-
-
-@cache
-def _any_of(words: tuple[str, ...]) -> re.Pattern[str]:
-    """Return what finds these words, the longest first."""
-    forms = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
-    return re.compile(rf"(?<![\w.@#/'’-])(?:{forms})(?![\w-])")
 
 
 @_advice("PN416", basis=f"{FIVE_CONTENTS}: time.")

@@ -127,30 +127,21 @@ class _Tree(TreeBuilder):
         raise InvalidAlert(Text("it is a web page, or has a document type (DOCTYPE), which an alert must not have"))
 
 
-def parse(content: bytes) -> Element:
-    """Return the top element of a file, without a document type.
+def read(content: bytes) -> AlertPart:
+    """Read an alert.
 
     Raises:
-        InvalidAlert: It is too large or not well formed.
+        InvalidAlert: It is too large, not well formed, or no alert of CAP 1.2.
     """
     if len(content) >= MAX_BYTES:
         raise InvalidAlert(Text("it has 1 MB or more"))
     try:
-        return fromstring(content, XMLParser(target=_Tree()))  # noqa: S314 - what defusedxml refuses is refused above
+        top = fromstring(content, XMLParser(target=_Tree()))  # noqa: S314 - what defusedxml refuses is refused above
     except InvalidAlert:
         raise
     except (ParseError, ValueError, LookupError) as error:  # the last two: of an encoding
         line = error.position[0] if isinstance(error, ParseError) else 1
         raise InvalidAlert(Text("it is not well-formed XML (line {line})", line=line)) from None
-
-
-def read(content: bytes) -> AlertPart:
-    """Read an alert.
-
-    Raises:
-        InvalidAlert: It is not an alert of CAP 1.2.
-    """
-    top = parse(content)
     if top.tag != f"{{{NAMESPACE}}}alert":
         name = top.tag.lstrip("{").replace("}", " ")[:_SHOWN]
         raise InvalidAlert(Text("its top element is {name!r}, and only an alert of CAP 1.2 is read", name=name))
