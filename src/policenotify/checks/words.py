@@ -164,11 +164,6 @@ def shipped_words(language: str) -> Mapping[str, tuple[str, ...]]:
     return MappingProxyType(lists)
 
 
-@cache
-def _shipped(language: str) -> WordLists:
-    return WordLists(with_forms(shipped_words(language)))
-
-
 class Vocabulary:
     """The word lists of an installation, by language.
 
@@ -186,7 +181,7 @@ class Vocabulary:
         """Return the lists of a language. One without lists of its own has those of every language only."""
         language = language.partition("-")[0]
         if language not in self._lists:  # two threads at once may both build the same
-            self._lists[language] = self._changed(language) if self.changes else _shipped(language)
+            self._lists[language] = self._changed(language)
         return self._lists[language]
 
     def _changed(self, language: str) -> WordLists:

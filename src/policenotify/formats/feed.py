@@ -50,7 +50,6 @@ class Site:
     Attributes:
         url: The address of its folder, with the slash at the end.
         publisher: The service's name.
-        language: BCP 47.
         zone: The readers' time zone.
         locales: The fixed phrases of the installation, by BCP 47 tag. Never empty.
         hubs: WebSub hubs to notify of each change.

@@ -282,5 +282,5 @@ def _event(context: RenderContext) -> EventInfo:
 def _described_pictures(context: RenderContext) -> tuple[Picture, ...]:
     """Return the pictures with their descriptions in the language of the target."""
     alts = context.translation.alts or tuple(picture.alt for picture in context.pictures)
-    both = ((picture, one_line(alt) or picture.alt) for picture, alt in zip(context.pictures, alts, strict=False))
-    return tuple(each if alt == each.alt else each.model_copy(update={"alt": alt}) for each, alt in both)
+    both = zip(context.pictures, alts, strict=False)
+    return tuple(picture.model_copy(update={"alt": one_line(alt) or picture.alt}) for picture, alt in both)
