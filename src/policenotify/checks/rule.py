@@ -161,13 +161,13 @@ def rule(
     """Return a decorator that makes a rule of a function yielding hits.
 
     Args:
-        code: As in `Rule`, like the basis.
+        code: As in `Rule`.
         basis: The same.
-        levels: As in `Rule`. A hit that names none has the first.
+        levels: The same. A hit that names none has the first.
         urgent: The highest level in the opening or the end of a severe or extreme incident.
         orders: It judges instructions to readers, too. Otherwise it only advises on an order to leave, to gather or to
             take shelter.
-        title: What it does, by default the docstring of the function.
+        title: As in `Rule`, by default the docstring of the function.
         texts: Returns the reasons and remedies, by default those of this package for the first three signs of the code.
     """
 

@@ -19,7 +19,7 @@ import re
 import tomllib
 import unicodedata
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -84,18 +84,15 @@ class WordLists:
         entries: The entries of each list, as written.
     """
 
-    __slots__ = ("_phrases", "_single", "entries")
+    __slots__ = ("_phrases", "entries")
 
     def __init__(self, entries: Mapping[str, Iterable[str]]) -> None:
         self.entries: dict[str, tuple[str, ...]] = {name: tuple(words) for name, words in entries.items()}
         self._phrases: defaultdict[str, list[tuple[tuple[str, ...], str]]] = defaultdict(list)
-        self._single: defaultdict[str, set[str]] = defaultdict(set)
         for name, phrases in self.entries.items():
             for phrase in {phrase for entry in phrases for phrase in written_out(entry)}:
-                first, *rest = phrase
+                first = phrase[0]
                 self._phrases[f"{first[:_START]}*" if first[-1] == "*" else first].append((phrase, name))
-                if not rest:
-                    self._single[name].add(first)
 
     def find(self, text: str, tokens: Sequence[Token]) -> dict[str, list[Match]]:
         """Return where each list has a phrase in a text, the longest at each place, in order."""
@@ -115,8 +112,8 @@ class WordLists:
 
     def holds(self, name: str, word: str) -> bool:
         """Return True if a list has this one word, in plain small letters."""
-        single: Collection[str] = self._single.get(name, ())
-        return word in single or (word[-1] in "sx" and word[:-1] in single)
+        forms = (word, word[:-1]) if word[-1] in "sx" else (word,)
+        return any(((form,), name) in self._phrases.get(form, ()) for form in forms)
 
 
 def _fits(phrase: tuple[str, ...], words: Sequence[str]) -> bool:

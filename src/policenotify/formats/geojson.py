@@ -70,10 +70,7 @@ def _geometry(place: Location | None) -> dict[str, Any] | None:
 
 def _right_handed(rings: Sequence[Ring]) -> list[Ring]:
     """Return a polygon, its outer ring counterclockwise and its holes clockwise (RFC 7946, section 3.1.6)."""
-    outer, *holes = (ring if _signed_area(ring) >= 0 else ring[::-1] for ring in rings)
+    # Twice the area of each, positive if it runs counterclockwise.
+    areas = (sum(x * below - left * y for (x, y), (left, below) in pairwise(ring)) for ring in rings)
+    outer, *holes = (ring if area >= 0 else ring[::-1] for ring, area in zip(rings, areas, strict=True))
     return [outer, *(hole[::-1] for hole in holes)]
-
-
-def _signed_area(ring: Ring) -> float:
-    """Return twice the area of a ring, positive if it runs counterclockwise."""
-    return sum(x * below - left * y for (x, y), (left, below) in pairwise(ring))

@@ -51,7 +51,6 @@ class SmsText:
 
 
 _ALL_GSM: Final = re.compile(f"[{re.escape(ALPHABET + EXTENSION)}]*")
-_KNOWN: Final = frozenset(ALPHABET + EXTENSION)
 _COUNTS: Final[Mapping[str, Callable[[str], int]]] = {
     "GSM-7": lambda text: len(text) + sum(map(text.count, EXTENSION)),
     "UCS-2": lambda text: len(text.encode("utf-16-le", "surrogatepass")) // 2,
@@ -113,7 +112,7 @@ class _Table(dict[int, str]):
 
     def __missing__(self, code: int) -> str:
         sign, plain = chr(code), ""
-        for part in [sign] if sign in _WRITTEN or sign in _KNOWN else unicodedata.normalize("NFKD", sign):
+        for part in [sign] if sign in _WRITTEN or _ALL_GSM.fullmatch(sign) else unicodedata.normalize("NFKD", sign):
             written = _WRITTEN.get(part, part)
             if not _ALL_GSM.fullmatch(written):
                 invisible = "" if unicodedata.category(part) in _INVISIBLE else _LOST

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
 from functools import partial
 from itertools import islice
 from typing import Final
@@ -190,13 +189,10 @@ def text_agrees(context: CheckContext) -> Iterator[Hit]:
             for match in part.found.get(name, ()):
                 last = part.tokens[min(len(part.tokens), match.end + 4) - 1].end
                 hour = _HOUR.search(part.text, part.tokens[match.end - 1].end, last)
-                if hour and not _agrees(moment.astimezone(context.zone), int(hour[1]), int(hour[2] or 0)):
+                local = moment.astimezone(context.zone)
+                apart = ((int(hour[1]) - local.hour) * 60 + int(hour[2] or 0) - local.minute) % _DAY if hour else 0
+                if hour and min(apart, _DAY - apart) > _ROUNDED:
                     yield Hit(part.field, part.place(*hour.span()), None, "hour")
-
-
-def _agrees(moment: datetime, hour: int, minute: int) -> bool:
-    apart = ((hour - moment.hour) * 60 + minute - moment.minute) % _DAY
-    return min(apart, _DAY - apart) <= _ROUNDED
 
 
 @_advice("PN420", basis=f"{FIVE_CONTENTS}: an appeal without a number loses its witnesses.")
