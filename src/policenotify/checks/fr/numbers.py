@@ -83,9 +83,9 @@ def papers(part: TextPart) -> Iterator[Place]:
 
     yield from (match.span() for match in _ACCOUNT.finditer(part.text) if named or iban.is_valid(match[0]))
     yield from (match.span() for match in _SECURITY.finditer(part.text) if named or nir.is_valid(match[0]))
-    for match in _PAPER.finditer(part.text) if named else ():
-        if match[0].isdigit() or part.typed(*match.span()).isupper():  # `19CT83562`, and no word with a figure
-            yield match.span()
+    codes = (match for match in _PAPER.finditer(part.text) if named)
+    # `19CT83562`, and no word with a figure.
+    yield from (match.span() for match in codes if match[0].isdigit() or part.typed(*match.span()).isupper())
 
 
 def births(part: TextPart) -> Iterator[Place]:
