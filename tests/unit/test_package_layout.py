@@ -18,7 +18,7 @@ _SOURCE = Path(policenotify.__file__).parent
 _FILES = sorted(_SOURCE.rglob("*.py"))
 _HEAVY = (
     "atproto", "atproto_client", "apprise", "httpx", "requests", "sqlalchemy", "cryptography", "PIL", "click", "rich",
-    "jinja2", "mastodon", "oauthlib", "aiosmtpd", "smtplib", "tweepy", "cronsim", "holidays",
+    "jinja2", "mastodon", "oauthlib", "regex", "aiosmtpd", "smtplib", "tweepy", "cronsim", "holidays",
     "icalendar",
 )  # fmt: skip
 

@@ -161,13 +161,13 @@ def rule(
     """Return a decorator that makes a rule of a function yielding hits.
 
     Args:
-        code: As in `Rule`.
-        basis: The same.
-        levels: The same. A hit that names none has the first.
+        code: Its permanent code.
+        basis: The standard, study or law that it rests on.
+        levels: Those that its findings may have. A hit that names none has the first.
         urgent: The highest level in the opening or the end of a severe or extreme incident.
         orders: It judges instructions to readers, too. Otherwise it only advises on an order to leave, to gather or to
             take shelter.
-        title: As in `Rule`, by default the docstring of the function.
+        title: What it does, by default the docstring of the function.
         texts: Returns the reasons and remedies, by default those of this package for the first three signs of the code.
     """
 

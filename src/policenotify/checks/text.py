@@ -52,8 +52,10 @@ class TextPart:
         return "".join(map(_plain, self.original))
 
     @cached_property
-    def _origins(self) -> list[int]:
+    def _origins(self) -> list[int] | range:
         """The place in the original of each character of the folded text, and one past the last."""
+        if len(self.text) == len(self.original) and all(len(_plain(sign)) == 1 for sign in set(self.original)):
+            return range(len(self.original) + 1)
         return [*(at for at, sign in enumerate(self.original) for _ in _plain(sign)), len(self.original)]
 
     @cached_property
@@ -74,7 +76,8 @@ class TextPart:
             yield self._token(start, end)
 
     def _token(self, start: int, end: int) -> Token:
-        typed = self.typed(start, end)
+        aligned = isinstance(self._origins, range)
+        typed = self.original[start:end] if aligned else self.typed(start, end)
         return Token(self.text[start:end], start, end, typed[:1].isupper(), typed.isupper() and len(typed) > 1)
 
     def typed(self, start: int, end: int) -> str:
@@ -83,6 +86,8 @@ class TextPart:
 
     def place(self, start: int, end: int) -> tuple[int, int]:
         """Return where a part of the folded text is in the original."""
+        if isinstance(self._origins, range):  # as nearly always
+            return start, max(start + 1, end)
         last = self._origins[max(start, end - 1)]
         return self._origins[start], min(len(self.original), max(last + 1, self._origins[end]))
 

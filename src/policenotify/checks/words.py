@@ -19,11 +19,11 @@ import re
 import tomllib
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from itertools import chain, pairwise, product
+from itertools import pairwise, product
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -34,7 +34,7 @@ _PIECE: Final = re.compile(r"\(([^()]*)\)|([^()]+)")
 _WORD: Final = re.compile(r"[^\W_]+\*?")
 _STOPS: Final = frozenset(".!?;\n")
 _START: Final = 3
-"""Letters by which words with any ending are found."""
+"""Letters by which words with any ending are found: the one index has them, and the letter of a second word."""
 
 
 class Token(NamedTuple):
@@ -84,36 +84,48 @@ class WordLists:
         entries: The entries of each list, as written.
     """
 
-    __slots__ = ("_phrases", "entries")
+    __slots__ = ("_phrases", "_single", "entries")
 
     def __init__(self, entries: Mapping[str, Iterable[str]]) -> None:
         self.entries: dict[str, tuple[str, ...]] = {name: tuple(words) for name, words in entries.items()}
         self._phrases: defaultdict[str, list[tuple[tuple[str, ...], str]]] = defaultdict(list)
+        self._single: defaultdict[str, set[str]] = defaultdict(set)
         for name, phrases in self.entries.items():
             for phrase in {phrase for entry in phrases for phrase in written_out(entry)}:
-                first = phrase[0]
-                self._phrases[f"{first[:_START]}*" if first[-1] == "*" else first].append((phrase, name))
+                first, *rest = phrase
+                begins = f"{first[:_START]}*" if first[-1] == "*" else first
+                self._phrases[f"{begins} {rest[0][0]}" if rest else begins].append((phrase, name))
+                if not rest:
+                    self._single[name].add(first)
 
     def find(self, text: str, tokens: Sequence[Token]) -> dict[str, list[Match]]:
         """Return where each list has a phrase in a text, the longest at each place, in order."""
         found: defaultdict[str, list[Match]] = defaultdict(list)
         words = [token.word for token in tokens]
         for at, word in enumerate(words):
-            starts = (word, f"{word[:_START]}*", word[:-1])
-            for phrase, name in chain.from_iterable(self._phrases.get(start, ()) for start in starts):
+            following = words[at + 1][0] if at + 1 < len(words) else ""
+            for phrase, name in self._candidates(word, following):
                 end, matches = at + len(phrase), found[name]
                 if end > len(words) or (matches and end <= matches[-1].end):
                     continue
-                if _fits(phrase, words[at:end]) and not _is_divided(text, tokens[at:end]):
+                alone = len(phrase) == 1 and phrase[0][-1] != "*"
+                if alone or (_fits(phrase, words[at:end]) and not _is_divided(text, tokens[at:end])):
                     if matches and matches[-1].first == at:
                         matches.pop()
                     matches.append(Match(at, end))
         return {name: matches for name, matches in found.items() if matches}
 
+    def _candidates(self, word: str, following: str) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Yield the phrases that may begin with a word, before one with this first letter."""
+        start = f"{word[:_START]}*"
+        keys = (word, start, f"{word} {following}", f"{start} {following}", *([word[:-1]] if word[-1] in "sx" else ()))
+        for key in keys:
+            yield from self._phrases.get(key, ())
+
     def holds(self, name: str, word: str) -> bool:
         """Return True if a list has this one word, in plain small letters."""
-        forms = (word, word[:-1]) if word[-1] in "sx" else (word,)
-        return any(((form,), name) in self._phrases.get(form, ()) for form in forms)
+        single: Collection[str] = self._single.get(name, ())
+        return word in single or (word[-1] in "sx" and word[:-1] in single)
 
 
 def _fits(phrase: tuple[str, ...], words: Sequence[str]) -> bool:
@@ -161,6 +173,11 @@ def shipped_words(language: str) -> Mapping[str, tuple[str, ...]]:
     return MappingProxyType(lists)
 
 
+@cache
+def _shipped(language: str) -> WordLists:
+    return WordLists(with_forms(shipped_words(language)))
+
+
 class Vocabulary:
     """The word lists of an installation, by language.
 
@@ -178,7 +195,7 @@ class Vocabulary:
         """Return the lists of a language. One without lists of its own has those of every language only."""
         language = language.partition("-")[0]
         if language not in self._lists:  # two threads at once may both build the same
-            self._lists[language] = self._changed(language)
+            self._lists[language] = self._changed(language) if self.changes else _shipped(language)
         return self._lists[language]
 
     def _changed(self, language: str) -> WordLists:

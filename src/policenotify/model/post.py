@@ -138,7 +138,8 @@ class Picture(FrozenModel):
 
     Attributes:
         digest: SHA-256 of the bytes.
-        width: In pixels, as the height.
+        width: In pixels.
+        height: In pixels.
         alt: The description for readers who cannot see it.
         data: The bytes while a channel prepares a post. They are never part of the JSON.
     """

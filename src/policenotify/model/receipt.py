@@ -202,7 +202,11 @@ class Publication(FrozenModel):
         return self._next(Stage.UPDATE, headline, fields)
 
     def end(self, headline: str, **fields: object) -> Message:
-        """Return the last message of the incident. Raises as `update` does."""
+        """Return the last message of the incident.
+
+        Raises:
+            InvalidTransition: The publication belongs to no incident.
+        """
         return self._next(Stage.END, headline, fields)
 
     def correct(self, headline: str, **fields: object) -> Message:

@@ -17,7 +17,9 @@ def sentence(text: str) -> str:
     """Return the text with a full stop, unless it has an end or ends with an address."""
     if not text or text.rstrip(_CLOSING).endswith(_ENDS):
         return text
-    if any(span.kind == "url" and span.end == len(text) for span in find_links(text)):
+    if "." in text[text.rfind(" ") :] and any(
+        span.kind == "url" and span.end == len(text) for span in find_links(text)
+    ):
         return text
     return f"{text.rstrip(' ,;')}."
 

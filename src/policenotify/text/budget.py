@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
-
-import regex
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
 from policenotify.translation import AnyText
 
-_GRAPHEME: Final = regex.compile(r"\X")
+if TYPE_CHECKING:
+    import regex
+
+_FORM: Final = "\ufe0f"  # the emoji form of the sign before it: the only joining sign of most posts
+_SIGNS: Final = (  # each is a grapheme beside any neighbour: Grapheme_Cluster_Break=Other, or a line feed
+    "[\n -~\xa0-\xac\xae-\u02ff\u0370-\u037f\u0391-\u03ff\u1e00-\u1eff\u2010-\u2027\u202f-\u205e\u20a0-\u20bf"
+    "\u2190-\u27bf\U0001f300-\U0001f3fa\U0001f400-\U0001f6ff\U0001f900-\U0001f9ff]"
+)
+_ALONE: Final = re.compile(rf"{_SIGNS}*+(?:(?<=[^\n]){_FORM}{_SIGNS}*+)*+")
 
 
 def graphemes(text: str) -> int:
@@ -19,12 +27,22 @@ def graphemes(text: str) -> int:
     As in *Unicode Standard Annex #29*, section 3.1.1. Bluesky counts in them (`maxGraphemes` of the lexicon
     `app.bsky.feed.post`).
     """
-    return len(_GRAPHEME.findall(text))
+    if _ALONE.fullmatch(text):
+        return len(text) - text.count(_FORM)
+    return len(unicode_pattern(r"\X").findall(text))
 
 
 def grapheme_ends(text: str) -> list[int]:
     """Return the end of each grapheme, in code points of the text."""
-    return [grapheme.end() for grapheme in _GRAPHEME.finditer(text)]
+    return [grapheme.end() for grapheme in unicode_pattern(r"\X").finditer(text)]
+
+
+@cache
+def unicode_pattern(expression: str) -> regex.Pattern[str]:
+    """Compile an expression of `regex`, which only texts that need it import."""
+    import regex  # noqa: PLC0415 - see the docstring
+
+    return regex.compile(expression, regex.VERSION1)
 
 
 def utf8_bytes(text: str) -> int:

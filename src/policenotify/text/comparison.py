@@ -23,6 +23,8 @@ def fold(text: str) -> str:
 
 def strip_accents(text: str) -> str:
     """Return the text without accents, in Unicode's compatibility form: `½` is `1⁄2`."""
+    if text.isascii():
+        return text
     plain = unicodedata.normalize("NFKD", text)
     for mark in filter(unicodedata.combining, set(plain)):
         plain = plain.replace(mark, "")

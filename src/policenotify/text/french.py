@@ -11,6 +11,7 @@ X, and some telephones show it as a box.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from policenotify.text.comparison import strip_accents
@@ -101,6 +102,7 @@ def _is_elided(name: str) -> bool:
     return plain[:1] in tuple("aeiou") or (plain[:1] == "y" and plain[1:2] not in tuple("aeiou"))
 
 
+@lru_cache(maxsize=64)  # the networks of a message have the same parts
 def set_no_break_spaces(text: str) -> str:
     """Replace the spaces of a French text that must not break with no-break spaces.
 

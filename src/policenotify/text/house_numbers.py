@@ -7,6 +7,7 @@ line, an hour.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from policenotify.text.comparison import fold
@@ -60,7 +61,7 @@ def _pattern(form: str) -> re.Pattern[str]:
 
 
 _WAYS: Final = _pattern(rf"(?<!\w){_WAY}")
-_BEFORE_WAY: Final = _pattern(rf"(?<![\w-]){_AT}(?P<number>{_NUMBERS}|{_IN_WORDS}){_OF}(?=(?<!\w){_WAY})")
+_BEFORE_WAY: Final = _pattern(rf"(?<![\w-]){_AT}(?P<number>{_NUMBERS}|{_IN_WORDS}){_OF}\Z")
 _BEHIND_STREET: Final = _pattern(  # also before a postcode
     rf"(?:,|(?<!\s))\s++{_AT}(?P<number>{_BEHIND}|(?:(?<=,\s)|(?<=,\sau\s)){_IN_WORDS})"
     r"(?=\s*(?:\Z|[,;():.!?–—]|\d{5}(?!\d)))"
@@ -165,7 +166,8 @@ def _cut(text: str, patterns: tuple[re.Pattern[str], ...], streets: frozenset[st
     while before != text:
         before = text
         for pattern in patterns:
-            cuts = [match for match in pattern.finditer(text) if _is_at_street(pattern, match, ways, streets)]
+            found = _before_ways(text, ways) if pattern is _BEFORE_WAY else pattern.finditer(text)
+            cuts = [match for match in found if _is_at_street(pattern, match, ways, streets)]
             if cuts:
                 removed += (match["number"].strip(" ,") for match in cuts)
                 ends = [0, *(match.end() for match in cuts)]
@@ -175,14 +177,17 @@ def _cut(text: str, patterns: tuple[re.Pattern[str], ...], streets: frozenset[st
     return text, removed
 
 
+def _before_ways(text: str, ways: list[re.Match[str]]) -> Iterator[re.Match[str]]:
+    found = (_BEFORE_WAY.search(text, max(0, way.start() - _NEAR), way.start()) for way in ways)
+    return filter(None, found)
+
+
 def _is_at_street(
     pattern: re.Pattern[str], match: re.Match[str], ways: list[re.Match[str]], streets: frozenset[str] | None
 ) -> bool:
     """Return True if a number is a house number: beside a street, in prose beside one of these."""
     text, head = match.string, match.string[: match.start()].rstrip(" ,(–-")
-    plural = (match.groupdict().get("article") or "").casefold() in _PLURAL and match["number"].isdecimal()
-    counted = plural or _COUNTED.search(text[: match.start("number")][-_NEAR:])
-    if counted and pattern not in _PARTS:  # a road, an exit or a day: `des 4 chemins`, `sortie 31`
+    if _is_counted(pattern, match):
         return False
     earlier = [way for way in ways if len(head) - _NEAR <= way.start() < way.end() <= len(head)]
     if streets is None:
@@ -193,6 +198,14 @@ def _is_at_street(
     if pattern is _BEHIND_STREET and (match["article"] or _YEAR.fullmatch(match["number"])):
         return False  # `du 12 au 14` means days
     return next((_name(way, head) in streets for way in earlier if _NAMED_STREET.fullmatch(head, way.end())), False)
+
+
+def _is_counted(pattern: re.Pattern[str], match: re.Match[str]) -> bool:
+    """Return True if the number is that of a road, an exit or a day: `des 4 chemins`, `sortie 31`."""
+    if pattern in _PARTS:
+        return False
+    plural = (match.groupdict().get("article") or "").casefold() in _PLURAL and match["number"].isdecimal()
+    return plural or _COUNTED.search(match.string[: match.start("number")][-_NEAR:]) is not None
 
 
 def _is_other(match: re.Match[str], way: re.Match[str], *, may_count: bool) -> bool:

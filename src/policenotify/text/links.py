@@ -34,9 +34,11 @@ _EXPLICIT: Final = re.compile(
     re.IGNORECASE,
 )
 _DOMAIN: Final = re.compile(r"(?<![\w@＠$#＃/-])(?<!\w\.)[^\W_][\w-]*+(?:\.[^\W_][\w-]*+)++(?![@＠])")
+_DOTTED: Final = re.compile(r"\w\.\w")
 _BEHIND_DOMAIN: Final = re.compile(rf"(?::[0-9]{{1,5}}(?=/))?/{_TAIL}")
 _LOOSE: Final = frozenset("!*';:,.$%[]–~@&?…’(")  # signs that do not end an address on X, or that end a sentence
 _TAG_SIGN: Final = re.compile(r"(?<![\w&·])[#＃]")
+_PLAIN: Final = re.compile("[A-Za-z0-9À-ÖØ-öø-ÿ]*")  # some of the signs that may stand in a hashtag
 _TAG_ENDS_BADLY: Final = re.compile(r"[#＃]|://")
 # Those of X and those of Mastodon: the longest handle that either mentions. X takes `RT@name` for one, too.
 _MENTION: Final = re.compile(
@@ -46,6 +48,8 @@ _MENTION: Final = re.compile(
 _REST_OF_WORD: Final = re.compile(r"[\w@＠:]*")
 _MAIL: Final = re.compile(r"(?<![\w.+-])[\w.+-]++[@＠][\w.-]++")
 _GAP: Final = re.compile(r"""(?<=[\w)\]»”"])\.(?=[^\W\d_]{2,}+(?!\d))""")
+_MAY_LINK: Final = re.compile(r"#|＃|@|＠|\.\w|://")
+_MAY_NEED_REPAIR: Final = re.compile(r"@|＠|\.[^ \n]")
 _NO_TAG_SIGNS: Final = "\ufe0e\ufe0f\u20e3"  # letters and marks for Unicode: forms of emoji, the frame of a keycap
 _NO_LETTER: Final = re.compile(r"[\W\d_]*")
 _TWO: Final = 2  # labels of two words without the space between them, rarely more
@@ -72,6 +76,8 @@ def find_links(text: str, mentions: frozenset[str] = frozenset()) -> tuple[Link,
     not. Punctuation after an address is not part of it. A hashtag has up to 64 characters, and a letter in it. Only the
     handles in *mentions* may be mentioned: a wrong mention alerts an unrelated person.
     """
+    if not _MAY_LINK.search(text):
+        return ()
     found = [*_addresses(text), *_hashtags(text)]
     if mentions:
         found += [mention for mention in find_mentions(text) if is_allowed(mention.value, mentions)]
@@ -89,12 +95,13 @@ def add_missing_spaces(text: str, mentions: frozenset[str] = frozenset()) -> str
     [`find_links`][policenotify.text.links.find_links] and a mail address. The handles in *mentions* keep their `@`. A
     second repair changes nothing.
     """
-    while True:
+    while _MAY_NEED_REPAIR.search(text):
         signs = set(_signs(text, [each for each in find_mentions(text) if not is_allowed(each.value, mentions)]))
         gaps = {at for at in signs if at and text[at - 1].isalnum()} if signs else _gaps(text, mentions)
         if not signs and not gaps:
-            return text
+            break
         text = "".join(f"{' ' * (at in gaps)}{sign * (at not in signs)}" for at, sign in enumerate(text))
+    return text
 
 
 def _signs(text: str, unwanted: list[Link]) -> Iterator[int]:
@@ -116,9 +123,9 @@ def _gaps(text: str, mentions: frozenset[str]) -> set[int]:
 
 
 def _addresses(text: str) -> Iterator[Link]:
-    for match in _EXPLICIT.finditer(text):
+    for match in _EXPLICIT.finditer(text) if "://" in text else ():
         yield _address(text, match.start(), match.end())
-    for domain in _DOMAIN.finditer(text):
+    for domain in _DOMAIN.finditer(text) if _DOTTED.search(text) else ():
         behind = _BEHIND_DOMAIN.match(text, domain.end())
         labels = domain[0].split(".")
         length = _intended_labels(labels, has_path=behind is not None)
@@ -165,7 +172,9 @@ def find_mentions(text: str) -> tuple[Link, ...]:
 
     So `@prefet34.bsky.social` is one account, although X would mention `@prefet34`.
     """
-    addresses = list(_addresses(text))
+    if "@" not in text and "＠" not in text:
+        return ()
+    addresses = list(_addresses(text)) if "/" in text else []
     return tuple(
         Link("mention", each.start(1), each.end(), each[2])
         for each in _MENTION.finditer(text)
@@ -181,7 +190,9 @@ def is_allowed(handle: str, mentions: frozenset[str]) -> bool:
 def _hashtags(text: str) -> Iterator[Link]:
     for sign in _TAG_SIGN.finditer(text):
         start = sign.end()
-        end = start + len([*takewhile(is_of_tag, text[start : start + MAX_TAG + 1])])
+        plain = _PLAIN.match(text, start, start + MAX_TAG + 1)
+        end = plain.end() if plain else start
+        end += len([*takewhile(is_of_tag, text[end : start + MAX_TAG + 1])])
         name = text[start:end]
         if len(name) <= MAX_TAG and not _NO_LETTER.fullmatch(name) and not _TAG_ENDS_BADLY.match(text, end):
             yield Link("tag", sign.start(), end, name)

@@ -11,10 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Final, Literal
-
-import regex
 
 ALPHABET: Final = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -51,6 +48,7 @@ class SmsText:
 
 
 _ALL_GSM: Final = re.compile(f"[{re.escape(ALPHABET + EXTENSION)}]*")
+_KNOWN: Final = frozenset(ALPHABET + EXTENSION)
 _COUNTS: Final[Mapping[str, Callable[[str], int]]] = {
     "GSM-7": lambda text: len(text) + sum(map(text.count, EXTENSION)),
     "UCS-2": lambda text: len(text.encode("utf-16-le", "surrogatepass")) // 2,
@@ -87,9 +85,12 @@ _SPACE: Final = "[ \u00a0\u2000-\u200a\u202f\u205f\u3000]"
 _SMALL_ONLY: Final = "ÀÈÌÒÙ"  # the alphabet has these as small letters only
 
 
+def _small_mark(match: re.Match[str]) -> str:
+    return match[0].capitalize() if any(sign in match[0] for sign in _SMALL_ONLY) else match[0]
+
+
 _REWORDED: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = (
-    # `[Incendie – MISE À JOUR]`
-    (re.compile(rf"(?<=[–-] )(?=[^\]]*[{_SMALL_ONLY}])[A-ZÀ-ÞŒ' ]++(?=\])"), lambda match: match[0].capitalize()),
+    (re.compile(r"(?<=[–-] )[A-ZÀ-ÞŒ' ]++(?=\])"), _small_mark),  # `[Incendie – MISE À JOUR]`
     (re.compile(r"Œ(?=[^\W\d_A-ZÀ-ÞŒ])"), "Oe"),
     # The marks that replace quotation marks have no space inside.
     (re.compile(rf"(?<=[«‹]){_SPACE}++|(?<!{_SPACE}){_SPACE}++(?=[»›])"), ""),
@@ -99,11 +100,14 @@ _REWORDED: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], st
     (re.compile(rf"(?<=\d){_SPACE}?°"), " deg"),
     (re.compile(r"(?<=\d)(?=[¼½¾⅐-⅞])"), " "),
 )
+_MAY_BE_REWORDED: Final = re.compile(f"[{_SMALL_ONLY}Œ«‹»›°¼½¾⅐-⅞]")
 _POWER: Final = re.compile("(?<=[0-9])[⁰¹²³⁴-⁹₀-₉]+")
 _FOREIGN: Final = re.compile(rf"[^\W{re.escape(ALPHABET)}]")  # letters and digits outside the alphabet
 _INVISIBLE: Final = frozenset({"Mn", "Mc", "Me", "Cf", "Cc"})  # accents outside the alphabet, joiners, controls
 _LOST: Final = "\0"
 _EMOJI_FORM: Final = "\ufe0f"
+_EMOJI: Final = re.compile(rf"[^\0-\x7f{''.join(_WRITTEN)}]{_EMOJI_FORM}")  # also ℹ️, a letter for Unicode
+_LOST_RUN: Final = re.compile(rf"{_LOST}[{_LOST}_]*")  # with the invisible signs in it
 _AROUND_LOST: Final = re.compile(rf"(?<! ) *+{_LOST}[ {_LOST}]*")
 
 
@@ -112,7 +116,7 @@ class _Table(dict[int, str]):
 
     def __missing__(self, code: int) -> str:
         sign, plain = chr(code), ""
-        for part in [sign] if sign in _WRITTEN or _ALL_GSM.fullmatch(sign) else unicodedata.normalize("NFKD", sign):
+        for part in [sign] if sign in _WRITTEN or sign in _KNOWN else unicodedata.normalize("NFKD", sign):
             written = _WRITTEN.get(part, part)
             if not _ALL_GSM.fullmatch(written):
                 invisible = "" if unicodedata.category(part) in _INVISIBLE else _LOST
@@ -132,7 +136,10 @@ def to_gsm(text: str) -> str:
     plain ones, `œ` becomes `oe`, `n°` `no`, `20 °C` `20 C`. A sign without a form in the alphabet is removed, with one
     of the spaces around it. A stage in capitals that would lose its accent is written small: `[Feu - Mise à jour]`.
     """
-    return _AROUND_LOST.sub(_gap, "".join(form for _, form in _written(text)))
+    if _ALL_GSM.fullmatch(text):
+        return text
+    written = _marked(_reworded(text)).translate(_FORMS)
+    return _AROUND_LOST.sub(_gap, written) if _LOST in written else written
 
 
 def find_losses(text: str) -> tuple[str, ...]:
@@ -141,26 +148,27 @@ def find_losses(text: str) -> tuple[str, ...]:
     These are emoji, words of other scripts, and powers: 10² is not 102, but m2 still means m². If there are any, UCS-2
     may be worth its price.
     """
-    lost = _POWER.findall(_reworded(text))
-    runs = groupby(_written(text), key=lambda piece: piece[1] == _LOST)
-    lost += ["".join(sign for sign, _ in run) for is_lost, run in runs if is_lost]
+    if _ALL_GSM.fullmatch(text):
+        return ()
+    text = _reworded(text)
+    lost = _POWER.findall(text)
+    forms = [_FORMS[ord(sign)] for sign in _marked(text)]
+    places = "".join(form if form == _LOST else " " if form else "_" for form in forms)
+    lost += [text[run.start() : run.end()] for run in _LOST_RUN.finditer(places)]
     return tuple(dict.fromkeys("\ufffd" if "\ud800" <= each <= "\udfff" else each for each in lost))
-
-
-def _written(text: str) -> Iterator[tuple[str, str]]:
-    """Yield each grapheme with its form in the alphabet, or a mark if it has none."""
-    for sign in regex.findall(r"\X", _reworded(text)):
-        is_emoji = sign[1:] == _EMOJI_FORM and not sign[0].isascii() and sign[0] not in _WRITTEN  # also ℹ️, a letter
-        form = sign.translate(_FORMS)
-        yield sign, _LOST if is_emoji or _LOST in form else form
 
 
 def _reworded(text: str) -> str:
     """Return the text composed, with other words for signs that go with the signs beside them."""
     text = unicodedata.normalize("NFC", text).replace(_LOST, "")
-    for pattern, replacement in _REWORDED:
+    for pattern, replacement in _REWORDED if _MAY_BE_REWORDED.search(text) else ():
         text = pattern.sub(replacement, text)
     return text
+
+
+def _marked(text: str) -> str:
+    """Return the text with marks in place of emoji that Unicode counts as letters: ℹ️."""
+    return _EMOJI.sub(2 * _LOST, text) if _EMOJI_FORM in text else text
 
 
 def accented(text: str, segments: int) -> str:
@@ -170,6 +178,8 @@ def accented(text: str, segments: int) -> str:
     not worth half of each segment. A text that would lose words or numbers there never is.
     """
     text = unicodedata.normalize("NFC", text)
+    if not _FOREIGN.search(text):
+        return to_gsm(text)
     if any(any(map(str.isalnum, lost)) for lost in find_losses(text) if _EMOJI_FORM not in lost):
         return text
     letters = any(map(str.isalpha, _FOREIGN.findall(text)))

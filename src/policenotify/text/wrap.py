@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from functools import lru_cache
 from typing import Final
 
 COLUMNS: Final = 72
@@ -19,6 +20,7 @@ _KEPT: Final = "\0"  # stands for such a space
 _ITEM: Final = re.compile(r" *(?:(?:[-*•–—·▪]|\(?\d{1,2}[.)]) +)?")
 
 
+@lru_cache(maxsize=32)  # most blocks are the same in the reply and in the standalone mail
 def wrap(text: str, width: int = COLUMNS) -> str:
     """Break the lines that are wider than *width*. A second call changes nothing.
 
