@@ -72,24 +72,19 @@ class Finding:
 
     def quoting(self, excerpt: str) -> Text:
         """Return it as one line, with the words that it is about."""
-        return Text(
-            "{code} {level} · {field} “{excerpt}”: {reason} {remedy}",
-            code=self.code,
-            level=self.level,
-            field=Text.word(self.field),
-            excerpt=excerpt,
-            reason=self.reason,
-            remedy=self.remedy,
-        )
+        return self._line(Text("{field} “{excerpt}”:", field=Text.word(self.field), excerpt=excerpt))
 
     @property
     def text(self) -> Text:
         """The finding as one line."""
+        return self._line(Text.word(f"{self.field}:"))
+
+    def _line(self, place: Text) -> Text:
         return Text(
             "{code} {level} · {place} {reason} {remedy}",
             code=self.code,
             level=self.level,
-            place=Text.word(f"{self.field}:"),
+            place=place,
             reason=self.reason,
             remedy=self.remedy,
         )

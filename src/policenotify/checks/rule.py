@@ -42,7 +42,6 @@ class CheckContext:
     Attributes:
         message: The resolved message.
         is_commune: Returns True for the INSEE code of a present commune.
-        is_place_name: Returns True for the name of a commune.
         communes_named: Returns the INSEE codes of the communes of a name.
         zone: The readers' time zone.
         mentions: Accounts that some channel may mention, without `@`.
@@ -65,7 +64,6 @@ class CheckContext:
     words: Vocabulary = SHIPPED
     traffic: frozenset[str] = frozenset()
     open_places: tuple[str, ...] = ()
-    is_place_name: Callable[[str], bool] = lambda _name: False
     communes_named: Callable[[str], frozenset[str]] = lambda _name: frozenset()
 
     @cached_property

@@ -16,7 +16,7 @@ from pydantic import (
 
 from policenotify.model.lifecycle import FrozenModel
 from policenotify.model.message import Language
-from policenotify.model.rate import EXAMPLES, Rate
+from policenotify.model.rate import Rate
 from policenotify.text.links import find_mentions
 from policenotify.translation import Text
 
@@ -83,11 +83,7 @@ def by_severity(default: BySeverity[str], *choices: str) -> tuple[PlainValidator
 
 
 def _rate(value: object) -> Rate | None:
-    if value is None or isinstance(value, Rate):
-        return value
-    if not isinstance(value, str):
-        raise ValueError(Text("write a rate such as {examples}", examples=EXAMPLES))  # noqa: TRY004 - pydantic wants this one
-    return Rate.read(value)
+    return value if value is None or isinstance(value, Rate) else Rate.read(value)
 
 
 def account_name(value: str) -> str:

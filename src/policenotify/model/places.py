@@ -141,11 +141,6 @@ def communes_named(name: str, department: str | None = None) -> tuple[Commune, .
     return tuple(_communes(condition, fold(name), department))
 
 
-def is_name(text: str) -> bool:
-    """Return True for the name of a commune, as `communes_named` finds it."""
-    return bool(communes_named(text))
-
-
 def is_shared(name: str) -> bool:
     """Return True if several communes are spelt so, and the name alone is ambiguous."""
     return sum(place.name == name and place.kind == "COM" for place in communes_named(name)) > 1

@@ -35,7 +35,6 @@ class DeliveryProgress(FrozenModel):
 
     Attributes:
         delivery: Its id in the journal.
-        language: BCP 47.
         part: Number of the post among those of the channel, from 0.
         bulk: It has recipients.
         people: How many of the people who are known so far have which outcome, without zeros.
