@@ -175,7 +175,7 @@ class People:
                 break
         return Bounce(report.kind, report.status, result)
 
-    def receipt(self, channel: str, token: str, *, content_type: str, body: bytes, query: str) -> str:
+    def receipt(self, channel: str, token: str, *, body: bytes, query: str) -> str:
         """Record what a gateway's delivery receipt reports. Repeating it changes nothing.
 
         A person in doubt who has the message is settled as posted.
@@ -183,7 +183,6 @@ class People:
         Args:
             channel: The channel that the called address names.
             token: The token that it names.
-            content_type: The call's content type. May be empty.
             body: The call's body.
             query: The query of the called address.
 
@@ -199,7 +198,7 @@ class People:
         with closing(config.open(self._clock, NoStateStore())) as opened:
             if not isinstance(opened, SupportsReceipts):
                 return ""
-            kind, code, confirmation = opened.read_receipt(content_type, body, query)
+            kind, code, confirmation = opened.read_receipt(body, query)
         if kind is None:
             known = True
         elif kind == "delivered":
