@@ -71,13 +71,13 @@ class Finding:
         return texts.get(self.field, "")[start:end]
 
     def quoting(self, excerpt: str) -> Text:
-        """Return it as one line, with the words that it is about."""
+        """Return it as one line, with the words that it is about, if there are any."""
+        place = Text("{field} “{excerpt}”:", field=Text.word(self.field), excerpt=excerpt)
         return Text(
-            "{code} {level} · {field} “{excerpt}”: {reason} {remedy}",
+            "{code} {level} · {place} {reason} {remedy}",
             code=self.code,
             level=self.level,
-            field=Text.word(self.field),
-            excerpt=excerpt,
+            place=place if excerpt else Text.word(f"{self.field}:"),
             reason=self.reason,
             remedy=self.remedy,
         )
@@ -85,14 +85,7 @@ class Finding:
     @property
     def text(self) -> Text:
         """The finding as one line."""
-        return Text(
-            "{code} {level} · {place} {reason} {remedy}",
-            code=self.code,
-            level=self.level,
-            place=Text.word(f"{self.field}:"),
-            reason=self.reason,
-            remedy=self.remedy,
-        )
+        return self.quoting("")
 
     def __str__(self) -> str:
         return str(self.text)
