@@ -22,10 +22,6 @@ class Level(StrEnum):
     SECOND = "second"
     ADVISE = "advise"
 
-    def lowered(self) -> Level:
-        """Return the level below this one. The lowest is its own."""
-        return Level.SECOND if self is Level.BLOCK else Level.ADVISE
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -108,9 +104,6 @@ def are_blocking(findings: Iterable[Finding]) -> bool:
 
 APPROVAL_MISSING = "PN601"
 """The code of the finding that others must read a message before it is published."""
-
-APPROVAL_SOURCE = Text("The installation's own rules of approval, or a finding of level second or block.")
-"""The basis of that finding."""
 
 
 def images_left(channels: Iterable[str]) -> Finding:
