@@ -227,9 +227,15 @@ def configure_channel(
     except BaseException as error:  # noqa: BLE001 - another author's constructor may fail in any way
         secrets = secret_values(kind.Options, options)
         raise SettingsError(option_error(error, kind.Options, at=at, secrets=secrets)) from None  # it may quote one
-    _check_claims(
-        channel, capabilities, account, Text("{at}: the network {network_name!r}", at=at, network_name=network_name)
-    )
+    subject = Text("{at}: the network {network_name!r}", at=at, network_name=network_name)
+    if not isinstance(capabilities, Capabilities) or not isinstance(account, str) or not account.strip():
+        raise SettingsError(
+            Text("{subject} states no Capabilities, or its account is not a text. Update its package.", subject=subject)
+        )
+    if lacks := ", ".join(missing_methods(channel, capabilities)):
+        raise SettingsError(
+            Text("{subject} claims what it cannot do ({missing}). Update its package.", subject=subject, missing=lacks)
+        )
     if capabilities.recipients != bool(audiences):
         reason = (
             Text("is missing: on {network_name!r} a post goes to people. Name them.", network_name=network_name)
@@ -276,22 +282,6 @@ def inspect_channel(
     except BaseException:  # noqa: BLE001 - another author's class may fail in any way; why it cannot be used is known
         return "", default_capabilities(kind)
     return "" if _WITHHELD in account else account, capabilities
-
-
-def _check_claims(channel: object, capabilities: object, account: object, subject: AnyText) -> None:
-    """Refuse a channel that claims a capability without its method."""
-    if not isinstance(capabilities, Capabilities) or not isinstance(account, str) or not account.strip():
-        raise SettingsError(
-            Text("{subject} states no Capabilities, or its account is not a text. Update its package.", subject=subject)
-        )
-    if missing := missing_methods(channel, capabilities):
-        raise SettingsError(
-            Text(
-                "{subject} claims what it cannot do ({missing}). Update its package.",
-                subject=subject,
-                missing=", ".join(missing),
-            )
-        )
 
 
 class NoStateStore:
