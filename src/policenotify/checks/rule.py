@@ -176,7 +176,8 @@ def rule(
             for hit in function(context):
                 ordered = not orders and hit.span and (part := context.part(hit.field)) and _is_order(part, hit.span)
                 level = Level.ADVISE if ordered else hit.level or levels[0]
-                level = level.lowered() if hit.covered else level
+                if hit.covered:
+                    level = Level.SECOND if level is Level.BLOCK else Level.ADVISE
                 if context.is_urgent:
                     level = max(level, urgent, key=_LEVELS.index)
                 yield to_finding(hit, code, level, basis, (texts() if texts else shared_texts(code[:3]))[code])

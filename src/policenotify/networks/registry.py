@@ -7,7 +7,7 @@ Nothing is imported before a network is asked for, and no client library before 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -17,9 +17,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from policenotify.audiences.function import FunctionAudience
 from policenotify.audiences.model import Audience
-from policenotify.audiences.reader import RowReader
 from policenotify.audiences.selection import ChannelAudience
 from policenotify.channel import (
     Capabilities,
@@ -190,7 +188,6 @@ def configure_channel(
     network_name: str,
     options: Mapping[str, object],
     *,
-    recipients: Callable[[], Iterable[str]] | None = None,
     audiences: tuple[Audience, ...] = (),
     locales: Mapping[str, Locale] = MappingProxyType({}),
     **settings: Any,  # noqa: ANN401 - the fields of `ChannelSettings`
@@ -201,9 +198,7 @@ def configure_channel(
         name: The channel's name in the installation.
         network_name: The name of its network.
         options: The network's own options, as JSON or TOML gives them.
-        recipients: Returns the addresses of its people, on a network with recipients: in the same order each time, and
-            new ones behind the others.
-        audiences: Its audiences, likewise.
+        audiences: Its audiences, on a network with recipients.
         locales: The fixed phrases of the installation, for networks that add some of their own.
         settings: The other fields of `ChannelSettings`.
 
@@ -232,12 +227,15 @@ def configure_channel(
     except BaseException as error:  # noqa: BLE001 - another author's constructor may fail in any way
         secrets = secret_values(kind.Options, options)
         raise SettingsError(option_error(error, kind.Options, at=at, secrets=secrets)) from None  # it may quote one
-    _check_claims(
-        channel, capabilities, account, Text("{at}: the network {network_name!r}", at=at, network_name=network_name)
-    )
-    if recipients is not None:
-        listed = FunctionAudience(name=name, function=recipients, reader=RowReader(checked=False))
-        audiences = (*audiences, listed)
+    subject = Text("{at}: the network {network_name!r}", at=at, network_name=network_name)
+    if not isinstance(capabilities, Capabilities) or not isinstance(account, str) or not account.strip():
+        raise SettingsError(
+            Text("{subject} states no Capabilities, or its account is not a text. Update its package.", subject=subject)
+        )
+    if lacks := ", ".join(missing_methods(channel, capabilities)):
+        raise SettingsError(
+            Text("{subject} claims what it cannot do ({missing}). Update its package.", subject=subject, missing=lacks)
+        )
     if capabilities.recipients != bool(audiences):
         reason = (
             Text("is missing: on {network_name!r} a post goes to people. Name them.", network_name=network_name)
@@ -284,22 +282,6 @@ def inspect_channel(
     except BaseException:  # noqa: BLE001 - another author's class may fail in any way; why it cannot be used is known
         return "", default_capabilities(kind)
     return "" if _WITHHELD in account else account, capabilities
-
-
-def _check_claims(channel: object, capabilities: object, account: object, subject: AnyText) -> None:
-    """Refuse a channel that claims a capability without its method."""
-    if not isinstance(capabilities, Capabilities) or not isinstance(account, str) or not account.strip():
-        raise SettingsError(
-            Text("{subject} states no Capabilities, or its account is not a text. Update its package.", subject=subject)
-        )
-    if missing := missing_methods(channel, capabilities):
-        raise SettingsError(
-            Text(
-                "{subject} claims what it cannot do ({missing}). Update its package.",
-                subject=subject,
-                missing=", ".join(missing),
-            )
-        )
 
 
 class NoStateStore:

@@ -277,9 +277,10 @@ def _of_settings(name: str, channel: ChannelTable, locales: Mapping[str, Locale]
     }
     options = dict(channel.options)
     if WITHHELD not in options.values():  # else a setting may be wrong only for want of its secret
-        recipients = tuple if channel.recipients is not None or channel.audiences else None
+        listed = channel.recipients is not None or channel.audiences
+        audiences = (FunctionAudience(name=name, function=tuple),) if listed else ()
         with suppress(MissingExtra):
-            configure_channel(name, channel.network, options, recipients=recipients, locales=locales, **common)
+            configure_channel(name, channel.network, options, audiences=audiences, locales=locales, **common)
     elif channel.network == "sms" and options.get("url") == WITHHELD:
         options["url"] = f"{_GATEWAY}{'&:from={sender}' if options.get('sender') else ''}"
     kind: Any = network(channel.network).load()

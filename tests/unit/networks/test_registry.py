@@ -16,7 +16,7 @@ from policenotify.networks.registry import check_networks, configure_channel, in
 from policenotify.render.locales import LOCALES
 from policenotify.testing.fakes import InMemoryStateStore
 from policenotify.validation import redact, secret_values
-from tests.support.audiences import addresses_of
+from tests.support.audiences import addresses_of, listed
 
 NTFY = '''
 from policenotify.channel import Account, Capabilities, PostRef, Services
@@ -218,12 +218,13 @@ def test_recipients_are_requested_exactly_where_they_are_sent_to(shelf: Shelf) -
     url = {"url": "mailtos://desk:hunter22@police.example?smtp=mx.police.example"}
     with pytest.raises(SettingsError, match=r"channels\.press\.recipients: is missing"):
         configure_channel("press", "email", url)
-    channel = configure_channel("press", "email", url, recipients=lambda: ["a@press.example"])
+    channel = configure_channel("press", "email", url, audiences=listed("press", lambda: ["a@press.example"]))
     assert channel.capabilities.recipients
     assert addresses_of(channel) == ("a@press.example",)
     shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy")
+    audiences = listed("public", tuple)
     with pytest.raises(SettingsError, match=r"channels\.public\.recipients: is for networks that write to people"):
-        configure_channel("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"}, recipients=lambda: ())
+        configure_channel("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"}, audiences=audiences)
 
 
 class Room(BaseModel):
