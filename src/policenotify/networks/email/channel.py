@@ -113,11 +113,7 @@ class Email:
         self._used_at = 0.0
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
-        """Render the mail without its personal headers.
-
-        Raises:
-            Refused: The bytes of a picture are missing.
-        """
+        """Render the mail without its personal headers. See `Channel.prepare`."""
         if not all(picture.data for picture in post.pictures):
             raise Refused(
                 Text("A picture of the post is missing."), remedy=Text("Publish the message again, with its pictures.")
@@ -131,10 +127,7 @@ class Email:
 
         A session that ends before the mail is sent is opened again. One that ends after it leaves the person in doubt.
 
-        Raises:
-            Refused: The server rejects this mail for all: it is too large.
-            Blocked: The server rejects our login or sender.
-            Unavailable: The server cannot be reached, or accepts no mail now.
+        See `SupportsPeople.send_to`.
         """
         thread = request.body["thread"]
         keys = [*map(str, thread if isinstance(thread, list) else ()), request.key]
@@ -194,7 +187,7 @@ class Email:
         return Account(id=self._sender.address, name=self._sender.name or self._sender.address)
 
     def close(self) -> None:
-        """End the session. May be called twice."""
+        """End the session. See `Channel.close`."""
         session, self._session = self._session, None
         if session is not None:
             session.quit()
