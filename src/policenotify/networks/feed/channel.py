@@ -36,7 +36,6 @@ from policenotify.formats.item import Item
 from policenotify.formats.roads import TRAFFIC_FORMATS
 from policenotify.model.channel_settings import Zone
 from policenotify.model.languages import best_match
-from policenotify.model.message import Language
 from policenotify.networks._http import open_session
 from policenotify.networks.feed.folder import Folder
 from policenotify.networks.feed.store import Store
@@ -50,6 +49,7 @@ _TOPICS: Final = ("atom", "rss", "json")  # the files that name the hubs
 _HUB_SECONDS: Final = 2.0  # to connect, and again to answer: the post is out already, and its receipt waits
 _ID: Final = re.compile(r"[0-9a-f]{16}")
 _log = logging.getLogger("policenotify")
+_LANGUAGE: Final = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$"
 
 
 class PublicFeed:
@@ -91,7 +91,7 @@ class PublicFeed:
         """The feed's title. By default the publisher."""
         formats: tuple[str, ...] = DEFAULT
         """The files that are drawn. Traffic partners take `cifs` and `datex` by agreement only."""
-        language: Language = "fr"
+        language: Annotated[str, Field(pattern=_LANGUAGE)] = "fr"
         """The language of its title and first page, BCP 47. Each entry is in its own."""
         zone: Zone = ZoneInfo("Europe/Paris")
         """The readers' time zone."""
