@@ -4,12 +4,14 @@ import secrets
 import tomllib
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from policenotify.errors import Blocked, SettingsError, UnsupportedVersion
+from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.database.migrate import migrate
 from policenotify.journal.keys import Keys
@@ -20,6 +22,7 @@ from policenotify.render.locales import PROFILES
 from policenotify.settings import (
     Settings,
     channels_of,
+    new_installation,
     open_publisher,
     profiles_of,
     read_settings,
@@ -338,7 +341,7 @@ def test_the_template_is_short_and_shows_the_defaults_in_each_language() -> None
 
 @pytest.mark.parametrize("trouble", [OSError(errno.EIO, "Input/output error", "journal"), KeyboardInterrupt()])
 def test_an_attempt_that_fails_half_way_leaves_nothing_that_the_next_one_refuses(
-    tmp_path: Path, trouble: BaseException
+    tmp_path: Path, trouble: BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def entropy(size: int) -> bytes:
         if (tmp_path / "policenotify.keys").exists():  # the settings, too; the journal is being made
@@ -346,9 +349,11 @@ def test_an_attempt_that_fails_half_way_leaves_nothing_that_the_next_one_refuses
         return secrets.token_bytes(size)
 
     (tmp_path / "policenotify.db-of-may").write_text("precious")
+    monkeypatch.setattr(new_installation, "open_journal", partial(open_journal, entropy=entropy))
     with pytest.raises((SettingsError, KeyboardInterrupt)):
-        write_settings(tmp_path, entropy=entropy)
+        write_settings(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"policenotify.db-of-may", "secrets"}
+    monkeypatch.undo()
     assert len(write_settings(tmp_path)) == 4
 
 
