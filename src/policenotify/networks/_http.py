@@ -1,4 +1,7 @@
-"""HTTP answers and their meaning, secrets that expire, the owner of credentials, and chains of replies."""
+"""The part that X, Mastodon and Bluesky share.
+
+HTTP answers and their meaning, secrets that expire, the owner of credentials, and chains of replies.
+"""
 
 from __future__ import annotations
 
@@ -136,13 +139,16 @@ class AnswerRule:
     def judgement(self, answer: HttpAnswer, *, now: datetime, where: AnyText = "") -> ChannelError:
         """Return the error for an answer that it fits."""
         reason = self.reason.filled(where=where, words=quoted(answer.message))
+        if self.error is Refused:
+            return Refused(reason, remedy=self.remedy, code=answer.code, fallback=self.fallback)
         at = answer.retry_at(now) or (now + self.wait if self.wait else None)
-        more: Mapping[type[ChannelError], dict[str, Any]] = {
-            Refused: {"fallback": self.fallback},
-            Unavailable: {"retry_at": at, "whole_channel": self.whole_channel},
-            Unconfirmed: {"retry_at": at},
-        }
-        return self.error(reason, remedy=self.remedy, code=answer.code, **more.get(self.error, {}))
+        if self.error is Unavailable:
+            return Unavailable(
+                reason, remedy=self.remedy, code=answer.code, retry_at=at, whole_channel=self.whole_channel
+            )
+        if self.error is Unconfirmed:
+            return Unconfirmed(reason, remedy=self.remedy, code=answer.code, retry_at=at)
+        return self.error(reason, remedy=self.remedy, code=answer.code)
 
 
 _CLIENT: Final = frozenset(range(400, 500))  # RFC 9110, section 15.5

@@ -90,7 +90,11 @@ class Apprise:
         self.capabilities: Capabilities = _capabilities_of(parts.scheme, self._service)
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:  # noqa: ARG002 - there are no replies
-        """Check the lengths of text and title. See `Channel.prepare`."""
+        """Check the lengths of text and title.
+
+        Raises:
+            Refused: The text or title is too long for the service.
+        """
         can = self.capabilities
         text = _without_markup(post.text)
         if not can.budget.fits(text):
@@ -107,7 +111,11 @@ class Apprise:
         return Request(account=self.account, key=post.key, body={"text": text, "title": title})
 
     def send(self, request: Request) -> PostRef:
-        """Send the message once. apprise returns no id, so ours is used. See `SupportsSend.send`."""
+        """Send the message once. apprise returns no id, so ours is used.
+
+        Raises:
+            ChannelError: See `Channel.send`.
+        """
         text, title = str(request.body["text"]), str(request.body["title"])
         answer = load_service().send(self._service, text, title=title, plain_text=True)
         if answer.accepted:
@@ -115,12 +123,18 @@ class Apprise:
         raise judge(answer, where=self._name, now=self._clock.now())
 
     def whoami(self) -> Account:
-        """Check that the service can be reached: apprise cannot check credentials. See `Channel.whoami`."""
+        """Check that the service can be reached. Sends nothing.
+
+        apprise cannot check credentials.
+
+        Raises:
+            Unavailable: The service cannot be reached.
+        """
         load_service().reach(self._service, timeout=self._options.timeout, where=self._name)
         return Account(id=self.account, name=self._name)
 
     def close(self) -> None:
-        """See `Channel.close`."""
+        """Release the service. May be called twice."""
         with load_service().hush():  # some plugins log out when they are deleted
             self._service = None
 

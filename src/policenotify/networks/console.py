@@ -65,7 +65,12 @@ class Console:
         return Request(account=self.account, key=post.key, body={"id": id_, "shown": f"{shown}\n"})
 
     def send(self, request: Request) -> PostRef:
-        """Print the post in one call. See `SupportsSend.send`."""
+        """Print the post in one call. See `SupportsSend.send`.
+
+        Raises:
+            Unavailable: Nothing reads the stream any more.
+            Unconfirmed: The system reported an error, and may have shown a part.
+        """
         stream = self._open_stream()
         encoding = getattr(stream, "encoding", None) or "utf-8"
         text = str(request.body["shown"]).encode(encoding, "replace").decode(encoding)
@@ -103,7 +108,12 @@ def _closed() -> Unavailable:
 def post_block(head: str, *, parent: str, title: str, text: str, pictures: Sequence[str]) -> str:
     """Return what readers see of a post, without a line feed at its end.
 
-    Parent and title may be empty. Of the pictures there are the alternative texts.
+    Args:
+        head: Its account, stage, language and id.
+        parent: The id of the post that it replies to, or empty.
+        title: The subject, or empty.
+        text: The text.
+        pictures: The alternative texts of its pictures.
     """
     lines = [f"┌─ {head}"]
     if parent:

@@ -135,7 +135,11 @@ class Webhook:
         return PostRef(account=self.account, id=item.id, extra={"thread": item.thread, "withdrawn": withdrawn})
 
     def delete(self, ref: PostRef) -> None:
-        """Send the item without its words. See `SupportsDelete.delete`."""
+        """Send the item without its words. See `SupportsDelete.delete`.
+
+        Raises:
+            Refused: The reference does not hold what is needed.
+        """
         try:
             item = _read(ref.extra.get("withdrawn", ""))
         except ValidationError:
@@ -166,7 +170,11 @@ class Webhook:
         """Nothing stays open."""
 
     def _deliver(self, name: str, body: bytes) -> None:
-        """Make a call that publishes."""
+        """Make a call that publishes.
+
+        Raises:
+            ChannelError: The receiver did not take it, or perhaps not.
+        """
         answer = self._call("POST", name, body)
         if answer.status == HTTPStatus.CONFLICT and answer.headers.get("webhook-id") == name:
             return  # the receiver has taken it before
@@ -221,9 +229,13 @@ def read_secret(secret: str) -> bytes:
 
 
 def signed_headers(keys: Sequence[bytes], name: str, at: datetime, body: bytes) -> Mapping[str, str]:
-    """Return the headers that prove the sender of a call, with a signature by each key.
+    """Return the headers that prove the sender of a call.
 
-    The name is the call's id, which stays the same when the call is repeated at a later time.
+    Args:
+        keys: One signature is made by each.
+        name: The call's id, which stays the same when the call is repeated.
+        at: The time of this attempt.
+        body: The body.
     """
     stamp = str(int(at.timestamp()))
     content = b".".join((name.encode(), stamp.encode(), body))

@@ -233,8 +233,11 @@ def base_url_of(service: Service) -> str:
 def send(service: Service, text: str, *, title: str = "", plain_text: bool = False) -> ServiceAnswer:
     """Send a text through a service, once and whole.
 
-    *title* is for a service that has one. With *plain_text* the text is escaped where the service reads HTML or
-    Markdown.
+    Args:
+        service: Made by `open_service`.
+        text: The text.
+        title: The title, for a service that has one.
+        plain_text: Escape the text where the service reads HTML or Markdown.
     """
     body_format = NotifyFormat.TEXT if plain_text else None
     if plain_text and service.resolve_format(NotifyFormat.TEXT) is NotifyFormat.HTML:

@@ -139,9 +139,13 @@ class Gateway:
     number_format: NumberFormat
 
     def url_for(self, number: str, *, gsm: bool, segments: int, fields: Sequence[tuple[str, str]] = ()) -> str:
-        """Return the URL that sends one text, in the alphabet of GSM 03.38 or not, to a number in E.164.
+        """Return the URL that sends one text.
 
-        The fields are further names and values, for a URL that spells the call itself.
+        Args:
+            number: In E.164.
+            gsm: The text is in the alphabet of GSM 03.38.
+            segments: The number of its segments.
+            fields: Further names and values, for a URL that spells the call itself.
         """
         form = self.number_format
         written = number if form == "+" else f"{'00' if form == '00' else ''}{number[1:]}"

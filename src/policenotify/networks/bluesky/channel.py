@@ -91,6 +91,10 @@ class Bluesky:
 
         It replies to the newest of our posts that readers still see. Posts of another account, or without a `cid`, are
         not replied to. See `Channel.prepare`.
+
+        Raises:
+            Refused: The post is outside Bluesky's limits. With `fallback="standalone"`: all that it could reply to has
+                been deleted.
         """
         with without_side_effects(Text("preparing the post")):
             session = self._xrpc.current()

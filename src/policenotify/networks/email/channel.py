@@ -113,7 +113,11 @@ class Email:
         self._used_at = 0.0
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
-        """Render the mail without its personal headers. See `Channel.prepare`."""
+        """Render the mail without its personal headers.
+
+        Raises:
+            Refused: The bytes of a picture are missing.
+        """
         if not all(picture.data for picture in post.pictures):
             raise Refused(
                 Text("A picture of the post is missing."), remedy=Text("Publish the message again, with its pictures.")
@@ -127,7 +131,10 @@ class Email:
 
         A session that ends before the mail is sent is opened again. One that ends after it leaves the person in doubt.
 
-        See `SupportsPeople.send_to`.
+        Raises:
+            Refused: The server rejects this mail for all: it is too large.
+            Blocked: The server rejects our login or sender.
+            Unavailable: The server cannot be reached, or accepts no mail now.
         """
         thread = request.body["thread"]
         keys = [*map(str, thread if isinstance(thread, list) else ()), request.key]
@@ -187,7 +194,7 @@ class Email:
         return Account(id=self._sender.address, name=self._sender.name or self._sender.address)
 
     def close(self) -> None:
-        """End the session. See `Channel.close`."""
+        """End the session. May be called twice."""
         session, self._session = self._session, None
         if session is not None:
             session.quit()

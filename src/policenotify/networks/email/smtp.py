@@ -32,7 +32,10 @@ _ADD_FROM = Text(
 def open_service(url: str, *, sender: str, allow_plain: bool) -> Service:
     """Return apprise's e-mail service for a URL: server, port, login, TLS mode.
 
-    *sender* is the address as we read it from the URL. With *allow_plain* the URL asks for an unencrypted connection.
+    Args:
+        url: The URL.
+        sender: The sender's address as we read it from the URL.
+        allow_plain: The URL explicitly asks for an unencrypted connection.
 
     Raises:
         Blocked: apprise reads another sender, or the connection would not be safe.
@@ -97,9 +100,12 @@ class SmtpSession:
         raise problem  # outside of `except`: the cause may hold the password or an address
 
     def send(self, sender: str, address: str, content: bytes) -> Reply:
-        """Send a mail, 7-bit with CR LF line ends, and return the reply that decides about it.
+        """Send a mail, and return the reply that decides about it.
 
-        The sender of the envelope gets bounces. Both addresses are in ASCII.
+        Args:
+            sender: The envelope's sender, which gets bounces, in ASCII.
+            address: The recipient's address in ASCII.
+            content: The mail, 7-bit, with CR LF line ends.
 
         Raises:
             SessionLost: There is none, or the server ends the session without accepting the mail.

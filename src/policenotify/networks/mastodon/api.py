@@ -103,7 +103,10 @@ class Api:
             return self._read(session.ask(made, where=WHERE, wrapped=True))
 
     def error(self, answer: HttpAnswer, *, whole_channel: bool = True) -> ChannelError:
-        """Return what an answer other than a success means for every call. See `judge`."""
+        """Return what an answer other than a success means for every call.
+
+        With *whole_channel* a rate limit on this call holds for all posts.
+        """
         now = self.clock.now()
         return judge(answer, (*RULES, *ANY_HTTP), now=now, where=WHERE, whole_channel=whole_channel)
 

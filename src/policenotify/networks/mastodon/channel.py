@@ -117,6 +117,10 @@ class Mastodon:
 
         It replies to the newest of our posts whose thread is complete. Posts of another account are not replied to. See
         `Channel.prepare`.
+
+        Raises:
+            Refused: The post is outside the server's limits. With `fallback="standalone"`: all that it could reply to
+                has been deleted.
         """
         warning = self._warnings.get(post.category, "")
         check(post, self._api.current(), warning)
@@ -208,7 +212,13 @@ class Mastodon:
         return self._ref(answer)
 
     def delete(self, ref: PostRef) -> None:
-        """Delete the post and its pictures. Copies on other servers may stay. See `SupportsDelete.delete`."""
+        """Delete the post and its pictures. See `SupportsDelete.delete`.
+
+        Copies on other servers may stay.
+
+        Raises:
+            Refused: The server shows the post, and does not know how to delete it.
+        """
         self._check_ours(ref, Text("The post is not one of {account}; nothing was deleted.", account=self.account))
         answer = self._api.ask("status_delete", ref.id, delete_media=True)
         if answer.status in {404, 410}:
@@ -279,7 +289,13 @@ class Mastodon:
     # --- our timeline
 
     def _parent_of(self, status: str) -> str | None:
-        """See `ParentOf`. A missing status is asked for twice, as a copy may be late."""
+        """Return the id of a status's parent, or `None` for the first of a thread.
+
+        A missing one is asked for twice, as a copy may be late.
+
+        Raises:
+            LookupError: There is no such status, or no longer.
+        """
         answer = self._api.ask("status", status)
         if answer.missing:
             self._api.clock.sleep(_LAG)

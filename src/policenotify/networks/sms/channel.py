@@ -244,7 +244,12 @@ class Sms:
         return Request(account=self.account, key=post.key, body={"text": text})
 
     def send_to(self, request: Request, people: Sequence[Recipient]) -> Sequence[RecipientOutcome]:
-        """Send the text to each person, in a request of its own. See `SupportsPeople.send_to`."""
+        """Send the text to each person, in a request of its own.
+
+        Raises:
+            Blocked: The gateway rejects our credentials, does not exist, or has no credit.
+            Unavailable: It cannot be reached, or asks us to wait.
+        """
         return [self._send_one(str(request.body["text"]), person) for person in people]
 
     def _send_one(self, text: str, person: Recipient) -> RecipientOutcome:
@@ -277,9 +282,13 @@ class Sms:
             return address
 
     def whoami(self) -> Account:
-        """Check the URL with apprise, and that the gateway can be reached. See `Channel.whoami`.
+        """Check the URL with apprise, and that the gateway can be reached. Sends nothing.
 
         apprise cannot check the credentials of a gateway without sending an SMS.
+
+        Raises:
+            Blocked: apprise cannot read the URL, or the call would not be safe.
+            Unavailable: The gateway cannot be reached.
         """
         service = self._service(_FICTITIOUS, "")
         if len(_targets(service)) != 1:
@@ -315,7 +324,11 @@ class Sms:
 
 
 def _check_receipts(url: str, form: GatewayName | None, scheme: str, *, unencrypted: bool) -> None:
-    """Refuse an address that cannot be asked for, or that would show the tokens to the network."""
+    """Refuse an address that cannot be asked for, or that would show the tokens to the network.
+
+    Raises:
+        SettingsError: One of the two options is not valid.
+    """
     if bool(url) != bool(form):
         raise SettingsError(Text("receipt_url: give both receipt_url and receipt_format, or neither"))
     if url and scheme not in GENERIC:

@@ -249,7 +249,10 @@ def read(status: int, headers: Mapping[str, str], content: bytes, secrets: Seque
 
 
 def judge(answer: XAnswer, *, now: datetime, all_posts: bool = False) -> ChannelError:
-    """Return what an answer means for every call. With *all_posts* a rate limit on this call holds for all posts."""
+    """Return what an answer other than a success means for every call.
+
+    With *all_posts* a rate limit on this call holds for all posts, not only for this kind of call.
+    """
     if answer.body is not None and not answer.from_network and not answer.in_class(3):
         return Unconfirmed(Text("X's answer cannot be read."), code=answer.code)
     rules = (*RULES, *ANY_HTTP) if answer.in_class(4) else ANY_HTTP
