@@ -33,9 +33,12 @@ def beginning(text: str) -> str:
 
 
 def redact(text: str, values: Iterable[str], *, numbers: bool = False) -> str:
-    """Return a server's words on one line, without private values (as they are or percent-encoded), addresses, tokens.
+    """Return a server's words on one line, without private values, addresses and tokens.
 
-    With *numbers* telephone numbers and shorter keys are left out as well.
+    Args:
+        text: The server's words.
+        values: Values to leave out, as they are and percent-encoded.
+        numbers: Leave out telephone numbers and shorter keys as well.
     """
     text = beginning(text).encode("utf-8", "replace").decode()  # JSON may hold half a surrogate pair
     forms = {form for value in values for form in (value.strip(), quote(value, safe=""), quote_plus(value))}
@@ -54,9 +57,11 @@ _PAGE: Final = re.compile(r"<(style|script|head)\b.*?(</\1>|\Z)", re.DOTALL | re
 
 
 def words_of(body: bytes, private: Iterable[str]) -> str:
-    """Return the words of an answer, or of its beginning, in one line, without private values.
+    """Return the words of an answer in one line, without private values.
 
-    These are of the call: user, password, number, key, text. Addresses, numbers and tokens are always masked.
+    Args:
+        body: The answer, or its beginning.
+        private: Values of the call: user, password, number, key, text. Addresses, numbers and tokens are always masked.
     """
     text = body.decode("utf-8", "replace")
     try:

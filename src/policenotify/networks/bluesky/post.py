@@ -129,10 +129,13 @@ def record_key(post: Post) -> str:
 def record(
     post: Post, *, reply: JsonValue, images: Sequence[JsonValue], dids: Mapping[str, str]
 ) -> dict[str, JsonValue]:
-    """Encode the post, with the blobs of its pictures in order.
+    """Encode the post.
 
-    A reply is `root` and `parent`, each with `uri` and `cid`, or `None` for the first post of a thread. A mentioned
-    handle without an id in *dids* stays plain text.
+    Args:
+        post: The post.
+        reply: `root` and `parent` of a reply, each with `uri` and `cid`, or `None` for the first post of a thread.
+        images: The blobs of the post's pictures, in order.
+        dids: The ids of mentioned handles. A handle without one stays plain text.
     """
     text, spans = display(post.text, post.spans)
     made: dict[str, JsonValue] = {

@@ -122,8 +122,11 @@ def compose(post: Post, sender: Mailbox, *, reply_to: Mailbox | None = None, lis
     SpamAssassin 4.0 gives 2.1 of 5 points to a picture inside a formatted version of few words, so pictures are
     attached. Mail programs show them below the text.
 
-    A sender without a name has that of the post's sender. The list's identifier (RFC 2919) has no angle brackets, and
-    may be empty.
+    Args:
+        post: The post.
+        sender: The sender. Without a name, the post's sender is its name.
+        reply_to: The address for answers, if not the sender.
+        list_id: The list's identifier (RFC 2919), without angle brackets. May be empty.
     """
     sender = sender if sender.name else Mailbox(sender.address, post.sender)
     subject = _one_line(post.title or post.text.partition("\n")[0])
