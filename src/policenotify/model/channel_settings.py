@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Final, Generic, Literal, TypeAlias, TypeVar
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     PlainSerializer,
     PlainValidator,
@@ -101,6 +103,21 @@ def account_name(value: str) -> str:
 
 
 NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+
+
+def _zone(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(
+            Text("there is no time zone {value!r}; write one such as 'Europe/Paris'", value=value)
+        ) from None
+
+
+Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
+"""A time zone by its name in the IANA database: `Europe/Paris`."""
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 """The name of a channel, or a tag."""

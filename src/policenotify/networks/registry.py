@@ -41,7 +41,9 @@ ENTRY_POINT_GROUP = "policenotify.networks"
 OWN_PACKAGE = "policenotify"
 """The package whose networks no other package replaces."""
 
-_WITHHELD = "withheld"  # stands for a secret that was not read
+WITHHELD = "withheld"
+"""Stands for a value of the settings that is kept elsewhere and was not read."""
+
 _UNUSED: Any = None  # the clock of a channel that is only inspected
 
 CHANNEL_OPTIONS = frozenset({*ChannelSettings.model_fields, "recipients", "audiences"})
@@ -262,26 +264,21 @@ def inspect_channel(
 ) -> tuple[str, Capabilities | None]:
     """Return what is known of a channel that cannot be used: its account, perhaps empty, and what it can do. No I/O.
 
-    A secret that was not read is still the table that names its place. The account does not depend on it, unless the
-    secret is an address that holds it.
+    The account does not depend on a secret that was not read, unless the secret is an address that holds it.
     """
-    withheld = {
-        name: _WITHHELD if isinstance(value, Mapping) and value.keys() & {"file", "env"} else value
-        for name, value in options.items()
-    }
     try:
         kind = network(network_name).load()
     except SettingsError:
         return "", None
     try:
-        made = kind(kind.Options.model_validate(withheld), Services(_UNUSED, NoStateStore(), locales))
+        made = kind(kind.Options.model_validate(options), Services(_UNUSED, NoStateStore(), locales))
         account, capabilities = made.account, made.capabilities
         made.close()
     except KeyboardInterrupt:
         raise
     except BaseException:  # noqa: BLE001 - another author's class may fail in any way; why it cannot be used is known
         return "", default_capabilities(kind)
-    return "" if _WITHHELD in account else account, capabilities
+    return "" if WITHHELD in account else account, capabilities
 
 
 class NoStateStore:

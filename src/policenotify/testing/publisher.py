@@ -29,12 +29,11 @@ from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
 from policenotify.model.locale import Locale
-from policenotify.networks.registry import configure_channel, default_capabilities, inspect_channel, network
+from policenotify.networks.registry import WITHHELD, configure_channel, default_capabilities, inspect_channel, network
 from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.settings import read_settings
 from policenotify.settings.installation import installation_options
-from policenotify.settings.loader import WITHHELD
 from policenotify.settings.model import ChannelTable
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.recorder import OUTCOMES, RecordedPost, Recorder, ScriptedFault, opener

@@ -12,7 +12,14 @@ from policenotify.channel import Services
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork
 from policenotify.journal.clock import SystemClock
 from policenotify.networks.options import ChannelOptions, SecureUrl
-from policenotify.networks.registry import check_networks, configure_channel, inspect_channel, network, networks
+from policenotify.networks.registry import (
+    WITHHELD,
+    check_networks,
+    configure_channel,
+    inspect_channel,
+    network,
+    networks,
+)
 from policenotify.render.locales import LOCALES
 from policenotify.testing.fakes import InMemoryStateStore
 from policenotify.validation import redact, secret_values
@@ -332,9 +339,9 @@ def test_a_constructor_that_ends_the_process_is_refused(shelf: Shelf) -> None:
 @pytest.mark.parametrize(
     ("name", "options", "account"),
     [
-        ("bluesky", {"handle": "police34.example", "password": {"file": "none"}}, "police34.example@bsky.social"),
-        ("mastodon", {"server": "https://social.example", "handle": "police34", "token": {"env": "T"}}, "police34"),
-        ("email", {"url": {"file": "none"}, "list_id": "presse.police34.example"}, ""),
+        ("bluesky", {"handle": "police34.example", "password": WITHHELD}, "police34.example@bsky.social"),
+        ("mastodon", {"server": "https://social.example", "handle": "police34", "token": WITHHELD}, "police34"),
+        ("email", {"url": WITHHELD, "list_id": "presse.police34.example"}, ""),
         ("bluesky", {"handel": "police34.example", "password": "x"}, ""),
     ],
 )
