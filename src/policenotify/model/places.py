@@ -71,6 +71,8 @@ class Commune:
             characters of the part's code: 02285 Escaufourt lies in 59.
         epci: SIREN of the EPCI with its own taxation. For a part, that of the whole commune. `None` for the few islands
             and overseas collectivities without one.
+        postcodes: The postcodes of La Poste. Empty for *communes déléguées* and *associées*, and without a delivery
+            of mail.
         population: The municipal population in force in the COG's year, for Mayotte that of 2017. `None` if the source
             has none.
         part_of: Code of the commune that it is a part of, or `None` for a commune.
@@ -81,6 +83,7 @@ class Commune:
     kind: Kind
     department: str
     epci: str | None
+    postcodes: tuple[str, ...]
     population: int | None
     part_of: str | None
 
@@ -233,9 +236,9 @@ def _rows(query: str, value: str) -> tuple[tuple[Any, ...], ...]:
 
 def _communes(condition: str, value: str, within: str | None = None) -> Iterator[Commune]:
     for row in _rows(f"SELECT * FROM commune WHERE {condition}", value):  # noqa: S608 - our own words
-        code, name, kind, department, epci, _postcodes, population, part_of = row
+        code, name, kind, department, epci, postcodes, population, part_of = row
         if within in {None, department}:
-            yield Commune(code, name, kind, department, epci, population, part_of)
+            yield Commune(code, name, kind, department, epci, tuple(postcodes.split()), population, part_of)
 
 
 def _similar(key: str, department: str | None) -> list[str]:
