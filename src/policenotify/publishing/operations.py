@@ -378,7 +378,7 @@ def held_deliveries(journal: Journal) -> tuple[HeldDelivery, ...]:
         _held(each, receipt)
         for each in publications
         for receipt in each
-        if receipt.outcome is Outcome.HELD or (receipt.recipients or {}).get(Outcome.HELD)
+        if receipt.outcome is Outcome.HELD or receipt.count(Outcome.HELD)
     )
 
 

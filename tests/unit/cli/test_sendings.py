@@ -151,7 +151,7 @@ def test_a_sending_is_paused_resumed_and_followed(run: Run, desk: Desk, publishe
     assert "presse (fr): 3 posted\n" in followed.out
     document = run("sending", "progress", "--json").document
     assert (document["publication"], document["is_settled"]) == (published, True)
-    assert [found["people"].get("posted", 0) for found in document["deliveries"]] == [1, 3]
+    assert [found.get("recipients") for found in document["deliveries"]] == [None, {"posted": 3}]
 
 
 def test_people_in_doubt_are_listed_and_settled_one_by_one(run: Run, desk: Desk, doubted: str) -> None:
@@ -203,7 +203,7 @@ def test_lines_go_to_a_pipe_until_it_is_settled(run: Run, desk: Desk, published:
 
 def sampled(seconds: int, posted: int, **fields: object) -> Progress:
     people = {Outcome.POSTED: posted, Outcome.WAITING: 100 - posted}
-    mail = {"delivery": 2, "channel": "presse", "language": "fr", "outcome": "sending", "bulk": True, "people": people}
+    mail = {"delivery": 2, "channel": "presse", "language": "fr", "outcome": "sending", "recipients": people}
     at = datetime(2026, 11, 26, 18, 0, seconds, tzinfo=UTC)
     return Progress.model_validate({"publication": "P", "at": at, "deliveries": [mail | fields]})
 
