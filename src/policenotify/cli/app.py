@@ -83,9 +83,10 @@ class _Commands(Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - likewise
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
+        ctx.ensure_object(CliContext).command = cmd_name
         module, _, name = COMMANDS[cmd_name][0].partition(":")
         try:
             command: click.Command = getattr(import_module(f"policenotify.cli.commands.{module}"), name)
@@ -94,12 +95,6 @@ class _Commands(Group):
 
             raise missing_extra(cmd_name, str(error.name)) from error
         return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        ctx.ensure_object(CliContext).command = args[0] if args[0] in COMMANDS else ""
-        return super().resolve_command(ctx, args)
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         self.format_usage(ctx, formatter)
@@ -149,9 +144,7 @@ def program() -> None:
 def run(args: Sequence[str], call: CliContext | None = None) -> int:
     """Run a command and return its [`Exit`][policenotify.cli.exit_codes.Exit] code.
 
-    Args:
-        args: Its arguments.
-        call: The installation of an application that runs it; the journal and settings that it names are used.
+    An application that runs it hands over its *call*, whose journal and settings are used.
     """
     call = call or CliContext()
     call.json, call.debug = "--json" in args, "--debug" in args

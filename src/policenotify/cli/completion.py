@@ -27,18 +27,13 @@ def _values(lookup: Callable[[CliContext], Iterable[tuple[str, str]]]) -> Values
         found: list[tuple[str, str]] = []
         with suppress(Exception):
             found.extend(lookup(context.ensure_object(CliContext)))
-        return [CompletionItem(name, help=_line(about)) for name, about in found if name.startswith(prefix)][:_LIMIT]
+        return [
+            CompletionItem(name, help=" ".join("".join(c if c.isprintable() else " " for c in about).split()) or None)
+            for name, about in found
+            if name.startswith(prefix)
+        ][:_LIMIT]
 
     return values
-
-
-def _line(text: str) -> str | None:
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split()) or None
-
-
-def files(_context: click.Context, _parameter: click.Parameter, prefix: str) -> list[CompletionItem[str]]:
-    """Leave the completion of files to the shell."""
-    return [CompletionItem(prefix, type="file")]
 
 
 @_values

@@ -205,12 +205,7 @@ def printable_name(option: str, value: str) -> str:
 
 @contextmanager
 def logged(form: str, level: str) -> Iterator[None]:
-    """Write the log to standard error.
-
-    Args:
-        form: `text` or `json`.
-        level: The least level of our own records. Of other libraries only warnings and errors are mentioned.
-    """
+    """Write the log to standard error: our own records from a level on, and warnings and errors of other libraries."""
     handler, root, logger = logging.StreamHandler(), logging.getLogger(), logging.getLogger(LOGGER)
     handler.setFormatter(_FORMATTERS[form]())
     before = logger.level

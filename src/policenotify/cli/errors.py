@@ -65,12 +65,7 @@ class ErrorReport(BaseModel):
     exit: Exit = Field(default=Exit.REJECTED, exclude=True)
 
     def page(self, command: str, message: Message | None = None) -> AnyText:
-        """Return the report as text.
-
-        Args:
-            command: The command that failed.
-            message: What the officer typed: its words, which no exception holds, are quoted.
-        """
+        """Return the report as text. The words of a *message*, which no exception holds, are quoted."""
         text = self.text
         findings: Sequence[Finding] = getattr(self, "findings", ())
         texts: Mapping[str, str] = {}
@@ -134,8 +129,10 @@ def error_report(error: BaseException, *, may_have_published: bool, command: str
             in_doubt = may_have_published
             exit_code = Exit.ATTENTION if may_have_published else Exit.REJECTED
     published: Literal["no", "unknown"] = "unknown" if in_doubt else "no"
+    names = next((names for kind, names in _DETAILS.items() if isinstance(error, kind)), ())
+    details = {name: getattr(error, name) for name in names}
     return ErrorReport.model_validate(
-        {"kind": kind, "text": text, "published": published, "exit": exit_code, **_details(error)}
+        {"kind": kind, "text": text, "published": published, "exit": exit_code, **details}
     )
 
 
@@ -159,8 +156,3 @@ def _explained(problem: WrongValue, command: str) -> AnyText:
         option = "HEADLINE"
     field = Text("{field} ({option})", field=Text.word(place), option=option) if option else Text.word(place)
     return Text("{place}: {text}", place=field, text=text)
-
-
-def _details(error: BaseException) -> dict[str, object]:
-    names = next((names for kind, names in _DETAILS.items() if isinstance(error, kind)), ())
-    return {name: getattr(error, name) for name in names}

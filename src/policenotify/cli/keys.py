@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from datetime import timedelta
 from itertools import count
 
@@ -19,22 +18,17 @@ from policenotify.publishing.publisher import Publisher
 _TYPED_TWICE = timedelta(minutes=10)  # in which the same message is the same, not news
 
 
-def spans_of(typed: Typed) -> dict[str, str]:
-    """Return the fields whose time was typed as a span from now, with what was typed."""
-    return {field: typed[option].strip() for field, option in TIMES.items() if typed[option] and is_span(typed[option])}
-
-
-def default_key(message: Message, spans: Mapping[str, str], publisher: Publisher) -> str:
+def default_key(message: Message, typed: Typed, publisher: Publisher) -> str:
     """Return the default key: that of the same message if it was typed just now, else a new one.
 
-    See `spans_of` for *spans*: `+30m` typed again a second later is still the same message. See `_is_repeated` for what
-    was typed just now. The second message of one content has a number in its key, so that two commands at the same
-    moment have the same key.
+    Of a time that was typed as a span from now the key holds what was typed: `+30m` typed again a second later is still
+    the same message. See `_is_repeated` for what was typed just now. The second message of one content has a number in
+    its key, so that two commands at the same moment have the same key.
 
     Raises:
         InvalidImage: An image's file cannot be used.
     """
-    content = key = _content_key(message, spans)
+    content = key = _content_key(message, typed)
     for number in count(2):
         if published := publisher.operations.publication(key):
             free = _is_repeated(message, published, publisher)
@@ -72,9 +66,10 @@ def _is_repeated(message: Message, published: Publication, publisher: Publisher)
     return now - published.at < _TYPED_TWICE and not (due and due <= now)
 
 
-def _content_key(message: Message, spans: Mapping[str, str]) -> str:
+def _content_key(message: Message, typed: Typed) -> str:
+    spans = {name: typed[option].strip() for name, option in TIMES.items() if typed[option] and is_span(typed[option])}
     stable = message.model_copy(update=dict.fromkeys(spans))
     images = [hashlib.sha256(read_picture(image.path)).hexdigest() for image in message.images if image.path]
-    typed = sorted(map("=".join, spans.items()))
-    content = "\n".join((message.incident or "", message.stage, stable.digest(), *typed, *images))
+    words = sorted(map("=".join, spans.items()))
+    content = "\n".join((message.incident or "", message.stage, stable.digest(), *words, *images))
     return f"cli-{hashlib.sha256(content.encode()).hexdigest()[:40]}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -26,27 +27,19 @@ _ROW = re.compile(r"(?P<name>\s*\S.*\s{2,})(?P<meaning>\S.*)")  # a name, at lea
 _FILE_NAME = "policenotify.toml"  # as in `policenotify.settings.loader`, which help and completion do not import
 
 
-def language_of(settings: str | None, environment: Mapping[str, str]) -> str:
-    """Return the `language` of the settings, else the language of the process.
+def desk_language(settings: str | None) -> str:
+    """Return the `language` of the settings, else that of the process, if there are texts in it, else English.
 
     Settings that cannot be read have none: the command itself reports what is wrong with them.
     """
-    if stated := environment.get("POLICENOTIFY_LANGUAGE"):  # as for every setting, it takes precedence
-        return stated
-    name = settings or environment.get("POLICENOTIFY_SETTINGS") or _FILE_NAME
-    try:
-        language = tomllib.loads(Path(name).read_text(encoding="utf-8")).get("language")
-    except (OSError, ValueError):
-        language = None
-    if isinstance(language, str):
-        return language
-    named = next((environment[variable] for variable in _VARIABLES if environment.get(variable)), "")
-    return named.partition(".")[0].partition("@")[0].partition("_")[0].lower() or "en"
-
-
-def desk_language(settings: str | None) -> str:
-    """Return the language of the installation if there are texts in it, else English."""
-    language = language_of(settings, os.environ)
+    language = os.environ.get("POLICENOTIFY_LANGUAGE") or None  # as for every setting, it takes precedence
+    if not language:
+        name = settings or os.environ.get("POLICENOTIFY_SETTINGS") or _FILE_NAME
+        with suppress(OSError, ValueError):
+            language = tomllib.loads(Path(name).read_text(encoding="utf-8")).get("language")
+    if not isinstance(language, str):
+        named = next(filter(None, map(os.environ.get, _VARIABLES)), "")
+        language = named.partition(".")[0].partition("@")[0].partition("_")[0].lower()
     return language if language.partition("-")[0] in languages() else "en"
 
 

@@ -9,8 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, get_args
 
-from policenotify.cli.keys import default_key, spans_of
-from policenotify.cli.lookup import find_publication
+from policenotify.cli.keys import default_key
 from policenotify.cli.options import OPTIONS, Typed, option_label
 from policenotify.cli.place import OPTIONS as PLACE
 from policenotify.cli.place import location_of
@@ -22,6 +21,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.model.location import Location
 from policenotify.model.message import SCHEMA_VERSION, Basis, Message, read
 from policenotify.model.receipt import Publication
+from policenotify.publishing.operations import find_publication
 from policenotify.publishing.publisher import Publisher
 from policenotify.render.locales import CategoryProfile
 from policenotify.translation import AnyText, Text, text_of
@@ -143,7 +143,7 @@ def next_message(stage: Stage, name: str, headline: str | None, typed: Typed, pu
         file.check_follows()
     message = makers[stage](text, **merged)
     again = message.model_copy(update={"lifecycle": last.message.lifecycle})
-    if stage is last.message.stage and (typed.get("key") or default_key(again, spans_of(typed), publisher)) == last.key:
+    if stage is last.message.stage and (typed.get("key") or default_key(again, typed, publisher)) == last.key:
         return again  # typed twice: the incident's last publication is now this very correction
     return message
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import reduce
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import click
 
@@ -43,6 +43,10 @@ class Seconds(click.FloatRange):
                 ctx=ctx,
             )
         return seconds
+
+
+FILE: Final = click.Path(readable=False)
+"""A file that the shell completes. Who reads it reports, in the desk's language, that it cannot be read."""
 
 
 class FileOrDraft(click.File):
@@ -96,14 +100,7 @@ def _sets(
 ) -> Callable[[_Command], _Command]:
     """Return a decorator for the option that sets a field of the message; the first of *fields* names it in errors.
 
-    Args:
-        fields: The paths of the field.
-        option: The option.
-        metavar: The name of its value.
-        about: Its help.
-        values: Its completion.
-        many: The name of its parameter, if it may be repeated.
-        more: More arguments of click.
+    One that may be repeated has its parameter's name in *many*. The *values* are for its completion.
     """
     OPTIONS.update(dict.fromkeys(fields.split(), option))
     attributes = {"metavar": metavar, "help": about, "shell_complete": values, **more}
@@ -133,7 +130,7 @@ _MESSAGE = (
         "--polyline",
         "LINE",
         "The closed stretch: 'LAT,LON LAT,LON …', or a GeoJSON file.",
-        completion.files,
+        type=FILE,
     ),
     _sets("known.confirmed", "--known", "TEXT", "What is established, in one sentence."),
     _sets("known.unconfirmed", "--not-known", "TEXT", "What readers ask and is not known yet."),
@@ -143,7 +140,7 @@ _MESSAGE = (
     _sets("expires_at", "--expires", "TIME", "Nothing is sent after this time."),
     _sets("next_update_at", "--next-update", "TIME", "When the next update follows."),
     _sets("link", "--link", "URL", "A page with more."),
-    _sets("images images.path", "--image", "FILE", "A picture; each with its --alt.", completion.files, many="images"),
+    _sets("images images.path", "--image", "FILE", "A picture; each with its --alt.", type=FILE, many="images"),
     _sets("images.alt", "--alt", "TEXT", "What the picture shows, in the same order.", many="alts"),
     _sets("hashtags", "--hashtag", "WORD", "One more hashtag; may be repeated.", many="hashtags"),
     _sets("basis", "--basis", "WHO[:REFERENCE]", _BASIS, many="bases"),

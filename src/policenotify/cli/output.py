@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
@@ -29,6 +29,9 @@ from policenotify.translation import AnyText, Text
 
 UNVERIFIED: Final = Text("accepted by the gateway, not verified")
 """The meaning of success on a channel whose acceptance is `unverified`."""
+
+STANDS_ALONE: Final = Text("It stands alone: there was nothing to answer, or it could not be answered.")
+"""Of a post that should have answered another."""
 
 TOP: Final = 5
 """Reasons that are shown of each delivery. All of them are in the JSON."""
@@ -97,12 +100,7 @@ Part: TypeAlias = Block | Frame | RenderableType
 
 
 def printed(page: Iterable[Part], look_up: Callable[[AnyText], str] = str) -> str:
-    """Return a page as text, at most 80 columns wide.
-
-    Args:
-        page: Its parts.
-        look_up: Returns a text in the desk's language.
-    """
+    """Return a page as text, at most 80 columns wide, in the language in which *look_up* returns a text."""
     console = _console()
     console.width = min(console.width, _COLUMNS)
     with console.capture() as captured:
@@ -121,10 +119,7 @@ def out(text: str) -> None:
 def replace_file(path: Path, content: bytes, mode: int | None = None) -> None:
     """Write a file, so that its readers always find a whole one.
 
-    Args:
-        path: Where.
-        content: What.
-        mode: Who may read it. `None`: its owner alone, as far as the file system knows owners.
+    Without a *mode* its owner alone may read it, as far as the file system knows owners.
 
     Raises:
         SettingsError: It cannot be written, and is as before.
@@ -230,10 +225,9 @@ def findings(remarks: Sequence[Finding], message: Message) -> Iterator[Part]:
         yield Block(finding.quoting(excerpt) if excerpt else finding.text, indent=2)
 
 
-def people(receipt: Receipt) -> Text | None:
-    """Return how many recipients have which outcome: `3 posted, 2 waiting`."""
-    counts = [counted(outcome, count) for outcome, count in (receipt.recipients or {}).items() if count]
-    return Text.join(", ", counts) if counts else None
+def counts(outcomes: Mapping[Outcome, int] | None) -> Text:
+    """Return how many people or deliveries have which outcome: `3 posted, 2 waiting`."""
+    return Text.join(", ", [counted(outcome, count) for outcome, count in (outcomes or {}).items() if count])
 
 
 def reason_line(reason: ReasonCount) -> Text:
@@ -249,12 +243,12 @@ def _receipt(receipt: Receipt, zone: tzinfo) -> Iterator[Part]:
     if receipt.operation is not Operation.POST:
         where = Text("{where} · {operation}", where=where, operation=receipt.operation)
     text = Text("{where}: {outcome}", where=where, outcome=receipt.outcome)
-    counts = people(receipt)
-    yield line(Text("{text} ({counts})", text=text, counts=counts) if counts else text)
+    people = counts(receipt.recipients)
+    yield line(Text("{text} ({counts})", text=text, counts=people) if people else text)
     if receipt.url:
         yield line(f"    {receipt.url}")
     if receipt.standalone and receipt.ref:
-        yield paragraph(Text("It stands alone: there was nothing to answer, or it could not be answered."))
+        yield paragraph(STANDS_ALONE)
     if receipt.reason:
         yield paragraph(Text.join(" ", (receipt.reason, f"[{receipt.code}]" if receipt.code else "")))
     for reason in receipt.reasons[:TOP] if receipt.reasons[1:] else ():  # of one reason the receipt's own tells all

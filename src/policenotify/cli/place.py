@@ -100,8 +100,8 @@ def _polyline(typed: str) -> object:
     except (OSError, ValueError, RecursionError):
         line = None
     match line:
-        case {"type": "FeatureCollection", "features": [{"geometry": line}]} | {"type": "Feature", "geometry": line}:
-            pass
+        case {"type": "FeatureCollection", "features": [{"geometry": inner}]} | {"type": "Feature", "geometry": inner}:
+            line = inner
         case _:
             pass  # a geometry itself, or none
     match line:

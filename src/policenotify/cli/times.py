@@ -170,15 +170,15 @@ def _local(day: date, clock: time, zone: tzinfo, typed: str) -> list[datetime]:
     Raises:
         ValueError: The clocks go forward over it.
     """
-    both = [datetime.combine(day, clock.replace(fold=fold), zone) for fold in (0, 1)]
+    local = datetime.combine(day, clock)
     try:
-        round_trips = [(local, local.astimezone(UTC).astimezone(zone)) for local in both]
+        both = {local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)}
+        real = sorted(moment for moment in both if moment.astimezone(zone).replace(tzinfo=None) == local)
     except OverflowError:  # the first and the last hours of all years, which do not exist in UTC
         raise ValueError(Text("{typed!r} lies outside the years 1 to 9999 in UTC", typed=typed)) from None
-    real = [local for local, back in round_trips if back.replace(tzinfo=None) == local.replace(tzinfo=None)]
     if not real:
         raise ValueError(Text("{typed!r} does not exist on {day}: the clocks go forward", typed=typed, day=day))
-    return sorted({local.astimezone(UTC) for local in real})
+    return real
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,13 +25,10 @@ def code_of(typed: str, words: Mapping[str, Iterable[str]], **place: Any) -> str
     if folded in names:
         return names[folded][0]
     near = get_close_matches(folded, names, n=1) or [name for name in names if folded and folded in name]
-    text = Text("{value!r} is not known.", value=typed)
-    hint = (
-        Text("Did you mean {near!r}?", near=names[near[0]][1])
-        if near
-        else Text("There are: {names}.", names=", ".join(words))
-    )
-    raise BadParameter(Text.join(" ", (text, hint)), **place)
+    hint = Text("There are: {names}.", names=", ".join(words))
+    if near:
+        hint = Text("Did you mean {near!r}?", near=names[near[0]][1])
+    raise BadParameter(Text.join(" ", (Text("{value!r} is not known.", value=typed), hint)), **place)
 
 
 def words_of(codes: Iterable[str]) -> dict[str, list[str]]:

@@ -174,5 +174,5 @@ class EventReader:
                     return False
         finally:
             if place is not None:
-                subscribers.release(name, place)
+                subscribers.advance(name, place, place.cursor, keep=False)
         return bool(batch)

@@ -5,13 +5,12 @@ The SQL toolkit is imported when a journal is opened, not before.
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from policenotify.channel import Clock
     from policenotify.journal.journal import Journal
-    from policenotify.journal.keys import Entropy, Keys
+    from policenotify.journal.keys import Keys
 
 __all__ = ["open_journal"]
 
@@ -21,7 +20,6 @@ def open_journal(
     *,
     keys: Keys,
     clock: Clock | None = None,
-    entropy: Entropy = secrets.token_bytes,
     timeout: int | None = None,
     create: bool = False,
 ) -> Journal:
@@ -31,7 +29,6 @@ def open_journal(
         url: The path of an SQLite file, or a URL: `sqlite:///…`, `postgresql://user@host/database`.
         keys: The installation's keys.
         clock: The clock. By default the server's on PostgreSQL, else this machine's.
-        entropy: The source of unpredictable bytes.
         timeout: Seconds to wait for a server that does not answer. By default as in the URL, else 10.
         create: Create a missing journal in a file. For tests and demonstrations.
 
@@ -43,7 +40,7 @@ def open_journal(
     """
     from policenotify.journal.journal import Journal  # noqa: PLC0415 - loads the SQL toolkit
 
-    journal = Journal(url, keys=keys, clock=clock, entropy=entropy, timeout=timeout, create=create)
+    journal = Journal(url, keys=keys, clock=clock, timeout=timeout, create=create)
     try:
         journal.check_schema(create=create)
     except BaseException:

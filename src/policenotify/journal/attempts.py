@@ -20,9 +20,9 @@ from policenotify.errors import LostLease, UnsupportedVersion
 from policenotify.journal import clock_change, meta
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.authentication import is_authentic, ref_mac, request_mac
-from policenotify.journal.channels import take_slot
+from policenotify.journal.channels import use_slots
 from policenotify.journal.database import schema
-from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.database.transactions import Repository
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import is_dead
 from policenotify.journal.lists import control, recipients
@@ -100,10 +100,8 @@ _EXPIRED = (
 )
 
 
-class Attempts:
+class Attempts(Repository):
     """Attempts at claimed deliveries, from their beginning to their result."""
-
-    _journal: Transactions
 
     def begin(
         self,
@@ -154,7 +152,7 @@ class Attempts:
                 if over := why_over(closed, by_end=doubted):
                     raise TakenBack(over)
             if claimed.parent is None and rate is not None:
-                take_slot(connection, claimed.channel, rate, now)
+                use_slots(connection, claimed.channel, rate, now)
             row = {"delivery": claimed.id, "number": number, "owner": claimed.owner, "started_at": now}
             connection.execute(_ADD, row)
         return replace(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
@@ -124,7 +125,8 @@ def record(
     """
     recorded = {**body, PROCESS: process_user()}
     text = json.dumps(recorded, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
-    salt = connection.get_execution_options()["policenotify_entropy"](SALT_BYTES).hex()
+    salt = secrets.token_hex(SALT_BYTES)
+    committed = commitment(salt, text)
     row = {
         "at": microseconds(at),
         "actor": actor,
@@ -134,11 +136,11 @@ def record(
         "channel": channel,
         "body": text,
         "salt": salt,
-        "commitment": commitment(salt, text),
+        "commitment": committed,
     }
     added = connection.execute(_addition(connection.dialect.name), row)
     [number] = added.inserted_primary_key or [0]
-    meta.note(connection, meta.KnownEvent(number, row["commitment"]))
+    meta.note(connection, meta.KnownEvent(number, committed))
 
 
 def record_delivery(

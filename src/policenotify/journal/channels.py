@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, or_, select, update
 
 from policenotify.channel import StateStore, StoredValue
 from policenotify.errors import Blocked
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.database import schema
-from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.database.transactions import Repository, Transactions
 from policenotify.journal.keys import Keys
 from policenotify.journal.records import LONGEST_PAUSE, latest_pause, microseconds, moment, span, storable
 from policenotify.model.rate import Rate, RateReached
@@ -20,15 +20,6 @@ from policenotify.model.rate import Rate, RateReached
 _table, _state, _delivery = schema.channel, schema.channel_state, schema.delivery
 _LIMITS = select(_table.c.name, _table.c.blocked_at, _table.c.paused_until, _table.c.tat)
 _BLOCKED = select(_table).where(_table.c.blocked_at.is_not(None))
-_STORED = select(_state.c.key_version, _state.c.sealed, _state.c.version).where(
-    _state.c.channel == bindparam("channel"), _state.c.name == bindparam("name")
-)
-_SWAP = (
-    update(_state)
-    .where(_state.c.channel == bindparam("of_channel"), _state.c.name == bindparam("named"))
-    .where(_state.c.version == bindparam("before"))
-    .values({name: bindparam(name) for name in ("version", "key_version", "sealed")})
-)
 _NAMED = _table.c.name == bindparam("named")
 _KNOWN = select(_table.c.name).where(_NAMED)
 _ARRIVAL = select(_table.c.tat).where(_NAMED).with_for_update()
@@ -42,11 +33,8 @@ _LAST_ACCOUNT = (
 _BATCH = span(timedelta(seconds=1))  # recipients are gathered for this long: each batch costs a transaction
 
 
-class Channels:
+class Channels(Repository):
     """Blocks, pauses, rate limits and stored state of channels."""
-
-    def __init__(self, journal: Transactions) -> None:
-        self._journal = journal
 
     def block(self, channel: str, error: Blocked) -> bool:
         """Send nothing more on a channel until a person acts. Return False if it was blocked already."""
@@ -108,12 +96,11 @@ class JournalStateStore:
     def load(self, name: str) -> StoredValue | None:
         """Return the value under *name*, if there is one."""
         with self._journal.read() as connection:
-            row = connection.execute(_STORED, {"channel": self._channel, "name": name}).first()
+            row = connection.execute(select(_state).where(*self._of(name))).first()
         if row is None:
             return None
-        return StoredValue(
-            self._journal.keys.unseal(_purpose(self._channel, name), row.key_version, row.sealed), row.version
-        )
+        text = self._journal.keys.unseal(_purpose(self._channel, name), row.key_version, row.sealed)
+        return StoredValue(text, row.version)
 
     def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
         """Replace the value if its version is still *version*, or store it if there is none."""
@@ -122,8 +109,11 @@ class JournalStateStore:
         with self._journal.write() as connection:
             if version is None:
                 return bool(schema.insert_new(connection, _state, [{"channel": self._channel, "name": name, **row}]))
-            known = {"of_channel": self._channel, "named": name, "before": version}
-            return bool(connection.execute(_SWAP, known | row).rowcount)
+            swap = update(_state).where(*self._of(name), _state.c.version == version)
+            return bool(connection.execute(swap.values(row)).rowcount)
+
+    def _of(self, name: str) -> tuple[ColumnElement[bool], ...]:
+        return _state.c.channel == self._channel, _state.c.name == name
 
     @contextmanager
     def lease(self, name: str, *, seconds: float) -> Iterator[None]:
@@ -173,22 +163,16 @@ def opens_at(connection: Connection, rates: Mapping[str, Rate | None], now: int)
     return opens
 
 
-def take_slot(connection: Connection, channel: str, rate: Rate, now: int) -> None:
-    """Count one post against the channel's rate.
+def use_slots(connection: Connection, channel: str, rate: Rate, now: int, posts: int = 1) -> None:
+    """Count one post, or as many as `free_slots` allowed, against the channel's rate. A negative number gives back.
 
     Raises:
-        RateReached: It may not be sent yet. Nothing is changed.
+        RateReached: None may be sent yet. Nothing is changed.
     """
     arrival = _locked(connection, channel)
-    if not rate.free(arrival, now):
+    if posts > 0 and not rate.free(arrival, now):
         raise RateReached(rate.free_at(arrival, now))
-    connection.execute(_USE_SLOT, {"named": channel, "tat": rate.after(arrival, now)})
-
-
-def use_slots(connection: Connection, channel: str, rate: Rate, now: int, posts: int) -> None:
-    """Count some posts, of which `free_slots` allowed as many, against the channel's rate."""
-    arrival = rate.after(_locked(connection, channel), now, posts)
-    connection.execute(update(_table).where(_table.c.name == channel).values(tat=arrival))
+    connection.execute(_USE_SLOT, {"named": channel, "tat": rate.after(arrival, now, posts)})
 
 
 def free_slots(connection: Connection, channel: str, rate: Rate, now: int, limit: int) -> int:

@@ -12,6 +12,7 @@ written in what is now the future are then due at once.
 from __future__ import annotations
 
 import logging
+import re
 from datetime import timedelta
 from typing import Final
 
@@ -22,8 +23,7 @@ from policenotify.journal import meta
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.clock import SMALLEST_STEP, Uptime
 from policenotify.journal.database import schema
-from policenotify.journal.database.columns import whole_number
-from policenotify.journal.records import TOLERANCE, microseconds, moment, span
+from policenotify.journal.records import TOLERANCE, DamagedValue, microseconds, moment, span
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 
@@ -31,8 +31,9 @@ SET: Final = "clock_set"
 """The kind of event that records a step of the clock."""
 
 FACTS: Final = "clock "
-"""Begins the name of the fact stored here; the boot follows. A journal in which nothing was published may have it."""
+"""Begins the name of the fact stored here; the boot follows."""
 
+_WHOLE_NUMBER: Final = re.compile(r"-?[0-9]{1,18}")  # to which a time can still be added
 _log = logging.getLogger("policenotify")
 _DAY = span(timedelta(days=1))
 _delivery, _attempt, _facts = schema.delivery.c, schema.attempt.c, schema.meta.c
@@ -63,7 +64,10 @@ def follow(connection: Connection, clock: Clock) -> None:
             _end_waits_from_the_future(connection, now)
         return
     locked = select(_facts.value).where(_facts.name == name).with_for_update()
-    step = shown - whole_number(connection.execute(locked).scalar_one())
+    known = connection.execute(locked).scalar_one()
+    if _WHOLE_NUMBER.fullmatch(known) is None:
+        raise DamagedValue
+    step = shown - int(known)
     if step:  # by less than a step, it is slewed
         meta.put(connection, name, str(shown))
     if abs(step) >= SMALLEST_STEP * 1e6:

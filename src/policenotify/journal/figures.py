@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select, text
 
 from policenotify.journal import meta
 from policenotify.journal.database import schema
-from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.database.transactions import Repository
 from policenotify.journal.drafts.rows import DraftCounts, count_drafts
 from policenotify.journal.lists import recipients as people
 from policenotify.journal.records import ChannelSummary, microseconds, moment, outcome_of, priority
@@ -67,9 +67,7 @@ _OLDEST_PENDING = (
     .where(_delivery.c.state.in_(_UNSETTLED), _delivery.c.halt == "")
     .group_by(_delivery.c.channel)
 )
-_IS_OPEN = _incident.c.status == IncidentStatus.OPEN
-_OPEN = select(_incident.c.category, _NUMBER).where(_IS_OPEN).group_by(_incident.c.category)
-_FIRST_DEADLINE = select(func.min(_incident.c.due_at)).where(_IS_OPEN)
+_OPEN = select(_incident.c.category, _incident.c.due_at).where(_incident.c.status == IncidentStatus.OPEN)
 _LAST_SEAL = select(func.max(schema.seal.c.at))
 _CHANNELS = select(_channel.c.name, _channel.c.blocked_at, _channel.c.paused_until)
 
@@ -117,11 +115,8 @@ class JournalFigures:
     last_seal: int | None
 
 
-class Figures:
+class Figures(Repository):
     """Figures of the journal."""
-
-    def __init__(self, journal: Transactions) -> None:
-        self._journal = journal
 
     def channels(self) -> dict[str, ChannelSummary]:
         """Return how many deliveries of each channel have which outcome."""
@@ -145,7 +140,8 @@ class Figures:
             recipients, recipients_pending = _people(connection)
             channels = connection.execute(_CHANNELS).all()
             due = connection.execute(_OLDEST_DUE).all()
-            overdue = select(func.count()).where(_IS_OPEN, _incident.c.due_at <= now)
+            incidents = connection.execute(_OPEN).all()
+            deadlines = [row.due_at for row in incidents if row.due_at is not None]
             return JournalFigures(
                 at=now,
                 publications={tuple(row[:-1]): row.number for row in connection.execute(_PUBLICATIONS)},
@@ -155,9 +151,9 @@ class Figures:
                 oldest_due={(row.channel, bool(row.severe)): row.at for row in due if row.at <= now},
                 oldest_pending={row.channel: row.at for row in connection.execute(_OLDEST_PENDING)},
                 recipients_pending=recipients_pending,
-                incidents_open={row.category: row.number for row in connection.execute(_OPEN)},
-                incidents_overdue=connection.execute(overdue).scalar_one(),
-                first_deadline=connection.execute(_FIRST_DEADLINE).scalar(),
+                incidents_open=Counter(row.category for row in incidents),
+                incidents_overdue=sum(at <= now for at in deadlines),
+                first_deadline=min(deadlines, default=None),
                 drafts=count_drafts(connection, now),
                 blocked=frozenset(row.name for row in channels if row.blocked_at is not None),
                 paused_until={row.name: row.paused_until for row in channels if row.paused_until is not None},

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, and_, bindparam, c
 from policenotify.channel import Operation, PostRef
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.database import schema
-from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.database.transactions import Repository
 from policenotify.journal.records import TOLERANCE, microseconds, moment, outcome_of, span, word
 from policenotify.journal.tombstones import purged_at
 from policenotify.model.history import History, HistoryEntry, Outcome, PostedPart
@@ -31,11 +31,8 @@ _OPENING = and_(
 _IS_OPEN = _table.c.status == IncidentStatus.OPEN
 
 
-class Incidents:
+class Incidents(Repository):
     """Incidents, their histories and deadlines."""
-
-    def __init__(self, journal: Transactions) -> None:
-        self._journal = journal
 
     def history(self, incident: str) -> History:
         """Return the history of one incident."""
@@ -61,12 +58,7 @@ class Incidents:
         return self._lines(*((_IS_OPEN,) if only_open else ()), order=(_table.c.opened_at.desc(),), limit=limit)
 
     def earliest_due(self, limit: int, *, exercise: bool | None = None) -> tuple[IncidentLine, ...]:
-        """Return the open incidents with the earliest deadlines, the earliest first.
-
-        Args:
-            limit: How many.
-            exercise: Only exercises, only real incidents, or both.
-        """
+        """Return the open incidents with the earliest deadlines, the earliest first: exercises, real ones, or both."""
         order = (_table.c.due_at.is_(None), _table.c.due_at, _table.c.opened_at, _table.c.id)
         return self._lines(_IS_OPEN, *_of_kind(exercise), order=order, limit=limit)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import datetime
 
 from sqlalchemy import Connection, false, func, select, update
@@ -18,13 +17,12 @@ from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.drafts.drafts import StoredDrafts
 from policenotify.journal.figures import Figures
 from policenotify.journal.incidents import Incidents
-from policenotify.journal.keys import Entropy, Keys
+from policenotify.journal.keys import Keys
 from policenotify.journal.lists import control
 from policenotify.journal.lists.recipients import seal_addresses_again
 from policenotify.journal.lists.sendings import Sendings
-from policenotify.journal.persons.people import StoredPeople
+from policenotify.journal.persons.people import StoredPeople, Suppressions
 from policenotify.journal.persons.reports import Reports
-from policenotify.journal.persons.suppressions import Suppressions
 from policenotify.journal.publications import Publications
 from policenotify.journal.queue import Deliveries
 from policenotify.journal.records import microseconds
@@ -48,7 +46,6 @@ class Journal(Transactions):
         *,
         keys: Keys,
         clock: Clock | None = None,
-        entropy: Entropy = secrets.token_bytes,
         timeout: int | None = None,
         create: bool = False,
     ) -> None:
@@ -59,7 +56,7 @@ class Journal(Transactions):
             raise JournalError(
                 Text("The journal cannot be opened: {explain}. Nothing was sent.", explain=explain(error))
             ) from None
-        super().__init__(engine, keys=keys, clock=clock, entropy=entropy)
+        super().__init__(engine, keys=keys, clock=clock)
         self.publications: Publications = Publications(self)
         self.drafts: StoredDrafts = StoredDrafts(self)
         self.incidents: Incidents = Incidents(self)
@@ -70,16 +67,16 @@ class Journal(Transactions):
         self.audit: AuditLog = AuditLog(self)
         self.subscribers: Subscribers = Subscribers(self)
         self.suppressions: Suppressions = Suppressions(self)
-        self.people: StoredPeople = StoredPeople(self, engine)
+        self.people: StoredPeople = StoredPeople(self)
         self.reports: Reports = Reports(self)
-        self.retention: Retention = Retention(self, engine)
+        self.retention: Retention = Retention(self)
         self.figures: Figures = Figures(self)
 
     def check_schema(self, *, create: bool = False) -> None:
         """Refuse tables of another version or made with other keys. With *create*, make those of an empty file."""
         if create and self.is_file:
             with self.write() as connection:
-                meta.create(connection, self.keys, self.entropy)
+                meta.create(connection, self.keys)
         with self.read() as connection:
             keys_are_newest = meta.check(connection, self.keys)
             self.id: str | None = meta.get(connection, meta.ID)

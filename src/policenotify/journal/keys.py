@@ -17,7 +17,7 @@ import secrets
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, NoReturn, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -218,8 +218,7 @@ class Keys:
     def seal(self, purpose: str, plain: str) -> tuple[int, bytes]:
         """Encrypt *plain* with the newest version (AES-256-GCM), bound to purpose and version.
 
-        Returns:
-            The number of the version, and the bytes (nonce, then ciphertext).
+        Return the number of the version, and the bytes: nonce, then ciphertext.
         """
         nonce = self._entropy(NONCE_BYTES)
         sealed = self._ciphers[-1].encrypt(nonce, plain.encode(), _bound(purpose, str(self.version)))
@@ -263,9 +262,6 @@ class Keys:
 
     def __repr__(self) -> str:
         return f"Keys(version={self.version}, fingerprint={self.fingerprint!r})"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("Keys cannot be pickled. Load them from their file.")
 
     def _signing(self, version: int) -> Ed25519PrivateKey:
         return Ed25519PrivateKey.from_private_bytes(self._file.versions[self._index(version)].signing)

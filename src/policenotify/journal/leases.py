@@ -26,8 +26,12 @@ def this_machine() -> str:
 
 def this_process() -> str:
     """Return the name of this process: its machine, its id and its start. A forked child has another."""
-    pid = os.getpid()
-    return f"{this_machine()}/{pid}/{_started_once(pid) or ''}"
+    return _name_of(os.getpid())
+
+
+@cache
+def _name_of(pid: int) -> str:
+    return f"{this_machine()}/{pid}/{_started(pid) or ''}"
 
 
 def host_of(owner: str) -> str:
@@ -53,11 +57,6 @@ def is_dead(owner: str) -> bool:
         return False  # of another boot or namespace, of which nothing is known
     seen = _started(int(pid))
     return seen == "" or bool(seen and started and seen != started)
-
-
-@cache
-def _started_once(pid: int) -> str | None:
-    return _started(pid)
 
 
 def _started(pid: int) -> str | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, inspect, or_, select, update
 
 from policenotify.errors import JournalError, JournalMissing, JournalTakenAway, PublishingStopped, UnsupportedVersion
 from policenotify.journal.database import schema
-from policenotify.journal.keys import Entropy, Keys
+from policenotify.journal.keys import Keys
 from policenotify.translation import Text
 
 MOVED = "moved"
@@ -39,14 +40,14 @@ SEEN = "policenotify_seen"
 """The option under which a transaction notes events: the newest known before it began, and those it sees or adds."""
 
 
-def create(connection: Connection, keys: Keys, entropy: Entropy) -> bool:
+def create(connection: Connection, keys: Keys) -> bool:
     """Create the tables, unless another process did so first. Return whether this one did."""
     if inspect(connection).has_table(_table.name):
         return False
     schema.metadata.create_all(connection, checkfirst=False)
     put(connection, VERSION, str(schema.SCHEMA_VERSION))
     put(connection, KEYS, keys.fingerprint)
-    put(connection, ID, entropy(_ID_BYTES).hex())  # two journals with the same keys differ in it
+    put(connection, ID, secrets.token_hex(_ID_BYTES))  # two journals with the same keys differ in it
     return True
 
 

@@ -12,7 +12,7 @@ from policenotify.journal.database import schema
 _blob, _shown = schema.blob, schema.picture
 
 
-def store_pictures(connection: Connection, owner: str, pictures: Iterable[Picture], at: int) -> None:
+def store_pictures(connection: Connection, owner: str, pictures: Iterable[Picture]) -> None:
     """Store that a publication or draft shows some images, and the images that the journal does not have."""
     by_digest = {picture.digest: picture for picture in pictures}
     if not by_digest:
@@ -27,7 +27,6 @@ def store_pictures(connection: Connection, owner: str, pictures: Iterable[Pictur
             "width": picture.width,
             "height": picture.height,
             "data": picture.data,
-            "stored_at": at,
         }
         for digest, picture in sorted(by_digest.items())
         if digest in unknown

@@ -16,7 +16,7 @@ from policenotify.journal import meta, tombstones
 from policenotify.journal.audit import record
 from policenotify.journal.authentication import new_delivery
 from policenotify.journal.database import schema
-from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.database.transactions import Repository
 from policenotify.journal.drafts.drafts import publish_draft
 from policenotify.journal.keys import Keys
 from policenotify.journal.lists.receipts import publication_of, stored_findings
@@ -53,7 +53,9 @@ _UNSETTLED = (Outcome.WAITING, Outcome.SENDING)
 
 _table, _delivery = schema.publication, schema.delivery
 _PUBLISHED = select(_table).where(_table.c.state == "published")
-_NAMED = _PUBLISHED.where(or_(_table.c.id == bindparam("name"), _table.c.key == bindparam("name")))
+_NAMED = _PUBLISHED.where(
+    or_(_table.c.id == bindparam("name"), _table.c.key.in_([bindparam("name"), bindparam("purged")]))
+)
 _PLACE = ("publication", "channel", "account", "part")
 _CHANGED = select(_delivery.c.id).where(
     *(_delivery.c[name] == bindparam(name) for name in _PLACE), _delivery.c.operation == Operation.POST
@@ -88,18 +90,11 @@ class IncidentChanged(InvalidTransition):
     """Another process published on the incident first. Read its history again and decide again."""
 
 
-class Publications:
+class Publications(Repository):
     """Messages as published, with their deliveries and receipts."""
 
-    def __init__(self, journal: Transactions) -> None:
-        self._journal = journal
-
     def add(self, new: NewPublication, runners: Iterable[Runner] = ()) -> str:
-        """Store a publication with all its deliveries.
-
-        Args:
-            new: The publication.
-            runners: Engines to notify inside the transaction.
+        """Store a publication with all its deliveries, and notify the *runners* inside the transaction.
 
         Returns:
             Its id, or that of the publication that its key already names.
@@ -161,20 +156,12 @@ class Publications:
             return None if at is None else moment(at)
 
     def find_repeated(self, key: str, digest: str) -> str | None:
-        """Return the publication that the key already names.
-
-        Raises:
-            IdempotencyConflict: The key names another message.
-        """
+        """Return the publication that the key already names; see `tombstones.repeated`."""
         with self._journal.read() as connection:
             return tombstones.repeated(connection, self._journal.keys, key, digest)
 
     def ensure_not_purged(self, message: Message) -> None:
-        """Check that a message does not follow a purged publication.
-
-        Raises:
-            InvalidTransition: It does: there is no text left to correct, and no post to reply to.
-        """
+        """Check that a message follows no purged publication; see `tombstones.ensure_not_purged`."""
         with self._journal.read() as connection:
             tombstones.ensure_not_purged(connection, message)
 
@@ -188,9 +175,9 @@ class Publications:
         The message of a purged one only states when it was purged. Category, stage and outcomes are kept.
         """
         with self._journal.read() as connection:
-            return self._named(connection, name) or self._named(
-                connection, tombstones.purged_key(self._journal.keys, name)
-            )
+            names = {"name": name, "purged": tombstones.purged_key(self._journal.keys, name)}
+            row = connection.execute(_NAMED, names).first()
+            return publication_of(connection, row) if row else None
 
     def latest(self, count: int) -> tuple[Publication, ...]:
         """Return the last publications, newest first."""
@@ -251,10 +238,6 @@ class Publications:
             digest=digest, media_type=row.media_type, width=row.width, height=row.height, alt=alt, data=row.data
         )
 
-    def _named(self, connection: Connection, name: str) -> Publication | None:
-        row = connection.execute(_NAMED, {"name": name}).first()
-        return publication_of(connection, row) if row else None
-
 
 # --- writing
 
@@ -275,7 +258,7 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
         raise IncidentChanged(
             Text("Another desk is publishing with the key {key!r}. Try again.", key=new.key), incident=message.incident
         )
-    store_pictures(connection, new.id, new.pictures, at)
+    store_pictures(connection, new.id, new.pictures)
     deliveries, urgency = new.deliveries, priority(message.severity or Severity.UNKNOWN)
     first = message.incident or message.lifecycle.corrects or new.id
     # An opening has no deliveries before it.

@@ -35,7 +35,6 @@ from policenotify.journal.authentication import is_authentic, is_whole_batch, re
 from policenotify.journal.channels import opens_at
 from policenotify.journal.clock import Uptime
 from policenotify.journal.database import schema
-from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.keys import Keys
 from policenotify.journal.lists.batches import Batches
 from policenotify.journal.lists.control import log_held
@@ -158,9 +157,6 @@ class Deliveries(Attempts, Batches):
     Methods that take a claimed delivery raise `LostLease` if another process has taken it over. They change nothing
     then.
     """
-
-    def __init__(self, journal: Transactions) -> None:
-        self._journal = journal
 
     def unsettled(self) -> frozenset[int]:
         """Return the ids of the deliveries that are waiting or being sent."""

@@ -10,7 +10,6 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Engine,
     Row,
     Select,
     and_,
@@ -26,8 +25,8 @@ from sqlalchemy import (
 from policenotify.errors import NotErasable
 from policenotify.journal import audit
 from policenotify.journal.database import schema
-from policenotify.journal.database.engine import ERASING, truncate_log
-from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.database.engine import ERASING
+from policenotify.journal.database.transactions import Repository
 from policenotify.journal.drafts.rows import drafts_to_erase, erase_drafts, old_drafts, remove_drafts
 from policenotify.journal.keys import Keys
 from policenotify.journal.lists.recipients import forget_reasons
@@ -66,13 +65,8 @@ class Purged:
     kept: int = 0
 
 
-class Retention:
+class Retention(Repository):
     """Purging, and erasing addresses."""
-
-    def __init__(self, journal: Transactions, engine: Engine) -> None:
-        self._journal = journal
-        self._engine = engine
-        self._log_holds_erased = False  # the write-ahead log could not be truncated yet
 
     def erase_addresses(self) -> int:
         """Erase the addresses that no incident needs any more, and who they were: 5,000 at a time. Return their number.
@@ -85,7 +79,7 @@ class Retention:
         stored, over = _person.c.stored_at, func.coalesce(_incident.c.closed_at, _publication.c.created_at)
         old = select(_person.c.id).where(_person.c.sealed.is_not(None), or_(stored <= recent, stored > ahead))
         with self._journal.read() as connection:
-            if connection.execute(old.limit(1)).first() is None and not self._log_holds_erased:
+            if connection.execute(old.limit(1)).first() is None and not self._journal.log_holds_erased:
                 return 0
         needed = (
             select(_recipient.c.person)
@@ -105,8 +99,8 @@ class Retention:
             unneeded = old.where(_person.c.id.not_in(needed)).limit(_PORTION).with_for_update(skip_locked=True)
             erased = connection.execute(unneeded).scalars().all()
             forget(connection, erased)
-        if erased or self._log_holds_erased:
-            self._clear_log()
+        if erased or self._journal.log_holds_erased:
+            self._journal.clear_log()
         return len(erased)
 
     def purge(self, before: datetime, actor: str, *, category: str | None = None, dry_run: bool = False) -> Purged:
@@ -115,13 +109,7 @@ class Retention:
         Purged are closed incidents whose publications are all that old, and messages outside incidents, but nothing
         with a delivery that is pending or held. What was published, when and by whom is kept. Event bodies are erased
         with their salts: the seals, which chain the commitments, still verify. Some are purged in each transaction,
-        so that desks go on publishing.
-
-        Args:
-            before: The latest time at which all of it must have been published and closed.
-            actor: Who purges.
-            category: Only that category, or None for all.
-            dry_run: Only count.
+        so that desks go on publishing. With a *category*, only that one is purged. A *dry_run* only counts.
 
         Raises:
             JournalError: On PostgreSQL, this user may not erase. Nothing was.
@@ -133,7 +121,7 @@ class Retention:
         if dry_run:
             return _report(found, drafts)
         if not (_whole(found) or drafts):
-            self._clear_log(ERASING)  # an earlier purge may have been killed before it did
+            journal.clear_log(ERASING)  # an earlier purge may have been killed before it did
             return _report(found, drafts)
         journal.authorize(actor, "purge")
         body: dict[str, object] = {"before": before.astimezone(UTC).isoformat(), "category": category}
@@ -152,7 +140,7 @@ class Retention:
         purged = _report(done, drafts)
         with journal.write() as connection:
             audit.record(connection, journal.now(), actor, "purged", {**body, **asdict(purged)})
-        self._clear_log(ERASING)
+        journal.clear_log(ERASING)
         return purged
 
     def erase(self, name: str, actor: str, reason: str) -> Purged:
@@ -189,11 +177,8 @@ class Retention:
             _erase_content(connection, journal.keys, ids, now)
             erased = _report(rows, drafts)
             audit.record(connection, now, actor, "erased", {"of": sorted(ids), "reason": reason, **asdict(erased)})
-        self._clear_log(ERASING)
+        journal.clear_log(ERASING)
         return erased
-
-    def _clear_log(self, patience: int = 0) -> None:
-        self._log_holds_erased = not truncate_log(self._engine, patience=patience)
 
 
 # --- what is old
@@ -312,8 +297,10 @@ def forget(connection: Connection, people: Sequence[int]) -> None:
     """Erase the addresses of some people, and who they were. Those whom nothing names any more are removed."""
     of_them = _person.c.id.in_(people)
     connection.execute(delete(_person).where(of_them, _UNNAMED))
-    erased = {"sealed": None, "key": _random_key(connection)}
-    connection.execute(update(_person).where(of_them).values(**erased))
+    # 32 random hexadecimal digits, others for each row.
+    on_server = func.replace(func.concat(func.gen_random_uuid()), "-", "")
+    key = func.lower(func.hex(func.randomblob(16))) if connection.dialect.name == "sqlite" else on_server
+    connection.execute(update(_person).where(of_them).values(sealed=None, key=key))
 
 
 def _erase_content(connection: Connection, keys: Keys, ids: Collection[str], now: datetime) -> None:
@@ -350,10 +337,3 @@ def _empty_events(connection: Connection, publications: Collection[str]) -> None
     event = schema.event
     with_body = update(event).where(event.c.publication.in_(publications), event.c.body != "")
     connection.execute(with_body.values(body="", salt=""))
-
-
-def _random_key(connection: Connection) -> ColumnElement[str]:
-    """Return an expression for 32 random hexadecimal digits, others for each row."""
-    if connection.dialect.name == "sqlite":
-        return func.lower(func.hex(func.randomblob(16)))
-    return func.replace(func.concat(func.gen_random_uuid()), "-", "")

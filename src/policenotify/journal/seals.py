@@ -20,7 +20,7 @@ from policenotify.journal.audit import START, EventCursor, commitment, events_af
 from policenotify.journal.authentication import forged_deliveries
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
-from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.database.transactions import Repository
 from policenotify.journal.drafts.rows import forged_drafts
 from policenotify.journal.keys import Keys
 from policenotify.journal.records import microseconds, moment
@@ -36,11 +36,8 @@ _EXPORTED = ("id", "at", "actor", "kind", "publication", "delivery", "channel")
 _sealed = attrgetter(*_EXPORTED, "commitment")
 
 
-class AuditLog:
+class AuditLog(Repository):
     """The append-only log of events, sealed in signed batches."""
-
-    def __init__(self, journal: Transactions) -> None:
-        self._journal = journal
 
     def record(self, actor: str, kind: str, body: Mapping[str, object], *, channel: str | None = None) -> None:
         """Add an event. The body must not contain a secret, an address or a phone number."""
@@ -87,7 +84,6 @@ class AuditLog:
                     id=number,
                     last_xid=cursor.xid,
                     last_event=cursor.id,
-                    previous=previous,
                     digest=digest,
                     key_version=version,
                     signature=signature,
@@ -105,10 +101,7 @@ class AuditLog:
             return f"{_journal_id(connection)}:{last.id}:{last.digest}" if last else ""
 
     def verify(self, against: str = "") -> int:
-        """Check the events, their seals, and the codes of what goes out. Return the number of sealed batches.
-
-        Args:
-            against: A line of `printed_seal` that was kept elsewhere.
+        """Check the journal, also *against* a line of `printed_seal` that was kept elsewhere; see `verify` below.
 
         Raises:
             JournalError: Something was changed or removed, or the journal was set back to before that line.
@@ -132,7 +125,7 @@ def verify(connection: Connection, keys: Keys) -> int:
     seals = connection.execute(select(_table).order_by(_table.c.id)).all()
     for number, row in enumerate(seals, 1):
         digest = _digest(previous, events_after(connection, cursor, until=_end_of(row)))
-        same = (row.id, row.previous, row.digest) == (number, previous, digest)
+        same = (row.id, row.digest) == (number, digest)
         if not same or not keys.verify(row.key_version, _signed(journal, row.at, row.digest), row.signature):
             raise _tampered(
                 Text("seal {number}, or an event before it, is not what was sealed, or is missing", number=number)

@@ -14,7 +14,7 @@ from policenotify.journal import clock_change, meta
 from policenotify.journal.audit import EventCursor, end_of_events, events_after, place_of
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
-from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.database.transactions import Repository
 from policenotify.journal.lists import control
 from policenotify.journal.records import TOLERANCE, microseconds, moment, span
 from policenotify.log import shown_code
@@ -54,17 +54,11 @@ class SubscriberPlace(NamedTuple):
     until: int = 0
 
 
-class Subscribers:
+class Subscribers(Repository):
     """The places of all subscribers. A process goes on only where its own place is still stored."""
-
-    def __init__(self, journal: Transactions) -> None:
-        self._journal = journal
 
     def add(self, name: str) -> None:
         """Make the place of a subscriber, unless there is one. It gets what happens from now on."""
-        with self._journal.read() as connection:
-            if meta.get(connection, _FACT + name) is not None:
-                return
         with self._journal.write(durable=False) as connection:
             row = {"name": _FACT + name, "value": json.dumps(SubscriberPlace(end_of_events(connection)))}
             schema.insert_new(connection, schema.meta, [row])
@@ -72,8 +66,7 @@ class Subscribers:
     def take(self, name: str) -> tuple[SubscriberPlace | None, EventBatch]:
         """Take the next events of a subscriber. For a while no other process hands them over.
 
-        Args:
-            name: The subscriber. If it has no place, as in a journal that was emptied, it is made.
+        If it has no place, as in a journal that was restored from an older copy, it is made.
 
         Returns:
             The place that was taken, and the events. None and nothing if there are none, or if another process hands
@@ -82,37 +75,32 @@ class Subscribers:
         with self._journal.read() as connection:
             value = meta.get(connection, _FACT + name)
             known = None if value is None else _read(value)
-            batch = _next_events(connection, known.cursor) if known and not self._is_kept(known) else []
+            now = self._now()
+            if known and now < known.until <= now + span(HANDING + TOLERANCE):  # later: the clock was ahead
+                return None, []
+            batch = _next_events(connection, known.cursor) if known else []
         if known is None:
             self.add(name)
         place = self.advance(name, known, known.cursor) if known and batch else None
         return place, batch if place else []
 
-    def advance(self, name: str, place: SubscriberPlace, cursor: EventCursor) -> SubscriberPlace | None:
-        """Record that the events up to a cursor were handed over, and keep what follows for another while.
+    def advance(
+        self, name: str, place: SubscriberPlace, cursor: EventCursor, *, keep: bool = True
+    ) -> SubscriberPlace | None:
+        """Record that the events up to a cursor were handed over, and keep what follows for a while, or let it go.
 
         Returns:
             The new place. None if another process has taken over because this one was silent. Nothing is recorded then.
         """
-        moved = SubscriberPlace(cursor, self._now() + span(HANDING))
-        return moved if self._replace(name, place, moved) else None
-
-    def release(self, name: str, place: SubscriberPlace) -> None:
-        """Let another process go on."""
-        self._replace(name, place, SubscriberPlace(place.cursor, self._now()))
-
-    def _replace(self, name: str, known: SubscriberPlace, new: SubscriberPlace) -> bool:
+        moved = SubscriberPlace(cursor, self._now() + (span(HANDING) if keep else 0))
         facts = schema.meta
-        same = facts.c.name == _FACT + name, facts.c.value == json.dumps(known)
+        same = facts.c.name == _FACT + name, facts.c.value == json.dumps(place)
         with self._journal.write(durable=False) as connection:
-            return bool(connection.execute(update(facts).where(*same).values(value=json.dumps(new))).rowcount)
+            changed = connection.execute(update(facts).where(*same).values(value=json.dumps(moved))).rowcount
+        return moved if changed else None
 
     def _now(self) -> int:
         return microseconds(self._journal.now())
-
-    def _is_kept(self, place: SubscriberPlace) -> bool:
-        now = self._now()
-        return now < place.until <= now + span(HANDING + TOLERANCE)  # later: the clock was ahead
 
 
 def restart_order(connection: Connection) -> None:
@@ -123,10 +111,13 @@ def restart_order(connection: Connection) -> None:
     """
     event = schema.event
     counted = (connection.execute(select(func.max(event.c.xid))).scalar() or 0) + 1
-    for name, place in _all(connection):
-        xid, number = place.cursor
+    facts = schema.meta
+    for name, value in connection.execute(
+        select(facts.c.name, facts.c.value).where(facts.c.name.startswith(_FACT))
+    ).all():
+        xid, number = _read(value).cursor
         behind = SubscriberPlace(EventCursor(xid - counted, number) if xid < counted else EventCursor(0, 0))
-        meta.put(connection, _FACT + name, json.dumps(behind))
+        meta.put(connection, name, json.dumps(behind))
     connection.execute(update(event).values(xid=event.c.xid - counted))
     connection.execute(update(schema.seal).values(last_xid=schema.seal.c.last_xid - counted))
 
@@ -134,12 +125,6 @@ def restart_order(connection: Connection) -> None:
 def _read(text: str) -> SubscriberPlace:
     cursor, *rest = json.loads(text)
     return SubscriberPlace(EventCursor(*cursor), *rest)
-
-
-def _all(connection: Connection) -> list[tuple[str, SubscriberPlace]]:
-    facts = schema.meta
-    rows = connection.execute(select(facts.c.name, facts.c.value).where(facts.c.name.startswith(_FACT))).all()
-    return [(row.name.removeprefix(_FACT), _read(row.value)) for row in rows]
 
 
 # --- what is handed over

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, delete, func, select, update
 
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
-from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.database.transactions import Repository
 from policenotify.journal.leases import host_of, is_dead, this_process
 from policenotify.journal.records import TOLERANCE, microseconds, moment, span, storable
 from policenotify.model.status import QUIET, Problem, RunningWorker
@@ -25,11 +25,8 @@ _log = logging.getLogger("policenotify")
 _table = schema.runner
 
 
-class Workers:
+class Workers(Repository):
     """Heartbeats of the processes that deliver."""
-
-    def __init__(self, journal: Transactions) -> None:
-        self._journal = journal
 
     def heartbeat(self, *, is_worker: bool | None = None, blocked: Mapping[str, AnyText] | None = None) -> None:
         """Record a heartbeat of this process.

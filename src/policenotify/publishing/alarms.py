@@ -26,13 +26,14 @@ def alarms(status: InstallationStatus, zone: tzinfo) -> Iterator[AlarmLine]:
     if status.stopped:
         yield AlarmLine(kind=Alarm.ATTENTION, about=Text("stop"), text=status.stopped)
     if status.no_worker:
+        seen = status.last_heartbeat
         yield AlarmLine(
             kind=Alarm.NO_WORKER,
             about=Text("worker"),
             text=Text(
                 "Deliveries wait ({names}), and no worker has run {when}.",
                 names=", ".join(sorted(status.waiting)),
-                when=_since(status, zone),
+                when=Text("since {seen}", seen=local_time(seen, zone)) if seen else Text("yet"),
             ),
             remedy=Text("Run: policenotify drain, or see that policenotify worker runs"),
         )
@@ -47,11 +48,6 @@ def alarms(status: InstallationStatus, zone: tzinfo) -> Iterator[AlarmLine]:
         )
         remedy = "policenotify status --all"
         yield AlarmLine(kind=Alarm.ATTENTION, about=Text("deliveries"), text=text, remedy=remedy)
-
-
-def _since(status: InstallationStatus, zone: tzinfo) -> AnyText:
-    seen = status.last_heartbeat
-    return Text("since {seen}", seen=local_time(seen, zone)) if seen else Text("yet")
 
 
 def _overdue(status: InstallationStatus, zone: tzinfo) -> Iterator[AlarmLine]:

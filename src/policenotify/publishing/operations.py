@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from policenotify.channel import ChannelConfig
-from policenotify.errors import IncidentNotFound, JournalError, printable
+from policenotify.errors import IncidentNotFound, InvalidTransition, JournalError, printable
 from policenotify.journal.records import describe_incidents
 from policenotify.model.decision import HeldDelivery, HeldPeople, Resolved, Resumed, Steered, Stopped
 from policenotify.model.history import History, Outcome
@@ -86,7 +86,9 @@ class Operations:
         self._refresh()
         found = read_status(self.journal, self.channel_configs, limit=limit)
         latest = self.journal.publications.latest(last)
-        ids = self._unfinished(latest)
+        shown = {publication.id for publication in latest}
+        unfinished = self.journal.publications.unfinished_ids()
+        ids = [name for name in sorted(unfinished, key=lambda name: not unfinished[name]) if name not in shown]
         older = filter(None, map(self.journal.publications.get, ids[:limit]))
         reported = tuple(self._noted((*latest, *older)))
         found = found.model_copy(
@@ -172,12 +174,10 @@ class Operations:
             IncidentNotFound: There is no such incident. The error names those that are open.
         """
         history = self.journal.incidents.history(incident)
-        if not history.entries:
-            raise not_found(self.journal, incident, self.zone)
         kept = [entry for entry in history.entries if not entry.erased]
-        last = history.latest or (kept or history.entries)[-1]
-        publication = self.publication(last.publication)
-        if publication is None:  # it was purged in this very moment
+        last = history.latest or next(reversed(kept or history.entries), None)
+        publication = self.publication(last.publication) if last else None
+        if publication is None:  # or it was purged in this very moment
             raise not_found(self.journal, incident, self.zone)
         return publication
 
@@ -296,13 +296,6 @@ class Operations:
             raise KeyError(publication)
         return found.id
 
-    def _unfinished(self, latest: Iterable[Publication]) -> list[str]:
-        """Return the ids of other unfinished publications, those that need a person first."""
-        needs_person = dict(self.journal.publications.unfinished_ids())
-        for publication in latest:
-            needs_person.pop(publication.id, None)
-        return sorted(needs_person, key=lambda name: not needs_person[name])
-
     def _noted(self, publications: Sequence[Publication]) -> Iterator[Publication]:
         """Yield the publications with notes on who will deliver what waits."""
         waiting = {receipt.channel for each in publications for receipt in each if not receipt.outcome.is_final}
@@ -340,10 +333,8 @@ class Operations:
         works = self._worker is not None and self._worker.running  # the journal may not know it yet
         works = works or bool(journal.workers.running())
         if works:
-            sender = Text(
-                "A worker sends it; {text}.",
-                text=Text("it was last seen at {time}", time=time) if time else Text("it has just started"),
-            )
+            seen_at = Text("it was last seen at {time}", time=time) if time else Text("it has just started")
+            sender = Text("A worker sends it; {text}.", text=seen_at)
         rates = {name: configs[name].rate if name in configs else None for name in channels}
         limited = {
             name: Text("Nothing leaves on its channel before {at}.", at=local_time(at, self.zone, seconds=True))
@@ -375,11 +366,48 @@ def held_deliveries(journal: Journal) -> tuple[HeldDelivery, ...]:
     names = [name for name, needs_person in unfinished.items() if needs_person]
     publications = filter(None, map(journal.publications.get, reversed(names)))
     return tuple(
-        _held(each, receipt)
+        HeldDelivery(
+            delivery=receipt.delivery,
+            channel=receipt.channel,
+            language=receipt.language,
+            publication=each.id,
+            incident=each.incident,
+            headline=each.message.headline,
+            published_at=each.at,
+            people=None if receipt.recipients is None else receipt.recipients.get(Outcome.HELD, 0),
+            reason=receipt.reason,
+            remedy=receipt.remedy,
+        )
         for each in publications
         for receipt in each
         if receipt.outcome is Outcome.HELD or receipt.count(Outcome.HELD)
     )
+
+
+def find_publication(journal: Journal, name: str, zone: tzinfo) -> Publication:
+    """Return the publication of that id or key, or the last one of that incident. An incident takes precedence.
+
+    Raises:
+        IncidentNotFound: There is none.
+        InvalidTransition: The name means two publications.
+    """
+    history, named = journal.incidents.history(name), journal.publications.get(name)
+    last_id = history.entries[-1].publication if history.entries else name
+    if history.entries and named is not None and named.incident != name:
+        raise InvalidTransition(
+            Text(
+                "{name!r} is an incident, and also the key of publication {id}, which does not belong to it. "
+                "Give the id of the publication, or that of the incident's last one: {last_id}.",
+                name=name,
+                id=named.id,
+                last_id=last_id,
+            ),
+            incident=name,
+        )
+    found = journal.publications.get(last_id) if history.entries else named
+    if found is None:
+        raise not_found(journal, name, zone)
+    return found
 
 
 def not_found(journal: Journal, name: str, zone: tzinfo) -> IncidentNotFound:
@@ -395,19 +423,3 @@ def not_found(journal: Journal, name: str, zone: tzinfo) -> IncidentNotFound:
     known = describe_incidents(History(), open_now, zone)
     text = Text("There is no incident, publication or key {name!r}.{hint} {known}", name=name, hint=hint, known=known)
     return IncidentNotFound(text, name=name, nearest=nearest)
-
-
-def _held(publication: Publication, receipt: Receipt) -> HeldDelivery:
-    people = receipt.recipients
-    return HeldDelivery(
-        delivery=receipt.delivery,
-        channel=receipt.channel,
-        language=receipt.language,
-        publication=publication.id,
-        incident=publication.incident,
-        headline=publication.message.headline,
-        published_at=publication.at,
-        people=None if people is None else people.get(Outcome.HELD, 0),
-        reason=receipt.reason,
-        remedy=receipt.remedy,
-    )

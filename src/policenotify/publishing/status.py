@@ -64,7 +64,11 @@ def read_blocked(journal: Journal, configs: Mapping[str, ChannelConfig]) -> dict
 def by_urgency(incidents: Iterable[IncidentLine], now: datetime) -> list[IncidentLine]:
     """Return the open incidents by their deadline, then the closed ones, newest first."""
     never = datetime.max.replace(tzinfo=now.tzinfo)
-    results = [_incident(incident, now) for incident in incidents]
+    results = []
+    for incident in incidents:
+        due = incident.due_at if incident.status is IncidentStatus.OPEN else None
+        late = (now - due) // timedelta(seconds=1) if due and due <= now else None
+        results.append(replace(incident, overdue_seconds=late))
     open_now = [incident for incident in results if incident.status is IncidentStatus.OPEN]
     closed = [incident for incident in results if incident.status is not IncidentStatus.OPEN]
     open_now.sort(key=lambda incident: (incident.due_at or never, incident.opened_at))
@@ -109,7 +113,11 @@ def read_channels(journal: Journal, configs: Mapping[str, ChannelConfig]) -> tup
             exercise=config.exercise,
             **_state(blocked.get(name), opens.get(name)),
             due_at=due.get(name),
-            blocked_for=_other(elsewhere.get(name, ()), blocked.get(name)),
+            blocked_for=tuple(
+                problem
+                for problem in elsewhere.get(name, ())  # of other processes, and not known here
+                if name not in blocked or str(problem.reason) not in str(blocked[name].reason)
+            ),
             **_counts(summaries.get(name)),
         )
         for name, config in configs.items()
@@ -139,11 +147,6 @@ def _state(blocked: Problem | None, opens_at: datetime | None) -> dict[str, obje
     return {"state": "paused" if opens_at else "ready", "opens_at": opens_at}
 
 
-def _other(elsewhere: tuple[Problem, ...], here: Problem | None) -> tuple[Problem, ...]:
-    """Return the problems of other processes that are not known here."""
-    return tuple(problem for problem in elsewhere if here is None or str(problem.reason) not in str(here.reason))
-
-
 def _why_missed(incidents: tuple[str, ...]) -> Text:
     """Return what is lost with a channel that is no longer in the settings, of which readers know these incidents."""
     if not incidents:
@@ -167,11 +170,6 @@ def _removed(
     carried = journal.incidents.open_by_channel()
     awaited = {name for name, channel in summaries.items() if not _WAITS.isdisjoint(channel.outcomes)}
     return {name: carried.get(name, ()) for name in sorted((carried.keys() | awaited) - configs.keys())}
-
-
-def _incident(incident: IncidentLine, now: datetime) -> IncidentLine:
-    due = incident.due_at if incident.status is IncidentStatus.OPEN else None
-    return replace(incident, overdue_seconds=(now - due) // timedelta(seconds=1) if due and due <= now else None)
 
 
 def _second_reading(draft: Draft) -> SecondReading:

@@ -7,7 +7,7 @@ import secrets
 from contextlib import ExitStack
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from policenotify.errors import SettingsError
 from policenotify.journal import open_journal
@@ -15,9 +15,6 @@ from policenotify.journal.permissions import exposures
 from policenotify.settings.loader import FILE_NAME
 from policenotify.settings.model import IN_DJANGO
 from policenotify.translation import Text
-
-if TYPE_CHECKING:
-    from policenotify.journal.keys import Entropy
 
 KEYS_NAME: Final = "policenotify.keys"
 JOURNAL_NAME: Final = "policenotify.db"
@@ -35,11 +32,7 @@ def settings_template(language: str = "en", *, django: bool = False) -> str:
 
 
 def write_settings(
-    directory: str | os.PathLike[str],
-    *,
-    entropy: Entropy = secrets.token_bytes,
-    django: bool = False,
-    language: str = "en",
+    directory: str | os.PathLike[str], *, django: bool = False, language: str = "en"
 ) -> tuple[Path, ...]:
     """Create an installation, and return the files written.
 
@@ -51,7 +44,6 @@ def write_settings(
 
     Args:
         directory: Created if it does not exist.
-        entropy: The source of the keys' random bytes.
         django: The journal is in the database of a Django project, whose `manage.py migrate` creates it.
         language: That of the comments: `fr` or `en`.
 
@@ -80,7 +72,7 @@ def write_settings(
     if exposed := [*exposures(settings)]:
         raise SettingsError(Text("Nothing was written. {exposed}", exposed=Text.join(". ", exposed)))
     written = [keys_file, settings, *journals]
-    keys = Keys.create(entropy)
+    keys = Keys.create(secrets.token_bytes)
     try:
         _make_folder(place)
         if not secrets_folder.exists():
@@ -98,7 +90,7 @@ def write_settings(
             for path in (keys_file, *(Path(f"{path}{end}") for path in journals for end in _ENDS)):
                 undo.callback(path.unlink, missing_ok=True)
             for path in journals:
-                open_journal(str(path), keys=keys, entropy=entropy, create=True).close()
+                open_journal(str(path), keys=keys, create=True).close()
             undo.pop_all()
     except OSError as error:
         raise SettingsError(

@@ -16,7 +16,8 @@ from PIL import Image as Drawing
 
 from policenotify.channel import Capabilities, ChannelConfig, Recipient, RecipientOutcome
 from policenotify.cli.commands.demo import STORY, StoryClock
-from policenotify.cli.report.builder import Report, draw
+from policenotify.cli.report.builder import Report, draw, draw_networks
+from policenotify.cli.report.file import dev_html
 from policenotify.cli.report.source import ReaderPost, ReportEntry
 from policenotify.errors import Blocked, Refused
 from policenotify.journal.keys import Keys
@@ -50,6 +51,12 @@ HOSTILE = (
     "https://evil.example/" + "a" * 400 + "?q=%22%3E%3Cscript%3E#" + "b" * 90,
 )
 """Hostile texts."""
+
+MAIL = (
+    f"<html><head><title>{LONG_WORD}</title></head><body><script>top.document.title='owned'</script>"
+    f'<p>{HOSTILE[0]}<img src="https://evil.example/pixel.png"></body>'
+)
+"""A mail that is itself an attack."""
 
 
 def budgets(room: int = 1) -> dict[str, Capabilities]:
@@ -161,19 +168,23 @@ def hostile(folder: Path) -> Report:
                 **dict(zip(words, (turned[0][:160], turned[1], turned[2]), strict=True)),
             )
             told.append(publish_entry(publisher, message, str(number)))
-        seen = ReaderPost(
-            id="1", text=HOSTILE[0], warning=HOSTILE[1], card=("javascript:alert(1)", HOSTILE[5], HOSTILE[3])
-        )
-        told[0] = replace(told[0], reader_posts={"mastodon": (seen,), "email": (mail(HOSTILE[0]),)})
+        post, mail = shown()
+        told[0] = replace(told[0], reader_posts={"mastodon": (post,), "email": (mail,)})
         return draw("preview", told, publisher)
 
 
-def mail(subject: str) -> ReaderPost:
-    """A mail that is itself an attack."""
-    html = f"<html><head><title>{LONG_WORD}</title></head><body><script>top.document.title='owned'</script><p>{subject}"
-    return ReaderPost(
-        id="m", text=subject, title=subject, html=f'{html}<img src="https://evil.example/pixel.png"></body>'
-    )
+def shown() -> tuple[ReaderPost, ReaderPost]:
+    """A post and a mail that are themselves attacks."""
+    post = ReaderPost(id="1", text=HOSTILE[0], warning=HOSTILE[1], card=("javascript:alert(1)", HOSTILE[5], HOSTILE[3]))
+    return post, ReaderPost(id="m", text=HOSTILE[0], title=HOSTILE[0], html=MAIL)
+
+
+def attacks() -> str:
+    """The page of fake networks that show such a post and such a mail."""
+    post, mail = shown()
+    channels = {channel.network: channel for channel in everywhere()}
+    devices = draw_networks([(channels["mastodon"], [post]), (channels["email"], [mail])], HOSTILE[0])
+    return dev_html(devices, modes={}, reload=0)
 
 
 def png(width: int, height: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -94,6 +95,10 @@ def test_calendar_shows_coming_messages_and_exports_them(run: Run, desk: Desk, f
     file.write_text(re.sub("dates = .*", f"dates = [{_today() + timedelta(days=40)}]", _campaign()), encoding="utf-8")
     assert run("campaign", "calendar", file).out == "Nothing is due.\n"
     assert "ete · b" in run("campaign", "calendar", file, "--days", "60").out
+    shared = desk.folder / "shared.ics"
+    (desk.folder / "link.ics").symlink_to(shared)
+    assert run("campaign", "calendar", file, "--ics", "link.ics").code == 0
+    assert shared.read_bytes().startswith(b"BEGIN:VCALENDAR")
     missing = run("campaign", "calendar", file, "--ics", "no/where.ics")
     assert (missing.code, "cannot be written" in missing.err) == (1, True)
 
@@ -132,3 +137,13 @@ def test_check_reports_what_is_due_in_quiet_hours_or_never(run: Run, file: Path)
     assert checked.code == 0
     assert "nuit: it is due in its quiet hours, and waits for their end." in checked.words
     assert "fini: nothing is due in the year ahead." in checked.words
+
+
+def test_the_reader_of_a_file_tells_what_is_wrong_with_it(
+    run: Run, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text("name =", encoding="utf-8")
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)  # as for a file of another person
+    monkeypatch.setenv("POLICENOTIFY_LANGUAGE", "fr")
+    ran = run("campaign", "check", file)
+    assert (ran.code, "n'est pas du TOML" in ran.err) == (1, True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from policenotify.cli.language import language_of
+from policenotify.cli.language import desk_language
 from tests.support import golden
 from tests.support.installation import Desk
 from tests.support.shell import ACCIDENT, Run, with_other
@@ -159,15 +159,21 @@ def test_json_is_english_in_every_language(run: Run) -> None:
         ("", {}, "en"),
         ("not TOML", {"LANG": "fr_BE@euro"}, "fr"),
         ('language = "en"\n', {"POLICENOTIFY_LANGUAGE": "fr"}, "fr"),
+        ("not TOML", {"POLICENOTIFY_LANGUAGE": "", "LANG": "fr"}, "fr"),
     ],
 )
 def test_the_settings_decide_the_language_and_else_the_process(
-    tmp_path: Path, settings: str, environment: dict[str, str], language: str
+    tmp_path: Path, settings: str, environment: dict[str, str], language: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "policenotify.toml"
     file.write_text(settings, encoding="utf-8")
-    assert language_of(str(file), environment) == language
-    assert language_of(None, {**environment, "POLICENOTIFY_SETTINGS": str(file)}) == language
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG", "POLICENOTIFY_LANGUAGE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert desk_language(str(file)) == language
+    monkeypatch.setenv("POLICENOTIFY_SETTINGS", str(file))
+    assert desk_language(None) == language
 
 
 def test_without_settings_the_help_is_in_the_language_of_the_process(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ import pytest
 from policenotify.channel import Operation
 from policenotify.cli.output import plain
 from policenotify.cli.report.builder import Report, draw
-from policenotify.cli.report.cards import ORDER, Card, Device
+from policenotify.cli.report.cards import ORDER, Card, Device, link_card
 from policenotify.cli.report.file import GENERATOR, PAGE_POLICY, POLICY, html, page_path, write_page
 from policenotify.cli.report.source import ReportEntry
 from policenotify.errors import SettingsError
@@ -29,6 +29,7 @@ from tests.acceptance.browser.pages import (
     HOSTILE,
     LONG_WORD,
     READERS,
+    attacks,
     budgets,
     desk,
     everywhere,
@@ -254,12 +255,36 @@ def test_the_page_is_in_the_language_of_the_desk(tmp_path: Path) -> None:
 
 def test_hostile_texts_are_read_and_do_nothing(texts: dict[str, str]) -> None:
     read = Read(texts["hostile"])
+    assert any("evil.example/pixel.png" in (letter or "") for letter in read.all("srcdoc"))
     told = "".join(read.text)
     for typed in HOSTILE:
         assert plain(typed[:100]) in told
     assert LONG_WORD in told
     assert "{{ 7*7 }}" in told
     assert "javascript:" not in " ".join(read.all("href"))
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        ("https://www.police34.example:8443/a9?x", "police34.example"),
+        ("https://WWW.Police34.example/a9", "police34.example"),
+        ("https://www.police34.example@evil.example/", "evil.example"),
+        ("https://[::1/a9", "https://[::1/a9"),
+    ],
+)
+def test_a_link_card_names_the_host_alone(address: str, host: str) -> None:
+    assert link_card(address).host == host
+
+
+def test_what_a_network_shows_is_read_and_does_nothing() -> None:
+    read = Read(attacks())
+    assert plain(HOSTILE[0][:100]) in "".join(read.text)
+    assert "javascript:" not in " ".join(read.all("href"))
+    [letter] = [attributes for tag, attributes in read.tags if tag == "iframe"]
+    assert "allow-scripts" not in (letter["sandbox"] or "")
+    assert POLICY in (letter["srcdoc"] or "")
+    assert "script" not in {tag for tag, _ in read.tags}
 
 
 @pytest.fixture(scope="module")

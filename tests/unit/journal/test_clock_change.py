@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from policenotify.channel import Capabilities
 from policenotify.delivery.attempt import DeliveryAttempt
-from policenotify.errors import Unavailable, Unconfirmed
+from policenotify.errors import JournalError, Unavailable, Unconfirmed
 from policenotify.journal import open_journal
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
@@ -236,3 +236,12 @@ def test_a_claim_from_the_future_is_void(unseen: Desk, seconds: float) -> None:
     unseen.clock.jump(-seconds)
     assert unseen.journal.deliveries.recover() == 1
     assert unseen.claim() is not None
+
+
+@pytest.mark.parametrize("stored", ["", "x", "1.5", "9" * 19, "-" + "9" * 5000])
+def test_a_damaged_offset_is_reported_as_damage(book: Book, stored: str) -> None:
+    facts = schema.meta.c
+    with book.journal.write() as connection:
+        connection.execute(schema.meta.update().where(facts.name.startswith("clock ")).values(value=stored))
+    with pytest.raises(JournalError, match="a stored value is damaged"):
+        book.journal.deliveries.recover()

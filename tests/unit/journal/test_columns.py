@@ -8,13 +8,9 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sqlalchemy import Table
 
 from policenotify.journal.database import schema
-from policenotify.journal.database.columns import whole_number
-from policenotify.journal.records import DamagedValue
 
 if TYPE_CHECKING:
     from tests.support.journal import Desk
@@ -46,12 +42,3 @@ def test_a_fault_of_the_program_is_not_reported_as_damage(desk: Desk) -> None:
         int("a")
     with pytest.raises(ValueError, match="invalid literal"), desk.journal.write():
         int("a")
-
-
-@given(st.integers(-(2**80), 2**80))
-def test_a_number_stored_as_text_is_read_within_its_range(number: int) -> None:
-    if -(2**62) <= number < 2**62:
-        assert whole_number(str(number)) == number
-    else:
-        with pytest.raises(DamagedValue):
-            whole_number(str(number))

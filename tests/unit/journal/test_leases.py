@@ -66,7 +66,7 @@ def test_where_the_boot_is_not_known_the_lease_must_do(monkeypatch: pytest.Monke
     def absent(path: Path, *_args: object, **_kwargs: object) -> str:
         raise FileNotFoundError(path)
 
-    for cached in (leases.this_machine, leases._started_once, clock.boot_id):
+    for cached in (leases.this_machine, leases._name_of, clock.boot_id):
         cached.cache_clear()
     with monkeypatch.context() as patched:
         patched.setattr(Path, "read_text", absent)
@@ -74,5 +74,5 @@ def test_where_the_boot_is_not_known_the_lease_must_do(monkeypatch: pytest.Monke
         assert this_process() == f"{socket.gethostname()}//{os.getpid()}/"
         assert not is_dead(this_process())
         assert not is_dead(f"{socket.gethostname()}//{2**22 + 1}/")  # above the kernel's highest number
-    for cached in (leases.this_machine, leases._started_once, clock.boot_id):
+    for cached in (leases.this_machine, leases._name_of, clock.boot_id):
         cached.cache_clear()

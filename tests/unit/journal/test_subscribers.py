@@ -8,11 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete, select
 
 from policenotify.errors import Blocked
 from policenotify.events import Event, EventKind
 from policenotify.findings import Finding, Level
-from policenotify.journal import audit, open_journal
+from policenotify.journal import audit, meta, open_journal
+from policenotify.journal.clock_change import follow
+from policenotify.journal.database import schema
+from policenotify.journal.database.migrate import empty
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
 from policenotify.journal.subscribers import HANDING, LIMIT, EventBatch, SubscriberPlace
@@ -30,7 +34,7 @@ def _take(journal: Journal, name: str = NAME) -> tuple[SubscriberPlace, EventBat
 
 
 def _release(journal: Journal, place: SubscriberPlace, name: str = NAME) -> None:
-    journal.subscribers.release(name, place)
+    journal.subscribers.advance(name, place, place.cursor, keep=False)
 
 
 def _all(journal: Journal, name: str = NAME) -> list[Event]:
@@ -134,13 +138,38 @@ def test_only_one_process_hands_events_over_until_it_is_silent(desk: Desk) -> No
     others_place, others_batch = _take(other)
     assert _events(others_batch) == _events(batch)[1:]
     assert subscribers.advance(NAME, moved, batch[-1][0]) is None
-    subscribers.release(NAME, moved)  # which changes nothing
+    subscribers.advance(NAME, moved, moved.cursor, keep=False)  # which changes nothing
     assert subscribers.take(NAME) == (None, [])
     later = other.subscribers.advance(NAME, others_place, others_batch[0][0])
     assert later
-    other.subscribers.release(NAME, later)
+    other.subscribers.advance(NAME, later, later.cursor, keep=False)
     assert _events(_take(desk.journal)[1]) == _events(batch)[2:]
     other.close()
+
+
+@pytest.mark.databases
+def test_a_place_that_vanished_is_made_again(desk: Desk) -> None:
+    desk.journal.subscribers.add(NAME)
+    with desk.journal.write() as connection:  # as an older copy of the journal
+        connection.execute(delete(schema.meta).where(schema.meta.c.name.startswith("events ")))
+    assert desk.journal.subscribers.take(NAME) == (None, [])
+    desk.publish()
+    assert _kinds(_all(desk.journal)) == [EventKind.PUBLISHED]
+
+
+def test_an_emptied_journal_knows_no_subscriber_and_no_clock_of_a_test_before(desk: Desk) -> None:
+    desk.journal.subscribers.add(NAME)
+    desk.publish()
+    _take(desk.journal)  # and keeps it, as a process that was killed
+    with desk.journal.write() as connection:
+        follow(connection, FakeClock(run="boot"))
+    empty(desk.url, keys=desk.keys)
+    with closing(_other(desk)) as other:
+        with other.read() as connection:
+            assert set(connection.execute(select(schema.meta.c.name)).scalars()) <= {*meta.INITIAL}
+        other.subscribers.add(NAME)
+        other.audit.record("runner", "blocked", {}, channel="sky")
+        assert _kinds(_all(other)) == [EventKind.BLOCKED]
 
 
 def test_what_an_event_of_the_journal_means_is_handed_over_as_a_whole(desk: Desk) -> None:

@@ -1,6 +1,5 @@
 import errno
 import re
-import secrets
 import tomllib
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from policenotify.errors import Blocked, SettingsError, UnsupportedVersion
+from policenotify.journal import meta
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.database.migrate import migrate
 from policenotify.journal.keys import Keys
@@ -338,16 +338,17 @@ def test_the_template_is_short_and_shows_the_defaults_in_each_language() -> None
 
 @pytest.mark.parametrize("trouble", [OSError(errno.EIO, "Input/output error", "journal"), KeyboardInterrupt()])
 def test_an_attempt_that_fails_half_way_leaves_nothing_that_the_next_one_refuses(
-    tmp_path: Path, trouble: BaseException
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: BaseException
 ) -> None:
-    def entropy(size: int) -> bytes:
-        if (tmp_path / "policenotify.keys").exists():  # the settings, too; the journal is being made
-            raise trouble
-        return secrets.token_bytes(size)
+    def create(*_: object) -> None:
+        assert (tmp_path / "policenotify.keys").exists()  # and the settings; the journal is being made
+        raise trouble
 
     (tmp_path / "policenotify.db-of-may").write_text("precious")
-    with pytest.raises((SettingsError, KeyboardInterrupt)):
-        write_settings(tmp_path, entropy=entropy)
+    with monkeypatch.context() as broken:
+        broken.setattr(meta, "create", create)
+        with pytest.raises((SettingsError, KeyboardInterrupt)):
+            write_settings(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"policenotify.db-of-may", "secrets"}
     assert len(write_settings(tmp_path)) == 4
 

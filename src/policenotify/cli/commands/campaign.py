@@ -14,13 +14,13 @@ from policenotify.campaigns import Campaign, ForecastEntry, RunResult, Variant, 
 from policenotify.campaigns.approval import find_approval
 from policenotify.campaigns.calendar import ics as icalendar
 from policenotify.campaigns.runner import upcoming, without_school_calendar
-from policenotify.cli import completion, output
+from policenotify.cli import output
 from policenotify.cli.commands.draft import draft_lines
 from policenotify.cli.commands.preview import preview_lines
 from policenotify.cli.context import CliContext, group
 from policenotify.cli.documents import json_fields
 from policenotify.cli.exit_codes import Exit, worst
-from policenotify.cli.options import Seconds, single_value
+from policenotify.cli.options import FILE, Seconds, single_value
 from policenotify.cli.output import Part
 from policenotify.cli.usage import typed_reason
 from policenotify.errors import InvalidImage, MessageTooLong, SettingsError
@@ -34,9 +34,7 @@ _YEAR = timedelta(days=366)  # ahead in the calendar: every public holiday once
 _VERDICTS = {"wait": "waits", "skip": "skipped", "merge": "merged"}
 _ON_ITS_WAY = frozenset({Outcome.WAITING, Outcome.SENDING})
 
-campaign_files = click.argument(
-    "files", metavar="FILE|FOLDER...", nargs=-1, required=True, shell_complete=completion.files
-)
+campaign_files = click.argument("files", metavar="FILE|FOLDER...", nargs=-1, required=True, type=FILE)
 """Decorator that adds the argument for the files of campaigns."""
 
 
@@ -276,18 +274,17 @@ def calendar(call: CliContext, files: tuple[str, ...], days: int, ics: str | Non
         forecast = upcoming(publisher, campaigns, today, today + timedelta(days=days))
     if ics is not None:
         try:
-            Path(ics).write_bytes(icalendar(forecast, campaigns, now=now))
+            Path(ics).write_bytes(icalendar(forecast, campaigns, now=now))  # a link or a pipe is written, too
         except OSError as error:
             raise SettingsError(
                 Text("{path} cannot be written ({strerror}).", path=ics, strerror=error.strerror)
             ) from error
     named = {campaign.name: campaign for campaign in campaigns}
-    lines = [_line(entry, named[entry.occurrence.campaign]) for entry in forecast]
+    lines = []
+    for entry in forecast:
+        each = named[entry.occurrence.campaign]
+        due, headline = each.local(entry.occurrence.due), each.variant(entry.variant).message.headline
+        lines.append(output.Block(f"{due:%Y-%m-%d %H:%M}  {each.name} · {entry.variant} · {headline}", mark="· "))
     written = [output.prose(Text("Written: {ics}", ics=ics))] if ics is not None else []
     document = {"first": f"{today}", "last": f"{today + timedelta(days=days)}", "occurrences": forecast, "ics": ics}
     call.emit(document, *(lines or [output.prose(Text("Nothing is due."))]), *written)
-
-
-def _line(entry: ForecastEntry, campaign: Campaign) -> Part:
-    at, headline = campaign.local(entry.occurrence.due), campaign.variant(entry.variant).message.headline
-    return output.Block(f"{at:%Y-%m-%d %H:%M}  {campaign.name} · {entry.variant} · {headline}", mark="· ")

@@ -15,7 +15,7 @@ from policenotify.cli.options import Seconds
 from policenotify.cli.output import Part, plain
 from policenotify.delivery.service import GRACE, Supervisor, ended_by_signals
 from policenotify.model.history import Outcome
-from policenotify.model.receipt import counted, local_time
+from policenotify.model.receipt import local_time
 from policenotify.model.status import Problem
 from policenotify.translation import Text
 
@@ -68,7 +68,7 @@ def _drained(
     blocked: Mapping[str, Problem],
     zone: tzinfo,
 ) -> Iterator[Part]:
-    counts = Text.join(", ", (counted(outcome, count) for outcome, count in sorted(outcomes.items())))
+    counts = output.counts(dict(sorted(outcomes.items())))
     yield output.prose(Text("Deliveries: {counts}.", counts=counts) if counts else Text("Nothing was waiting."))
     yield output.prose(
         Text("Something is due next at {due}.", due=local_time(due, zone)) if due else Text("Nothing is due.")

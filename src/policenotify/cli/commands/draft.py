@@ -14,8 +14,7 @@ from policenotify.cli import completion, output
 from policenotify.cli.commands.preview import preview_lines
 from policenotify.cli.context import CliContext, command, printable_name
 from policenotify.cli.exit_codes import Exit
-from policenotify.cli.keys import default_key, spans_of
-from policenotify.cli.lookup import find_publication
+from policenotify.cli.keys import default_key
 from policenotify.cli.message import category_words
 from policenotify.cli.options import Typed, single_value, wait_option
 from policenotify.cli.output import Part
@@ -30,6 +29,7 @@ from policenotify.model.message import Message
 from policenotify.model.post import Operation
 from policenotify.model.receipt import Publication, counted, local_time
 from policenotify.publishing.alerts import import_alert
+from policenotify.publishing.operations import find_publication
 from policenotify.publishing.publisher import Publisher
 from policenotify.translation import Text
 
@@ -216,7 +216,7 @@ def store_draft(
         made = drafts.revise(typed["revises"], message, actor=actor)
     else:
         typed_key = typed["key"] and printable_name("--key", typed["key"])
-        key = typed_key or default_key(message, spans_of(typed), publisher)
+        key = typed_key or default_key(message, typed, publisher)
         try:
             made = drafts.create(message, actor=actor, key=key, to=to)
         except IdempotencyConflict:

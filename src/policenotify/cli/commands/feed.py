@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import closing
 from typing import Any
 
-from policenotify.channel import ChannelConfig
 from policenotify.cli import output
 from policenotify.cli.context import CliContext, group
 from policenotify.cli.exit_codes import Exit
@@ -49,7 +48,9 @@ def rebuild(call: CliContext) -> Exit:
         if config.blocked:
             raise SettingsError(config.blocked)
         try:
-            changed[config.name] = _rebuilt(config)
+            channel: Any = config.open(SystemClock(), NoStateStore())  # a `PublicFeed`, imported with its network
+            with closing(channel):
+                changed[config.name] = list(channel.rebuild())
         except ChannelError as error:
             problems[config.name] = error.text
     page = [output.line(f"{name}  {path}") for name, paths in changed.items() for path in paths]
@@ -60,9 +61,3 @@ def rebuild(call: CliContext) -> Exit:
         page.append(output.prose(Text("{name} could not be written: {problem}", name=name, problem=problem)))
     call.emit({"changed": changed, "problems": problems}, *page)
     return Exit.ATTENTION if problems else Exit.OK
-
-
-def _rebuilt(config: ChannelConfig) -> list[str]:
-    channel: Any = config.open(SystemClock(), NoStateStore())  # a `PublicFeed`, which is imported with its network
-    with closing(channel):
-        return list(channel.rebuild())

@@ -110,30 +110,26 @@ class NetworkInfo(FrozenModel):
 
 def network_info(network: Network, problem: AnyText) -> NetworkInfo:
     """Return what is known of a network and its *problem*. Imports no library."""
-    known: dict[str, Any] = {}
-    if not problem:
-        try:
-            known = _described(network.load())
-        except SettingsError as error:  # such as one of two packages that claim the same name
-            problem = error.text
-    return NetworkInfo(
+    info = NetworkInfo(
         name=network.name,
         package=network.package,
         target=network.target,
         problem=problem,
         missing=_missing_libraries(network),
-        **known,
     )
-
-
-def _described(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - see `Network.load`
+    if problem:
+        return info
+    try:
+        kind: Any = network.load()
+    except SettingsError as error:  # such as one of two packages that claim the same name
+        return info.model_copy(update={"problem": error.text})
     schema = kind.Options.model_json_schema()
-    return {
+    known = {
         "about": Text.word(" ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())),
         "capabilities": default_capabilities(kind),
         "discovers_capabilities": bool(getattr(kind, "discovers_capabilities", False)),
         "options_schema": schema,
-        "options": [
+        "options": tuple(
             NetworkOption(
                 name=name,
                 type=_type(option, schema.get("$defs", {})),
@@ -142,8 +138,9 @@ def _described(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - see `Network.load
                 meaning=Text.word(" ".join(option.get("description", "").split())),
             )
             for name, option in schema["properties"].items()
-        ],
+        ),
     }
+    return info.model_copy(update=known)
 
 
 def network_lines(network: NetworkInfo) -> Iterator[Part]:

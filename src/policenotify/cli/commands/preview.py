@@ -116,10 +116,7 @@ def _wordings(rendered: RenderedPost) -> Iterator[tuple[AnyText, Post]]:
 def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | None = None) -> Iterator[Part]:
     """Yield each post as its readers would read it, and the findings of the checks.
 
-    Args:
-        preview: The preview.
-        publisher: Its publisher.
-        allowed: It may be published. By default as the preview has it, before anybody has approved it.
+    Whether it is *allowed* is by default as the preview has it, before anybody has approved it.
     """
     for rendered in preview.posts:
         target = rendered.target
@@ -130,7 +127,8 @@ def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | Non
         for place, post in wordings:
             length = output.use(capabilities.budget, post.text)
             title = Text.join(" · ", (target.channel, target.language, place if several else "", length))
-            body = _body(post, titled=capabilities.title)
+            subject = f"{output.plain(post.title)}\n\n" if post.title and capabilities.title else ""
+            body = RichText.assemble((subject, "bold"), output.plain(post.text))
             yield output.Frame(title, body, _WIDTH, tuple(_attached(post, titled=capabilities.title)))
         if capabilities.acceptance == "unverified":
             yield output.paragraph(Text("What is posted here is {unverified}.", unverified=output.UNVERIFIED))
@@ -152,11 +150,6 @@ def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | Non
     if not (preview.allowed if allowed is None else allowed):
         text = Text("It may not be published as it is. Correct what blocks, or do what PN601 names.")
         yield output.paragraph(text)
-
-
-def _body(post: Post, *, titled: bool) -> RichText:
-    subject = f"{output.plain(post.title)}\n\n" if post.title and titled else ""
-    return RichText.assemble((subject, "bold"), output.plain(post.text))
 
 
 def _attached(post: Post, *, titled: bool) -> Iterator[Text]:

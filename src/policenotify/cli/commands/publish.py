@@ -11,7 +11,7 @@ from policenotify.cli import completion, output
 from policenotify.cli.commands.draft import show_draft, store_draft
 from policenotify.cli.context import CliContext, command, printable_name
 from policenotify.cli.exit_codes import Exit
-from policenotify.cli.keys import default_key, spans_of
+from policenotify.cli.keys import default_key
 from policenotify.cli.message import first_message, next_message
 from policenotify.cli.options import (
     Typed,
@@ -117,8 +117,8 @@ def correct(call: CliContext, /, which: str, headline: str | None, **typed: obje
 
     An incident's id means its last publication; any other is named by its own id or key (see: policenotify status).
     Where the network can edit, the wrong post is changed, if its channel is set so (on_correction). Place, category
-    and severity stay unless you give them again; description, instruction and times do not. An end that was wrong is
-    corrected with --reopen: the incident goes on, and its end is owed again.
+    and severity stay unless you give them again, and the instruction if the headline stays the same; description and
+    times do not. An end that was wrong is corrected with --reopen: the incident goes on, and its end is owed again.
 
     \b
     Examples:
@@ -169,7 +169,7 @@ def _publish(
             return store_draft(call, publisher, message, typed, to=to)
         if typed["reason"]:
             raise UsageError(Text("--reason is for the readers of a draft: with --submit. To publish now: --urgent."))
-        key = typed_key or default_key(message, spans_of(typed), publisher)
+        key = typed_key or default_key(message, typed, publisher)
         call.may_have_published = True
         try:
             with typed_reason():

@@ -12,16 +12,15 @@ import click
 from policenotify.cli import completion, output
 from policenotify.cli.context import CliContext, command, group, note
 from policenotify.cli.exit_codes import Exit
-from policenotify.cli.lookup import find_publication
 from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError
 from policenotify.journal.journal import Journal
 from policenotify.model.decision import Steered
 from policenotify.model.history import Outcome
 from policenotify.model.progress import Progress, pace
-from policenotify.model.receipt import Publication, Receipt, counted, local_time
+from policenotify.model.receipt import Publication, Receipt, local_time
 from policenotify.publishing.alarms import duration
-from policenotify.publishing.operations import Operations
+from policenotify.publishing.operations import Operations, find_publication
 from policenotify.settings import Settings
 from policenotify.translation import AnyText, Text
 
@@ -289,16 +288,7 @@ def _followed(call: CliContext, journal: Journal, found: Progress) -> Progress:
 
 def progress_line(found: Receipt, samples: Sequence[Progress] = ()) -> Text:
     """Return the counts of a delivery, its rate over the samples, and how long it still takes."""
-    shown = {
-        Outcome.POSTED: found.count(Outcome.POSTED),
-        Outcome.REFUSED: found.count(Outcome.REFUSED),
-        Outcome.UNCONFIRMED: found.count(Outcome.UNCONFIRMED, Outcome.HELD),
-        Outcome.SUPPRESSED: found.count(Outcome.SUPPRESSED),
-        Outcome.SUPERSEDED: found.count(Outcome.SUPERSEDED),
-        Outcome.WAITING: found.count(Outcome.WAITING, Outcome.SENDING),
-    }
-    people = Text.join(", ", [counted(outcome, count) for outcome, count in shown.items() if count])
-    people = people or Text("nobody yet")
+    people = output.counts(found.recipients) or Text("nobody yet")
     more: list[AnyText] = [
         Text("{channel} ({language}): {people}", channel=found.channel, language=found.language, people=people)
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta, tzinfo
 
 import click
@@ -15,9 +15,8 @@ from policenotify.cli.context import CliContext, command
 from policenotify.cli.exit_codes import Exit, worst
 from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError
-from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus
-from policenotify.model.receipt import Publication, Receipt, counted, local_time
+from policenotify.model.receipt import Publication, Receipt, local_time
 from policenotify.model.status import Alarm, IncidentLine, InstallationStatus
 from policenotify.publishing.alarms import duration, next_message, waiting_drafts
 from policenotify.publishing.status import by_urgency
@@ -85,7 +84,8 @@ def _channels(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:
     for channel in status.channels:
         named = f"{channel.name} ({channel.network})" if channel.network else channel.name
         text = Text("{channel}: {state}", channel=named, state=Text.word(channel.state))
-        text = Text.join(" · ", (text, counts(channel.outcomes) if channel.outcomes else ""))
+        pressing = dict(sorted(channel.outcomes.items(), key=lambda item: item[0].ok))  # what needs a person first
+        text = Text.join(" · ", (text, output.counts(pressing)))
         yield output.Block(text, mark="  ✔ " if channel.ok else "  ✘ ", copied=True)
         if channel.opens_at:
             opens_at = local_time(channel.opens_at, zone)
@@ -93,12 +93,6 @@ def _channels(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:
         if channel.oldest_waiting:
             oldest = local_time(channel.oldest_waiting, zone)
             yield output.paragraph(Text("The oldest has been waiting since {oldest_waiting}.", oldest_waiting=oldest))
-
-
-def counts(outcomes: Mapping[Outcome, int]) -> Text:
-    """Return how many deliveries have which outcome, those that need a person first."""
-    pressing = sorted(outcomes.items(), key=lambda item: item[0].ok)
-    return Text.join(", ", [counted(outcome, count) for outcome, count in pressing])
 
 
 def _last(status: InstallationStatus, zone: tzinfo, full: int) -> Iterator[Part]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from policenotify.channel import ChannelConfig
-from policenotify.cli.report.cards import OPERATIONS, ORDER, Device, Look, Tone, tone
-from policenotify.cli.report.source import ReaderPost, ReportEntry
+from policenotify.cli.report.cards import OPERATIONS, ORDER, Device, Look
+from policenotify.cli.report.source import ReaderPost, ReportEntry, Tone
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
@@ -72,8 +72,8 @@ class Section:
     @property
     def tone(self) -> Tone:
         """The urgency of the last message. A correction does not change the situation."""
-        messages = [entry.message for entry in self.entries if entry.message.stage is not Stage.CORRECTION]
-        return tone(messages[-1] if messages else self.entries[-1].message)
+        last = [entry for entry in self.entries if entry.message.stage is not Stage.CORRECTION] or self.entries
+        return last[-1].tone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,28 +143,25 @@ def draw(kind: Literal["demo", "preview"], entries: Sequence[ReportEntry], publi
 
 
 def _devices(section: str, entries: Sequence[ReportEntry], publisher: Publisher) -> list[Device]:
-    devices: dict[str, Device] = {}
-
-    def device(channel: str) -> Device:
-        if channel not in devices:
-            devices[channel] = Device(
-                id=f"{section}-d{len(devices) + 1}",
-                channel=publisher.installation.channel_configs[channel],
-                sender=entries[0].message.sender or publisher.installation.sender,
-                zone=publisher.installation.zone,
-            )
-        return devices[channel]
-
+    installation = publisher.installation
+    devices = {
+        name: Device(
+            id=f"{section}-d{number}",
+            channel=channel,
+            sender=entries[0].message.sender or installation.sender,
+            zone=installation.zone,
+        )
+        for number, (name, channel) in enumerate(installation.channel_configs.items(), 1)
+    }
     for entry in entries:
         for post, shown in entry.posts:
-            device(post.target.channel).add_post(entry, post, shown)
+            devices[post.target.channel].add_post(entry, post, shown)
         for receipt in entry.receipts_without_post:
             wording = OPERATIONS[receipt.operation]
-            device(receipt.channel).add(entry, receipt.language, wording=wording, receipt=receipt)
+            devices[receipt.channel].add(entry, receipt.language, wording=wording, receipt=receipt)
         for target in () if entry.publication else entry.preview.deletions:
-            device(target.channel).add(entry, target.language, wording=OPERATIONS[target.operation])
-    names = list(publisher.installation.channel_configs)
-    return _placed(sorted(devices.values(), key=lambda shown: names.index(shown.channel.name)))
+            devices[target.channel].add(entry, target.language, wording=OPERATIONS[target.operation])
+    return _placed(device for device in devices.values() if device.cards)
 
 
 def draw_networks(networks: Iterable[tuple[ChannelConfig, Iterable[ReaderPost]]], sender: str) -> list[Device]:

@@ -11,17 +11,13 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 from policenotify.channel import ChannelConfig, Operation, Post, Span
-from policenotify.cli.report.source import ReaderPost, ReportEntry
-from policenotify.model.cap import Severity
+from policenotify.cli.output import STANDS_ALONE
+from policenotify.cli.report.source import ReaderPost, ReportEntry, Tone
 from policenotify.model.history import Outcome, RenderedPost
 from policenotify.model.lifecycle import Stage
-from policenotify.model.message import Message
 from policenotify.model.receipt import Receipt, local_time
 from policenotify.publishing.reach import sentences
 from policenotify.translation import AnyText, Text
-
-Tone: TypeAlias = Literal["act", "caution", "clear", "info"]
-"""The urgency of a message (ISO 22324): red, yellow, green, neutral."""
 
 State: TypeAlias = Literal["good", "wait", "bad", "none"]
 """The look of an outcome: nothing to do, not final, a person must act, neutral."""
@@ -46,8 +42,7 @@ OPERATIONS: Final = {
 _DONE: Final = {Operation.EDIT: Text("edited"), Operation.DELETE: Text("deleted")}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Look(NamedTuple):
     """How a network looks to its readers.
 
     Attributes:
@@ -60,55 +55,17 @@ class Look:
     unit: AnyText = "characters"
 
 
-def _timeline(network: str, name: str) -> Look:
-    return Look(network=network, name=name, form="timeline", unit=Text("characters as {name} counts", name=name))
-
-
 _LOOKS: Final = {
-    look.network: look
-    for look in (
-        _timeline("x", "X"),
-        _timeline("mastodon", "Mastodon"),
-        _timeline("bluesky", "Bluesky"),
-        Look(network="sms", name="SMS", form="phone", unit="units"),
-        Look(network="email", name="E-mail", form="mailbox"),
-    )
-}
+    name.lower(): Look(name.lower(), name, "timeline", Text("characters as {name} counts", name=name))
+    for name in ("X", "Mastodon", "Bluesky")
+} | {"sms": Look("sms", "SMS", "phone", "units"), "email": Look("email", "E-mail", "mailbox")}
 ORDER: Final = tuple(_LOOKS)
 """The networks in the order of the page. Any other one comes after them."""
 
 
 def look_of(network: str) -> Look:
     """Return how a network looks. An unknown one is a plain card under its own name."""
-    return _LOOKS.get(network) or Look(network="other", name=network, form="plain")
-
-
-def state_of(receipt: Receipt) -> State:
-    """Return the look of a receipt."""
-    if receipt.outcome in {Outcome.WAITING, Outcome.SENDING, Outcome.UNCONFIRMED}:
-        return "wait"
-    if not receipt.ok:
-        return "bad"
-    return "good" if receipt.outcome is Outcome.POSTED else "none"
-
-
-def notes_of(receipt: Receipt, device: Device) -> Iterator[AnyText]:
-    """Yield what else there is to know of a receipt."""
-    if receipt.standalone and receipt.ref and device.channel.capabilities.replies:
-        yield Text("It stands alone: there was nothing to answer, or it could not be answered.")
-    if receipt.retry_at and not receipt.outcome.is_final:
-        yield Text("Not before {retry_at}.", retry_at=local_time(receipt.retry_at, device.zone))
-    if receipt.note:
-        yield receipt.note
-
-
-def tone(message: Message) -> Tone:
-    """Return the urgency of a message."""
-    if message.stage is Stage.END:
-        return "clear"
-    if message.stage in {Stage.CANCELLATION, Stage.CORRECTION, Stage.STANDALONE}:
-        return "info"
-    return "act" if message.severity and message.severity.at_least(Severity.SEVERE) else "caution"
+    return _LOOKS.get(network) or Look("other", network, "plain")
 
 
 class Piece(NamedTuple):
@@ -151,7 +108,7 @@ def link_card(address: str, title: str = "", about: str = "") -> LinkCard:
         host = (urlsplit(href).hostname or "").removeprefix("www.")
     except ValueError:  # half an IPv6 address
         host = ""
-    return LinkCard(href=href, host=host or address, title=title, about=about)
+    return LinkCard(href, host or address, title, about)
 
 
 def data_url(image: bytes) -> str:
@@ -166,6 +123,7 @@ class Card:
 
     Attributes:
         entry: Its message; `None`: only the network knows the post.
+        reader_post: The post as the network shows it; `None`: that is not known.
         wording: Which of two wordings it is, or what it does to an earlier post; else empty.
         post: The post; `None`: there is none, or an earlier one is deleted.
         receipt: Its receipt; `None`: this is a preview.
@@ -201,7 +159,7 @@ class Card:
     @property
     def tone(self) -> Tone:
         """The urgency of its message."""
-        return tone(self.entry.message) if self.entry else "info"
+        return self.entry.tone if self.entry else "info"
 
     @property
     def clock(self) -> str:
@@ -262,7 +220,22 @@ class Card:
     @property
     def state(self) -> State | None:
         """The look of its receipt."""
-        return state_of(self.receipt) if self.receipt else None
+        if self.receipt is None:
+            return None
+        if self.receipt.outcome in {Outcome.WAITING, Outcome.SENDING, Outcome.UNCONFIRMED}:
+            return "wait"
+        return "bad" if not self.receipt.ok else "good" if self.is_published else "none"
+
+    @property
+    def notes(self) -> Iterator[AnyText]:
+        """What else there is to know of its receipt."""
+        receipt = self.receipt
+        if receipt and receipt.standalone and receipt.ref and self.device.channel.capabilities.replies:
+            yield STANDS_ALONE
+        if receipt and receipt.retry_at and not receipt.outcome.is_final:
+            yield Text("Not before {retry_at}.", retry_at=local_time(receipt.retry_at, self.device.zone))
+        if receipt and receipt.note:
+            yield receipt.note
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -317,15 +290,7 @@ class Device:
         answers: str | None = None,
         **fields: Any,  # noqa: ANN401 - the fields of a card
     ) -> None:
-        """Add a card.
-
-        Args:
-            entry: Its message; `None`: only the network knows the post.
-            language: The language of its text.
-            references: By which later cards may answer it.
-            answers: The reference of the post that it answers, if any.
-            fields: Its other fields.
-        """
+        """Add a card of these fields. By its *references* later cards may answer it, as it *answers* one."""
         name, parent = f"{self.id}-{len(self.cards) + 1}", self._cards_by_reference.get(answers or "")
         is_reply = answers is not None
         card = Card(id=name, device=self, entry=entry, language=language, is_reply=is_reply, parent=parent, **fields)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from policenotify.cli.output import people, plain, replace_file
+from policenotify.cli.output import counts, plain, replace_file
 from policenotify.cli.usage import BadParameter
 from policenotify.errors import MissingExtra
 from policenotify.translation import AnyText, Text, word_in
@@ -98,13 +98,7 @@ def html(report: Report, language: str = "en") -> str:
 
 
 def dev_html(devices: Sequence[Device], language: str = "en", **shown: object) -> str:
-    """Return the page of fake networks, on which each post stands as in a report.
-
-    Args:
-        devices: Their posts.
-        language: The language of the labels.
-        shown: What else its template shows.
-    """
+    """Return the page of fake networks, on which each post stands as in a report, with what else its template shows."""
     page = {"kind": "dev", "devices": devices}
     return _rendered("dev.html.j2", language, page=page, policy=DEV_POLICY, **shown)
 
@@ -120,7 +114,7 @@ def _rendered(name: str, language: str, **shown: object) -> str:
 def _environment(language: str) -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    from policenotify.cli.report.cards import STAGES, data_url, notes_of, tone
+    from policenotify.cli.report.cards import STAGES, data_url
     from policenotify.render.locales import LOCALES
     from policenotify.text import sms
 
@@ -145,13 +139,12 @@ def _environment(language: str) -> Environment:
         "clock": lambda at: f"{at:%H:%M}",
         "day": day,
         "short": short,
-        "people": people,
-        "tone": tone,
+        "counts": counts,
         "data_url": data_url,
         "framed": _framed,
     }
     levels = {"block": "bad", "second": "wait", "advise": "none"}
-    environment.globals |= {"STAGES": STAGES, "LEVELS": levels, "notes_of": notes_of, "sms": sms}
+    environment.globals |= {"STAGES": STAGES, "LEVELS": levels, "sms": sms}
     return environment
 
 

@@ -6,14 +6,20 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Literal, TypeAlias
 
 from policenotify.channel import Operation
 from policenotify.checks import quotable_texts
 from policenotify.findings import Finding
+from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome, RenderedPost, Target
+from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication, Receipt
 from policenotify.publishing.reach import Preview
+
+Tone: TypeAlias = Literal["act", "caution", "clear", "info"]
+"""The urgency of a message (ISO 22324): red, yellow, green, neutral."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +71,18 @@ class ReportEntry:
     def id(self) -> str:
         """Id of the publication, empty for a preview."""
         return self.publication.id if self.publication else ""
+
+    @property
+    def tone(self) -> Tone:
+        """The urgency of the message."""
+        match self.message.stage:
+            case Stage.END:
+                return "clear"
+            case Stage.CANCELLATION | Stage.CORRECTION | Stage.STANDALONE:
+                return "info"
+            case _:
+                severity = self.message.severity
+                return "act" if severity and severity.at_least(Severity.SEVERE) else "caution"
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -7,7 +7,7 @@ types INTEGER, TEXT and BLOB alone.
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Integer, String, Text
 from sqlalchemy.engine import Dialect
@@ -16,8 +16,6 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from policenotify.journal.records import DamagedValue
 from policenotify.translation import AnyText, read_text, stored_text
-
-_LARGEST: Final = 2**62  # a number can still be added to it
 
 
 class YesNo(Boolean):
@@ -56,21 +54,6 @@ class OfficerText(TypeDecorator[AnyText]):
         """Return what was stored."""
         del dialect
         return None if value is None else read_text(value)
-
-
-def whole_number(stored: str) -> int:
-    """Return a number that is stored as text.
-
-    Raises:
-        DamagedValue: It is none, or out of range.
-    """
-    try:
-        number = int(stored)
-    except ValueError:
-        raise DamagedValue from None
-    if not -_LARGEST <= number < _LARGEST:
-        raise DamagedValue
-    return number
 
 
 def json_object(stored: str) -> dict[str, Any]:

@@ -6,12 +6,11 @@ import logging
 import os
 import sqlite3
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from policenotify.errors import JournalError, JournalMissing
 from policenotify.journal.database import postgresql
@@ -115,10 +114,10 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
         raise JournalError(Text("A journal in memory would be lost with its process. Give the path of a file."))
     if parsed.query:
         raise JournalError(_NOT_UNDERSTOOD)
-    if sqlite3.sqlite_version_info < (3, 32):  # it takes 999 values in a statement, and a batch has 1,000 people
+    if sqlite3.sqlite_version_info < (3, 37):  # it has no strict tables
         raise JournalError(
             Text(
-                "SQLite {version} is too old for a journal. Use 3.32 or later, or PostgreSQL.",
+                "SQLite {version} is too old for a journal. Use 3.37 or later, or PostgreSQL.",
                 version=sqlite3.sqlite_version,
             )
         )
@@ -136,17 +135,15 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
     def connect() -> sqlite3.Connection:
         # Only if it exists: it may have been deleted meanwhile.
         uri = f"{path.as_uri()}?mode=rw"
-        return sqlite3.connect(uri, uri=True, timeout=BUSY, check_same_thread=False, cached_statements=_PREPARED)
-
-    def connected(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+        connection = sqlite3.connect(uri, uri=True, timeout=BUSY, check_same_thread=False, cached_statements=_PREPARED)
         _prepare(connection)
-        record.info[LOG] = file_id(f"{path}-wal")
+        return connection
 
     # Errors and logs must not contain values. The connection used last knows the pages that it has just written.
     engine = create_engine(
         URL.create("sqlite", database=str(path)), hide_parameters=True, creator=connect, pool_use_lifo=True
     )
-    event.listen(engine, "connect", connected)
+    event.listen(engine, "connect", lambda _, record: record.info.update({LOG: file_id(f"{path}-wal")}))
     return engine
 
 
@@ -246,26 +243,16 @@ def begin(connection: Connection, *, writes: bool, durable: bool) -> None:
     # the process (sqlite.org/pragma.html#pragma_synchronous).
     level = "FULL" if durable else "NORMAL"
     if writes and connection.info.get(_LEVEL, "FULL") != level:  # see _SETTINGS
-        _execute(connection, f"PRAGMA synchronous={level}")
+        connection.exec_driver_sql(f"PRAGMA synchronous={level}")
         connection.info[_LEVEL] = level
     # A writer locks at once: two that upgrade from reading to writing would fail instead of waiting.
-    _execute(connection, "BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _execute(connection: Connection, statement: str) -> None:
-    raw = cast("sqlite3.Connection", connection.connection.dbapi_connection)
-    try:
-        raw.execute(statement).close()
-    except sqlite3.Error as error:
-        raise DBAPIError.instance(statement, None, error, sqlite3.Error) from error
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def truncate_log(engine: Engine, *, patience: int = 0) -> bool:
     """Remove erased data from the write-ahead log of a file. Return False if another process is reading it.
 
-    Args:
-        engine: The file.
-        patience: Milliseconds to wait for that process, while others wait to write.
+    *patience* is how many milliseconds that process is waited for, while others wait to write.
     """
     if engine.dialect.name != "sqlite":
         return True

@@ -52,11 +52,9 @@ _MEANINGS = {
     "28": _UNREACHABLE,
     "3D000": Text("its server has no such database. Create it, or name another, then: policenotify migrate"),
     "40": Text("two processes blocked each other. Try again"),
-    "42501": (
-        Text(
-            "this user may not do that to its tables. Purge, migrate, move and restore as their owner; "
-            "for the rest: policenotify migrate --grant-to"
-        )
+    "42501": Text(
+        "this user may not do that to its tables. Purge, migrate, move and restore as their owner; "
+        "for the rest: policenotify migrate --grant-to"
     ),
     "42704": Text("its server has no such role. Create it: CREATE ROLE … LOGIN. Then run the command again"),
     NO_TABLE: Text("a table is missing. Run: policenotify migrate"),

@@ -314,7 +314,6 @@ blob: Table = Table(
     Column("width", Integer, nullable=False),
     Column("height", Integer, nullable=False),
     Column("data", LargeBinary, nullable=False),
-    Column("stored_at", Microseconds, nullable=False),
     comment="Images, named by their SHA-256.",
 )
 
@@ -361,7 +360,6 @@ seal: Table = Table(
     Column("id", RowNumber, primary_key=True, autoincrement=False),  # counted from 1
     Column("last_xid", RowNumber, nullable=False),  # the place of its last event, with last_event
     Column("last_event", RowNumber, nullable=False),
-    Column("previous", Name(64), nullable=False),
     Column("digest", Name(64), nullable=False),
     Column("key_version", Integer, nullable=False),
     Column("signature", LargeBinary, nullable=False),

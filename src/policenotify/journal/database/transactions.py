@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,10 +31,11 @@ from policenotify.journal.database.engine import (
     file_id,
     is_missing_table,
     open_connections,
+    truncate_log,
 )
 from policenotify.journal.database.host_connection import ensure_transaction, place_of
 from policenotify.journal.database.postgresql import DatabaseClock
-from policenotify.journal.keys import Entropy, Keys
+from policenotify.journal.keys import Keys
 from policenotify.journal.records import TOLERANCE, DamagedValue, microseconds, span
 from policenotify.model.message import Message
 from policenotify.translation import AnyText, Text
@@ -74,7 +76,7 @@ May: TypeAlias = Callable[[str, str, Message | None], bool | str]
 class Transactions:
     """The journal's database, clock and keys, and the transactions on it."""
 
-    def __init__(self, engine: Engine, *, keys: Keys, clock: Clock | None, entropy: Entropy) -> None:
+    def __init__(self, engine: Engine, *, keys: Keys, clock: Clock | None) -> None:
         self._engine = engine
         self.is_file: bool = engine.dialect.name == "sqlite"
         self._path = engine.url.database or ""
@@ -83,13 +85,13 @@ class Transactions:
         self._connections = open_connections(engine)
         self.keys = keys
         self.clock: Clock = clock or (MachineClock() if self.is_file else DatabaseClock())
-        self.entropy = entropy
         self.may: May | None = None
         self.id: str | None = None  # set once the tables were checked
         self.newest_event: meta.KnownEvent = meta.KnownEvent()  # the newest committed one that this process has seen
         self._closed = False
         self._taken_away: AnyText = ""  # what happened, once the journal was deleted or replaced
         self._alarm = threading.Lock()  # acquired once, by the thread that raises the alarm
+        self.log_holds_erased: bool = False  # the write-ahead log could not be truncated yet
         _journals.add(self)
 
     def authorize(self, actor: str, action: str, message: Message | None = None) -> None:
@@ -117,10 +119,6 @@ class Transactions:
         with self.write() as connection:
             audit.record(connection, self.now(), actor, "denied", {"action": action})
         raise NotAllowed(actor, action, answer if isinstance(answer, str) else "")
-
-    def __repr__(self) -> str:
-        url = self._engine.url.difference_update_query(["password", "sslpassword"])
-        return f"Journal({url.render_as_string(hide_password=True)})"
 
     def uptime(self) -> Uptime:
         """Return the moment by a clock that cannot be set, or the server's time on PostgreSQL."""
@@ -193,14 +191,10 @@ class Transactions:
 
         A lock that its holder does not release expires after *seconds*.
 
-        Args:
-            name: What is locked. The error quotes it.
-            seconds: How long the lock is valid, and how long it is waited for.
-
         Raises:
             JournalError: Other processes held the lock all the time.
         """
-        holder = self.entropy(16).hex()
+        holder = secrets.token_hex(16)
         give_up = self.clock.monotonic() + seconds
         while not self._acquire(name, holder, seconds):
             if self.clock.monotonic() > give_up:
@@ -231,7 +225,7 @@ class Transactions:
 
     def _options(self, known: meta.KnownEvent) -> dict[str, Any]:
         """Return what a connection carries. The *known* event is in the journal, or that was set back."""
-        return {"policenotify_keys": self.keys, "policenotify_entropy": self.entropy, meta.SEEN: [known]}
+        return {"policenotify_keys": self.keys, meta.SEEN: [known]}
 
     @contextmanager
     def _transaction(self, *, writes: bool = False, durable: bool = True) -> Iterator[Connection]:
@@ -345,10 +339,21 @@ class Transactions:
             self.close()
         return taken_away
 
+    def clear_log(self, patience: int = 0) -> None:
+        """Remove erased data from the write-ahead log; see `truncate_log`. What fails is left to the next call."""
+        self.log_holds_erased = not truncate_log(self._engine, patience=patience)
+
     def close(self) -> None:
         """Close all connections. Open transactions are still committed. May be called twice."""
         self._closed = True
         self._engine.dispose()
+
+
+class Repository:
+    """A kind of record of the journal, and what is done with it."""
+
+    def __init__(self, journal: Transactions) -> None:
+        self._journal = journal
 
 
 @contextmanager

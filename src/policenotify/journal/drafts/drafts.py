@@ -17,7 +17,7 @@ from policenotify.channel import Picture
 from policenotify.errors import ApprovalMissing, DraftConflict, IdempotencyConflict, JournalError
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.database import schema
-from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.database.transactions import Repository
 from policenotify.journal.drafts.rows import DraftCounts, columns_of, count_drafts, is_authentic, read_draft
 from policenotify.journal.incidents import reminder_level, store_reminder
 from policenotify.journal.keys import Keys
@@ -42,11 +42,8 @@ _table = schema.draft
 _LOCKED = select(_table).where(_table.c.id == bindparam("draft")).with_for_update()
 
 
-class StoredDrafts:
+class StoredDrafts(Repository):
     """Drafts with their revisions and reviews."""
-
-    def __init__(self, journal: Transactions) -> None:
-        self._journal = journal
 
     def get(self, name: str) -> Draft | None:
         """Return a draft by its id, its key or its publication."""
@@ -104,7 +101,7 @@ class StoredDrafts:
                 if first.revisions[-1].digest != message.digest():
                     raise IdempotencyConflict(key, first.id)
                 return first
-            store_pictures(connection, draft, pictures, microseconds(now))
+            store_pictures(connection, draft, pictures)
             return step.record(author, "drafted", {"stage": message.stage, "authenticated": authenticated})
 
     def revise(
@@ -124,7 +121,7 @@ class StoredDrafts:
             if message.exercise != known.message.exercise:
                 raise DraftConflict(draft, Text("an exercise stays one, and a real message too. Write a new one."))
             revision = _revision(known.revision + 1, message, author, step.now, authenticated=authenticated)
-            store_pictures(step.connection, draft, pictures, microseconds(step.now))
+            store_pictures(step.connection, draft, pictures)
             step.store(
                 state=DraftState.DRAFT,
                 message=message,

@@ -22,7 +22,7 @@ from policenotify.journal.attempts import change, lock_owned
 from policenotify.journal.authentication import batch_mac
 from policenotify.journal.channels import free_slots, use_slots
 from policenotify.journal.database import schema
-from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.database.transactions import Repository
 from policenotify.journal.lists import control, recipients
 from policenotify.journal.lists.control import ABORTED
 from policenotify.journal.lists.recipients import store_people, store_recipients
@@ -128,10 +128,8 @@ _UNREADABLE = (
 _HAD_PEOPLE = select(_table.c.id).where(_table.c.channel == bindparam("channel"), _table.c.parent.is_not(None)).limit(1)
 
 
-class Batches:
+class Batches(Repository):
     """The people of deliveries: read, stored in batches, marked, and recorded."""
-
-    _journal: Transactions
 
     def list_state(self, claimed: ClaimedDelivery) -> ListState:
         """Return how far the people of a delivery are stored."""

@@ -12,7 +12,7 @@ from policenotify.channel import Operation
 from policenotify.errors import NotHeld
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.database import schema
-from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.database.transactions import Repository
 from policenotify.journal.keys import Keys
 from policenotify.journal.lists import control, recipients
 from policenotify.journal.lists.control import ABORTED, PAUSED
@@ -55,11 +55,8 @@ _OF_KEY = _PEOPLE.where(_person.c.key == bindparam("of_key"))
 _ROW = select(_table).where(_table.c.id == bindparam("of_delivery"), _table.c.parent.is_(None))
 
 
-class Sendings:
+class Sendings(Repository):
     """Deliveries with recipients, as a whole."""
-
-    def __init__(self, journal: Transactions) -> None:
-        self._journal = journal
 
     # --- how far it is
 

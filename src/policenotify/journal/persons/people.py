@@ -1,38 +1,144 @@
-"""One person in the journal: what it holds, for a request for access, and how it is erased."""
+"""The people who are not written to, and what the journal holds about one person: shown for a request, and erased."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Row, Select, and_, delete, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, or_, select, true, update
 
 from policenotify.errors import NotErasable
 from policenotify.journal.audit import record
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
-from policenotify.journal.database.engine import ERASING, truncate_log
-from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.lists.recipients import recipient_keys
-from policenotify.journal.persons.suppressions import release, suppression_of
-from policenotify.journal.records import moment, outcome_of
+from policenotify.journal.database.engine import ERASING
+from policenotify.journal.database.transactions import Repository
+from policenotify.journal.lists.recipients import KEY_SHOWN, recipient_keys
+from policenotify.journal.records import microseconds, moment, outcome_of
 from policenotify.journal.retention import forget
 from policenotify.model.history import Outcome
-from policenotify.model.person import ErasedPerson, PersonDelivery, PersonRecord, PersonReport, Source
-from policenotify.translation import Text
+from policenotify.model.person import ErasedPerson, PersonDelivery, PersonRecord, PersonReport, Source, Suppression
+from policenotify.translation import AnyText, Text
 
+_WEIGHTS: Final = [*Source]
+_UNDER_WAY = (Outcome.WAITING, Outcome.SENDING)
 _recipient, _person, _delivery = schema.recipient, schema.person, schema.delivery
 _publication, _suppression, _report = schema.publication, schema.suppression, schema.report
-_UNDER_WAY = (Outcome.WAITING, Outcome.SENDING)
 
 
-class StoredPeople:
+class Suppressions(Repository):
+    """The people who are not written to, by channel."""
+
+    def list(self, channel: str | None = None) -> tuple[Suppression, ...]:
+        """Return who is suppressed now: on one channel, also by what holds for all, or on any."""
+        query = select(_suppression)
+        if channel is not None:
+            query = query.where(_suppression.c.channel.in_([channel, schema.EVERYWHERE]))
+        with self._journal.read() as connection:
+            return tuple(
+                map(suppression_of, connection.execute(query.order_by(_suppression.c.channel, _suppression.c.key)))
+            )
+
+    def add(self, addresses: Iterable[str], channel: str | None, actor: str, *, evidence: str) -> bool:
+        """Stop writing to a person, at once, by a decision of the service. The addresses are spelled as channels do.
+
+        Returns:
+            False if the person was suppressed so, or for a weightier reason, already.
+        """
+        self._journal.authorize(actor, "suppress")
+        keys = recipient_keys(self._journal.keys, addresses)
+        source = Source.OPERATOR
+        with self._journal.write() as connection:
+            now = self._journal.now()
+            return suppress(connection, now, channel=channel, keys=keys, source=source, evidence=evidence, actor=actor)
+
+    def release(self, channel: str | None, recipients: Collection[str] | None, actor: str) -> int:
+        """Write again to a suppressed person, or to all of a channel.
+
+        Args:
+            channel: The channel's name, `"*"` for the suppressions that hold for all channels, or `None` for any.
+            recipients: Addresses, numbers, or beginnings of keys. `None` stands for everybody.
+            actor: Who decided it.
+
+        Returns:
+            How many suppressions were ended.
+        """
+        found = true() if channel is None else _suppression.c.channel == channel
+        if recipients is not None:
+            same = _suppression.c.key.in_(recipient_keys(self._journal.keys, recipients))
+            begins = (
+                _suppression.c.key.startswith(each, autoescape=True) for each in recipients if len(each) >= KEY_SHOWN
+            )
+            found = and_(found, or_(same, *begins))
+        self._journal.authorize(actor, "release")
+        with self._journal.write() as connection:
+            return release(connection, self._journal.now(), found, actor)
+
+
+def suppression_of(row: Row[Any]) -> Suppression:
+    """Return a stored suppression."""
+    return Suppression(
+        channel=None if row.channel == schema.EVERYWHERE else row.channel,
+        key=row.key,
+        source=Source(row.source),
+        evidence=row.evidence,
+        since=moment(row.at),
+    )
+
+
+def suppress(
+    connection: Connection,
+    now: datetime,
+    *,
+    channel: str | None,
+    keys: Iterable[str],
+    source: Source,
+    evidence: AnyText,
+    actor: str,
+) -> bool:
+    """Store that some people are not written to from now on. Repeating it changes nothing.
+
+    Returns:
+        False if all were suppressed so already, for a reason that weighs as much.
+    """
+    name = channel or schema.EVERYWHERE
+    columns = {"source": source.value, "evidence": evidence, "at": microseconds(now)}
+    newly = [key for key in keys if _store(connection, {"channel": name, "key": key, **columns})]
+    if newly:
+        body = {"recipients": newly, "source": source.value}
+        record(connection, now, actor, "suppressed", body, channel=name)
+    return bool(newly)
+
+
+def _store(connection: Connection, row: Mapping[str, Any]) -> bool:
+    """Store a suppression, unless one holds that weighs as much. Return whether it was stored."""
+    if schema.insert_new(connection, _suppression, [row]):
+        return True
+    same = and_(_suppression.c.channel == row["channel"], _suppression.c.key == row["key"])
+    stored = connection.execute(select(_suppression.c.source).where(same).with_for_update()).scalar_one()
+    if _WEIGHTS.index(Source(row["source"])) <= _WEIGHTS.index(Source(stored)):
+        return False
+    connection.execute(update(_suppression).where(same).values(row))
+    return True
+
+
+def release(connection: Connection, now: datetime, found: ColumnElement[bool], actor: str) -> int:
+    """End some suppressions, and forget the reports that led to them. Return how many."""
+    rows = connection.execute(select(_suppression.c.channel, _suppression.c.key).where(found)).all()
+    connection.execute(delete(_report).where(_report.c.key.in_(select(_suppression.c.key).where(found))))
+    connection.execute(delete(_suppression).where(found))
+    for channel in sorted({row.channel for row in rows}):
+        keys = [row.key for row in rows if row.channel == channel]
+        record(connection, now, actor, "released", {"recipients": keys}, channel=channel)
+    return len(rows)
+
+
+# --- one person
+
+
+class StoredPeople(Repository):
     """What the journal holds about people, by their address."""
-
-    def __init__(self, journal: Transactions, engine: Engine) -> None:
-        self._journal = journal
-        self._engine = engine
 
     def export(self, addresses: Iterable[str], actor: str) -> PersonRecord:
         """Return everything that the journal holds about a person, by the spellings that channels have of the address.
@@ -80,7 +186,7 @@ class StoredPeople:
             erased = ErasedPerson(address=stored, deliveries=unlinked, ended=ended, kept=kept)
             body = {"deliveries": unlinked, "ended": ended, "kept": len(kept)}
             record(connection, journal.now(), actor, "person_erased", body)
-        truncate_log(self._engine, patience=ERASING)
+        journal.clear_log(ERASING)
         return erased
 
 
@@ -142,16 +248,10 @@ def _delivery_of(row: Row[Any]) -> PersonDelivery:
 
 
 def _reports(connection: Connection, keys: Sequence[str]) -> Iterable[PersonReport]:
-    query = (
-        select(_report, _delivery.c.publication)
-        .join(_delivery, _delivery.c.id == _report.c.delivery)
-        .where(_report.c.key.in_(keys))
-        .order_by(_report.c.at)
-    )
-    for row in connection.execute(query).all():
-        yield PersonReport(
-            publication=row.publication, channel=row.channel, kind=row.kind, status=row.status, at=moment(row.at)
-        )
+    shown = _delivery.c.publication, _report.c.channel, _report.c.kind, _report.c.status, _report.c.at
+    query = select(*shown).join(_delivery, _delivery.c.id == _report.c.delivery).where(_report.c.key.in_(keys))
+    for row in connection.execute(query.order_by(_report.c.at)).mappings().all():
+        yield PersonReport(**{**row, "at": moment(row["at"])})
 
 
 def _suppressions(connection: Connection, keys: Sequence[str]) -> Iterable[Row[Any]]:

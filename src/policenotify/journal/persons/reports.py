@@ -16,8 +16,8 @@ from policenotify.channel import TokenPurpose
 from policenotify.errors import Blocked
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.database import schema
-from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.persons.suppressions import suppress
+from policenotify.journal.database.transactions import Repository
+from policenotify.journal.persons.people import suppress
 from policenotify.journal.persons.tokens import PersonToken, read_token
 from policenotify.journal.records import MASS_REFUSAL, ClaimedDelivery, microseconds, span
 from policenotify.log import fields
@@ -47,11 +47,8 @@ _KEYS = select(_person.c.key).join(_recipient, _recipient.c.person == _person.c.
 _log = logging.getLogger("policenotify")
 
 
-class Reports:
+class Reports(Repository):
     """What comes back about people."""
-
-    def __init__(self, journal: Transactions) -> None:
-        self._journal = journal
 
     def named(self, token: str, purpose: TokenPurpose) -> bool:
         """Return True if a token is ours. Reads nothing."""
@@ -87,14 +84,8 @@ class Reports:
 
         A complaint is enough. An address that does not exist must be reported on two days. One that took nothing for
         now is only remembered: the next warning may arrive. Reports of a delivery that concern so many of its people
-        that they must be a fault of the server suppress no one either.
-
-        Args:
-            token: The token.
-            purpose: What the token must be for.
-            kind: What is reported.
-            status: The network's own code, without an address.
-            channel: The channel that the delivery must be of. `None`: any.
+        that they must be a fault of the server suppress no one either. The *status* is the network's own code, without
+        an address. With a *channel*, the delivery must be of that one.
         """
         if (named := read_token(self._journal.keys, purpose, token)) is None:
             return ReportResult.UNKNOWN
