@@ -108,7 +108,7 @@ class Operations:
         and is sent once it is mended.
         """
         self._refresh()
-        return read_channels(self.journal, self.channel_configs)
+        return read_channels(self.journal, self.channel_configs, self.journal.figures.read(people=False))
 
     def blocked(self, names: Collection[str] | None = None) -> dict[str, Problem]:
         """Return the channels on which nothing is sent until a person acts, by name, and why.

@@ -81,30 +81,32 @@ def read_status(
     journal: Journal, configs: Mapping[str, ChannelConfig], *, limit: int | None = None
 ) -> InstallationStatus:
     """Read the journal and the lists of recipients: all open incidents, or at most *limit*, and no publications."""
-    now, stopped, drafts = journal.now(), journal.stopped(), journal.drafts.counts()
+    figures, stopped = journal.figures.read(people=False), journal.stopped()
+    now = moment(figures.at)
     return InstallationStatus(
         at=now,
         stopped=stopped.text if stopped else None,
         last_heartbeat=journal.workers.last_heartbeat(),
         workers=journal.workers.running(),
-        channels=read_channels(journal, configs),
-        open_incidents=journal.incidents.count_open(),
-        overdue_incidents=journal.incidents.count_open(due_by=now),
+        channels=read_channels(journal, configs, figures),
+        open_incidents=sum(figures.incidents_open.values()),
+        overdue_incidents=figures.incidents_overdue,
         incidents=tuple(
             by_urgency(journal.incidents.list() if limit is None else journal.incidents.earliest_due(limit), now)
         ),
         second_readings=tuple(map(_second_reading, journal.drafts.owed(limit))),
-        overdue_readings=drafts.readings_overdue,
-        submitted_drafts=drafts.waiting,
+        overdue_readings=figures.drafts.readings_overdue,
+        submitted_drafts=figures.drafts.waiting,
     )
 
 
-def read_channels(journal: Journal, configs: Mapping[str, ChannelConfig]) -> tuple[ChannelStatus, ...]:
+def read_channels(
+    journal: Journal, configs: Mapping[str, ChannelConfig], figures: JournalFigures
+) -> tuple[ChannelStatus, ...]:
     """Read the state of each channel, in the order of the settings, then of those that were removed from them."""
     deliveries = journal.deliveries
     blocked, elsewhere = read_blocked(journal, configs), journal.workers.blocked_channels()
     opens = journal.channels.opens_at({name: config.rate for name, config in configs.items()})
-    figures = journal.figures.read(people=False)
     due = deliveries.due({name: None for name, config in configs.items() if not config.blocked})
     statuses = [
         ChannelStatus(
