@@ -376,7 +376,7 @@ class ReadReceipt(NamedTuple):
 class SupportsReceipts(Protocol):
     """A channel whose network reports afterwards what became of a message for one person."""
 
-    def read_receipt(self, content_type: str, body: bytes, query: str) -> ReadReceipt:
+    def read_receipt(self, body: bytes, query: str) -> ReadReceipt:
         """Read a call of the network to the address that the request named, with the token for `receipt`. No I/O.
 
         Raises:

@@ -70,18 +70,14 @@ def printable(text: AnyText) -> AnyText:
 
 
 class PolicenotifyError(Exception):
-    """Any error that policenotify raises on purpose. It can be pickled.
-
-    Attributes:
-        text: What happened, in an officer's words. `str(error)` is the same in English.
-    """
+    """Any error that policenotify raises on purpose. It can be pickled."""
 
     def __init__(self, text: AnyText = "") -> None:
         super().__init__(text)
 
     @property
     def text(self) -> AnyText:
-        """What happened, in an officer's words."""
+        """What happened, in an officer's words. `str(error)` is the same in English."""
         text: AnyText = self.args[0] if self.args else ""
         return text
 

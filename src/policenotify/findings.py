@@ -22,10 +22,6 @@ class Level(StrEnum):
     SECOND = "second"
     ADVISE = "advise"
 
-    def lowered(self) -> Level:
-        """Return the level below this one. The lowest is its own."""
-        return Level.SECOND if self is Level.BLOCK else Level.ADVISE
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -71,13 +67,13 @@ class Finding:
         return texts.get(self.field, "")[start:end]
 
     def quoting(self, excerpt: str) -> Text:
-        """Return it as one line, with the words that it is about."""
+        """Return it as one line, with the words that it is about, if there are any."""
+        place = Text("{field} “{excerpt}”:", field=Text.word(self.field), excerpt=excerpt)
         return Text(
-            "{code} {level} · {field} “{excerpt}”: {reason} {remedy}",
+            "{code} {level} · {place} {reason} {remedy}",
             code=self.code,
             level=self.level,
-            field=Text.word(self.field),
-            excerpt=excerpt,
+            place=place if excerpt else Text.word(f"{self.field}:"),
             reason=self.reason,
             remedy=self.remedy,
         )
@@ -85,14 +81,7 @@ class Finding:
     @property
     def text(self) -> Text:
         """The finding as one line."""
-        return Text(
-            "{code} {level} · {place} {reason} {remedy}",
-            code=self.code,
-            level=self.level,
-            place=Text.word(f"{self.field}:"),
-            reason=self.reason,
-            remedy=self.remedy,
-        )
+        return self.quoting("")
 
     def __str__(self) -> str:
         return str(self.text)
@@ -115,9 +104,6 @@ def are_blocking(findings: Iterable[Finding]) -> bool:
 
 APPROVAL_MISSING = "PN601"
 """The code of the finding that others must read a message before it is published."""
-
-APPROVAL_SOURCE = Text("The installation's own rules of approval, or a finding of level second or block.")
-"""The basis of that finding."""
 
 
 def images_left(channels: Iterable[str]) -> Finding:

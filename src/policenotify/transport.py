@@ -103,12 +103,8 @@ def mute_loggers(*loggers: logging.Logger) -> Callable[[], AbstractContextManage
     """
     muted: ContextVar[bool] = ContextVar("policenotify_muted", default=False)
 
-    class Mute(logging.Filter):
-        def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - the interface of logging
-            return not muted.get()
-
     for logger in loggers:
-        logger.addFilter(Mute())
+        logger.addFilter(lambda _record: not muted.get())
 
     @contextmanager
     def mute() -> Iterator[None]:
@@ -121,7 +117,7 @@ def mute_loggers(*loggers: logging.Logger) -> Callable[[], AbstractContextManage
     return mute
 
 
-def causes(error: BaseException) -> Iterator[BaseException]:
+def _causes(error: BaseException) -> Iterator[BaseException]:
     """Return the direct causes of an error: `__cause__`, `reason` and its arguments.
 
     `__context__` is left out: it may be the error of an *earlier* attempt.
@@ -130,20 +126,13 @@ def causes(error: BaseException) -> Iterator[BaseException]:
     return (cause for cause in candidates if isinstance(cause, BaseException))
 
 
-def never_sent(error: BaseException) -> bool:
-    """Return True if the request certainly never reached the network's server.
-
-    An error of an unknown class is judged by all its causes.
-    """
-    return _never_sent(error, frozenset())
-
-
-def _never_sent(error: BaseException, above: frozenset[int]) -> bool:
+def _never_sent(error: BaseException, above: frozenset[int] = frozenset()) -> bool:
+    """Return True if the request certainly never left. An error of an unknown class is judged by all its causes."""
     names = {kind.__name__ for kind in type(error).__mro__}
     if names & _NOT_SENT or str(error).startswith(_NO_TUNNEL) or _lacks_authorities(error):
         return True
     above |= {id(error)}
-    deeper = [cause for cause in causes(error) if id(cause) not in above]
+    deeper = [cause for cause in _causes(error) if id(cause) not in above]
     return all(_never_sent(cause, above) for cause in deeper) if deeper else _PROXY in names
 
 
@@ -160,7 +149,7 @@ def why_unreachable(error: BaseException) -> tuple[AnyText, AnyText]:
     """
     chain = [error]
     for each in chain:  # which grows meanwhile
-        chain += [cause for cause in causes(each) if cause not in chain]
+        chain += [cause for cause in _causes(each) if cause not in chain]
     if any(map(_lacks_authorities, chain)):
         return _NO_AUTHORITIES
     names = {kind.__name__ for cause in chain for kind in type(cause).__mro__}
@@ -196,7 +185,7 @@ def error_for_exception(error: BaseException, *, where: AnyText) -> ChannelError
         `Unavailable` if the request certainly never left, else `Unconfirmed`.
     """
     name = type(error).__name__
-    if never_sent(error):
+    if _never_sent(error):
         why, remedy = why_unreachable(error)
         return Unavailable(
             Text("{where} cannot be reached{why}.", where=where, why=why),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any, Final, NamedTuple, TypeGuard, get_args, overload
+from typing import Any, Final, NamedTuple, TypeGuard, get_args
 from urllib.parse import unquote
 
 from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
@@ -150,10 +150,6 @@ def option_error(error: BaseException, model: type[BaseModel], *, at: str, secre
     return at_place(path(at, option) if named and shown is not text else at, shown)
 
 
-@overload
-def sentence(text: str) -> str: ...
-@overload
-def sentence(text: AnyText) -> AnyText: ...
 def sentence(text: AnyText) -> AnyText:
     """Return the text with a full stop, unless it ends a sentence already."""
     if str(text).endswith((".", "!", "?", "…", ".)")):

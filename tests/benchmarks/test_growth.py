@@ -13,6 +13,7 @@ import pytest
 
 from policenotify.text import mastodon_length, sms, to_gsm, x_weight
 from policenotify.text.french import set_no_break_spaces
+from policenotify.text.house_numbers import remove_house_numbers
 from policenotify.text.links import add_missing_spaces, find_links
 from policenotify.text.wrap import wrap
 
@@ -44,12 +45,17 @@ def _spaces(text: str) -> None:
     set_no_break_spaces(f"https://a.fr/{text} !")
 
 
+def _house_numbers(text: str) -> None:
+    remove_house_numbers(f"12{text}x rue Foch")
+
+
 PIECES: dict[Callable[[str], object], tuple[str, ...]] = {
     _x: (
         *("a.", "@a", "👨\u200d", "a.fr/(", "https://a.fr/", "a_.b", "é.fr", "a.fr ", "#", "#a", "$a ", "rt", "://"),
         *("a.f-", "a.kids ", "中.", "xn--.", "?", "a.fr/((", "«", "1\u20e3", ".", "_", "a.fr?", "🇫", "e\u0301"),
         *("https://a.fr ", "https://a-", "https://a.fr/a.", "🚨", "\ud83d"),
     ),
+    _house_numbers: (" ", "-", "12 bis et ", "a"),
     _mastodon: ("a.", "@a@a.", "https://a.fr/(日本)", "#a ", "@a", "https://a.fr?", "#·", "é.", "(日本)", "é\ufe0f"),
     _sms: (
         *("🚨", "я", "🚨 ", "€", "« ", " »", "1°", " ", "\u00a0", "\n ", "²", "n°", "\0", "e\u0301", "\ud83d"),

@@ -34,6 +34,7 @@ from policenotify.journal.clock import MachineClock
 from policenotify.networks.email.channel import Email
 from policenotify.networks.registry import configure_channel
 from tests.acceptance.peers.programs import listens, wait_until
+from tests.support.audiences import listed
 from tests.support.channels import open_channel
 from tests.support.fake_network import Book
 from tests.support.figures import report
@@ -152,7 +153,7 @@ class Ours:
         url = f"mailto://127.0.0.1:{port}/?from={SENDER}&mode=insecure"
         self.channel = open_channel(Email, url=SecretStr(url), sessions=sessions, clock=clock)
         self.channel.whoami()  # its libraries are loaded
-        config = configure_channel("sky", "email", {"url": url}, recipients=lambda: ["a@b.example"])
+        config = configure_channel("sky", "email", {"url": url}, audiences=listed("sky", lambda: ["a@b.example"]))
         self.attempt = DeliveryAttempt(
             journal=self.book.journal, channel=self.channel, config=config, clock=clock, lease=LEASE
         )

@@ -30,6 +30,7 @@ from policenotify.publishing.publisher import Publisher
 from policenotify.testing import FakeSmsServer
 from policenotify.testing.fakes import InMemoryStateStore
 from policenotify.testing.samples import PARIS, SENDER
+from tests.support.audiences import listed
 from tests.support.figures import report
 from tests.support.installation import accident
 from tests.support.network_calls import a_post, send_list
@@ -92,7 +93,9 @@ def bare(url: str, parallel: int) -> float:
 
 def ours(options: dict[str, Any], parallel: int) -> tuple[float, float]:
     """Return the seconds that an open channel takes, and those of them on the processor."""
-    config = configure_channel("sms", "sms", {**options, "parallel": parallel}, recipients=lambda: NUMBERS)
+    config = configure_channel(
+        "sms", "sms", {**options, "parallel": parallel}, audiences=listed("sms", lambda: NUMBERS)
+    )
     channels: list[Any] = [config.open(SystemClock(), InMemoryStateStore()) for _ in range(parallel)]
     people = [Recipient(key=number, address=number) for number in NUMBERS]
     request = channels[0].prepare(a_post("Évitez le secteur."), ())
@@ -108,7 +111,9 @@ def ours(options: dict[str, Any], parallel: int) -> tuple[float, float]:
 
 def published(folder: Path, options: dict[str, Any], parallel: int) -> float:
     """Return the seconds from the start of the delivery to the last person, with all that is written down."""
-    channel = configure_channel("sms", "sms", {**options, "parallel": parallel}, recipients=lambda: NUMBERS)
+    channel = configure_channel(
+        "sms", "sms", {**options, "parallel": parallel}, audiences=listed("sms", lambda: NUMBERS)
+    )
     folder.mkdir()
     journal = open_journal(str(folder / "journal.db"), keys=Keys.create(random.randbytes), create=True)
     with Publisher(Installation(journal=journal, channels=[channel], zone=PARIS, sender=SENDER)) as publisher:

@@ -45,6 +45,7 @@ from policenotify.testing import (
 from policenotify.testing.contract.texts import message
 from policenotify.testing.servers.http import Answer, Disconnect, RecordedRequest, Reply
 from policenotify.testing.servers.webhook import FakeWebhookServer
+from tests.support.audiences import listed
 from tests.support.fuzz import FEW, ODD_NUMBERS, damaged, json_texts, only_ours, values
 from tests.support.matrix_server import matrix_server
 from tests.support.network_calls import NOW, a_picture, a_post
@@ -107,10 +108,8 @@ class Network:
                 return reply if reply is not None and number == len(answers) - 1 else answer
 
             server._run = changed
-            recipients = None if self.name != "sms" else lambda: [one.address for one in PEOPLE]
-            config = configure_channel(
-                self.name, self.name, {"timeout": 2.0, **self.options(server)}, recipients=recipients
-            )
+            people = listed("sms", lambda: [one.address for one in PEOPLE]) if self.name == "sms" else ()
+            config = configure_channel(self.name, self.name, {"timeout": 2.0, **self.options(server)}, audiences=people)
             with closing(config.open(FakeClock(NOW), InMemoryStateStore())) as channel:
                 secrets = tuple(secret for secret in getattr(server, "secrets", ()) if len(secret) > 4)
                 Calls(channel, config, secrets).make()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import pytest
 
@@ -34,10 +33,9 @@ def channels(desk: Desk) -> tuple[ChannelConfig, ChannelConfig]:
     (desk.folder / "residents.csv").write_text(RESIDENTS)
     press = TextFile(name="press", path=desk.folder / "press.txt")
     residents = CsvFile(name="residents", path=desk.folder / "residents.csv")
-    by_mail: dict[str, Any] = {"recipients": None}
     return (
-        desk.by_mail("press", audiences=(press,), **by_mail),
-        desk.by_mail("residents", audiences=(residents, press), languages=("fr", "en"), **by_mail),
+        desk.by_mail("press", audiences=(press,)),
+        desk.by_mail("residents", audiences=(residents, press), languages=("fr", "en")),
     )
 
 

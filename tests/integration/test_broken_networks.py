@@ -11,6 +11,7 @@ from policenotify.channel import ChannelConfig
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.text import Budget
+from tests.support.audiences import listed
 from tests.support.installation import Desk, accident
 
 
@@ -51,7 +52,7 @@ def test_a_network_that_cannot_measure_refuses_its_own_post_only(desk: Desk, fai
 
 def test_what_is_no_list_costs_its_own_channel_only(desk: Desk) -> None:
     no_list: Any = 7
-    publisher = desk.publisher([desk.on_bluesky(), desk.by_mail(recipients=lambda: no_list)])
+    publisher = desk.publisher([desk.on_bluesky(), desk.by_mail(audiences=listed("presse", lambda: no_list))])
     published = publisher.publish(accident(), key="k", actor="brigadier")
     assert published.on("bluesky").outcome is Outcome.POSTED
     assert published.on("presse").outcome is Outcome.WAITING
@@ -60,7 +61,7 @@ def test_what_is_no_list_costs_its_own_channel_only(desk: Desk) -> None:
 
 def test_what_is_no_person_in_a_list_is_left_out_and_counted(desk: Desk) -> None:
     people: Any = (None, "ana@journal.example")
-    publisher = desk.publisher([desk.by_mail(recipients=lambda: people)])
+    publisher = desk.publisher([desk.by_mail(audiences=listed("presse", lambda: people))])
     published = publisher.publish(accident(), key="k", actor="brigadier").on("presse")
     assert published.outcome is Outcome.POSTED
     assert "Rows of the list that were left out: 1." in str(published.reason)

@@ -24,6 +24,7 @@ from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import FakeSmsServer
 from policenotify.testing.samples import PARIS, SENDER
+from tests.support.audiences import listed
 from tests.support.clocks import PassingClock
 from tests.support.installation import accident
 from tests.support.network_options import sms_options
@@ -43,7 +44,7 @@ class ContractCase:
         self.server = self._stack.enter_context(FakeSmsServer())
         self.server.latency = SLOW
         self.channel: ChannelConfig = configure_channel(
-            "list", "sms", sms_options(self.server), recipients=lambda: NUMBERS, on_unknown="hold"
+            "list", "sms", sms_options(self.server), audiences=listed("list", lambda: NUMBERS), on_unknown="hold"
         )
 
     def open(self) -> Publisher:

@@ -71,7 +71,7 @@ def test_every_sample_is_published_end_to_end(desk: Desk) -> None:
     desk.clock = clock = StoryClock()
     consent = Consent(at=datetime(2026, 3, 14, tzinfo=UTC), source="guichet")  # which recruitment needs
     people = [Subscriber(position=0, address=address, consent=consent) for address in ADDRESSES]
-    publisher = desk.publisher([desk.on_bluesky(), desk.by_mail(recipients=None, audiences=[ListedPeople(people)])])
+    publisher = desk.publisher([desk.on_bluesky(), desk.by_mail(audiences=[ListedPeople(people)])])
     published: dict[tuple[str | None, int], str] = {}
     for sample in sorted(SAMPLES, key=lambda one: one.at):
         clock.ahead = sample.at - datetime.now(UTC)

@@ -23,6 +23,7 @@ from policenotify.testing import FakeClock, FakeSmsServer
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.servers.http import Answer
 from policenotify.web import app
+from tests.support.audiences import listed
 from tests.support.installation import accident
 from tests.support.journal import events
 from tests.support.network_options import sms_options
@@ -45,7 +46,7 @@ class SmsDesk:
             "receipt_url": "https://police.example/dlr/sms/{token}",
             "receipt_format": "kannel",
         }
-        channel = configure_channel("sms", "sms", options, recipients=lambda: NUMBERS, on_unknown="hold")
+        channel = configure_channel("sms", "sms", options, audiences=listed("sms", lambda: NUMBERS), on_unknown="hold")
         self.publisher = stack.enter_context(
             Publisher(
                 Installation(journal=self.journal, channels=[channel], zone=PARIS, sender=SENDER, clock=SystemClock())

@@ -13,9 +13,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from policenotify.formats.cifs import cifs
-from policenotify.formats.datex import datex
 from policenotify.formats.feed import Feed
+from policenotify.formats.traffic import cifs, datex
 from policenotify.model.message import Message
 from tests.support.feed_items import NOW, make_feed, make_item
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from policenotify.audiences.function import FunctionAudience
 from policenotify.audiences.model import Row, Subscriber, WrongRow
+from policenotify.audiences.reader import RowReader
 from policenotify.channel import ChannelConfig
 
 
@@ -13,6 +15,11 @@ def addresses_of(channel: ChannelConfig) -> tuple[str, ...]:
     """Return the present addresses of a channel, each once."""
     rows = (row for audience in channel.audiences for row in audience.rows())
     return tuple(dict.fromkeys(row.address for row in rows if isinstance(row, Subscriber)))
+
+
+def listed(name: str, function: Callable[[], Iterable[str]]) -> tuple[FunctionAudience]:
+    """Return the audiences of a channel whose addresses a function returns: each reaches the channel as it is."""
+    return (FunctionAudience(name=name, function=function, reader=RowReader(checked=False)),)
 
 
 @dataclass

@@ -35,7 +35,6 @@ def context(history: History | None = None, **fields: Any) -> CheckContext:
         profile=(PROFILES.get(message.category) or NAMELESS).model_copy(update={"source": {}, "contact": {}}),
         history=history or History(),
         is_commune=lambda code: places.commune(code) is not None,
-        is_place_name=places.is_name,
         communes_named=lambda name: frozenset(each.code for each in places.communes_named(name)),
         zone=PARIS,
         now=NOW,

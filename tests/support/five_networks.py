@@ -22,6 +22,7 @@ from policenotify.journal.keys import Keys
 from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import FakeBlueskyServer, FakeMailServer, FakeMastodonServer, FakeSmsServer, FakeXServer
+from tests.support.audiences import listed
 from tests.support.installation import open_journal_publisher, soon
 from tests.support.network_options import bluesky_options, mail_options, mastodon_options, sms_options, x_options
 
@@ -132,7 +133,7 @@ class Five:
     def channel(self, network: str, options: Mapping[str, Any] | None = None, **how: Any) -> ChannelConfig:
         if network in {"email", "sms"}:
             people = ADDRESSES if network == "email" else NUMBERS
-            how.setdefault("recipients", lambda: people)
+            how.setdefault("audiences", listed(network, lambda: people))
         return configure_channel(network, network, options or self.options(network), **how)
 
     def publisher(

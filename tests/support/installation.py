@@ -23,6 +23,7 @@ from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.servers.bluesky import FakeBlueskyServer
 from policenotify.testing.servers.mail import FakeMailServer
+from tests.support.audiences import listed
 from tests.support.network_options import bluesky_options, mail_options
 from tests.support.patience import ANSWERED, LONG
 
@@ -109,7 +110,8 @@ class Desk:
             "unsubscribe": "https://police34.example/stop/{recipient}",
             "timeout": self.timeout,
         }
-        return configure_channel(name, "email", options, **{"recipients": lambda: self.addresses, **how})
+        how.setdefault("audiences", listed(name, lambda: self.addresses))
+        return configure_channel(name, "email", options, **how)
 
     def write_settings(self) -> Path:
         """Write the installation as a settings file, a keys file and a list of recipients."""

@@ -25,6 +25,7 @@ from policenotify.publishing.publisher import Publisher
 from policenotify.testing import FakeClock, FakeMailServer
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.web import app
+from tests.support.audiences import listed
 from tests.support.installation import accident
 from tests.support.network_options import mail_options
 
@@ -46,8 +47,8 @@ class MailDesk:
         press = {**mail_options(self.server), **shared}
         duty = {**shared, "url": press["url"].replace("alerte@", "permanence@")}
         channels = [
-            configure_channel("press", "email", press, recipients=lambda: self.people),
-            configure_channel("duty", "email", duty, recipients=lambda: self.people),
+            configure_channel("press", "email", press, audiences=listed("press", lambda: self.people)),
+            configure_channel("duty", "email", duty, audiences=listed("duty", lambda: self.people)),
         ]
         self.publisher = stack.enter_context(
             Publisher(

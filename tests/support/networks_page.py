@@ -10,6 +10,7 @@ from policenotify.channel import ChannelConfig
 from policenotify.cli.commands.networks import NetworkOption, default_as_text, network_info
 from policenotify.networks.registry import configure_channel, network
 from policenotify.render.locales import LOCALES
+from tests.support.audiences import listed
 
 BEGIN: Final = "<!-- what follows is written by: bash .ci/run regenerate -->\n"
 OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
@@ -42,8 +43,8 @@ def page(text: str) -> str:
 
 def as_shown(name: str) -> ChannelConfig:
     """Return a channel with the capabilities that `policenotify networks` shows, else with its own."""
-    people = tuple if name in {"email", "sms"} else None
-    channel = configure_channel(name, name, OPTIONS[name], recipients=people, locales=LOCALES)
+    people = listed(name, tuple) if name in {"email", "sms"} else ()
+    channel = configure_channel(name, name, OPTIONS[name], audiences=people, locales=LOCALES)
     return channel.model_copy(
         update={"capabilities": network_info(network(name), "").capabilities or channel.capabilities}
     )

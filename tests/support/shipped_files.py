@@ -8,6 +8,7 @@ from typing import Any, Final
 from policenotify.channel import ChannelConfig
 from policenotify.model.history import Outcome, PostedPart
 from policenotify.networks.registry import configure_channel
+from tests.support.audiences import listed
 
 _SECRET = {"consumer_key": "a", "consumer_secret": "b", "access_token": "c", "access_token_secret": "d"}
 _ADDRESS = "mailtos://alerte:s3cret@police34.example?name=Police"
@@ -23,8 +24,8 @@ NETWORKS: Final[dict[str, dict[str, Any]]] = {
 @cache
 def channel_on(network: str) -> ChannelConfig:
     """Return a channel on a shipped network."""
-    people = {"recipients": tuple} if network in {"sms", "email"} else {}
-    return configure_channel(network, network, NETWORKS[network], **people)  # type: ignore[arg-type]  # never opened
+    people = listed(network, tuple) if network in {"sms", "email"} else ()
+    return configure_channel(network, network, NETWORKS[network], audiences=people)  # never opened
 
 
 def posted_everywhere(*languages: str) -> tuple[PostedPart, ...]:

@@ -14,11 +14,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from policenotify.campaigns.recurrence import validate_cron, validate_event
 from policenotify.errors import SettingsError
 from policenotify.model.cap import Severity
-from policenotify.model.channel_settings import Name
+from policenotify.model.channel_settings import Name, Zone
 from policenotify.model.lifecycle import FrozenModel, Stage
 from policenotify.model.message import Message
 from policenotify.publishing.routing import AreaCode
-from policenotify.settings.fields import Zone
 from policenotify.translation import AnyText, Text
 from policenotify.validation import did_you_mean
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 from policenotify.checks.rule import CheckContext, Hit, every_text, rule, shared_texts, to_finding
@@ -16,7 +17,7 @@ _NUMBER: Final = r"(?:0x[0-9a-f]*|[0-9]+)"
 # Browsers read 127.1, 2130706433 and 0x7f.1 as addresses, too (url.spec.whatwg.org, IPv4 parser).
 _IP: Final = re.compile(rf"{_NUMBER}(?:\.{_NUMBER}){{0,3}}|.*:.*")
 _SEEN: Final = (TextKind.LINE, TextKind.PROSE, TextKind.ADDRESS, TextKind.NAME)
-_PHONETIC: Final = (range(0x250, 0x2B0), range(0x1D00, 0x1DC0))  # Unicode blocks; their names begin with LATIN, too
+_PHONETIC: Final = re.compile("[\u0250-\u02af\u1d00-\u1dbf]")  # Unicode blocks; their names begin with LATIN, too
 
 
 @rule(
@@ -67,19 +68,18 @@ def _doubt(link: str, host: str, allowed: tuple[str, ...]) -> str:
         "signs": unicodedata.normalize("NFKC", host.replace("。", ".")) != host,
         "number": _IP.fullmatch(host),
         "mixed": len(_scripts(readable)) > 1,
-        "unlisted": allowed and not any(_is_listed(_coded(host), name) for name in allowed),
+        "unlisted": allowed and not _is_listed(host, allowed),
         "coded": readable != host and not allowed,
         "http": link.lower().startswith("http:"),
     }
     return next((name for name, holds in doubts.items() if holds), "")
 
 
-def _coded(host: str) -> str:
-    """Return a host in A-labels, as the settings list it."""
-    try:
-        return host.encode("idna").decode()
-    except UnicodeError:
-        return host
+def _is_listed(host: str, allowed: tuple[str, ...]) -> bool:
+    """Return True for a host in the list, in A-labels, and for one that ends with a name after a dot there."""
+    with suppress(UnicodeError):
+        host = host.encode("idna").decode()
+    return host in allowed or host.endswith(tuple(name for name in allowed if name.startswith(".")))
 
 
 def _decoded(host: str) -> str:
@@ -98,15 +98,6 @@ def _decoded_label(label: str) -> str:
 
 def _scripts(host: str) -> set[str]:
     """Return the scripts of the letters, as their names begin: `LATIN`, `CYRILLIC`."""
-    return {_script(letter) for letter in unicodedata.normalize("NFKC", host) if letter.isalpha()}
-
-
-def _script(letter: str) -> str:
-    if any(ord(letter) in block for block in _PHONETIC):
-        return "PHONETIC"
-    return unicodedata.name(letter, "UNKNOWN").partition(" ")[0]
-
-
-def _is_listed(host: str, name: str) -> bool:
-    """Return True if the list's name is the host, or with a dot in front the end of it."""
-    return host.endswith(name) if name.startswith(".") else host == name
+    letters = filter(str.isalpha, unicodedata.normalize("NFKC", host))
+    names = ((letter, unicodedata.name(letter, "UNKNOWN")) for letter in letters)
+    return {"PHONETIC" if _PHONETIC.match(letter) else name.partition(" ")[0] for letter, name in names}

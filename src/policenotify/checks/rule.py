@@ -42,7 +42,6 @@ class CheckContext:
     Attributes:
         message: The resolved message.
         is_commune: Returns True for the INSEE code of a present commune.
-        is_place_name: Returns True for the name of a commune.
         communes_named: Returns the INSEE codes of the communes of a name.
         zone: The readers' time zone.
         mentions: Accounts that some channel may mention, without `@`.
@@ -65,7 +64,6 @@ class CheckContext:
     words: Vocabulary = SHIPPED
     traffic: frozenset[str] = frozenset()
     open_places: tuple[str, ...] = ()
-    is_place_name: Callable[[str], bool] = lambda _name: False
     communes_named: Callable[[str], frozenset[str]] = lambda _name: frozenset()
 
     @cached_property
@@ -178,7 +176,8 @@ def rule(
             for hit in function(context):
                 ordered = not orders and hit.span and (part := context.part(hit.field)) and _is_order(part, hit.span)
                 level = Level.ADVISE if ordered else hit.level or levels[0]
-                level = level.lowered() if hit.covered else level
+                if hit.covered:
+                    level = Level.SECOND if level is Level.BLOCK else Level.ADVISE
                 if context.is_urgent:
                     level = max(level, urgent, key=_LEVELS.index)
                 yield to_finding(hit, code, level, basis, (texts() if texts else shared_texts(code[:3]))[code])

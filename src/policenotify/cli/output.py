@@ -221,8 +221,7 @@ def findings(remarks: Sequence[Finding], message: Message) -> Iterator[Part]:
 
     texts = quotable_texts(message, remarks)
     for finding in remarks:
-        excerpt = finding.excerpt(texts)
-        yield Block(finding.quoting(excerpt) if excerpt else finding.text, indent=2)
+        yield Block(finding.quoting(finding.excerpt(texts)), indent=2)
 
 
 def counts(outcomes: Mapping[Outcome, int] | None) -> Text:

@@ -34,8 +34,7 @@ def calendar(feed: Feed) -> bytes:
             event = icalendar.Event()
             _add(event, properties)
             whole.add_component(event)
-    content: bytes = whole.to_ical()
-    return content
+    return bytes(whole.to_ical())
 
 
 def _event(feed: Feed, thread: Thread) -> dict[str, Any]:

@@ -8,12 +8,11 @@ from typing import Final
 from policenotify.formats import pages
 from policenotify.formats.calendar import calendar
 from policenotify.formats.cap.export import alert_files
-from policenotify.formats.cifs import cifs
-from policenotify.formats.datex import datex
 from policenotify.formats.feed import FILES, Feed, Thread
 from policenotify.formats.geojson import geojson
 from policenotify.formats.roads import TRAFFIC_FORMATS
 from policenotify.formats.syndication import atom, json_feed, rss
+from policenotify.formats.traffic import cifs, datex
 
 # A link is never written before the page that it leads to: pages, alerts, feeds, and the index at last.
 _WRITERS: Final[Mapping[str, Callable[[Feed], Mapping[str, bytes]]]] = {

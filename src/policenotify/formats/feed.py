@@ -50,7 +50,6 @@ class Site:
     Attributes:
         url: The address of its folder, with the slash at the end.
         publisher: The service's name.
-        language: BCP 47.
         zone: The readers' time zone.
         locales: The fixed phrases of the installation, by BCP 47 tag. Never empty.
         hubs: WebSub hubs to notify of each change.
@@ -94,14 +93,6 @@ class Site:
         """Return the page of an incident."""
         return f"{self.url}i/{thread}.html"
 
-    def alert_url(self, item: ItemId) -> str:
-        """Return the CAP alert of an item."""
-        return self.url + self.alert_path(item)
-
-    def alert_path(self, item: ItemId) -> str:
-        """Return the path of that alert in the feed's folder."""
-        return f"cap/{item}.xml"
-
     def picture_url(self, picture: Picture) -> str:
         """Return the address of a picture."""
         return self.url + picture_path(picture)
@@ -109,6 +100,11 @@ class Site:
     def file_url(self, name: str) -> str:
         """Return the address of a format's file. See `FILES`."""
         return self.url + FILES[name]
+
+
+def alert_path(item: ItemId) -> str:
+    """Return the path of an item's CAP alert in the feed's folder."""
+    return f"cap/{item}.xml"
 
 
 def picture_path(picture: Picture) -> str:

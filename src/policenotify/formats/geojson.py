@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -46,8 +45,8 @@ def _feature(feed: Feed, thread: Thread, period: Period) -> dict[str, Any]:
         "place": located.place,
         "accuracy": place.point.accuracy if place and place.point else None,
         "since": timestamp(period.starts_at),
-        "next_update_at": _time(message.next_update_at),
-        "expires": _time(period.ends_at),
+        "next_update_at": message.next_update_at and timestamp(message.next_update_at),
+        "expires": period.ends_at and timestamp(period.ends_at),
         "past_end": period.is_past(feed.now),
         "updated": timestamp(newest.published_at),
         "url": feed.site.incident_url(thread.id),
@@ -56,10 +55,6 @@ def _feature(feed: Feed, thread: Thread, period: Period) -> dict[str, Any]:
         },
     }
     return {"type": "Feature", "id": thread.id, "geometry": _geometry(place), "properties": properties}
-
-
-def _time(moment: datetime | None) -> str | None:
-    return timestamp(moment) if moment else None
 
 
 def _geometry(place: Location | None) -> dict[str, Any] | None:
@@ -75,10 +70,7 @@ def _geometry(place: Location | None) -> dict[str, Any] | None:
 
 def _right_handed(rings: Sequence[Ring]) -> list[Ring]:
     """Return a polygon, its outer ring counterclockwise and its holes clockwise (RFC 7946, section 3.1.6)."""
-    outer, *holes = (ring if _signed_area(ring) >= 0 else ring[::-1] for ring in rings)
+    # Twice the area of each, positive if it runs counterclockwise.
+    areas = (sum(x * below - left * y for (x, y), (left, below) in pairwise(ring)) for ring in rings)
+    outer, *holes = (ring if area >= 0 else ring[::-1] for ring, area in zip(rings, areas, strict=True))
     return [outer, *(hole[::-1] for hole in holes)]
-
-
-def _signed_area(ring: Ring) -> float:
-    """Return twice the area of a ring, positive if it runs counterclockwise."""
-    return sum(x * below - left * y for (x, y), (left, below) in pairwise(ring))

@@ -21,18 +21,22 @@ GONE: Final = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"})
 FULL: Final = frozenset({"4.2.2", "5.2.2"})
 """Enhanced codes of a full mailbox (RFC 3463, section 3.3)."""
 
-# For servers without enhanced codes. A bare 550 also means "relay not permitted", which concerns all recipients.
-_UNKNOWN = re.compile(
+UNKNOWN_USER: Final = re.compile(
     r"(unknown|no such|invalid|unrout\w+) (local )?(user|recipient|mailbox|address)"
     r"|(user|recipient|mailbox|address) (is )?(unknown|not found|does not exist|doesn't exist)",
     re.IGNORECASE,
 )
-# A full mailbox is also refused with a bare 550 or 552, and with other enhanced codes.
-_QUOTA = re.compile(
+"""A server's words for a mailbox that does not exist, without an enhanced code.
+
+A bare 550 also means "relay not permitted", which concerns all recipients.
+"""
+
+FULL_MAILBOX: Final = re.compile(
     r"\b(over|exceed\w*) (\w+ ){0,3}quota|\bquota (\w+ ){0,2}(exceeded|full|reached)"
     r"|\b(mailbox|inbox) (\w+ ){0,3}(full|out of storage)|\bfull mailbox|\bmailbox size limit exceeded",
     re.IGNORECASE,
 )
+"""Its words for a full mailbox, which is also refused with a bare 550 or 552, and with other enhanced codes."""
 
 MOST_BYTES: Final = 131_072
 """Bytes of a mail that are read. A report stands at its beginning, before the mail that it returns.
@@ -121,9 +125,9 @@ def _failure(block: Message) -> tuple[ReportKind, str]:
 
 
 def _kind(status: str, words: str) -> ReportKind:
-    if status in FULL or names_full_mailbox(words):
+    if status in FULL or FULL_MAILBOX.search(words):
         return ReportKind.SOFT
-    unknown = names_unknown_user(words) or _UNAVAILABLE in words.lower()
+    unknown = UNKNOWN_USER.search(words) or _UNAVAILABLE in words.lower()
     if status in GONE or (status in _WITHOUT_DETAIL and unknown):
         return ReportKind.GONE
     return ReportKind.REFUSED if status.startswith("5.") and status[2:3] in _NOT_THE_PERSON else ReportKind.SOFT
@@ -144,13 +148,3 @@ def _in_headers(message: Message, names: tuple[str, ...]) -> Iterator[str]:
         for _, address in getaddresses([str(value) for value in message.get_all(name, [])]):
             if "@" in address:
                 yield address.lower()
-
-
-def names_unknown_user(text: str) -> bool:
-    """Return True if a server's words describe a mailbox that does not exist."""
-    return _UNKNOWN.search(text) is not None
-
-
-def names_full_mailbox(text: str) -> bool:
-    """Return True if a server's words describe a full mailbox."""
-    return _QUOTA.search(text) is not None

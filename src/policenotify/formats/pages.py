@@ -10,7 +10,7 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from policenotify.formats.cap.export import alert_ids
-from policenotify.formats.feed import FILES, Entry, Feed, Thread, picture_path
+from policenotify.formats.feed import FILES, Entry, Feed, Thread, alert_path, picture_path
 from policenotify.formats.xml_text import printable, timestamp
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.text.characters import one_line
@@ -74,7 +74,7 @@ def _message_page(feed: Feed, thread: Thread, entry: Entry) -> bytes:
         entry=entry,
         by=thread.amendment(item),
         state=_state(thread),
-        alert=site.alert_url(item.id) if item.id in alert_ids(site, thread) else "",
+        alert=site.url + alert_path(item.id) if item.id in alert_ids(site, thread) else "",
     )
 
 
@@ -102,7 +102,6 @@ def _withdrawn_page(feed: Feed, language: str, at: datetime, thread: Thread | No
 
 
 def _page(name: str, feed: Feed, language: str, title: str, *, root: str = "../", **values: object) -> bytes:
-    """Return a page."""
     site = feed.site
     feeds = [(*_FEEDS[key], FILES[key], site.file_url(key)) for key in _FEEDS if key in site.formats]
     common = {"site": site, "words": site.locale(language), "language": language, "feeds": feeds, "root": root}

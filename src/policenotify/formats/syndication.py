@@ -11,7 +11,7 @@ from email.utils import format_datetime
 from xml.etree.ElementTree import Element
 
 from policenotify.formats.cap.export import alert_ids
-from policenotify.formats.feed import Entry, Feed
+from policenotify.formats.feed import Entry, Feed, alert_path
 from policenotify.formats.item import Item
 from policenotify.formats.xml_text import add, document, root, timestamp
 
@@ -48,7 +48,7 @@ def atom(feed: Feed) -> bytes:
         # The first one is the permalink of SimplePie and of others.
         add(into, "link", rel="alternate", type="text/html", href=entry.url)
         if item.id in with_alerts:
-            add(into, "link", rel="related", type="application/cap+xml", href=site.alert_url(item.id))
+            add(into, "link", rel="related", type="application/cap+xml", href=site.url + alert_path(item.id))
         add(into, "link", rel="related", type="text/html", href=site.incident_url(item.thread))
         if answered := urns.get(item.answers or ""):
             add(into, "thr:in-reply-to", ref=answered, href=site.message_url(item.answers or ""), type="text/html")

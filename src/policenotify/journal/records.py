@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TypeVar, overload
 
 from policenotify.channel import Operation, Picture, Post, PostRef, Request
-from policenotify.findings import APPROVAL_MISSING, APPROVAL_SOURCE, Finding, Level, by_level
+from policenotify.findings import APPROVAL_MISSING, Finding, Level, by_level
 from policenotify.journal.clock import Uptime
 from policenotify.model.cap import Severity
 from policenotify.model.history import History, Outcome, RenderedPost, Target
@@ -172,7 +172,7 @@ class NeededApproval:
             field="message",
             reason=reason,
             remedy=remedy,
-            source=APPROVAL_SOURCE,
+            source=Text("The installation's own rules of approval, or a finding of level second or block."),
         )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Final, Generic, Literal, TypeAlias, TypeVar
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     PlainSerializer,
     PlainValidator,
@@ -16,7 +18,7 @@ from pydantic import (
 
 from policenotify.model.lifecycle import FrozenModel
 from policenotify.model.message import Language
-from policenotify.model.rate import EXAMPLES, Rate
+from policenotify.model.rate import Rate
 from policenotify.text.links import find_mentions
 from policenotify.translation import Text
 
@@ -83,11 +85,7 @@ def by_severity(default: BySeverity[str], *choices: str) -> tuple[PlainValidator
 
 
 def _rate(value: object) -> Rate | None:
-    if value is None or isinstance(value, Rate):
-        return value
-    if not isinstance(value, str):
-        raise ValueError(Text("write a rate such as {examples}", examples=EXAMPLES))  # noqa: TRY004 - pydantic wants this one
-    return Rate.read(value)
+    return value if value is None or isinstance(value, Rate) else Rate.read(value)
 
 
 def account_name(value: str) -> str:
@@ -105,6 +103,21 @@ def account_name(value: str) -> str:
 
 
 NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+
+
+def _zone(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(
+            Text("there is no time zone {value!r}; write one such as 'Europe/Paris'", value=value)
+        ) from None
+
+
+Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
+"""A time zone by its name in the IANA database: `Europe/Paris`."""
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 """The name of a channel, or a tag."""

@@ -74,7 +74,6 @@ class HeldDelivery(FrozenModel):
     Attributes:
         people: How many people of it are held. `None`: it has no recipients.
         reason: What happened, in an officer's words.
-        remedy: What to do now.
     """
 
     delivery: int

@@ -136,11 +136,9 @@ class Point(FrozenModel):
         Returns:
             The point itself for `exact`, and `None` for `department`.
         """
-        if precision is Precision.EXACT:
-            return self
         step = _GRID.get(precision)
         if step is None:
-            return None
+            return self if precision is Precision.EXACT else None
         radius = round(step / _MILLION * _METRES_PER_DEGREE * math.sqrt(0.5))  # half the cell's diagonal
         # A copy is not validated: a cell at the edge of France must not be refused as swapped.
         return self.model_copy(
@@ -206,11 +204,9 @@ class Area(FrozenModel):
 
     def snapped(self, precision: Precision) -> Area | None:
         """Return the box around the area on the grid, or `None` for `department`."""
-        if precision is Precision.EXACT:
-            return self
         step = _GRID.get(precision)
         if step is None:
-            return None
+            return self if precision is Precision.EXACT else None
         longitudes, latitudes = zip(*(position for ring in self.rings() for position in ring), strict=True)
         west, south = _cell(min(longitudes), step, 180), _cell(min(latitudes), step, 90)
         east, north = (_upper(max(longitudes), west, step), _upper(max(latitudes), south, step))
@@ -254,10 +250,8 @@ class Polyline(FrozenModel):
             The line itself for `exact`. `None` if all of it lies in one cell, and for anything coarser than `street`,
             where the cells would lead along other roads.
         """
-        if precision is Precision.EXACT:
-            return self
         if precision is not Precision.STREET:
-            return None
+            return self if precision is Precision.EXACT else None
         step = _GRID[precision]
         cells = [
             ((_cell(x, step, 180) + step // 2) / _MILLION, (_cell(y, step, 90) + step // 2) / _MILLION)
@@ -385,7 +379,6 @@ class Location(FrozenModel):
 
 
 def _without_numbers(model: FrozenModel, fields: Iterable[str]) -> dict[str, object]:
-    """Return some fields of a model without house numbers."""
     return {name: _without_number(words) for name in fields if (words := getattr(model, name))}
 
 

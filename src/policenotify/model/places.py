@@ -71,8 +71,6 @@ class Commune:
             characters of the part's code: 02285 Escaufourt lies in 59.
         epci: SIREN of the EPCI with its own taxation. For a part, that of the whole commune. `None` for the few islands
             and overseas collectivities without one.
-        postcodes: The postcodes of La Poste. Empty for *communes déléguées* and *associées*, and without a delivery
-            of mail.
         population: The municipal population in force in the COG's year, for Mayotte that of 2017. `None` if the source
             has none.
         part_of: Code of the commune that it is a part of, or `None` for a commune.
@@ -83,7 +81,6 @@ class Commune:
     kind: Kind
     department: str
     epci: str | None
-    postcodes: tuple[str, ...]
     population: int | None
     part_of: str | None
 
@@ -139,11 +136,6 @@ def communes_named(name: str, department: str | None = None) -> tuple[Commune, .
     """
     condition = "code IN (SELECT code FROM name WHERE key = ?) ORDER BY kind != 'COM', code"
     return tuple(_communes(condition, fold(name), department))
-
-
-def is_name(text: str) -> bool:
-    """Return True for the name of a commune, as `communes_named` finds it."""
-    return bool(communes_named(text))
 
 
 def is_shared(name: str) -> bool:
@@ -241,9 +233,9 @@ def _rows(query: str, value: str) -> tuple[tuple[Any, ...], ...]:
 
 def _communes(condition: str, value: str, within: str | None = None) -> Iterator[Commune]:
     for row in _rows(f"SELECT * FROM commune WHERE {condition}", value):  # noqa: S608 - our own words
-        code, name, kind, department, epci, postcodes, population, part_of = row
+        code, name, kind, department, epci, _postcodes, population, part_of = row
         if within in {None, department}:
-            yield Commune(code, name, kind, department, epci, tuple(postcodes.split()), population, part_of)
+            yield Commune(code, name, kind, department, epci, population, part_of)
 
 
 def _similar(key: str, department: str | None) -> list[str]:

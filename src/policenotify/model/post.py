@@ -179,7 +179,6 @@ class PostWords(Versioned):
 
     Attributes:
         key: SHA-256 that identifies this post across restarts and hosts.
-        language: BCP 47.
         text: The text that readers see, with hashtags and URLs in it.
         title: A short headline: the subject of a mail, the title of a link card.
         spans: The parts of `text` that may be linked, in order, not overlapping.

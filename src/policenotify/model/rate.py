@@ -70,13 +70,13 @@ class Rate:
         object.__setattr__(self, "_each", -(-(self.per // _MICROSECOND) // (self.posts - together + 1)))  # rounded up
 
     @classmethod
-    def read(cls, text: str) -> Self:
+    def read(cls, text: object) -> Self:
         """Read a rate such as `30 per 5 min` or `100 per day, 20 at once`.
 
         Raises:
             ValueError: The text is not a rate.
         """
-        match = _FORM.fullmatch(text)
+        match = _FORM.fullmatch(text) if isinstance(text, str) else None
         if match is None:
             raise ValueError(Text("{text!r} is not a rate; write one such as {examples}", text=text, examples=EXAMPLES))
         per = timedelta(**{_UNITS[match["unit"][0].lower()]: int(match["count"] or 1)})

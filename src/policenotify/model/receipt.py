@@ -44,12 +44,10 @@ class Receipt(FrozenModel):
     """The outcome of one delivery.
 
     Attributes:
-        language: BCP 47.
         part: Number of the post among those of the channel, from 0.
         delivery: Id of the delivery in the journal.
         ref: The reference of the post, once posted.
         reason: Why it is not posted, in an officer's words.
-        remedy: What to do now.
         code: The network's own code.
         retry_at: The time of the next attempt, in the zone of the publisher.
         attempts: The number of attempts so far.

@@ -58,7 +58,6 @@ class Problem(FrozenModel):
 
     Attributes:
         reason: What is wrong, in an officer's words.
-        remedy: What to do now.
         code: The network's own code, of a blocked channel.
         host: The machine of the process that cannot use it, although the process that asks perhaps can.
         seen_at: The last heartbeat of that process.

@@ -77,12 +77,9 @@ def text_fields(message: Message) -> Iterator[TextField]:
         yield from _field(message, name, kind, "", message.language)
     for number, image in enumerate(message.images):
         yield TextField(f"images.{number}.alt", message.language, image.alt, TextKind.DESCRIPTION)
-    for each in message.translations:
-        for number, alt in enumerate(each.alts):
-            name = f"translations.{each.language}.alts.{number}"
-            yield TextField(name, each.language, alt, TextKind.DESCRIPTION)
-    for number, tag in enumerate(message.hashtags):
-        yield TextField(f"hashtags.{number}", message.language, tag, TextKind.TAG)
+    for prefix, words in wordings[1:]:
+        yield from _field(words, "alts", TextKind.DESCRIPTION, prefix, words.language)
+    yield from _field(message, "hashtags", TextKind.TAG, "", message.language)
 
 
 def reworded(message: Message, change: Callable[[TextField], str]) -> Message:

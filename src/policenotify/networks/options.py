@@ -30,10 +30,6 @@ class ChannelOptions(BaseModel):
     )
 
 
-def _handle(value: str) -> str:
-    return value.removeprefix("@")
-
-
 def _secret(value: SecretStr) -> SecretStr:
     if not value.get_secret_value():
         raise SettingsError(Text("must not be empty"))
@@ -68,7 +64,7 @@ def _public_url(value: str) -> str:
 CallSeconds = Annotated[float, Field(gt=0, le=30)]
 """Seconds for a call. Connecting and answering take them twice, which is half of a delivery's lease of two minutes."""
 
-Handle = Annotated[str, AfterValidator(_handle)]
+Handle = Annotated[str, AfterValidator(lambda value: value.removeprefix("@"))]
 """The name of an account, with or without `@`."""
 
 Secret = Annotated[SecretStr, AfterValidator(_secret)]

@@ -7,7 +7,7 @@ Nothing is imported before a network is asked for, and no client library before 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -17,9 +17,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from policenotify.audiences.function import FunctionAudience
 from policenotify.audiences.model import Audience
-from policenotify.audiences.reader import RowReader
 from policenotify.audiences.selection import ChannelAudience
 from policenotify.channel import (
     Capabilities,
@@ -43,7 +41,9 @@ ENTRY_POINT_GROUP = "policenotify.networks"
 OWN_PACKAGE = "policenotify"
 """The package whose networks no other package replaces."""
 
-_WITHHELD = "withheld"  # stands for a secret that was not read
+WITHHELD = "withheld"
+"""Stands for a value of the settings that is kept elsewhere and was not read."""
+
 _UNUSED: Any = None  # the clock of a channel that is only inspected
 
 CHANNEL_OPTIONS = frozenset({*ChannelSettings.model_fields, "recipients", "audiences"})
@@ -190,7 +190,6 @@ def configure_channel(
     network_name: str,
     options: Mapping[str, object],
     *,
-    recipients: Callable[[], Iterable[str]] | None = None,
     audiences: tuple[Audience, ...] = (),
     locales: Mapping[str, Locale] = MappingProxyType({}),
     **settings: Any,  # noqa: ANN401 - the fields of `ChannelSettings`
@@ -201,9 +200,7 @@ def configure_channel(
         name: The channel's name in the installation.
         network_name: The name of its network.
         options: The network's own options, as JSON or TOML gives them.
-        recipients: Returns the addresses of its people, on a network with recipients: in the same order each time, and
-            new ones behind the others.
-        audiences: Its audiences, likewise.
+        audiences: Its audiences, on a network with recipients.
         locales: The fixed phrases of the installation, for networks that add some of their own.
         settings: The other fields of `ChannelSettings`.
 
@@ -232,12 +229,15 @@ def configure_channel(
     except BaseException as error:  # noqa: BLE001 - another author's constructor may fail in any way
         secrets = secret_values(kind.Options, options)
         raise SettingsError(option_error(error, kind.Options, at=at, secrets=secrets)) from None  # it may quote one
-    _check_claims(
-        channel, capabilities, account, Text("{at}: the network {network_name!r}", at=at, network_name=network_name)
-    )
-    if recipients is not None:
-        listed = FunctionAudience(name=name, function=recipients, reader=RowReader(checked=False))
-        audiences = (*audiences, listed)
+    subject = Text("{at}: the network {network_name!r}", at=at, network_name=network_name)
+    if not isinstance(capabilities, Capabilities) or not isinstance(account, str) or not account.strip():
+        raise SettingsError(
+            Text("{subject} states no Capabilities, or its account is not a text. Update its package.", subject=subject)
+        )
+    if lacks := ", ".join(missing_methods(channel, capabilities)):
+        raise SettingsError(
+            Text("{subject} claims what it cannot do ({missing}). Update its package.", subject=subject, missing=lacks)
+        )
     if capabilities.recipients != bool(audiences):
         reason = (
             Text("is missing: on {network_name!r} a post goes to people. Name them.", network_name=network_name)
@@ -264,42 +264,21 @@ def inspect_channel(
 ) -> tuple[str, Capabilities | None]:
     """Return what is known of a channel that cannot be used: its account, perhaps empty, and what it can do. No I/O.
 
-    A secret that was not read is still the table that names its place. The account does not depend on it, unless the
-    secret is an address that holds it.
+    The account does not depend on a secret that was not read, unless the secret is an address that holds it.
     """
-    withheld = {
-        name: _WITHHELD if isinstance(value, Mapping) and value.keys() & {"file", "env"} else value
-        for name, value in options.items()
-    }
     try:
         kind = network(network_name).load()
     except SettingsError:
         return "", None
     try:
-        made = kind(kind.Options.model_validate(withheld), Services(_UNUSED, NoStateStore(), locales))
+        made = kind(kind.Options.model_validate(options), Services(_UNUSED, NoStateStore(), locales))
         account, capabilities = made.account, made.capabilities
         made.close()
     except KeyboardInterrupt:
         raise
     except BaseException:  # noqa: BLE001 - another author's class may fail in any way; why it cannot be used is known
         return "", default_capabilities(kind)
-    return "" if _WITHHELD in account else account, capabilities
-
-
-def _check_claims(channel: object, capabilities: object, account: object, subject: AnyText) -> None:
-    """Refuse a channel that claims a capability without its method."""
-    if not isinstance(capabilities, Capabilities) or not isinstance(account, str) or not account.strip():
-        raise SettingsError(
-            Text("{subject} states no Capabilities, or its account is not a text. Update its package.", subject=subject)
-        )
-    if missing := missing_methods(channel, capabilities):
-        raise SettingsError(
-            Text(
-                "{subject} claims what it cannot do ({missing}). Update its package.",
-                subject=subject,
-                missing=", ".join(missing),
-            )
-        )
+    return "" if WITHHELD in account else account, capabilities
 
 
 class NoStateStore:

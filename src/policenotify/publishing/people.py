@@ -164,11 +164,11 @@ class People:
                 break
         return Bounce(report.kind, report.status, result)
 
-    def receipt(self, channel: str, token: str, *, content_type: str, body: bytes, query: str) -> str:
+    def receipt(self, channel: str, token: str, *, body: bytes, query: str) -> str:
         """Record what a gateway's delivery receipt reports. Repeating it changes nothing.
 
         A person in doubt who has the message is settled as posted. Channel and token are those that the called address
-        names. The content type may be empty.
+        names.
 
         Returns:
             The body that confirms it. Empty: the token is not ours, or the channel takes no receipts.
@@ -182,7 +182,7 @@ class People:
         with closing(config.open(self._clock, NoStateStore())) as opened:
             if not isinstance(opened, SupportsReceipts):
                 return ""
-            kind, code, confirmation = opened.read_receipt(content_type, body, query)
+            kind, code, confirmation = opened.read_receipt(body, query)
         if kind is None:
             known = True
         elif kind == "delivered":

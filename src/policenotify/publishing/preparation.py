@@ -135,7 +135,6 @@ def _check_context(
         profile=profile,
         history=history,
         is_commune=lambda code: places.commune(code) is not None,
-        is_place_name=places.is_name,
         communes_named=lambda name: frozenset(each.code for each in places.communes_named(name)),
         locales=installation.locales,
         now=at,

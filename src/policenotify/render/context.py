@@ -168,15 +168,11 @@ class RenderContext:
     @cached_property
     def mark(self) -> str:
         """The word for its stage. Empty for what stands alone, and for an opening that is not under way."""
-        stage = self.message.stage
-        if stage is Stage.OPENING and not self._is_under_way:
+        stage, start = self.message.stage, self.message.starts_at
+        later = (start and start > self.now) or (self.message.urgency or self.profile.urgency) in _NOT_NOW
+        if stage is Stage.OPENING and (later or not self.profile.ongoing):
             return ""
         return self.profile.stage_mark(stage, self.locale.language) or self.locale.marks.get(stage, "")
-
-    @property
-    def _is_under_way(self) -> bool:
-        start, urgency = self.message.starts_at, self.message.urgency or self.profile.urgency
-        return self.profile.ongoing and not (start and start > self.now) and urgency not in _NOT_NOW
 
     def heading(self, name: str) -> str:
         """Return the name of its category with the word for its stage."""

@@ -142,7 +142,9 @@ def place_of(location: Location | None, locale: Locale, *, is_shared: bool = Fal
     """
     if location is None:
         return Place()
-    commune, department = _commune_name(_repaired(location.commune_name)), _repaired(location.department_name)
+    commune, department = _repaired(location.commune_name), _repaired(location.department_name)
+    if _DISTRICT_OF_CITY.fullmatch(commune):  # Paris 11e
+        commune = commune.removesuffix(" Arrondissement")
     road = location.road.road if location.road and not location.label else ""
     name = commune or road or department
     details = tuple(detail for detail in _details(location, locale) if detail.text not in {"", name})
@@ -152,11 +154,6 @@ def place_of(location: Location | None, locale: Locale, *, is_shared: bool = Fal
         department = ""
     is_vague = is_shared if commune else True  # Saint-Martin; A9
     return Place(name, details, department, is_vague)
-
-
-def _commune_name(name: str) -> str:
-    """Return a commune's name as the public writes it: `Paris 11e`, not `Paris 11e Arrondissement`."""
-    return name.removesuffix(" Arrondissement") if _DISTRICT_OF_CITY.fullmatch(name) else name
 
 
 def _details(location: Location, locale: Locale) -> Iterator[Detail]:
@@ -173,9 +170,7 @@ def _details(location: Location, locale: Locale) -> Iterator[Detail]:
 
 
 def _detail(text: str) -> Detail:
-    if _PREPOSITION.match(text):
-        return Detail(text, text, " ")
-    return Detail(text, text)
+    return Detail(text, text, " " if _PREPOSITION.match(text) else ", ")
 
 
 def _stretch(location: Location, locale: Locale) -> Iterator[Detail]:

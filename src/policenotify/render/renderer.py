@@ -15,7 +15,7 @@ from policenotify.model.message import Message
 from policenotify.model.post import EventInfo
 from policenotify.model.texts import TextField, TextKind, reworded
 from policenotify.render.context import RenderContext
-from policenotify.render.mail import lasting_title, mail_parts, render_mail, subject
+from policenotify.render.mail import lasting_title, render_mail, subject
 from policenotify.render.short_post import DESCRIPTION, LINK, REFERENCE, Wording
 from policenotify.text.budget import Budget
 from policenotify.text.characters import clean, one_line
@@ -53,7 +53,11 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
 
     def posts(*, standalone: bool) -> tuple[list[Post], tuple[AnyText, ...]]:
         if capabilities.html:
-            form = _mail(context, channel, pictures, standalone=standalone)
+            text, html = render_mail(context, pictures, standalone=standalone)
+            used, limit = capabilities.budget.usage(text)
+            if used > limit:
+                raise MessageTooLong(channel.name, used, limit)
+            form = _Form((text,), (), subject(context), html)
         else:
             form = _Short(context, channel).form(standalone=standalone)
         shared = {"key": key, "account": target.account, "pictures": pictures, "title": form.title, "html": form.html}
@@ -85,14 +89,6 @@ class _Form(NamedTuple):
     title: str
     html: str = ""
     omitted: tuple[AnyText, ...] = ()
-
-
-def _mail(context: RenderContext, channel: ChannelConfig, pictures: tuple[Picture, ...], *, standalone: bool) -> _Form:
-    text, html = render_mail(mail_parts(context, pictures, standalone=standalone))
-    used, limit = channel.capabilities.budget.usage(text)
-    if used > limit:
-        raise MessageTooLong(channel.name, used, limit)
-    return _Form((text,), (), subject(context), html)
 
 
 _wording = lru_cache(maxsize=8)(Wording)  # networks with the same capabilities share the words of a message
@@ -286,5 +282,5 @@ def _event(context: RenderContext) -> EventInfo:
 def _described_pictures(context: RenderContext) -> tuple[Picture, ...]:
     """Return the pictures with their descriptions in the language of the target."""
     alts = context.translation.alts or tuple(picture.alt for picture in context.pictures)
-    both = ((picture, one_line(alt) or picture.alt) for picture, alt in zip(context.pictures, alts, strict=False))
-    return tuple(each if alt == each.alt else each.model_copy(update={"alt": alt}) for each, alt in both)
+    both = zip(context.pictures, alts, strict=False)
+    return tuple(picture.model_copy(update={"alt": one_line(alt) or picture.alt}) for picture, alt in both)

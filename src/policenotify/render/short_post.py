@@ -1,19 +1,9 @@
 """The parts of a short post, in the style of French police accounts.
 
-Each on a line of its own, in the order of reading:
-
-1. the mark of an exercise, the emoji of category or stage, `[#Category – STAGE]`, the place, and the headline with its
-   time and source (**required**)
-2. the instruction, each order on its line (**required**), and in a severe SMS the number for deaf people
-3. the description
-4. for a later message that stands alone, what it refers to
-5. the time of the next update, or until when it holds (**required**), and the link
-6. the incident's reference where posts do not hang together, and the sender where readers see no account
-7. hashtags, up to three in all. Those of category and place are among them if hashtags in brackets do not work, or if
-   the channel puts them last.
-
-What happened stands before what to do. If the first line is so long that a notification would not show the instruction,
-source and time follow it, and of what exceeds 160 characters the route. An end keeps its order.
+`docs/explanation/posts.md` describes their lines. **Required** are the first line, the instruction, and the time of the
+next update or until when it holds. The incident's reference stands where posts do not hang together, and the sender
+where readers see no account. Hashtags of category and place stand at the end if those in brackets do not work, or if
+the channel puts them last.
 
 Parts that are not required are left out in this order: what an update or end refers to, the description (whole, and
 outside incidents sentence by sentence), the hashtags from the last one, the link, what a correction or cancellation
@@ -207,7 +197,7 @@ class Wording:
         link = self._link
         # A cancellation has the hashtags of the withdrawn message, and must not repeat its words.
         more = message.hashtags if self.hashtags and message.stage is not Stage.CANCELLATION else ()
-        tags = tuple(part for part in (*content.tags, *map(_tag_part, map(hashtag, more))) if part.text)
+        tags = tuple(part for part in (*content.tags, *map(self._tag_part, map(hashtag, more))) if part.text)
         text = f"{content.text} {self.context.description}"
         spans = find_links(text) if tags or (link and link.partition("://")[2] in text) else ()
         link = "" if link in {span.value for span in spans} else link
@@ -240,7 +230,8 @@ class Wording:
     def _incident(self) -> _Content:
         """Return `🚨 [#Accident – EN COURS] #Montpellier – Accident de la circulation, avenue de Toulouse.`."""
         context, mark = self.context, f"{self._emoji} [{self._heading}]"
-        tags = (self._place_tag,) if self.bracketed else (self._category_tag, self._place_tag)
+        own = (context.place.tag,) if self.bracketed else (context.category_tag, context.place.tag)
+        tags = tuple(map(self._tag_part, own))
         first, rest = self._arranged(
             lambda period, source, details: f"{mark} {sentence(f'{self._event(period, details)}{source}')}",
             context.place_details,
@@ -254,7 +245,6 @@ class Wording:
         return _Content(first, rest, context.instruction, tags)
 
     def _event(self, period: str, details: str) -> str:
-        """Return place, headline and time."""
         context, place = self.context, self.context.place
         with_tag = context.tagged_headline
         headline = (with_tag if self.bracketed else None) or context.open_headline
@@ -332,7 +322,8 @@ class Wording:
             return f"{self._emoji} {mark}{event}"
 
         first, rest = self._arranged(lead, place.details_missing_in(stated))
-        tags = (self._category_tag, *(() if named else (self._place_tag._replace(rule="required"),)))
+        own = () if named else (self._tag_part(place.tag)._replace(rule="required"),)
+        tags = (self._tag_part(context.category_tag), *own)
         return _Content(first, rest, tagged_instruction or instruction, tags)
 
     def _with_tag(self, text: str, tagged: str | None) -> str | None:
@@ -345,13 +336,8 @@ class Wording:
         name = f"#{place.tag}" if place.tag and self.bracketed else place.name
         return f"{name}{place.qualifier}"
 
-    @property
-    def _place_tag(self) -> Part:
-        return _tag_part(self.context.place.tag if self.hashtags else "")
-
-    @property
-    def _category_tag(self) -> Part:
-        return _tag_part(self.context.category_tag if self.hashtags else "")
+    def _tag_part(self, tag: str) -> Part:
+        return Part(f"#{tag}" if tag and self.hashtags else "", "droppable", _TAG, f"hashtag #{tag}", _Line.TAGS)
 
     @property
     def _emoji(self) -> str:
@@ -366,14 +352,10 @@ class Wording:
     def _heading(self) -> str:
         """The text in the bracket: the category, and the word for the stage."""
         tag = self.context.category_tag if self.bracketed else ""
-        return self.context.heading(f"#{tag}") if tag else self.context.heading(self.context.label)
+        return self.context.heading(f"#{tag}" if tag else self.context.label)
 
 
 _HOLDS: Final = frozenset({Stage.UPDATE, Stage.CORRECTION})  # the stages after which an incident goes on
-
-
-def _tag_part(tag: str) -> Part:
-    return Part(f"#{tag}" if tag else "", "droppable", _TAG, f"hashtag #{tag}", _Line.TAGS)
 
 
 def _new_tags(tags: tuple[Part, ...], present: set[str]) -> Iterator[Part]:

@@ -7,25 +7,13 @@ import unicodedata
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, PlainSerializer, SecretStr, StringConstraints
+from pydantic import PlainSerializer, SecretStr, StringConstraints
 
 from policenotify.errors import SettingsError
 from policenotify.journal.permissions import READABLE, read_closed
 from policenotify.translation import Text
 from policenotify.validation import at_place, place_in_file
-
-
-def _zone(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return ZoneInfo(value)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(
-            Text("there is no time zone {value!r}; write one such as 'Europe/Paris'", value=value)
-        ) from None
 
 
 def _masked(given: dict[str, object] | tuple[str, ...] | None) -> dict[str, str] | tuple[str, ...] | None:
@@ -38,9 +26,6 @@ def _masked(given: dict[str, object] | tuple[str, ...] | None) -> dict[str, str]
 Masked: PlainSerializer = PlainSerializer(_masked)
 """Values that are shown as secrets are."""
 
-
-Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
-"""A time zone by its name in the IANA database: `Europe/Paris`."""
 
 LinkHost = Annotated[str, StringConstraints(pattern=r"^\.?([a-z0-9-]+\.)*[a-z0-9-]+$", max_length=253)]
 """A host in small ASCII letters, or with a dot in front all hosts below it."""

@@ -9,7 +9,7 @@ from policenotify.model.languages import best_match, tags_for
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, Locale
 from policenotify.render.locales.loader import read_locale, read_profiles
 from policenotify.settings.fields import read_table
-from policenotify.settings.model import Settings
+from policenotify.settings.model import Settings, settings_error
 from policenotify.translation import AnyText, Text, lines_of
 from policenotify.validation import at_place, path
 
@@ -33,7 +33,7 @@ def _read_languages(settings: Settings) -> dict[str, Locale]:
         except SettingsError as error:
             errors += [at_place(str(name), line) for line in lines_of(error.text)]
     if errors:
-        raise settings.error(errors)
+        raise settings_error(settings.place, errors)
     return languages
 
 
@@ -50,7 +50,7 @@ def profiles_of(settings: Settings) -> Mapping[str, CategoryProfile]:
     try:
         return read_profiles(locales, settings.categories, first=first)
     except SettingsError as error:
-        raise settings.error(lines_of(error.text)) from None
+        raise settings_error(settings.place, lines_of(error.text)) from None
 
 
 def missing_labels(profiles: Mapping[str, CategoryProfile], settings: Settings) -> Iterator[str]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from policenotify.errors import SettingsError, UnsupportedVersion
 from policenotify.journal.permissions import PRIVATE, READABLE, read_closed
+from policenotify.networks.registry import WITHHELD
 from policenotify.settings.fields import read_table
 from policenotify.settings.languages import profiles_of
 from policenotify.settings.model import OF_THE_CHANNEL, Settings, settings_error
@@ -30,9 +31,6 @@ PREFIX: Final = "POLICENOTIFY_"
 
 FILE_VARIABLE: Final = f"{PREFIX}SETTINGS"
 """The environment variable that names another settings file."""
-
-WITHHELD: Final = "withheld"
-"""Stands for a value that is kept elsewhere and was not read."""
 
 _PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|password=")  # in a journal's URL
 
@@ -94,7 +92,7 @@ def read_settings(
 
 
 def _resolve(table: dict[str, Any], directory: Path, environ: Mapping[str, str] | None) -> dict[str, list[AnyText]]:
-    """Replace `{ file = "…" }` and `{ env = "…" }` in place: by their values, or without an environment by `WITHHELD`.
+    """Replace `{ file = "…" }` and `{ env = "…" }` in place: by their values, or what is not read by `WITHHELD`.
 
     Returns:
         The errors by channel, as in `Settings.faults`, and those of the journal's URL under "".
@@ -104,6 +102,7 @@ def _resolve(table: dict[str, Any], directory: Path, environ: Mapping[str, str] 
         try:
             node[key] = _read(node.get(key), directory, environ)
         except ValueError as error:
+            node[key] = WITHHELD
             errors[channel] = sorted([*errors.get(channel, ()), at_place(at, text_of(error))], key=str)
     return errors
 

@@ -14,7 +14,7 @@ from pydantic import Field, PrivateAttr, SecretStr, ValidationError, model_valid
 
 from policenotify.errors import JournalMissing, SettingsError
 from policenotify.journal.permissions import exposures
-from policenotify.model.channel_settings import ChannelSettings, Name
+from policenotify.model.channel_settings import ChannelSettings, Name, Zone
 from policenotify.model.languages import best_match
 from policenotify.model.lifecycle import FrozenModel
 from policenotify.model.location import ShortText
@@ -25,12 +25,7 @@ from policenotify.publishing.routing import Route
 from policenotify.render.locales import PROFILES, Locale
 from policenotify.render.locales.loader import SHIPPED
 from policenotify.settings.audiences import AudienceSettings, FunctionName, Recipients
-from policenotify.settings.fields import (
-    LinkHost,
-    Masked,
-    Reason,
-    Zone,
-)
+from policenotify.settings.fields import LinkHost, Masked, Reason
 from policenotify.translation import AnyText, Text, lines_of
 from policenotify.validation import did_you_mean, indented, validation_errors
 
@@ -277,10 +272,6 @@ class Settings(FrozenModel):
         settings._faults = {name: Text.join("\n", lines) for name, lines in (faults or {}).items()}  # noqa: SLF001 - the same
         settings._elsewhere = frozenset(elsewhere)  # noqa: SLF001 - the same
         return settings
-
-    def error(self, lines: Iterable[AnyText]) -> SettingsError:
-        """Return an error that names the settings file."""
-        return settings_error(self._place, lines)
 
 
 def settings_error(place: Path, lines: Iterable[AnyText]) -> SettingsError:

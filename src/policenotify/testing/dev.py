@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeAlias, cast, get_args
 
+from policenotify.audiences.function import FunctionAudience
 from policenotify.channel import ChannelConfig
 from policenotify.cli.report.builder import draw_networks
 from policenotify.cli.report.file import DEV_POLICY, dev_html
@@ -196,8 +197,8 @@ class DevNetwork:
         """A channel on it, for a publisher in this process. Raises `MissingExtra` without its client library."""
         options = tomllib.loads(self.toml)["channels"][self.channel]
         people = options.pop("recipients", None)
-        recipients = (lambda: people) if people else None
-        return configure_channel(self.channel, options.pop("network"), options, recipients=recipients, locales=LOCALES)
+        audiences = (FunctionAudience(name=self.channel, function=lambda: people),) if people else ()
+        return configure_channel(self.channel, options.pop("network"), options, audiences=audiences, locales=LOCALES)
 
     @property
     def posts(self) -> list[ReaderPost]:

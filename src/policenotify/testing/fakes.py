@@ -61,17 +61,12 @@ class FakeClock:
 
 
 class InMemoryStateStore:
-    """A state store in memory, shared by channel objects and threads.
-
-    Attributes:
-        leases: Number of leases of each name.
-    """
+    """A state store in memory, shared by channel objects and threads."""
 
     def __init__(self) -> None:
         self._values: dict[str, StoredValue] = {}
         self._lock = Lock()
         self._leased: defaultdict[str, Lock] = defaultdict(Lock)
-        self.leases: defaultdict[str, int] = defaultdict(int)
 
     def load(self, name: str) -> StoredValue | None:
         """Return the value of *name*, or `None`."""
@@ -99,8 +94,6 @@ class InMemoryStateStore:
         if not lock.acquire(timeout=seconds):
             raise JournalError(f"{name!r} was leased by another process for more than {seconds} s")
         try:
-            with self._lock:
-                self.leases[name] += 1
             yield
         finally:
             lock.release()

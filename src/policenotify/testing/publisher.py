@@ -29,12 +29,11 @@ from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
 from policenotify.model.locale import Locale
-from policenotify.networks.registry import configure_channel, default_capabilities, inspect_channel, network
+from policenotify.networks.registry import WITHHELD, configure_channel, default_capabilities, inspect_channel, network
 from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.settings import read_settings
 from policenotify.settings.installation import installation_options
-from policenotify.settings.loader import WITHHELD
 from policenotify.settings.model import ChannelTable
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.recorder import OUTCOMES, RecordedPost, Recorder, ScriptedFault, opener
@@ -277,9 +276,10 @@ def _of_settings(name: str, channel: ChannelTable, locales: Mapping[str, Locale]
     }
     options = dict(channel.options)
     if WITHHELD not in options.values():  # else a setting may be wrong only for want of its secret
-        recipients = tuple if channel.recipients is not None or channel.audiences else None
+        listed = channel.recipients is not None or channel.audiences
+        audiences = (FunctionAudience(name=name, function=tuple),) if listed else ()
         with suppress(MissingExtra):
-            configure_channel(name, channel.network, options, recipients=recipients, locales=locales, **common)
+            configure_channel(name, channel.network, options, audiences=audiences, locales=locales, **common)
     elif channel.network == "sms" and options.get("url") == WITHHELD:
         options["url"] = f"{_GATEWAY}{'&:from={sender}' if options.get('sender') else ''}"
     kind: Any = network(channel.network).load()

@@ -218,11 +218,9 @@ def _ends_sentence(word: str, sign: str, following: str) -> bool:
 
 
 def _fitting(parts: Sequence[Part], index: int, budget: Budget) -> Callable[[str], bool]:
-    """Return if a text that is not empty fits in place of a part."""
-    before, after = ([part for part in some if part.text] for some in (parts[:index], parts[index + 1 :]))
-    head = f"{_joined(before)}{_gap(before[-1], parts[index])}" if before else ""
-    tail = f"{_gap(parts[index], after[0])}{_joined(after)}" if after else ""
-    return lambda shorter: budget.fits(f"{head}{shorter}{tail}")
+    """Return if a text fits in place of a part."""
+    part, before, after = parts[index], parts[:index], parts[index + 1 :]
+    return lambda shorter: budget.fits(_joined([*before, part._replace(text=shorter), *after]))
 
 
 def _joined(parts: Iterable[Part]) -> str:
@@ -232,7 +230,3 @@ def _joined(parts: Iterable[Part]) -> str:
             joined += f"{' ' if part.line == line else chr(10)}{part.text}" if joined else part.text
             line = part.line
     return joined
-
-
-def _gap(part: Part, following: Part) -> str:
-    return " " if part.line == following.line else "\n"

@@ -33,7 +33,6 @@ _SPACE: Final = re.compile(
     """,
     re.VERBOSE,
 )
-_GROUPS: Final = re.compile(rf"[0-9][ {NO_BREAK}][0-9]")
 _NUMBERS: Final = re.compile(rf"(?<![\w.,+])\+?[0-9]++(?:[ {NO_BREAK}][0-9]++)++")
 _THOUSANDS: Final = re.compile(rf"(?!116.)[1-9][0-9]{{0,2}}(?:[ {NO_BREAK}][0-9]{{3}})+")
 _MERGED: Final = {"le": "du", "les": "des"}
@@ -112,12 +111,8 @@ def set_no_break_spaces(text: str) -> str:
     `18:30`, an emoticon or a telephone number (116 000 too) stays: telephones dial only numbers with plain spaces. The
     space after an address with a scheme stays, because Mastodon takes a no-break space as part of the query.
     """
-    text = text.replace("\N{NARROW NO-BREAK SPACE}", NO_BREAK)
-    if " " not in text:
-        return text
-    if _GROUPS.search(text):
-        text = _NUMBERS.sub(_number, text)
-    return _SPACE.sub(_unless_after_address if "://" in text else NO_BREAK, text)
+    text = _NUMBERS.sub(_number, text.replace("\N{NARROW NO-BREAK SPACE}", NO_BREAK))
+    return _SPACE.sub(_unless_after_address, text)
 
 
 def _unless_after_address(match: re.Match[str]) -> str:

@@ -106,13 +106,8 @@ def mastodon_length(text: str, spoiler: str = "", *, url: int = ADDRESS_LENGTH, 
     if "://" in text:
         text, addresses = _without_addresses(text, schemes=True)
         possible = sum(min(word.count("://"), _possible_domains(word)) for word in text.split())
-    return _characters(spoiler + text) + (url - 1) * addresses + url * possible
-
-
-def _characters(text: str) -> int:
-    """Count characters as a server does, or more.
-
-    Since Unicode 15.1, consonants joined by a virama are one grapheme (UAX #29, rule GB9c). An older Ruby, such as 3.3,
-    counts each of them.
-    """
-    return len(text) if _MAY_JOIN.search(text) else graphemes(text)
+    whole = spoiler + text
+    # Since Unicode 15.1, consonants joined by a virama are one grapheme (UAX #29, rule GB9c). An older Ruby, such as
+    # 3.3, counts each of them.
+    signs = len(whole) if _MAY_JOIN.search(whole) else graphemes(whole)
+    return signs + (url - 1) * addresses + url * possible

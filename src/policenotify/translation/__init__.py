@@ -44,14 +44,19 @@ class Text:
     plural: str
 
     def __init__(self, template: AnyText, /, **args: object) -> None:
-        _fill(self, template, "", args.items())
+        self.template, self.plural = str(template), ""
+        self.args = tuple((name, _argument(value)) for name, value in args.items())
+
+    @classmethod
+    def _made(cls, template: str, plural: str, args: Iterable[tuple[str, object]]) -> Self:
+        text = cls(template, **dict(args))
+        text.plural = plural
+        return text
 
     @classmethod
     def counted(cls, one: str, several: str, /, count: int, **args: object) -> Self:
         """Return a text that has another template for one than for several."""
-        text = cls.__new__(cls)
-        _fill(text, one, several, [(_COUNT, count), *args.items()])
-        return text
+        return cls._made(one, several, [(_COUNT, count), *args.items()])
 
     @classmethod
     def word(cls, word: str) -> Self:
@@ -64,9 +69,7 @@ class Text:
         parts = [part for part in texts if part]
         args: list[tuple[str, object]] = [(f"part{number}", part) for number, part in enumerate(parts)]
         between = "{separator}" if isinstance(separator, Text) else _literal(separator)
-        text = cls.__new__(cls)
-        _fill(text, between.join(f"{{{name}}}" for name, _ in args), "", [*args, ("separator", separator)])
-        return text
+        return cls._made(between.join(f"{{{name}}}" for name, _ in args), "", [*args, ("separator", separator)])
 
     def __repr__(self) -> str:
         return f"Text({self.template!r}, {dict(self.args)!r})"
@@ -113,8 +116,7 @@ class Text:
         args = [
             (name, cls.of_parts(value) if isinstance(value, dict) else value) for name, value in parts["args"].items()
         ]
-        text = cls.__new__(cls)
-        _fill(text, str(parts["template"]), str(parts.get("plural", "")), args)
+        text = cls._made(str(parts["template"]), str(parts.get("plural", "")), args)
         str(text)
         return text
 
@@ -126,9 +128,7 @@ class Text:
         """Return it with its arguments changed, those of texts inside it too."""
         args = [(name, change(value)) for name, value in self.args]
         args = [(name, value.map(change) if isinstance(value, Text) else value) for name, value in args]
-        text = Text.__new__(Text)
-        _fill(text, self.template, self.plural, args)
-        return text
+        return Text._made(self.template, self.plural, args)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401 - pydantic's own signature
@@ -164,12 +164,6 @@ def word_in(value: object, language: str, **args: object) -> str:
 def quoted(name: object) -> Text:
     """Return a name in the quotation marks of the language."""
     return Text("'{name}'", name=name)
-
-
-def _fill(text: Text, template: AnyText, plural: str, args: Iterable[tuple[str, object]]) -> None:
-    text.template = str(template)
-    text.plural = plural
-    text.args = tuple((name, _argument(value)) for name, value in args)
 
 
 def text_of(value: object) -> AnyText:

@@ -77,7 +77,7 @@ class PeopleService(Protocol):
     def leave(self, token: str) -> bool:
         """Stop writing to the person of a link. The result is False if it is not ours."""
 
-    def receipt(self, channel: str, token: str, *, content_type: str, body: bytes, query: str) -> str:
+    def receipt(self, channel: str, token: str, *, body: bytes, query: str) -> str:
         """Record a delivery receipt, and return the body that confirms it. Empty: the token is not ours.
 
         Raises:
@@ -138,7 +138,6 @@ def routes(people: PeopleService) -> list[Route]:
                 people.receipt,
                 request.path_params["channel"],
                 request.path_params["token"],
-                content_type=request.headers.get("content-type", ""),
                 body=bytes(body),
                 query=request.url.query,
             )

@@ -30,6 +30,7 @@ from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
 from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
+from tests.support.audiences import listed
 from tests.support.installation import accident, open_journal_publisher
 
 PEOPLE: Mapping[str, tuple[str, ...]] = {
@@ -131,7 +132,7 @@ class Installation:
             network,
             network,
             self.options[network],
-            recipients=partial(self.people.__getitem__, network) if network in self.people else None,
+            audiences=listed(network, partial(self.people.__getitem__, network)) if network in self.people else (),
             on_unknown=self.on_unknown,
             on_cancellation=self.on_cancellation if network in {"x", "bluesky"} else "reply",
         )

@@ -27,7 +27,7 @@ from policenotify.networks.registry import configure_channel
 
 for network, options in {_NEED_EXTRA!r}.items():
     try:
-        configure_channel("one", network, options, recipients=lambda: ())
+        configure_channel("one", network, options)
     except MissingExtra as error:
         print(error)
 """

@@ -32,6 +32,7 @@ from tests.acceptance.peers.mail_server import (
     MailServer,
 )
 from tests.acceptance.peers.programs import wait_until
+from tests.support.audiences import listed
 from tests.support.channels import open_channel
 from tests.support.installation import accident, later
 from tests.support.mails import visible_mail
@@ -59,7 +60,7 @@ def by_mail(port: int, *people: str, **how: Any) -> ChannelConfig:
         "presse",
         "email",
         options,
-        recipients=lambda: [one if "@" in one else f"{one}@{DOMAIN}" for one in people],
+        audiences=listed("presse", lambda: [one if "@" in one else f"{one}@{DOMAIN}" for one in people]),
         **how,
     )
 

@@ -25,6 +25,7 @@ from tests.acceptance.peers.incident import a_post, publish_incident
 from tests.acceptance.peers.kannel_server import Kannel
 from tests.acceptance.peers.programs import wait_until
 from tests.acceptance.peers.sms_centre import Sms as Arrived
+from tests.support.audiences import listed
 from tests.support.channels import open_channel
 from tests.support.installation import accident
 from tests.support.network_calls import outcomes_of
@@ -42,7 +43,7 @@ def address(port: int, password: str) -> str:
 
 def by_sms(kannel: Kannel, numbers: tuple[str, ...] = NUMBERS, **options: Any) -> ChannelConfig:
     url = {"url": address(kannel.port, kannel.password)}
-    return configure_channel("sms", "sms", {**url, **options}, recipients=lambda: numbers)
+    return configure_channel("sms", "sms", {**url, **options}, audiences=listed("sms", lambda: numbers))
 
 
 def arrived(kannel: Kannel, before: int, count: int) -> list[Arrived]:

@@ -12,6 +12,7 @@ from policenotify.networks.registry import configure_channel
 from policenotify.testing.servers.mail import FakeMailServer
 from tests.acceptance.peers.conftest import NewPublisher
 from tests.acceptance.peers.spam_filter import SpamAssassin
+from tests.support.audiences import listed
 from tests.support.installation import accident
 
 pytestmark = pytest.mark.peers
@@ -40,7 +41,9 @@ def test_no_mail_counts_as_spam(
             "unsubscribe": "https://police34.example/stop/{recipient}",
         }
         people = ["ana@journal.example"]
-        publisher = new_publisher(configure_channel("presse", "email", options, recipients=lambda: people))
+        publisher = new_publisher(
+            configure_channel("presse", "email", options, audiences=listed("presse", lambda: people))
+        )
         publisher.publish(message, key="1", actor="desk")
         [mail] = server.mails
     assert len(list(mail.message.iter_attachments())) == pictures

@@ -19,6 +19,7 @@ from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.publishing.publisher import Publisher
 from policenotify.settings import open_publisher
+from tests.support.audiences import listed
 from tests.support.installation import ADDRESSES, Desk, accident
 from tests.support.patience import PATIENCE, until
 from tests.support.shell import ACCIDENT, Ran, Run, with_other
@@ -367,7 +368,7 @@ def test_a_mended_list_is_sent_to_by_the_next_drain_whatever_its_delay(run: Run,
 
 def test_a_list_that_fails_in_the_middle_needs_a_person_too(desk: Desk) -> None:
     people = _List(behind=3)
-    publisher = desk.publisher([desk.by_mail(recipients=people)], backoff=_never)
+    publisher = desk.publisher([desk.by_mail(audiences=listed("presse", people))], backoff=_never)
     receipt = publisher.publish(accident(), key="open", actor="desk", wait=timedelta(minutes=1)).on("presse")
     assert (receipt.outcome, receipt.ok) == (Outcome.WAITING, False)
     assert str(receipt.reason).endswith("audiences.app: the directory does not answer.")

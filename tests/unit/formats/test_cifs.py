@@ -10,8 +10,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from policenotify.formats.cifs import cifs
 from policenotify.formats.feed import Feed
+from policenotify.formats.traffic import cifs
 from tests.support.feed_items import NOW, THREAD, make_feed
 from tests.unit.formats.test_roads import PLACE, closure, items
 

@@ -7,8 +7,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from policenotify.formats.datex import datex
 from policenotify.formats.feed import Feed
+from policenotify.formats.traffic import datex
 from tests.support.feed_items import NOW, THREAD, make_feed
 from tests.unit.formats.test_roads import POINT, closure, items
 

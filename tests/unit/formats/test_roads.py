@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policenotify.formats.cifs import cifs
-from policenotify.formats.datex import datex
 from policenotify.formats.feed import Feed
 from policenotify.formats.item import Item
 from policenotify.formats.roads import is_for_traffic, roads, street_of
+from policenotify.formats.traffic import cifs, datex
 from policenotify.model.cap import Precision
 from policenotify.model.location import Location
 from policenotify.model.message import Message

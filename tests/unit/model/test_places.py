@@ -38,7 +38,6 @@ def test_montpellier_whole() -> None:
         kind="COM",
         department="34",
         epci="243400017",
-        postcodes=("34000", "34070", "34080", "34090"),
         population=310_240,
         part_of=None,
     )

@@ -76,18 +76,20 @@ KEYS = ("consumer_key", "consumer_secret", "access_token", "access_token_secret"
 _FIRST_USE = """
 import sys
 from pydantic import SecretStr
+from policenotify.audiences.function import FunctionAudience
 from policenotify.networks.registry import configure_channel, networks
 from policenotify.testing import FakeClock, InMemoryStateStore
 
 networks()
 secret = "hush-hush-hush"
 keys = dict.fromkeys(("consumer_key", "consumer_secret", "access_token", "access_token_secret"), secret)
+people = (FunctionAudience(name="people", function=list),)
 made = [
     configure_channel("1", "x", {"handle": "police34", **keys}),
     configure_channel("2", "mastodon", {"server": "https://social.example", "handle": "police34", "token": secret}),
     configure_channel("3", "bluesky", {"handle": "police.example", "password": secret}),
-    configure_channel("4", "email", {"url": f"mailtos://desk:{secret}@police.example"}, recipients=list),
-    configure_channel("5", "sms", {"url": f"forms://sms.example/?:key={secret}&:to={{recipient}}"}, recipients=list),
+    configure_channel("4", "email", {"url": f"mailtos://desk:{secret}@police.example"}, audiences=people),
+    configure_channel("5", "sms", {"url": f"forms://sms.example/?:key={secret}&:to={{recipient}}"}, audiences=people),
 ]
 channels = [each.open(FakeClock(), InMemoryStateStore()) for each in made]
 assert secret not in f"{channels} {made}"
@@ -131,7 +133,6 @@ def test_a_missing_library_is_named_by_its_extra_when_the_settings_are_read(
     monkeypatch: pytest.MonkeyPatch, name: str, library: str, options: dict[str, object]
 ) -> None:
     monkeypatch.setitem(sys.modules, library, None)
-    people = list if name in {"email", "sms"} else None
     extra = "webhook" if name == "feed" else name
     with pytest.raises(MissingExtra, match=rf"pip install 'policenotify\[{extra}\]'"):
-        configure_channel("one", name, options, recipients=people)
+        configure_channel("one", name, options)

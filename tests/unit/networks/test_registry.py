@@ -12,11 +12,18 @@ from policenotify.channel import Services
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork
 from policenotify.journal.clock import SystemClock
 from policenotify.networks.options import ChannelOptions, SecureUrl
-from policenotify.networks.registry import check_networks, configure_channel, inspect_channel, network, networks
+from policenotify.networks.registry import (
+    WITHHELD,
+    check_networks,
+    configure_channel,
+    inspect_channel,
+    network,
+    networks,
+)
 from policenotify.render.locales import LOCALES
 from policenotify.testing.fakes import InMemoryStateStore
 from policenotify.validation import redact, secret_values
-from tests.support.audiences import addresses_of
+from tests.support.audiences import addresses_of, listed
 
 NTFY = '''
 from policenotify.channel import Account, Capabilities, PostRef, Services
@@ -218,12 +225,13 @@ def test_recipients_are_requested_exactly_where_they_are_sent_to(shelf: Shelf) -
     url = {"url": "mailtos://desk:hunter22@police.example?smtp=mx.police.example"}
     with pytest.raises(SettingsError, match=r"channels\.press\.recipients: is missing"):
         configure_channel("press", "email", url)
-    channel = configure_channel("press", "email", url, recipients=lambda: ["a@press.example"])
+    channel = configure_channel("press", "email", url, audiences=listed("press", lambda: ["a@press.example"]))
     assert channel.capabilities.recipients
     assert addresses_of(channel) == ("a@press.example",)
     shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy")
+    audiences = listed("public", tuple)
     with pytest.raises(SettingsError, match=r"channels\.public\.recipients: is for networks that write to people"):
-        configure_channel("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"}, recipients=lambda: ())
+        configure_channel("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"}, audiences=audiences)
 
 
 class Room(BaseModel):
@@ -331,9 +339,9 @@ def test_a_constructor_that_ends_the_process_is_refused(shelf: Shelf) -> None:
 @pytest.mark.parametrize(
     ("name", "options", "account"),
     [
-        ("bluesky", {"handle": "police34.example", "password": {"file": "none"}}, "police34.example@bsky.social"),
-        ("mastodon", {"server": "https://social.example", "handle": "police34", "token": {"env": "T"}}, "police34"),
-        ("email", {"url": {"file": "none"}, "list_id": "presse.police34.example"}, ""),
+        ("bluesky", {"handle": "police34.example", "password": WITHHELD}, "police34.example@bsky.social"),
+        ("mastodon", {"server": "https://social.example", "handle": "police34", "token": WITHHELD}, "police34"),
+        ("email", {"url": WITHHELD, "list_id": "presse.police34.example"}, ""),
         ("bluesky", {"handel": "police34.example", "password": "x"}, ""),
     ],
 )

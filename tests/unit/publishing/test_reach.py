@@ -16,6 +16,7 @@ from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message, Translation
 from policenotify.networks.registry import configure_channel
 from policenotify.publishing.reach import Reach, check_limits, find_reach
+from tests.support.audiences import listed
 
 MESSAGE = Message(
     category="fire",
@@ -28,7 +29,8 @@ NUMBERS = ("+33639980001", "+33639980002", "+33639980003")
 
 
 def channel(people: Callable[[], Iterable[str]] = lambda: NUMBERS, **settings: Any) -> ChannelConfig:
-    return configure_channel("sms", "sms", {"url": URL}, recipients=people, languages=("fr", "en"), **settings)
+    audiences = listed("sms", people)
+    return configure_channel("sms", "sms", {"url": URL}, audiences=audiences, languages=("fr", "en"), **settings)
 
 
 def never(_name: str) -> bool:

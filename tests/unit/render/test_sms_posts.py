@@ -13,6 +13,7 @@ from policenotify.model.message import Message
 from policenotify.networks.registry import configure_channel
 from policenotify.testing.samples import SENDER
 from policenotify.text import sms
+from tests.support.audiences import listed
 from tests.support.shipped_files import NETWORKS, channel_on
 from tests.support.wordings import AT, accident, render_post
 
@@ -20,7 +21,7 @@ REFERENCE: Final = "Réf. K7Q2M"
 
 
 def _sms(**options: Any) -> ChannelConfig:
-    return configure_channel("sms", "sms", NETWORKS["sms"] | options, recipients=tuple)
+    return configure_channel("sms", "sms", NETWORKS["sms"] | options, audiences=listed("sms", tuple))
 
 
 def _message(stage: str = "opening", **fields: Any) -> Message:

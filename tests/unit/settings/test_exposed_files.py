@@ -109,6 +109,7 @@ def test_a_secret_that_others_may_read_stops_its_channel(place: Path, mode: int)
     assert f"channels.bluesky.password\u00a0: n'est pas utilisé. {secret} est ouvert à d'autres" in fault.in_("fr")
     with open_publisher(place / "policenotify.toml") as publisher:
         assert f"chmod 600 {secret}" in str(publisher.operations.blocked()["bluesky"])
+        assert publisher.installation.channel_configs["bluesky"].account  # so that its posts are rendered, and wait
     secret.chmod(0o600)
     (place / "secrets").chmod(0o777)
     fault = read_settings(place / "policenotify.toml", environ={}).faults["bluesky"]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
-from functools import cache, partial
+from functools import partial
 from itertools import islice
 from typing import Final
 
@@ -151,15 +150,10 @@ def words_known(context: CheckContext) -> Iterator[Hit]:
     for part in context.prose:
         locale, text = best_match(part.language, context.locales), part.original
         words = locale.plain_words if locale else {}
-        for match in _any_of(tuple(words)).finditer(text) if any(word in text for word in words) else ():
+        present = sorted((word for word in words if word in text), key=len, reverse=True)
+        pattern = rf"(?<![\w.@#/'’-])(?:{'|'.join(map(re.escape, present))})(?![\w-])"
+        for match in re.finditer(pattern, text) if present else ():
             yield Hit(part.field, match.span(), values={"plain": words[match[0]]})
-
-
-@cache
-def _any_of(words: tuple[str, ...]) -> re.Pattern[str]:
-    """Return what finds these words, the longest first."""
-    forms = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
-    return re.compile(rf"(?<![\w.@#/'’-])(?:{forms})(?![\w-])")
 
 
 @_advice("PN416", basis=f"{FIVE_CONTENTS}: time.")
@@ -195,13 +189,10 @@ def text_agrees(context: CheckContext) -> Iterator[Hit]:
             for match in part.found.get(name, ()):
                 last = part.tokens[min(len(part.tokens), match.end + 4) - 1].end
                 hour = _HOUR.search(part.text, part.tokens[match.end - 1].end, last)
-                if hour and not _agrees(moment.astimezone(context.zone), int(hour[1]), int(hour[2] or 0)):
+                local = moment.astimezone(context.zone)
+                apart = ((int(hour[1]) - local.hour) * 60 + int(hour[2] or 0) - local.minute) % _DAY if hour else 0
+                if hour and min(apart, _DAY - apart) > _ROUNDED:
                     yield Hit(part.field, part.place(*hour.span()), None, "hour")
-
-
-def _agrees(moment: datetime, hour: int, minute: int) -> bool:
-    apart = ((hour - moment.hour) * 60 + minute - moment.minute) % _DAY
-    return min(apart, _DAY - apart) <= _ROUNDED
 
 
 @_advice("PN420", basis=f"{FIVE_CONTENTS}: an appeal without a number loses its witnesses.")

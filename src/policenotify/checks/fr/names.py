@@ -122,7 +122,9 @@ def _is_introduced(part: TextPart, at: int) -> bool:
 def _end(part: TextPart, at: int) -> int:
     """Return one past the last word of a name that begins at a word."""
     tokens, end = part.tokens, at + 1
-    while end < min(len(tokens), at + _LONGEST) and part.gap(end - 1) in {*_JOINS, ""} and not _is_divided(part, end):
+    while end < min(len(tokens), at + _LONGEST) and part.gap(end - 1) in {*_JOINS, ""}:
+        if part.gap(end - 1) == ". " and len(tokens[end - 1].word) > 1:
+            break  # a sentence ends here, as it does not after an initial
         particle = tokens[end].word in _PARTICLES and end + 1 < len(tokens) and part.gap(end) in _JOINS
         if tokens[end].capital:
             end += 1
@@ -131,11 +133,6 @@ def _end(part: TextPart, at: int) -> int:
         else:
             break
     return end
-
-
-def _is_divided(part: TextPart, at: int) -> bool:
-    """Return True if a full stop ends a sentence before a word: the one after an initial does not."""
-    return part.gap(at - 1) == ". " and len(part.tokens[at - 1].word) > 1
 
 
 def _is_in_address(part: TextPart, at: int) -> bool:

@@ -83,12 +83,9 @@ def papers(part: TextPart) -> Iterator[Place]:
 
     yield from (match.span() for match in _ACCOUNT.finditer(part.text) if named or iban.is_valid(match[0]))
     yield from (match.span() for match in _SECURITY.finditer(part.text) if named or nir.is_valid(match[0]))
-    yield from (match.span() for match in _PAPER.finditer(part.text) if named and _is_code(part, match))
-
-
-def _is_code(part: TextPart, match: re.Match[str]) -> bool:
-    """Return True for `19CT83562`, and not for a word with a figure."""
-    return match[0].isdigit() or part.typed(*match.span()).isupper()
+    codes = (match for match in _PAPER.finditer(part.text) if named)
+    # `19CT83562`, and no word with a figure.
+    yield from (match.span() for match in codes if match[0].isdigit() or part.typed(*match.span()).isupper())
 
 
 def births(part: TextPart) -> Iterator[Place]:

@@ -35,7 +35,7 @@ def names(context: CheckContext, part: TextPart) -> list[Match]:
     place = context.message.location
     stated = [place.street, place.district, *(place.between or ())] if place else []
     known = {token.word for text in filter(None, stated) for token in TextPart("", "fr", text, part.words).tokens}
-    names = names_in(part, context.is_place_name, frozenset(known))
+    names = names_in(part, lambda name: bool(context.communes_named(name)), frozenset(known))
     return [name for name in names if not part.words.holds("papers", part.tokens[name.first].word)]  # `IBAN` is one
 
 

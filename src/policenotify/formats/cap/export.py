@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element
 
 from policenotify.formats.cap.french_codes import CODES
 from policenotify.formats.cap.reader import EVENT_CODES, NAMESPACE
-from policenotify.formats.feed import Feed, Site, Thread
+from policenotify.formats.feed import Feed, Site, Thread, alert_path
 from policenotify.formats.item import Item
 from policenotify.formats.period import AFTER_END, FINAL, Period
 from policenotify.formats.xml_text import add, document, root
@@ -48,7 +48,7 @@ def alert_files(feed: Feed, thread: Thread) -> Mapping[str, bytes]:
                 info = add(alert, "info")
                 _info(info, site, item, event, words, period)
                 _areas(info, located)
-        files[site.alert_path(item.id)] = document(alert)
+        files[alert_path(item.id)] = document(alert)
         earlier.append(item)
     return files
 
@@ -147,11 +147,10 @@ def _areas(into: Element, item: Item) -> None:
         if place.commune or place.department in CODES:
             name, code = ("INSEE", place.commune) if place.commune else ("NUTS3", CODES[place.department or ""])
             _pair(area, "geocode", name, code)
-    for department in place.also_departments:
-        if department in CODES:
-            area = add(into, "area")
-            add(area, "areaDesc", f"Département {department}")
-            _pair(area, "geocode", "NUTS3", CODES[department])
+    for department in filter(CODES.get, place.also_departments):
+        area = add(into, "area")
+        add(area, "areaDesc", f"Département {department}")
+        _pair(area, "geocode", "NUTS3", CODES[department])
 
 
 def _time(site: Site, moment: datetime) -> str:

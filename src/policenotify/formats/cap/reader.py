@@ -41,20 +41,16 @@ class AlertPart:
     """An element and what stands in it, by the names of the standard."""
 
     def __init__(self, element: Element, name: str) -> None:
-        self._name = name
-        self._children: dict[str, list[Element]] = {}
-        for child in element:
-            space, _, local = child.tag[1:].rpartition("}")
-            if space == NAMESPACE:
-                self._children.setdefault(local, []).append(child)
+        self._element, self._name = element, name
 
     def parts(self, name: str) -> list[AlertPart]:
         """Return the elements of a name."""
-        return [AlertPart(child, name) for child in self._children.get(name, ())]
+        return [AlertPart(child, name) for child in self._element.iterfind(f"{{{NAMESPACE}}}{name}")]
 
     def texts(self, name: str) -> list[str]:
         """Return the texts of a name that are not empty."""
-        texts = ("".join(child.itertext()).strip() for child in self._children.get(name, ()))
+        found = self._element.iterfind(f"{{{NAMESPACE}}}{name}")
+        texts = ("".join(child.itertext()).strip() for child in found)
         return [text for text in texts if text]
 
     def text(self, name: str) -> str:
@@ -131,30 +127,21 @@ class _Tree(TreeBuilder):
         raise InvalidAlert(Text("it is a web page, or has a document type (DOCTYPE), which an alert must not have"))
 
 
-def parse(content: bytes) -> Element:
-    """Return the top element of a file, without a document type.
+def read(content: bytes) -> AlertPart:
+    """Read an alert.
 
     Raises:
-        InvalidAlert: It is too large or not well formed.
+        InvalidAlert: It is too large, not well formed, or no alert of CAP 1.2.
     """
     if len(content) >= MAX_BYTES:
         raise InvalidAlert(Text("it has 1 MB or more"))
     try:
-        return fromstring(content, XMLParser(target=_Tree()))  # noqa: S314 - what defusedxml refuses is refused above
+        top = fromstring(content, XMLParser(target=_Tree()))  # noqa: S314 - what defusedxml refuses is refused above
     except InvalidAlert:
         raise
     except (ParseError, ValueError, LookupError) as error:  # the last two: of an encoding
         line = error.position[0] if isinstance(error, ParseError) else 1
         raise InvalidAlert(Text("it is not well-formed XML (line {line})", line=line)) from None
-
-
-def read(content: bytes) -> AlertPart:
-    """Read an alert.
-
-    Raises:
-        InvalidAlert: It is not an alert of CAP 1.2.
-    """
-    top = parse(content)
     if top.tag != f"{{{NAMESPACE}}}alert":
         name = top.tag.lstrip("{").replace("}", " ")[:_SHOWN]
         raise InvalidAlert(Text("its top element is {name!r}, and only an alert of CAP 1.2 is read", name=name))

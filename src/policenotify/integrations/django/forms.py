@@ -49,38 +49,31 @@ _LINES = {"rows": 4, "cols": 60}
 _Done = TypeVar("_Done")
 
 
-class CommuneField(forms.CharField):  # type: ignore[misc]  # Django has no types
-    """A commune by its INSEE code or its name. Its value is the code, or an empty text."""
+class ReadField(forms.CharField):  # type: ignore[misc]  # Django has no types
+    """A text that a function reads, which raises `ValueError` for a wrong one. Its value is `None` without a text."""
 
-    def clean(self, value: Any) -> str:  # noqa: ANN401 - Django's own
-        """Return the code of the one commune that is meant."""
+    def __init__(self, read: Callable[[str], object], **options: Any) -> None:  # noqa: ANN401 - Django's own
+        super().__init__(required=False, **options)
+        self._read = read
+
+    def clean(self, value: Any) -> object:  # noqa: ANN401 - Django's own
+        """Return what the function reads."""
         typed = str(super().clean(value)).strip()
         try:
-            return places.find(typed).code if typed else ""
+            return self._read(typed) if typed else None
         except ValueError as error:
             raise FormError(say(sentence(text_of(error)))) from None
 
 
-class TimeField(forms.CharField):  # type: ignore[misc]  # Django has no types
-    """A time as the command line reads it, in the zone of the project: `18h30`, `+1h`, `demain 18h30`.
+def _time_field(parse: Callable[..., datetime] = parse_future, **options: Any) -> ReadField:  # noqa: ANN401 - Django's own
+    """Return the field of a time as the command line reads it, in the zone of the project: `18h30`, `+1h`."""
 
-    Args:
-        parse: `parse_future` or `parse_near`.
-    """
+    def read(typed: str) -> datetime:
+        zone = timezone.get_current_timezone()
+        return parse(typed, now=datetime.now(zone), zone=zone).astimezone(zone)
 
-    def __init__(self, *, parse: Callable[..., datetime] = parse_future, **options: Any) -> None:  # noqa: ANN401 - Django's own
-        super().__init__(required=False, max_length=80, **options)
-        self.widget.attrs["placeholder"] = "18h30, +1h, 26/11 18:30"
-        self._parse = parse
-
-    def clean(self, value: Any) -> datetime | None:  # noqa: ANN401 - Django's own
-        """Return the time with its zone."""
-        typed = str(super().clean(value)).strip()
-        try:
-            zone = timezone.get_current_timezone()
-            return self._parse(typed, now=datetime.now(zone), zone=zone).astimezone(zone) if typed else None
-        except ValueError as error:
-            raise FormError(say(sentence(text_of(error)))) from None
+    widget = forms.TextInput(attrs={"placeholder": "18h30, +1h, 26/11 18:30"})
+    return ReadField(read, max_length=80, widget=widget, **options)
 
 
 def _words_of(names: Iterable[str]) -> list[tuple[str, Any]]:
@@ -109,13 +102,13 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
         label=say_later("Instruction"), max_length=10_000, required=False, widget=forms.Textarea(attrs=_LINES)
     )
     link = forms.URLField(label=say_later("Link"), required=False, assume_scheme="https")
-    commune = CommuneField(label=say_later("Commune"), required=False)
+    commune = ReadField(lambda typed: places.find(typed).code, label=say_later("Commune"))
     street = forms.CharField(label=say_later("Street"), required=False, max_length=200)
     road = forms.CharField(label=say_later("Road"), required=False, max_length=20)
     label = forms.CharField(label=say_later(Text("Place in your words")), required=False, max_length=200)
-    starts_at = TimeField(label=say_later(Text("Begins")), parse=parse_near)
-    expires_at = TimeField(label=say_later(Text("Valid until")))
-    next_update_at = TimeField(label=say_later(Text("Next message at")), help_text=say_later(TIME_FORMS))
+    starts_at = _time_field(parse_near, label=say_later(Text("Begins")))
+    expires_at = _time_field(label=say_later(Text("Valid until")))
+    next_update_at = _time_field(label=say_later(Text("Next message at")), help_text=say_later(TIME_FORMS))
     basis = forms.ChoiceField(
         label=say_later(Text("Who agreed to its publication")),
         required=False,

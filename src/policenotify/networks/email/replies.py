@@ -13,7 +13,7 @@ from typing import Final, Literal, Self, TypeAlias
 
 from policenotify.channel import RecipientOutcome
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable
-from policenotify.formats.mail_report import FULL, GONE, names_full_mailbox, names_unknown_user
+from policenotify.formats.mail_report import FULL, FULL_MAILBOX, GONE, UNKNOWN_USER
 from policenotify.networks._redact import redact
 from policenotify.translation import AnyText, Text
 from policenotify.transport import quoted, why_unreachable
@@ -131,8 +131,8 @@ def _case(to: Command, number: int, enhanced: str, line: str) -> str:
         ("large", to == "sender" and code in _TOO_LARGE),
         ("wait", to == "sender" and number < 500),
         ("sender", to == "sender"),
-        ("gone", code in GONE or (to == "recipient" and code in _NO_SUCH and names_unknown_user(line))),
-        ("full", code in FULL or names_full_mailbox(line) or (to == "recipient" and code == "552")),
+        ("gone", code in GONE or (to == "recipient" and code in _NO_SUCH and UNKNOWN_USER.search(line))),
+        ("full", code in FULL or FULL_MAILBOX.search(line) or (to == "recipient" and code == "552")),
         ("large", code in _TOO_LARGE and to == "content"),
         ("later", number < 500),
         ("policy", to == "content" or code.startswith("5.7.")),

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, ClassVar, Final
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
@@ -34,6 +34,7 @@ from policenotify.formats.drawing import DEFAULT, FORMATS
 from policenotify.formats.feed import FILES, Site, picture_path
 from policenotify.formats.item import Item
 from policenotify.formats.roads import TRAFFIC_FORMATS
+from policenotify.model.channel_settings import Zone
 from policenotify.model.languages import best_match
 from policenotify.networks._http import open_session
 from policenotify.networks.feed.folder import Folder
@@ -92,7 +93,7 @@ class PublicFeed:
         """The files that are drawn. Traffic partners take `cifs` and `datex` by agreement only."""
         language: Annotated[str, Field(pattern=_LANGUAGE)] = "fr"
         """The language of its title and first page, BCP 47. Each entry is in its own."""
-        zone: str = "Europe/Paris"
+        zone: Zone = ZoneInfo("Europe/Paris")
         """The readers' time zone."""
         hubs: tuple[PublicUrl, ...] = ()
         """WebSub hubs to notify of each change. They need the extra `webhook`."""
@@ -124,15 +125,6 @@ class PublicFeed:
                     )
             return formats
 
-        @field_validator("zone")
-        @classmethod
-        def _is_zone(cls, zone: str) -> str:
-            try:
-                ZoneInfo(zone)
-            except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-                raise SettingsError(Text("{zone!r} is not a time zone, such as 'Europe/Paris'", zone=zone)) from error
-            return zone
-
     def __init__(self, options: Options, services: Services) -> None:
         if options.hubs and find_spec("requests") is None:
             raise MissingExtra(Text("The notification of hubs"), "webhook")
@@ -152,7 +144,7 @@ class PublicFeed:
             title=options.title or options.publisher,
             publisher=options.publisher,
             language=options.language,
-            zone=ZoneInfo(options.zone),
+            zone=options.zone,
             locales=services.locales,
             hubs=options.hubs,
             formats=frozenset(options.formats),

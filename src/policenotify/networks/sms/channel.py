@@ -265,7 +265,7 @@ class Sms:
         outcome: Literal["refused", "unconfirmed"] = "refused" if isinstance(error, Refused) else "unconfirmed"
         return RecipientOutcome(key=person.key, outcome=outcome, code=error.code, reason=error.reason)
 
-    def read_receipt(self, content_type: str, body: bytes, query: str) -> ReadReceipt:  # noqa: ARG002 - the body shows it
+    def read_receipt(self, body: bytes, query: str) -> ReadReceipt:
         """Read a delivery receipt of the gateway. See `SupportsReceipts`."""
         if self._options.receipt_format is None:
             raise UnreadableReceipt(Text("The channel asks for no receipts."))

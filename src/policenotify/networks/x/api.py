@@ -80,28 +80,6 @@ class TokenPair(StoredSecret):
     refresh: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Credentials:
-    """Credentials of OAuth 1.0a or of OAuth 2. What is not given is empty.
-
-    Attributes:
-        keys: Consumer key, its secret, access token, its secret (OAuth 1.0a).
-        client_id: The app's client id (OAuth 2).
-        refresh_token: The account's first refresh token (OAuth 2).
-        client_secret: The app's secret, if it has one (OAuth 2).
-    """
-
-    keys: tuple[str, ...]
-    client_id: str
-    refresh_token: str
-    client_secret: str
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """The values that must appear nowhere."""
-        return (*self.keys, self.refresh_token, self.client_secret)
-
-
 class Client(RotatingSecret[TokenPair, XAnswer]):
     """X's API with the credentials of one account, and that account as X shows it.
 
@@ -110,23 +88,36 @@ class Client(RotatingSecret[TokenPair, XAnswer]):
     again.
 
     Tokens and the account's number are stored under a fingerprint of the credentials: new ones in the settings begin a
-    new chain of token pairs.
+    new chain of token pairs. The keys are consumer key, its secret, access token, its secret. What is not given is
+    empty.
     """
 
     name: ClassVar[str] = "tokens"
     label: ClassVar[AnyText] = Text("The token pair for X")
 
     def __init__(
-        self, account: str, *, handle: str, service: str, timeout: float, credentials: Credentials, services: Services
+        self,
+        account: str,
+        *,
+        handle: str,
+        service: str,
+        timeout: float,
+        keys: tuple[str, ...],
+        client_id: str,
+        refresh_token: str,
+        client_secret: str,
+        services: Services,
     ) -> None:
-        owner = f"{account} {fingerprint(credentials.client_id, *credentials.secrets)}"
+        self._secrets = (*keys, refresh_token, client_secret)  # they must appear nowhere
+        owner = f"{account} {fingerprint(client_id, *self._secrets)}"
         # Another process may wait for a renewal, to connect and to answer, twice.
         super().__init__(TokenPair, owner=owner, store=services.store, lease=4 * timeout)
         self.clock = services.clock
         self._handle = handle
         self._service = service
         self._timeout = timeout
-        self._credentials = credentials
+        self._keys = keys
+        self._app, self._refresh_token = (client_id, client_secret), refresh_token
         self._number = ""
         self._skew: timedelta | None = None
 
@@ -146,14 +137,14 @@ class Client(RotatingSecret[TokenPair, XAnswer]):
             bound = getattr(self._tweepy, method)
             return self._answer(lambda: bound(*args, user_auth=not token, **kwargs), token)
 
-        answer = call("") if self._credentials.keys else self.ask_with(lambda pair: call(pair.access))
+        answer = call("") if self._keys else self.ask_with(lambda pair: call(pair.access))
         self._skew = answer.clock_skew(self.clock.now())
         return answer
 
     def error(self, answer: XAnswer, *, all_posts: bool = False) -> ChannelError:
         """Return what an answer other than a success means now. See `judge`."""
         now = self.clock.now()
-        denied = self._credentials.keys and answer.status == HTTPStatus.UNAUTHORIZED
+        denied = self._keys and answer.status == HTTPStatus.UNAUTHORIZED
         if denied and abs(answer.clock_skew(now)) > _CLOCK_APART:
             return CLOCK.judgement(answer, now=now)  # X need not name the reason
         return judge(answer, now=now, all_posts=all_posts)
@@ -254,7 +245,7 @@ class Client(RotatingSecret[TokenPair, XAnswer]):
 
     @cached_property
     def _tweepy(self) -> Any:  # noqa: ANN401 - tweepy is not typed
-        client = load("tweepy").Client(None, *self._credentials.keys, return_type=load("requests").Response)
+        client = load("tweepy").Client(None, *self._keys, return_type=load("requests").Response)
         client.session.close()
         client.session = self._session
         return client
@@ -264,8 +255,8 @@ class Client(RotatingSecret[TokenPair, XAnswer]):
 
     def _renewed(self, known: TokenPair | None) -> TokenPair:
         """Get the next pair (RFC 6749, section 6)."""
-        app, secret = self._credentials.client_id, self._credentials.client_secret
-        refresh = known.refresh if known else self._credentials.refresh_token
+        app, secret = self._app
+        refresh = known.refresh if known else self._refresh_token
         form = {"grant_type": "refresh_token", "refresh_token": refresh, "client_id": app}
         with without_side_effects(Text("renewing the tokens")):
             login = (app, secret) if secret else None
@@ -302,4 +293,4 @@ class Client(RotatingSecret[TokenPair, XAnswer]):
     def _answer(self, call: Callable[[], object], *secrets: str) -> XAnswer:
         with hush():
             answer = self._session.ask(call, where=WHERE)
-        return read(*answer, (*secrets, *self._credentials.secrets))
+        return read(*answer, (*secrets, *self._secrets))

@@ -20,7 +20,7 @@ from policenotify.errors import (
 )
 from policenotify.networks import require
 from policenotify.networks.options import CallSeconds, ChannelOptions, Handle, Secret, SecureUrl
-from policenotify.networks.x.api import Client, Credentials
+from policenotify.networks.x.api import Client
 from policenotify.networks.x.post import IMAGES, LONGEST, SHORT, ShownPost, TweetBody, upload
 from policenotify.networks.x.rules import (
     DUPLICATE,
@@ -122,17 +122,6 @@ class X:
                 raise SettingsError(Text("{missing}: is missing; {either}", missing=missing[0], either=_EITHER))
             return self
 
-        @property
-        def credentials(self) -> Credentials:
-            """The credentials of either form."""
-
-            def value(name: str) -> str:
-                secret = getattr(self, name)
-                return secret.get_secret_value() if secret else ""
-
-            keys = tuple(value(name) for name in _SIGNING) if self.consumer_key else ()
-            return Credentials(keys, self.client_id or "", value("refresh_token"), value("client_secret"))
-
     def __init__(self, options: Options, services: Services) -> None:
         require("x", "tweepy", "requests_oauthlib")
         self._handle = options.handle
@@ -141,12 +130,16 @@ class X:
         budget, replies = Budget(options.limit, x_weight), options.link_mode == "reply"
         self.capabilities: Capabilities = replace(self.default_capabilities, budget=budget, replies=replies)
         self._clock = services.clock
+        keys = (options.consumer_key, options.consumer_secret, options.access_token, options.access_token_secret)
         self._client = Client(
             self.account,
             handle=self._handle,
             service=options.service,
             timeout=options.timeout,
-            credentials=options.credentials,
+            keys=tuple(key.get_secret_value() for key in keys if key),
+            client_id=options.client_id or "",
+            refresh_token=options.refresh_token.get_secret_value() if options.refresh_token else "",
+            client_secret=options.client_secret.get_secret_value() if options.client_secret else "",
             services=services,
         )
 

@@ -133,7 +133,12 @@ def read_locale(
     combined = _combined(
         _values(base) if base else {}, own, is_wider=base is not None and base.language in tags_for(tag)
     )
-    errors = list(_unknown_categories(own, (*shipped_categories(), *categories)))
+    codes = (*shipped_categories(), *categories)
+    unknown = ((path(kind, code), code) for kind in NAMES for code in _table(own.get(kind)) if code not in codes)
+    errors: list[AnyText] = [
+        Text("{kind}: there is no such category. {did_you_mean}", kind=kind, did_you_mean=did_you_mean(code, codes))
+        for kind, code in unknown
+    ]
     if (named := table.get("language", tag)) != tag:
         errors.append(
             Text("language: is {language!r}, but the settings name this file for {tag!r}.", language=named, tag=tag)
@@ -195,17 +200,6 @@ def _combined(lent: Mapping[str, Any], own: Mapping[str, Any], *, is_wider: bool
     return combined
 
 
-def _unknown_categories(table: Mapping[str, Any], codes: Collection[str]) -> Iterator[AnyText]:
-    for kind in NAMES:
-        for code in _table(table.get(kind)):
-            if code not in codes:
-                yield Text(
-                    "{kind}: there is no such category. {did_you_mean}",
-                    kind=path(kind, code),
-                    did_you_mean=did_you_mean(code, codes),
-                )
-
-
 def _text_errors(table: Mapping[str, Any]) -> Iterator[AnyText]:
     """Yield what is wrong with each text of a table."""
     for name, value in table.items():
@@ -219,7 +213,6 @@ def _text_errors(table: Mapping[str, Any]) -> Iterator[AnyText]:
 
 
 def _texts(value: object, place: str) -> Iterator[tuple[str, str]]:
-    """Yield each text within a value, with its place."""
     if isinstance(value, str):
         yield place, value
     items = enumerate(value) if isinstance(value, list) else _table(value).items()

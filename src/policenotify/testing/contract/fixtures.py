@@ -228,16 +228,14 @@ class OneCallFixture(HttpFixture):
     the values of the headers.
 
     Args:
-        accepts: The answer to a post.
-        post: Method and path of the request that posts. Other requests get an empty JSON object.
+        accepts: The answer to a post. Other requests get an empty JSON object.
     """
 
-    def __init__(self, accepts: Answer, *, post: tuple[str, str] = ("POST", "*")) -> None:
+    def __init__(self, accepts: Answer) -> None:
         super().__init__(FakeServer(Answer.json({})))
-        self.routes: Mapping[Call, tuple[str, str]] = {**self.routes, "post": post}
         self._accepts = accepts
         self._accepted: list[RecordedRequest] = []
-        self.server.on(*post, self._accept)
+        self.server.on(*self.routes["post"], self._accept)
 
     @property
     def visible_posts(self) -> Sequence[VisiblePost]:

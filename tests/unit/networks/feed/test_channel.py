@@ -383,7 +383,7 @@ def test_what_a_killed_process_left_is_removed(desk: Desk) -> None:
         ("url", "https://[/", "url: must be an address"),
         ("hubs", ("ftp://hub.example/",), r"hubs\[0\]: must be an address"),
         ("formats", ("atoms",), "formats: 'atoms' is not a format. Did you mean 'atom'"),
-        ("zone", "Europe/Montpellier", "zone: 'Europe/Montpellier' is not a time zone"),
+        ("zone", "Europe/Montpellier", "zone: there is no time zone 'Europe/Montpellier'"),
         ("folder", Path("feed"), "folder: must be an absolute path"),
     ],
 )

@@ -26,7 +26,7 @@ from policenotify.testing.fakes import FakeClock
 from policenotify.testing.servers.http import Answer, FakeServer
 from policenotify.text import sms, to_gsm
 from tests.support import network_calls
-from tests.support.audiences import addresses_of
+from tests.support.audiences import addresses_of, listed
 from tests.support.channels import open_channel
 from tests.support.network_calls import a_post
 from tests.support.patience import ANSWERED
@@ -610,7 +610,8 @@ def test_a_recipient_listed_in_several_forms_is_one_recipient() -> None:
         "+33\u20116\u201112345678",
         "06 x",
     )
-    how = configure_channel("sms", "sms", {"url": "form://127.0.0.1:9/?:to={recipient}"}, recipients=lambda: forms)
+    url = "form://127.0.0.1:9/?:to={recipient}"
+    how = configure_channel("sms", "sms", {"url": url}, audiences=listed("sms", lambda: forms))
     assert addresses_of(how) == ("+33612345678", "06 x")  # an invalid number is reported and refused
 
 
