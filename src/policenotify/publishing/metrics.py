@@ -55,6 +55,12 @@ METRICS: Final[tuple[Metric, ...]] = (
         "How long the oldest delivery that is due and not being sent has been due.",
         ("channel", "network", "severe"),
     ),
+    Metric(
+        "oldest_pending_seconds",
+        "gauge",
+        "Age of the oldest publication that is not settled on the channel.",
+        ("channel", "network"),
+    ),
     Metric("recipients_pending", "gauge", "People who are still to be sent to.", ("channel", "network")),
     Metric("incidents_open", "gauge", "Open incidents.", ("category",)),
     Metric("incidents_overdue", "gauge", "Open incidents whose next message is overdue."),
@@ -99,7 +105,7 @@ def samples(
     """
     configured = {channel.name: channel.network for channel in channels}
     paired = (figures.pending, figures.deliveries, figures.recipients)
-    named = {*configured, *figures.blocked, *(key[0] for counts in paired for key in counts)}
+    named = {*configured, *figures.oldest_pending, *figures.blocked, *(key[0] for counts in paired for key in counts)}
     networks = {name: configured.get(name, REMOVED) for name in sorted(named)}
     expected = (
         (name, network, "post", each.value) for name, network in sorted(configured.items()) for each in _EXPECTED
@@ -110,7 +116,7 @@ def samples(
         if outcome is Outcome.DELETED and operation != "delete":  # it was posted, and a total never falls
             settled[channel, networks[channel], operation, Outcome.POSTED.value] += number
     every = networks.items()
-    since_due, paused = figures.oldest_due, figures.paused_until
+    since_due, since_pending, paused = figures.oldest_due, figures.oldest_pending, figures.paused_until
     halted = {*blocked, *figures.blocked}
     return {
         "publications": dict(sorted(figures.publications.items())),
@@ -129,6 +135,7 @@ def samples(
             for channel in every
             for severe in (False, True)
         },
+        "oldest_pending_seconds": {channel: _age(figures, since_pending.get(channel[0])) for channel in every},
         "recipients_pending": {channel: figures.recipients_pending.get(channel[0], 0) for channel in every},
         "incidents_open": {(category,): number for category, number in sorted(figures.incidents_open.items())},
         "incidents_overdue": {(): figures.incidents_overdue},
