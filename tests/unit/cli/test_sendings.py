@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from contextlib import closing
 from datetime import UTC, datetime
+from unittest.mock import patch
 
 import pytest
 
 from policenotify.cli.commands import sendings
+from policenotify.journal.lists.sendings import Sendings
 from policenotify.model.history import Outcome
 from policenotify.model.progress import Progress
 from policenotify.settings import open_publisher
@@ -218,3 +220,18 @@ def sampled(seconds: int, posted: int, **fields: object) -> Progress:
 def test_a_line_has_the_rate(fields: dict[str, object], more: str) -> None:
     samples = [sampled(40, 0), sampled(50, 50, **fields)]
     assert str(sendings.progress_line(samples[-1].bulk[0], samples)) == f"presse (fr): 50 posted, 50 waiting{more}"
+
+
+@pytest.mark.parametrize(
+    ("delivery", "needed"),
+    [
+        ({"outcome": "unconfirmed", "recipients": None}, True),  # a post of which nobody knows whether it is out
+        ({"outcome": "waiting", "recipients": None}, False),
+        ({"recipients": {"posted": 9, "unconfirmed": 1}}, True),
+        ({"recipients": {"posted": 9, "waiting": 1}}, False),
+    ],
+)
+@pytest.mark.usefixtures("published")
+def test_what_is_in_doubt_needs_a_person(run: Run, delivery: dict[str, object], needed: bool) -> None:
+    with patch.object(Sendings, "progress", return_value=sampled(40, 10, **delivery)):
+        assert run("sending", "progress", "--once").code == (3 if needed else 0)

@@ -271,7 +271,8 @@ def _publication(journal: Journal, which: str | None, settings: Settings) -> Pub
 def _needs_person(found: Receipt) -> bool:
     """Return whether a person must act on a delivery, or has paused it. What waits may be sent by any process."""
     missed = found.count(Outcome.REFUSED, Outcome.UNCONFIRMED, Outcome.HELD)
-    return bool(missed) or (found.outcome.is_final and not found.outcome.ok) or found.paused
+    in_doubt = found.outcome is Outcome.UNCONFIRMED
+    return bool(missed) or in_doubt or (found.outcome.is_final and not found.outcome.ok) or found.paused
 
 
 def _followed(call: CliContext, journal: Journal, found: Progress) -> Progress:
