@@ -39,7 +39,7 @@ def _read(desk: Desk) -> JournalFigures:
     return desk.journal.figures.read()
 
 
-def _rising(figures: JournalFigures) -> dict[tuple[object, ...], int]:
+def _rising(figures: JournalFigures) -> dict[tuple[object, ...], float]:
     """Return what only rises: the counters of a monitoring system."""
     totals = samples(figures, (), blocked=(), schema=1)
     names = ("publications", "deliveries", "recipients")
