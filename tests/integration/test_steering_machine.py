@@ -85,7 +85,7 @@ class Steered(Lists):
             found = self._progress(publication)
             with self.desk.journal.read() as connection:
                 rows = connection.execute(select(person).where(person.c.delivery == found.delivery)).all()
-            assert found.people == Counter(outcome_of(row.state, in_doubt=row.in_doubt) for row in rows)
+            assert found.recipients == Counter(outcome_of(row.state, in_doubt=row.in_doubt) for row in rows)
 
     def _progress(self, publication: str) -> Any:
         return self.desk.journal.sendings.progress(publication).deliveries[0]
@@ -102,8 +102,8 @@ class Steered(Lists):
             reached = sum(publication == name for name, _ in self.asked)
             assert found.count(Outcome.POSTED, Outcome.UNCONFIRMED, Outcome.HELD) == reached
             assert found.outcome.is_final
-            assert (found.halt == "aborted") is (publication in self.aborted)
-            assert found.known == reached + found.count(Outcome.REFUSED, Outcome.SUPERSEDED)
+            assert found.aborted is (publication in self.aborted)
+            assert found.count(*Outcome) == reached + found.count(Outcome.REFUSED, Outcome.SUPERSEDED)
         self.desk.journal.audit.verify()
 
 

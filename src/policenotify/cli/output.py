@@ -22,8 +22,7 @@ from policenotify.errors import SettingsError
 from policenotify.findings import Finding
 from policenotify.model.history import Outcome
 from policenotify.model.message import Message
-from policenotify.model.progress import ReasonCount
-from policenotify.model.receipt import Publication, Receipt, counted, local_time
+from policenotify.model.receipt import Publication, ReasonCount, Receipt, counted, local_time
 from policenotify.text import Budget
 from policenotify.text.characters import visible
 from policenotify.translation import AnyText, Text

@@ -24,8 +24,6 @@ def check_audiences(config: ChannelConfig, had_recipients: Callable[[str], bool]
         Unavailable: They cannot be read, or no person is left of those whom *had_recipients* knows. A failed export
             looks like that. The audiences of a retired channel may be empty.
     """
-    if not config.capabilities.recipients:
-        return
     try:
         empty = not any(isinstance(row, Subscriber) for audience in config.audiences for row in audience.rows())
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail, and quote an address

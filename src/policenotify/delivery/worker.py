@@ -6,12 +6,16 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from policenotify.channel import Clock
 from policenotify.delivery.log_lines import shown_error
-from policenotify.errors import JournalTakenAway
+from policenotify.errors import JournalError, JournalTakenAway
+from policenotify.log import fields
+
+if TYPE_CHECKING:
+    from policenotify.delivery.dispatcher import Dispatcher
 
 _log = logging.getLogger("policenotify")
 
@@ -36,26 +40,12 @@ class Worker:
         failure: Why it ended without being stopped.
     """
 
-    def __init__(
-        self,
-        deliver: Callable[[Callable[[], bool]], object],
-        *,
-        wake: Callable[[], object],
-        finish: Callable[[float], bool],
-        clock: Clock,
-    ) -> None:
-        """Make a worker that is not running yet.
-
-        Args:
-            deliver: Delivers until the function that it is given returns True. It asks at least once a second.
-            wake: Lets it look at once.
-            finish: Takes nothing new, and returns whether all that is under way ends within so many seconds.
-            clock: Measures its silence.
-        """
-        self._deliver = deliver
-        self._wake = wake
-        self._finish = finish
-        self._clock = clock
+    def __init__(self, dispatcher: Dispatcher, *, begin: Callable[[], object], duties: Callable[[], bool]) -> None:
+        """Make a worker that is not running yet: it calls *begin* before it delivers, and *duties* at each look."""
+        self._dispatcher = dispatcher
+        self._begin = begin
+        self._duties = duties
+        self._clock = dispatcher.clock
         self._thread: threading.Thread | None = None
         self._over = threading.Event()  # of the thread
         self._alive_at = 0.0  # monotonic time of its last sign of life
@@ -109,15 +99,18 @@ class Worker:
         if thread is None:
             return True
         until = self._clock.monotonic() + timeout
-        self._wake()
+        self._dispatcher.wake()
         if thread is not threading.current_thread():  # else a callback stops it, and it ends after that
             thread.join(timeout)
-        return self._finish(max(0.0, until - self._clock.monotonic())) and not thread.is_alive()
+        finished = self._dispatcher.finish(timeout=max(0.0, until - self._clock.monotonic()))
+        with suppress(JournalError):  # others will notice the missing heartbeat
+            self._dispatcher.journal.workers.heartbeat(is_worker=False)
+        return finished and not thread.is_alive()
 
     def wake(self) -> None:
         """Look for something to deliver at once."""
         if self._own_thread() is not None:
-            self._wake()
+            self._dispatcher.wake()
 
     def _own_thread(self) -> threading.Thread | None:
         """Return the thread, unless it is that of the parent of a forked child."""
@@ -140,7 +133,10 @@ class Worker:
         while not over.is_set():
             looks = 0
             try:
-                self._deliver(is_over)
+                self._begin()
+                self._dispatcher.journal.workers.heartbeat(is_worker=True)
+                _log.info("A worker runs.", extra=fields("worker_started"))
+                self._dispatcher.drain(None, stop=is_over, duties=self._duties)
             except JournalTakenAway as error:  # the journal has raised the alarm
                 self.failure = error
                 return

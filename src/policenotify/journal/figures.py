@@ -1,8 +1,8 @@
-"""Figures for metrics, counted in the journal when they are asked for. A purge takes nothing from what they count."""
+"""Figures for metrics and the status, counted in the journal when asked for. A purge takes nothing from them."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -13,8 +13,8 @@ from policenotify.journal import meta
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Repository
 from policenotify.journal.drafts.rows import DraftCounts, count_drafts
-from policenotify.journal.lists import recipients as people
-from policenotify.journal.records import ChannelSummary, microseconds, moment, outcome_of, priority
+from policenotify.journal.lists import recipients as lists
+from policenotify.journal.records import microseconds, outcome_of, priority
 from policenotify.journal.workers import Workers
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
@@ -79,7 +79,7 @@ class JournalFigures:
     Attributes:
         at: The journal's time.
         publications: How many there are by category, stage, severity and state.
-        deliveries: How many are settled, by channel, operation and outcome. One that was deleted was posted, too.
+        deliveries: How many are settled, by channel, operation and outcome.
         recipients: How many people have which final outcome, by channel.
         pending: How many deliveries of a channel are waiting, sending, unconfirmed or held.
         oldest_due: Since when the oldest delivery that could be sent waits, by channel and whether it is of severity
@@ -118,26 +118,12 @@ class JournalFigures:
 class Figures(Repository):
     """Figures of the journal."""
 
-    def channels(self) -> dict[str, ChannelSummary]:
-        """Return how many deliveries of each channel have which outcome."""
-        outcomes: defaultdict[str, Counter[Outcome]] = defaultdict(Counter)
-        with self._journal.read() as connection:
-            for row in connection.execute(_SETTLED):
-                outcomes[row.channel][Outcome(row.state)] += row.number
-            for (channel, outcome), number in _unsettled(connection).items():
-                outcomes[channel][outcome] += number
-            oldest = {row.channel: moment(row.at) for row in connection.execute(_OLDEST_PENDING)}
-        return {
-            name: ChannelSummary({key: found[key] for key in Outcome if found[key]}, oldest.get(name))
-            for name, found in outcomes.items()
-        }
-
-    def read(self) -> JournalFigures:
-        """Read all figures in one transaction."""
+    def read(self, *, people: bool = True) -> JournalFigures:
+        """Read all figures in one transaction. Counting *people* reads each batch of each list."""
         journal, workers = self._journal, Workers(self._journal)
         with journal.read() as connection:
             now, seen = microseconds(journal.now()), workers.last_heartbeat()
-            recipients, recipients_pending = _people(connection)
+            recipients, recipients_pending = _people(connection) if people else ({}, {})
             channels = connection.execute(_CHANNELS).all()
             due = connection.execute(_OLDEST_DUE).all()
             incidents = connection.execute(_OPEN).all()
@@ -145,7 +131,9 @@ class Figures(Repository):
             return JournalFigures(
                 at=now,
                 publications={tuple(row[:-1]): row.number for row in connection.execute(_PUBLICATIONS)},
-                deliveries=_settled(connection),
+                deliveries={
+                    (row.channel, row.operation, Outcome(row.state)): row.number for row in connection.execute(_SETTLED)
+                },
                 recipients=recipients,
                 pending=_pending(connection),
                 oldest_due={(row.channel, bool(row.severe)): row.at for row in due if row.at <= now},
@@ -164,16 +152,6 @@ class Figures(Repository):
             )
 
 
-def _settled(connection: Connection) -> Counter[tuple[str, str, Outcome]]:
-    """Return how many deliveries are settled. One that was deleted was posted, too."""
-    deliveries: Counter[tuple[str, str, Outcome]] = Counter()
-    for row in connection.execute(_SETTLED):
-        deliveries[row.channel, row.operation, Outcome(row.state)] += row.number
-        if row.state == Outcome.DELETED and row.operation != "delete":
-            deliveries[row.channel, row.operation, Outcome.POSTED] += row.number
-    return deliveries
-
-
 def _people(connection: Connection) -> tuple[Counter[tuple[str, Outcome]], Counter[str]]:
     """Return how many people have which final outcome, and how many are still to be sent to.
 
@@ -182,27 +160,22 @@ def _people(connection: Connection) -> tuple[Counter[tuple[str, Outcome]], Count
     """
     recipients: Counter[tuple[str, Outcome]] = Counter()
     for row in connection.execute(_PEOPLE):
-        for outcome, count in people.outcomes(people.from_text(row.counts)).items():
+        for outcome, count in lists.outcomes(lists.from_text(row.counts)).items():
             final = outcome.is_final and outcome is not Outcome.HELD and row.state not in _OPEN_STATES
             if count and (final or outcome is Outcome.POSTED):
                 recipients[row.channel, outcome] += row.number * count
     channels = {row.id: row.channel for row in connection.execute(_BEING_SENT)}
     pending: Counter[str] = Counter()
-    for delivery, reasons in people.counts(connection, channels).items():
+    for delivery, reasons in lists.counts(connection, channels).items():
         pending[channels[delivery]] += sum(each.count for each in reasons if each.outcome in _TO_SEND)
     return recipients, pending
 
 
-def _unsettled(connection: Connection) -> Counter[tuple[str, Outcome]]:
+def _pending(connection: Connection) -> Counter[tuple[str, Outcome]]:
+    """Return how many deliveries are not settled, or are held, also for some of their people only."""
     pending: Counter[tuple[str, Outcome]] = Counter()
     for row in connection.execute(_PENDING):
         pending[row.channel, outcome_of(row.state, in_doubt=row.in_doubt)] += row.number
-    return pending
-
-
-def _pending(connection: Connection) -> Counter[tuple[str, Outcome]]:
-    """Return how many deliveries are not settled, or are held, also for some of their people only."""
-    pending = _unsettled(connection)
     for row in connection.execute(_HELD_PEOPLE):
         pending[row.channel, Outcome.HELD] += row.number
     return pending

@@ -70,10 +70,10 @@ class Incidents(Repository):
             lines = query.join(_publication, _OPENING).where(*conditions).order_by(*order).limit(limit)
             return tuple(_line(row) for row in connection.execute(lines))
 
-    def count_open(self, *, due_by: datetime | None = None, exercise: bool | None = None) -> int:
-        """Return how many incidents are open, or have a deadline by a time."""
-        due = () if due_by is None else (_table.c.due_at <= microseconds(due_by),)
-        query = select(func.count()).select_from(_table).where(_IS_OPEN, *due, *_of_kind(exercise))
+    def count_open(self, *, due_by: datetime, exercise: bool) -> int:
+        """Return how many open incidents, exercises or real ones, have a deadline by a time."""
+        due = _table.c.due_at <= microseconds(due_by)
+        query = select(func.count()).select_from(_table).where(_IS_OPEN, due, *_of_kind(exercise))
         with self._journal.read() as connection:
             return connection.execute(query).scalar_one()
 

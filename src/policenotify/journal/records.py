@@ -338,19 +338,6 @@ class AttemptResult:
             object.__setattr__(self, name, storable(getattr(self, name)))
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelSummary:
-    """The deliveries of one channel.
-
-    Attributes:
-        outcomes: How many deliveries have which outcome, without zeros.
-        oldest: When the oldest publication that is still pending here was published.
-    """
-
-    outcomes: Mapping[Outcome, int]
-    oldest: datetime | None
-
-
 def describe_incidents(history: History, open_incidents: Sequence[IncidentLine], zone: tzinfo) -> AnyText:
     """Return the last publication of an incident and the newest open incidents as sentences for an error text."""
     sentences = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -14,7 +14,6 @@ from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import FrozenModel, IncidentStatus, Stage, next_status
 from policenotify.model.message import Message
 from policenotify.model.post import Operation, PostRef
-from policenotify.model.progress import ReasonCount
 from policenotify.translation import AnyText, Text
 
 Published: TypeAlias = Literal["yes", "partly", "no", "unknown"]
@@ -25,6 +24,20 @@ _UNKNOWN = frozenset({Outcome.SENDING, Outcome.UNCONFIRMED, Outcome.HELD})
 
 UNVERIFIED = Text("Accepted by the gateway, not verified.")
 """The note on a post of a network whose `Capabilities.acceptance` is `unverified`."""
+
+
+class ReasonCount(FrozenModel):
+    """How many people have one outcome for one reason.
+
+    Attributes:
+        code: The network's own code. People with the same code count together.
+        reason: Why, in an officer's words: of people with a code, as it was written for one of them.
+    """
+
+    outcome: Outcome
+    code: str = ""
+    reason: AnyText = ""
+    count: int
 
 
 class Receipt(FrozenModel):
@@ -41,7 +54,10 @@ class Receipt(FrozenModel):
         standalone: It has the standalone wording, although it belongs to an incident and the network has replies.
         recipients: For a channel with recipients, how many people have which outcome.
         reasons: How many of them did not get it for which reason, the most frequent first.
+        expanded: All its people are known. Until then, its list is still being read.
+        wrong_rows: Rows of its list that name no person.
         paused: A person has paused it. It waits until it is resumed.
+        aborted: A person has stopped its sending to many people for good.
         in_hand: A worker that runs sends it: it waits for no person.
         remains: It was withdrawn, and its readers have it all the same.
         note: For a waiting post, which process will send it and when one last ran. For a sent one, what is not proven.
@@ -62,7 +78,10 @@ class Receipt(FrozenModel):
     standalone: bool = False
     recipients: Mapping[Outcome, int] | None = None
     reasons: tuple[ReasonCount, ...] = ()
+    expanded: bool = True
+    wrong_rows: int = 0
     paused: bool = False
+    aborted: bool = False
     in_hand: bool = False
     remains: bool = False
     note: AnyText = ""
@@ -79,6 +98,10 @@ class Receipt(FrozenModel):
         missed = any(count for outcome, count in people.items() if not self._is_settled(outcome))
         nobody = people.get(Outcome.SUPPRESSED) and not people.get(Outcome.POSTED)
         return self._is_settled(self.outcome) and not missed and not nobody and not self.remains
+
+    def count(self, *outcomes: Outcome) -> int:
+        """Return how many people of a list have one of these outcomes."""
+        return sum((self.recipients or {}).get(outcome, 0) for outcome in outcomes)
 
     def _is_settled(self, outcome: Outcome) -> bool:
         return outcome.ok or (self.in_hand and not outcome.is_final)
@@ -248,3 +271,22 @@ def local_time(at: datetime, zone: tzinfo | None, *, seconds: bool = False) -> T
     clock = f"{at:%H:%M:%S}" if seconds else f"{at:%H:%M}"
     named = f"{clock} UTC" if at.tzname() == "UTC" else clock
     return Text("{year}-{month}-{day} {clock}", year=f"{at:%Y}", month=f"{at:%m}", day=f"{at:%d}", clock=named)
+
+
+def merged(reasons: Iterable[ReasonCount], *, at_most: int | None = None) -> tuple[ReasonCount, ...]:
+    """Return reasons with those of the same outcome and code added up, the most frequent first.
+
+    Args:
+        reasons: Reasons with their counts. Of the same code, the text of the first counts.
+        at_most: How many to keep; the others of an outcome count together, without a text. `None`: all.
+    """
+    found: dict[tuple[Outcome, str, AnyText], ReasonCount] = {}
+    for each in reasons:
+        key = (each.outcome, each.code, "" if each.code else each.reason)
+        before = found.get(key)
+        found[key] = before.model_copy(update={"count": before.count + each.count}) if before else each
+    ordered = sorted(found.values(), key=lambda each: (-each.count, each.outcome, each.code, str(each.reason)))
+    if at_most is None or len(ordered) <= at_most:
+        return tuple(ordered)
+    rest = (ReasonCount(outcome=each.outcome, count=each.count) for each in ordered[at_most:])
+    return (*ordered[:at_most], *merged(rest))

@@ -110,7 +110,8 @@ class ChannelStatus(FrozenModel):
         opens_at: When the next post may leave, if not now.
         due_at: When there is something to do next. `None`: nothing waits.
         blocked_for: The processes that deliver and for which it is blocked, unless it is here for the same reason.
-        outcomes: How many of its deliveries have which outcome, without zeros.
+        outcomes: How many of its deliveries have which outcome, without zeros. A list of which people are held counts
+            as `held`, too.
         oldest_waiting: When the oldest publication that still waits here was published.
         incidents: The open incidents that its readers know of, if it is removed.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.metadata import version
 from types import SimpleNamespace
@@ -109,16 +110,17 @@ def samples(
     expected = (
         (name, network, "post", each.value) for name, network in sorted(configured.items()) for each in _EXPECTED
     )
-    settled: dict[Labels, float] = {
-        (channel, networks[channel], operation, outcome.value): number
-        for (channel, operation, outcome), number in sorted(figures.deliveries.items())
-    }
+    settled: Counter[Labels] = Counter(dict.fromkeys(expected, 0))
+    for (channel, operation, outcome), number in sorted(figures.deliveries.items()):
+        settled[channel, networks[channel], operation, outcome.value] += number
+        if outcome is Outcome.DELETED and operation != "delete":  # it was posted, and a total never falls
+            settled[channel, networks[channel], operation, Outcome.POSTED.value] += number
     every = networks.items()
     since_due, since_pending, paused = figures.oldest_due, figures.oldest_pending, figures.paused_until
     halted = {*blocked, *figures.blocked}
     return {
         "publications": dict(sorted(figures.publications.items())),
-        "deliveries": {**dict.fromkeys(expected, 0), **settled},
+        "deliveries": dict(settled),
         "recipients": {
             (channel, networks[channel], outcome.value): number
             for (channel, outcome), number in sorted(figures.recipients.items())

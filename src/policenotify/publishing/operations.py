@@ -108,7 +108,7 @@ class Operations:
         and is sent once it is mended.
         """
         self._refresh()
-        return read_channels(self.journal, self.channel_configs)
+        return read_channels(self.journal, self.channel_configs, self.journal.figures.read(people=False))
 
     def blocked(self, names: Collection[str] | None = None) -> dict[str, Problem]:
         """Return the channels on which nothing is sent until a person acts, by name, and why.
@@ -380,7 +380,7 @@ def held_deliveries(journal: Journal) -> tuple[HeldDelivery, ...]:
         )
         for each in publications
         for receipt in each
-        if receipt.outcome is Outcome.HELD or (receipt.recipients or {}).get(Outcome.HELD)
+        if receipt.outcome is Outcome.HELD or receipt.count(Outcome.HELD)
     )
 
 

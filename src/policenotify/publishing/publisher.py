@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -79,7 +79,7 @@ class Publisher:
             backoff=installation.backoff,
             refresh=self._fresh.look,
         )
-        self._worker = Worker(self._deliver_until, wake=self._dispatcher.wake, finish=self._finish_worker, clock=clock)
+        self._worker = Worker(self._dispatcher, begin=self._begin_to_deliver, duties=self._look_around)
         self.operations: Operations = Operations(
             journal,
             installation.channel_configs,
@@ -383,13 +383,6 @@ class Publisher:
         """
         return self._worker
 
-    def _deliver_until(self, stop: Callable[[], bool]) -> None:
-        """Deliver as a worker until it is to stop."""
-        self._begin_to_deliver()
-        self.journal.workers.heartbeat(is_worker=True)
-        _log.info("A worker runs.", extra=fields("worker_started"))
-        self._dispatcher.drain(None, stop=stop, duties=self._look_around)
-
     def _begin_to_deliver(self) -> None:
         self.events.register()
         self._fresh.look()
@@ -413,13 +406,6 @@ class Publisher:
         except JournalError as error:  # one damaged row must not keep posts from going out
             _log.error("Reminders or addresses could not be looked after: %s", error)
             return False
-
-    def _finish_worker(self, timeout: float) -> bool:
-        """Take nothing new, and return whether all that is under way ends in time."""
-        finished = self._dispatcher.finish(timeout=timeout)
-        with suppress(JournalError):  # others will notice the missing heartbeat
-            self.journal.workers.heartbeat(is_worker=False)
-        return finished
 
 
 @dataclass(slots=True)

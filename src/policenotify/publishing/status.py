@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from policenotify.channel import ChannelConfig
 from policenotify.errors import Unavailable
+from policenotify.journal.records import moment
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.status import (
@@ -22,8 +24,8 @@ from policenotify.model.status import (
 from policenotify.translation import Text
 
 if TYPE_CHECKING:
+    from policenotify.journal.figures import JournalFigures
     from policenotify.journal.journal import Journal
-    from policenotify.journal.records import ChannelSummary
     from policenotify.model.draft import Draft
 
 _NAMED = 10  # incidents in one sentence
@@ -79,30 +81,32 @@ def read_status(
     journal: Journal, configs: Mapping[str, ChannelConfig], *, limit: int | None = None
 ) -> InstallationStatus:
     """Read the journal and the lists of recipients: all open incidents, or at most *limit*, and no publications."""
-    now, stopped, drafts = journal.now(), journal.stopped(), journal.drafts.counts()
+    figures, stopped = journal.figures.read(people=False), journal.stopped()
+    now = moment(figures.at)
     return InstallationStatus(
         at=now,
         stopped=stopped.text if stopped else None,
         last_heartbeat=journal.workers.last_heartbeat(),
         workers=journal.workers.running(),
-        channels=read_channels(journal, configs),
-        open_incidents=journal.incidents.count_open(),
-        overdue_incidents=journal.incidents.count_open(due_by=now),
+        channels=read_channels(journal, configs, figures),
+        open_incidents=sum(figures.incidents_open.values()),
+        overdue_incidents=figures.incidents_overdue,
         incidents=tuple(
             by_urgency(journal.incidents.list() if limit is None else journal.incidents.earliest_due(limit), now)
         ),
         second_readings=tuple(map(_second_reading, journal.drafts.owed(limit))),
-        overdue_readings=drafts.readings_overdue,
-        submitted_drafts=drafts.waiting,
+        overdue_readings=figures.drafts.readings_overdue,
+        submitted_drafts=figures.drafts.waiting,
     )
 
 
-def read_channels(journal: Journal, configs: Mapping[str, ChannelConfig]) -> tuple[ChannelStatus, ...]:
+def read_channels(
+    journal: Journal, configs: Mapping[str, ChannelConfig], figures: JournalFigures
+) -> tuple[ChannelStatus, ...]:
     """Read the state of each channel, in the order of the settings, then of those that were removed from them."""
     deliveries = journal.deliveries
     blocked, elsewhere = read_blocked(journal, configs), journal.workers.blocked_channels()
     opens = journal.channels.opens_at({name: config.rate for name, config in configs.items()})
-    summaries = journal.figures.channels()
     due = deliveries.due({name: None for name, config in configs.items() if not config.blocked})
     statuses = [
         ChannelStatus(
@@ -118,11 +122,11 @@ def read_channels(journal: Journal, configs: Mapping[str, ChannelConfig]) -> tup
                 for problem in elsewhere.get(name, ())  # of other processes, and not known here
                 if name not in blocked or str(problem.reason) not in str(blocked[name].reason)
             ),
-            **_counts(summaries.get(name)),
+            **_counts(figures, name),
         )
         for name, config in configs.items()
     ]
-    removed = _removed(journal, configs, summaries)
+    removed = _removed(journal, configs, figures)
     statuses += [
         ChannelStatus(
             name=name,
@@ -134,7 +138,7 @@ def read_channels(journal: Journal, configs: Mapping[str, ChannelConfig]) -> tup
                 else Text("Restore it; with retired = true no new incident is published on it.")
             ),
             incidents=incidents,
-            **_counts(summaries.get(name)),
+            **_counts(figures, name),
         )
         for name, incidents in removed.items()
     ]
@@ -159,16 +163,23 @@ def _why_missed(incidents: tuple[str, ...]) -> Text:
     )
 
 
-def _counts(summary: ChannelSummary | None) -> dict[str, object]:
-    return {"outcomes": summary.outcomes, "oldest_waiting": summary.oldest} if summary else {}
+def _counts(figures: JournalFigures, name: str) -> dict[str, object]:
+    outcomes: Counter[Outcome] = Counter()
+    for key, number in (*figures.deliveries.items(), *figures.pending.items()):
+        outcomes[Outcome(key[-1])] += number if key[0] == name else 0
+    since = figures.oldest_pending.get(name)
+    return {
+        "outcomes": {each: outcomes[each] for each in Outcome if outcomes[each]},
+        "oldest_waiting": None if since is None else moment(since),
+    }
 
 
 def _removed(
-    journal: Journal, configs: Mapping[str, ChannelConfig], summaries: Mapping[str, ChannelSummary]
+    journal: Journal, configs: Mapping[str, ChannelConfig], figures: JournalFigures
 ) -> dict[str, tuple[str, ...]]:
     """Return the channels that the settings lack, with the open incidents published there."""
     carried = journal.incidents.open_by_channel()
-    awaited = {name for name, channel in summaries.items() if not _WAITS.isdisjoint(channel.outcomes)}
+    awaited = {name for name, outcome in figures.pending if outcome in _WAITS}
     return {name: carried.get(name, ()) for name in sorted((carried.keys() | awaited) - configs.keys())}
 
 

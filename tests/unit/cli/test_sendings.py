@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from contextlib import closing
 from datetime import UTC, datetime
+from unittest.mock import patch
 
 import pytest
 
 from policenotify.cli.commands import sendings
+from policenotify.journal.lists.sendings import Sendings
 from policenotify.model.history import Outcome
 from policenotify.model.progress import Progress
 from policenotify.settings import open_publisher
@@ -151,7 +153,7 @@ def test_a_sending_is_paused_resumed_and_followed(run: Run, desk: Desk, publishe
     assert "presse (fr): 3 posted\n" in followed.out
     document = run("sending", "progress", "--json").document
     assert (document["publication"], document["is_settled"]) == (published, True)
-    assert [found["people"].get("posted", 0) for found in document["deliveries"]] == [1, 3]
+    assert [found.get("recipients") for found in document["deliveries"]] == [None, {"posted": 3}]
 
 
 def test_people_in_doubt_are_listed_and_settled_one_by_one(run: Run, desk: Desk, doubted: str) -> None:
@@ -203,7 +205,7 @@ def test_lines_go_to_a_pipe_until_it_is_settled(run: Run, desk: Desk, published:
 
 def sampled(seconds: int, posted: int, **fields: object) -> Progress:
     people = {Outcome.POSTED: posted, Outcome.WAITING: 100 - posted}
-    mail = {"delivery": 2, "channel": "presse", "language": "fr", "outcome": "sending", "bulk": True, "people": people}
+    mail = {"delivery": 2, "channel": "presse", "language": "fr", "outcome": "sending", "recipients": people}
     at = datetime(2026, 11, 26, 18, 0, seconds, tzinfo=UTC)
     return Progress.model_validate({"publication": "P", "at": at, "deliveries": [mail | fields]})
 
@@ -218,3 +220,18 @@ def sampled(seconds: int, posted: int, **fields: object) -> Progress:
 def test_a_line_has_the_rate(fields: dict[str, object], more: str) -> None:
     samples = [sampled(40, 0), sampled(50, 50, **fields)]
     assert str(sendings.progress_line(samples[-1].bulk[0], samples)) == f"presse (fr): 50 posted, 50 waiting{more}"
+
+
+@pytest.mark.parametrize(
+    ("delivery", "code"),
+    [
+        ({"outcome": "unconfirmed", "recipients": None}, 3),  # a post of which nobody knows whether it is out
+        ({"outcome": "waiting", "recipients": None}, 0),
+        ({"recipients": {"posted": 9, "unconfirmed": 1}}, 3),
+        ({"recipients": {"posted": 9, "waiting": 1}}, 0),
+    ],
+)
+@pytest.mark.usefixtures("published")
+def test_what_is_in_doubt_needs_a_person(run: Run, delivery: dict[str, object], code: int) -> None:
+    with patch.object(Sendings, "progress", return_value=sampled(40, 10, **delivery)):
+        assert run("sending", "progress", "--once").code == code

@@ -13,6 +13,8 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
+from unittest.mock import Mock
 
 import pytest
 
@@ -38,9 +40,10 @@ SOON = 0.005
 
 @dataclass
 class Script:
-    """Deliveries that count the looks of their worker."""
+    """A dispatcher that counts the looks of its worker."""
 
-    starts: int = 0
+    clock: Clock
+    journal: Mock = field(default_factory=Mock)
     looks: int = 0
     error: Exception | None = None
     failures: int = 0
@@ -48,9 +51,9 @@ class Script:
     woken: threading.Event = field(default_factory=threading.Event)
     changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def deliver(self, is_over: Callable[[], bool]) -> None:
-        self._count("starts")
-        while not is_over():
+    def drain(self, budget: None, *, stop: Callable[[], bool], duties: Callable[[], bool]) -> None:
+        assert (budget, duties()) == (None, False)
+        while not stop():
             if self.error is not None:
                 self._count("failures")
                 raise self.error
@@ -64,20 +67,15 @@ class Script:
             setattr(self, what, getattr(self, what) + 1)
             self.changed.notify_all()
 
-    def finish(self, timeout: float) -> bool:
+    def wake(self) -> None:
+        self.woken.set()
+
+    def finish(self, *, timeout: float) -> bool:
         return timeout > 0
 
     def until(self, reached: Callable[[], bool]) -> None:
         with self.changed:
             assert self.changed.wait_for(reached, timeout=PATIENCE)
-
-    def worker(self, clock: Clock) -> Worker:
-        return Worker(self.deliver, wake=self.woken.set, finish=self.finish, clock=clock)
-
-
-@pytest.fixture
-def script() -> Script:
-    return Script()
 
 
 @pytest.fixture
@@ -86,9 +84,14 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def worker(script: Script, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
+def script(clock: FakeClock) -> Script:
+    return Script(clock)
+
+
+@pytest.fixture
+def worker(script: Script, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
     monkeypatch.setattr(worker_module, "_PAUSE", SOON)
-    made = script.worker(clock)
+    made = Worker(cast("Dispatcher", script), begin=lambda: None, duties=lambda: False)
     yield made
     script.error = None
     assert made.stop()

@@ -21,6 +21,7 @@ from policenotify.journal.records import AttemptResult, TakenBack, microseconds
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
+from policenotify.publishing.metrics import samples
 from tests.support import journal as bench
 from tests.support.journal import Desk
 
@@ -38,10 +39,11 @@ def _read(desk: Desk) -> JournalFigures:
     return desk.journal.figures.read()
 
 
-def _rising(figures: JournalFigures) -> dict[tuple[object, ...], int]:
-    """Return what only rises: what the counters of a monitoring system are made of."""
+def _rising(figures: JournalFigures) -> dict[tuple[object, ...], float]:
+    """Return what only rises: the counters of a monitoring system."""
+    totals = samples(figures, (), blocked=(), schema=1)
     names = ("publications", "deliveries", "recipients")
-    return {(name, *key): count for name in names for key, count in getattr(figures, name).items()}
+    return {(name, *key): count for name in names for key, count in totals[name].items()}
 
 
 def _purge(desk: Desk) -> None:
@@ -65,6 +67,18 @@ def test_a_delivery_counts_once_it_is_settled(desk: Desk) -> None:
     assert _read(desk).deliveries == {}
     desk.settle(desk.begin(desk.take()))
     assert _read(desk).deliveries == {("sky", "post", "posted"): 1}
+
+
+@pytest.mark.databases
+def test_a_post_that_is_deleted_was_posted(desk: Desk) -> None:
+    desk.publish()
+    desk.settle(desk.begin(desk.take()))
+    before = _rising(_read(desk))
+    _take_down(desk)
+    desk.settle(desk.begin(desk.take()), Outcome.DELETED)
+    posted, deleted = (("deliveries", "sky", "removed", "post", each) for each in ("posted", "deleted"))
+    after = _rising(_read(desk))
+    assert (before[posted], after[posted], after[deleted]) == (1, 1, 1)
 
 
 @pytest.mark.databases
@@ -157,6 +171,11 @@ def _open(desk: Desk) -> None:
     desk.clock.pass_by(1)
 
 
+def _take_down(desk: Desk) -> None:
+    for publication in desk.journal.publications.latest(1):
+        desk.journal.publications.take_down(publication.id, actor="adj Petit", reason="x", deletes=("sky",))
+
+
 def _end(desk: Desk) -> None:
     for incident in desk.journal.incidents.list(limit=1):
         desk.publish(Stage.END, incident.id, channels=("sky", "mail"), people={"mail": [A, B, C]})
@@ -177,6 +196,7 @@ _ACTS: dict[str, _Act] = {
     "pass": _pass,
     "recover": lambda desk: desk.journal.deliveries.recover(),
     "purge": _purge,
+    "take down": _take_down,
 }
 
 

@@ -23,7 +23,12 @@ _SMALL = {"pn_channel", "pn_meta", "pn_runner", "pn_seal"}
 _WHOLE_INDEX = {
     "latest": "USING INDEX sqlite_autoindex_pn_publication_1",  # in the order wanted, only as far as the LIMIT
     "unfinished ids": "USING COVERING INDEX pn_delivery_held",  # it has only those that a person must settle
-    "channel summaries": "USING COVERING INDEX pn_delivery_due",  # counts all rows, and reads none of them
+    # It counts all rows, and reads none of them but those with people who are held.
+    "figures": (
+        "USING COVERING INDEX pn_delivery_due",
+        "USING COVERING INDEX pn_publication_counts",
+        "USING INDEX pn_delivery_held",
+    ),
 }
 _scan = re.compile(r"\bSCAN (\w+)")
 _aliased = re.compile(r"\b(pn_\w+) AS (\w+)")
@@ -67,10 +72,9 @@ OPERATIONS: dict[str, Callable[[Desk], object]] = {
     "due": lambda desk: desk.journal.deliveries.due({"sky": None, "mail": None}),
     "unsettled": lambda desk: desk.journal.publications.pending(f"{1:026d}", patience=timedelta(0)),
     "unfinished ids": lambda desk: desk.journal.publications.unfinished_ids(),
-    "channel summaries": lambda desk: desk.journal.figures.channels(),
+    "figures": lambda desk: desk.journal.figures.read(people=False),
     "most urgent": lambda desk: desk.journal.incidents.earliest_due(3),
-    "open incidents": lambda desk: desk.journal.incidents.count_open(),
-    "overdue incidents": lambda desk: desk.journal.incidents.count_open(due_by=desk.clock.now()),
+    "overdue incidents": lambda desk: desk.journal.incidents.count_open(due_by=desk.clock.now(), exercise=False),
     "outcomes": lambda desk: desk.journal.deliveries.outcomes(desk.journal.deliveries.unsettled()),
     "publication": lambda desk: desk.journal.publications.get(f"{1:026d}"),
     "latest": lambda desk: desk.journal.publications.latest(3),

@@ -14,7 +14,7 @@ from policenotify.journal.persons.tokens import make_token
 from policenotify.journal.records import AttemptResult
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
-from policenotify.model.progress import DeliveryProgress
+from policenotify.model.receipt import Receipt
 from tests.support.journal import LEASE, Told
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def mailed(desk: Desk, *people: str, **fields: Any) -> str:
     return desk.publish(channels=("mail",), people={"mail": people or (A, B, C, D)}, **fields)
 
 
-def on_mail(desk: Desk, publication: str) -> DeliveryProgress:
+def on_mail(desk: Desk, publication: str) -> Receipt:
     [found] = desk.journal.sendings.progress(publication).bulk
     return found
 
@@ -71,10 +71,10 @@ def events(desk: Desk, *kinds: str) -> list[tuple[str, str]]:
 def test_progress_follows_a_delivery_from_the_list_to_its_end(desk: Desk) -> None:
     said = mailed(desk)
     first = on_mail(desk, said)
-    assert (first.known, first.expanded, first.outcome) == (0, False, Outcome.WAITING)
+    assert (first.count(*Outcome), first.expanded, first.outcome) == (0, False, Outcome.WAITING)
     claimed, people = begun(desk)
     taken = on_mail(desk, said)
-    assert (taken.known, taken.left, taken.expanded, taken.outcome) == (4, 4, True, Outcome.SENDING)
+    assert (taken.recipients, taken.expanded, taken.outcome) == ({Outcome.SENDING: 4}, True, Outcome.SENDING)
     outcomes: list[Told] = ["posted", "refused", "unavailable", "unconfirmed"]
     told = [
         RecipientOutcome(key=person.key, outcome=each, reason=f"It is {each}.", code="550" if each == "refused" else "")
@@ -82,10 +82,10 @@ def test_progress_follows_a_delivery_from_the_list_to_its_end(desk: Desk) -> Non
     ]
     answer(desk, claimed, *told)
     now = on_mail(desk, said)
-    assert dict(now.people) == dict.fromkeys((Outcome.POSTED, Outcome.REFUSED, Outcome.HELD, Outcome.WAITING), 1)
+    assert now.recipients == dict.fromkeys((Outcome.POSTED, Outcome.REFUSED, Outcome.HELD, Outcome.WAITING), 1)
     interrupted(desk, claimed)
     kept = on_mail(desk, said)
-    assert (kept.people, kept.outcome) == (now.people, Outcome.WAITING)
+    assert (kept.recipients, kept.outcome) == (now.recipients, Outcome.WAITING)
     assert {(one.outcome, one.code, str(one.reason), one.count) for one in kept.reasons} == {
         (Outcome.REFUSED, "550", "It is refused.", 1),
         (Outcome.WAITING, "", "It is unavailable.", 1),
@@ -93,10 +93,10 @@ def test_progress_follows_a_delivery_from_the_list_to_its_end(desk: Desk) -> Non
     }
     desk.mail()
     last = on_mail(desk, said)
-    assert (last.count(Outcome.POSTED), last.left, last.outcome) == (2, 0, Outcome.POSTED)
+    assert (last.count(Outcome.POSTED), last.count(Outcome.WAITING), last.outcome) == (2, 0, Outcome.POSTED)
     found = desk.journal.publications.get(said)
     assert found is not None
-    assert found.on("mail").recipients == last.people
+    assert found.on("mail") == last
 
 
 # --- steering
@@ -111,8 +111,8 @@ def test_an_aborted_sending_reaches_nobody_more_and_holds_who_is_in_doubt(desk: 
     done = desk.journal.sendings.abort(said, "cne Roux", reason="Mauvaise liste")
     assert (done.channels, done.people) == (("mail",), 2)
     found = on_mail(desk, said)
-    assert found.people == {Outcome.POSTED: 1, Outcome.HELD: 1, Outcome.SUPERSEDED: 2}
-    assert (found.halt, found.outcome) == ("aborted", Outcome.POSTED)
+    assert found.recipients == {Outcome.POSTED: 1, Outcome.HELD: 1, Outcome.SUPERSEDED: 2}
+    assert (found.aborted, found.outcome) == (True, Outcome.POSTED)
     assert desk.claim("mail") is None
     assert "cne Roux has aborted the sending." in {one.reason for one in found.reasons}
     assert desk.journal.sendings.resume(said, "cne Roux").channels == ()
@@ -135,7 +135,7 @@ def test_who_leaves_while_a_list_is_sent_gets_nothing(desk: Desk) -> None:
     assert {person.address for person in following} == left - {leaving}
     answer(desk, claimed, *map(posted, following))
     interrupted(desk, claimed)
-    assert on_mail(desk, said).people == {Outcome.POSTED: 3, Outcome.SUPPRESSED: 1}
+    assert on_mail(desk, said).recipients == {Outcome.POSTED: 3, Outcome.SUPPRESSED: 1}
 
 
 @pytest.mark.databases
@@ -161,7 +161,7 @@ def test_nothing_of_a_list_that_was_taken_back_is_sent_but_to_those_who_are_mark
         interrupted(desk, claimed)
     found = on_mail(desk, said)
     left = {Outcome.POSTED: 1, Outcome.SUPERSEDED: 2} if moment == "is sent" else {}
-    assert (found.people, found.outcome.is_final) == (left, True)
+    assert (found.recipients, found.outcome.is_final) == (left, True)
     following = desk.claim("mail")
     assert following is None or following.publication != said
     desk.journal.audit.verify()
@@ -205,7 +205,7 @@ def test_one_person_is_settled_and_the_others_stay_held(desk: Desk) -> None:
     short = desk.person_key(B)[:12]
     assert desk.journal.sendings.resolve(delivery, "cne Roux", [short], posted=False) is Outcome.WAITING
     assert desk.mail() == [B]
-    assert on_mail(desk, said).people == {Outcome.POSTED: 3, Outcome.REFUSED: 1}
+    assert on_mail(desk, said).recipients == {Outcome.POSTED: 3, Outcome.REFUSED: 1}
     assert said not in desk.journal.publications.unfinished_ids()
     desk.journal.audit.seal()
     desk.journal.audit.verify()

@@ -9,17 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.model.history import Outcome
-from policenotify.model.progress import DeliveryProgress, Pace, Progress, ReasonCount, merged, pace
+from policenotify.model.progress import Pace, Progress, pace
+from policenotify.model.receipt import ReasonCount, Receipt, merged
 
 AT = datetime(2026, 11, 26, 18, 0, tzinfo=UTC)
 
 
-def delivery(number: int = 1, *, outcome: Outcome = Outcome.SENDING, **fields: object) -> DeliveryProgress:
-    given: dict[str, object] = {"channel": "mail", "language": "fr", "bulk": True, "people": {}}
-    return DeliveryProgress.model_validate({"delivery": number, "outcome": outcome, **given, **fields})
+def delivery(number: int = 1, *, outcome: Outcome = Outcome.SENDING, **fields: object) -> Receipt:
+    given: dict[str, object] = {"channel": "mail", "language": "fr", "recipients": {}}
+    return Receipt.model_validate({"delivery": number, "outcome": outcome, **given, **fields})
 
 
-def sample(seconds: float, *deliveries: DeliveryProgress) -> Progress:
+def sample(seconds: float, *deliveries: Receipt) -> Progress:
     return Progress(publication="P", at=AT + timedelta(seconds=seconds), deliveries=deliveries)
 
 
@@ -27,13 +28,7 @@ def after(seconds: float, posted: int, waiting: int, *, expanded: bool = True, *
     found = {Outcome.POSTED: posted, Outcome.WAITING: waiting} | {
         Outcome(name): count for name, count in people.items()
     }
-    return sample(seconds, delivery(people=found, expanded=expanded))
-
-
-def test_people_who_are_left_are_known() -> None:
-    found = delivery(people={outcome: number for number, outcome in enumerate(Outcome, 1)})
-    assert found.known == found.count(*Outcome)
-    assert found.left == found.count(Outcome.WAITING, Outcome.SENDING, Outcome.UNCONFIRMED)
+    return sample(seconds, delivery(recipients=found, expanded=expanded))
 
 
 @pytest.mark.parametrize(
@@ -88,6 +83,3 @@ def test_reasons_of_the_same_code_are_one() -> None:
         ("", "Wrong prefix.", 1),
     ]
     assert [(one.outcome, str(one.reason), one.count) for one in merged(reasons, at_most=3)[3:]] == [("refused", "", 2)]
-    assert sample(0, delivery(1, reasons=found), delivery(2, reasons=found[:1]), delivery(3, bulk=False)).reasons[
-        0
-    ] == ReasonCount(**gone, reason="Unknown.", count=10)

@@ -81,6 +81,12 @@ def test_a_channel_begins_at_zero_so_that_the_first_failure_is_a_rise() -> None:
     assert found["worker_seen_timestamp_seconds"] == found["last_seal_timestamp_seconds"] == {(): 0}
 
 
+def test_a_total_does_not_fall_when_a_post_is_deleted() -> None:
+    found = _all(deliveries={("sky", "post", Outcome.DELETED): 2, ("sky", "delete", Outcome.DELETED): 2})
+    assert found["deliveries"]["sky", "bluesky", "post", "posted"] == 2
+    assert ("sky", "bluesky", "delete", "posted") not in found["deliveries"]
+
+
 def test_a_channel_that_left_the_settings_keeps_its_totals() -> None:
     found = _all(
         deliveries={("old", "post", Outcome.POSTED): 3},

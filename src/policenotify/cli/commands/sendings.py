@@ -17,8 +17,8 @@ from policenotify.cli.usage import UsageError
 from policenotify.journal.journal import Journal
 from policenotify.model.decision import Steered
 from policenotify.model.history import Outcome
-from policenotify.model.progress import DeliveryProgress, Progress, pace
-from policenotify.model.receipt import Publication, local_time
+from policenotify.model.progress import Progress, pace
+from policenotify.model.receipt import Publication, Receipt, local_time
 from policenotify.publishing.alarms import duration
 from policenotify.publishing.operations import Operations, find_publication
 from policenotify.settings import Settings
@@ -67,7 +67,7 @@ def progress(call: CliContext, which: str | None, *, once: bool) -> Exit:
     Examples:
       policenotify sending progress
       policenotify sending progress 2026-4711
-      policenotify sending progress 2026-4711 --json | jq '.deliveries[].people.refused'
+      policenotify sending progress 2026-4711 --json | jq '.deliveries[].recipients.refused'
     """
     with call.journal() as (settings, journal):
         publication = _publication(journal, which, settings)
@@ -83,7 +83,7 @@ def progress(call: CliContext, which: str | None, *, once: bool) -> Exit:
         output.line(Text.join(" · ", (publication.id, local_time(found.at, zone)))),
     ]
     call.emit(found, *head, *_summary(found))
-    return Exit.ATTENTION if any(each.needs_person for each in found.deliveries) else Exit.OK
+    return Exit.ATTENTION if any(map(_needs_person, found.deliveries)) else Exit.OK
 
 
 @sending.command("pause", short_help="Pause it until it is resumed.", exits=_EXITS)
@@ -268,6 +268,13 @@ def _publication(journal: Journal, which: str | None, settings: Settings) -> Pub
     return next(iter(journal.publications.latest(1)), None)
 
 
+def _needs_person(found: Receipt) -> bool:
+    """Return whether a person must act on a delivery, or has paused it. What waits may be sent by any process."""
+    missed = found.count(Outcome.REFUSED, Outcome.UNCONFIRMED, Outcome.HELD)
+    in_doubt = found.outcome is Outcome.UNCONFIRMED
+    return bool(missed) or in_doubt or (found.outcome.is_final and not found.outcome.ok) or found.paused
+
+
 def _followed(call: CliContext, journal: Journal, found: Progress) -> Progress:
     """Print the progress as lines until it is settled. Return the last one."""
     samples = [found]
@@ -280,14 +287,14 @@ def _followed(call: CliContext, journal: Journal, found: Progress) -> Progress:
     return found
 
 
-def progress_line(found: DeliveryProgress, samples: Sequence[Progress] = ()) -> Text:
+def progress_line(found: Receipt, samples: Sequence[Progress] = ()) -> Text:
     """Return the counts of a delivery, its rate over the samples, and how long it still takes."""
-    people = output.counts(found.people) or Text("nobody yet")
+    people = output.counts(found.recipients) or Text("nobody yet")
     more: list[AnyText] = [
         Text("{channel} ({language}): {people}", channel=found.channel, language=found.language, people=people)
     ]
-    if found.halt:
-        more.append(Text("paused") if found.halt == "paused" else Text("aborted"))
+    if found.paused or found.aborted:
+        more.append(Text("paused") if found.paused else Text("aborted"))
     elif not found.outcome.is_final:
         now = pace(samples, found.delivery)
         more.append(Text("{rate:.1f} per second", rate=now.rate) if now.rate else "")
@@ -306,7 +313,7 @@ def _summary(found: Progress) -> Iterator[Part]:
             yield output.paragraph(delivery.reason)
         for reason in delivery.reasons[: output.TOP]:
             yield output.paragraph(output.reason_line(reason))
-        if delivery.people.get(Outcome.HELD):
+        if delivery.count(Outcome.HELD):
             yield output.paragraph(Text("Who is held: policenotify resolve {delivery}", delivery=delivery.delivery))
     if not found.bulk:
         yield output.prose(Text("It is sent to no list of people."))

@@ -18,7 +18,7 @@ from policenotify.errors import ApprovalMissing, DraftConflict, IdempotencyConfl
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Repository
-from policenotify.journal.drafts.rows import DraftCounts, columns_of, count_drafts, is_authentic, read_draft
+from policenotify.journal.drafts.rows import columns_of, is_authentic, read_draft
 from policenotify.journal.incidents import reminder_level, store_reminder
 from policenotify.journal.keys import Keys
 from policenotify.journal.pictures import store_pictures
@@ -231,11 +231,6 @@ class StoredDrafts(Repository):
             query = select(_table, reminder_level(_table, now)).where(_table.c.due_at.is_not(None))
             rows = connection.execute(query.order_by(_table.c.due_at, _table.c.id).limit(limit))
             return tuple(replace(read_draft(row, now), reminders=row.level) for row in rows)
-
-    def counts(self) -> DraftCounts:
-        """Return how many drafts wait for a person."""
-        with self._journal.read() as connection:
-            return count_drafts(connection, microseconds(self._journal.now()))
 
     def record_reminder(self, draft: str, due_at: datetime, level: int) -> bool:
         """Record that a reminder of a second reading is raised, once for each level. Return whether to raise it."""

@@ -33,7 +33,7 @@ from policenotify.journal.persons.reports import record_refusals
 from policenotify.journal.records import AttemptResult, microseconds, moment, span
 from policenotify.log import fields
 from policenotify.model.history import Outcome
-from policenotify.model.progress import ReasonCount
+from policenotify.model.receipt import ReasonCount
 from policenotify.translation import AnyText, Text
 
 PAUSED: Final = "paused"

@@ -1,10 +1,10 @@
-"""Publications with their receipts, and how far their deliveries are, as the journal has them."""
+"""Publications with their receipts, as the journal has them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, Row, bindparam, select
@@ -13,20 +13,21 @@ from policenotify.channel import Operation, PostRef
 from policenotify.findings import Finding
 from policenotify.journal.database import schema
 from policenotify.journal.lists import recipients
-from policenotify.journal.lists.control import PAUSED
+from policenotify.journal.lists.control import ABORTED, PAUSED
+from policenotify.journal.lists.state import read_cursor
 from policenotify.journal.records import moment, outcome_of, word
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import read as read_message
-from policenotify.model.progress import ReasonCount
-from policenotify.model.receipt import Publication, Receipt
+from policenotify.model.receipt import Publication, ReasonCount, Receipt
 from policenotify.translation import read_text, stored_text
 
 _FINDINGS: TypeAdapter[tuple[Finding, ...]] = TypeAdapter(tuple[Finding, ...])
 
-_delivery = schema.delivery
+_delivery, _publication = schema.delivery, schema.publication
 _DELIVERIES = (
-    select(_delivery)
+    select(_delivery, _publication.c.stage)
+    .join(_publication, _publication.c.id == _delivery.c.publication)
     .where(_delivery.c.publication == bindparam("publication"), _delivery.c.parent.is_(None))
     .order_by(_delivery.c.channel, _delivery.c.part, _delivery.c.id)
 )
@@ -49,40 +50,28 @@ def _findings(stored: str) -> tuple[Finding, ...]:
     )
 
 
-class Standing(NamedTuple):
-    """How far a delivery is.
+def receipts_of(connection: Connection, publication: str) -> tuple[Receipt, ...]:
+    """Return the receipts of a publication, by channel and part.
 
-    Attributes:
-        row: The delivery.
-        outcome: Its outcome. One that waits for its batches is being sent while one of them is.
-        people: Its people by outcome and reason. Empty for a post.
+    It reads a row for each batch of 1,000 people, and the people of those batches that are being sent.
     """
-
-    row: Row[Any]
-    outcome: Outcome
-    people: tuple[ReasonCount, ...]
-
-
-def standings(connection: Connection, publication: str) -> list[Standing]:
-    """Return how far the deliveries of a publication are, by channel and part."""
     rows = connection.execute(_DELIVERIES, {"publication": publication}).all()
     lists = [row for row in rows if row.has_recipients]
     people = recipients.counts(connection, [row.id for row in lists])
     waiting = [row.id for row in lists if row.state == Outcome.WAITING]
     sent = set(connection.execute(_BEING_SENT, {"lists": waiting}).scalars()) if waiting else set[int]()
+    wait = any(row.state == Outcome.WAITING for row in rows)
+    channels = {channel.name: channel for channel in connection.execute(_CHANNELS)} if wait else {}
     found = []
     for row in rows:
         outcome = outcome_of(row.state, in_doubt=row.in_doubt)
-        outcome = Outcome.SENDING if outcome is Outcome.WAITING and row.id in sent else outcome
-        found.append(Standing(row, outcome, people.get(row.id, ())))
-    return found
+        outcome = Outcome.SENDING if outcome is Outcome.WAITING and row.id in sent else outcome  # one of its batches is
+        found.append(_receipt(row, outcome, people.get(row.id, ()), channels.get(row.channel)))
+    return tuple(found)
 
 
 def publication_of(connection: Connection, row: Row[Any]) -> Publication:
     """Return a publication with its receipts from its row. A draft that a check refused has no key."""
-    deliveries = standings(connection, row.id)
-    wait = any(each.row.state == Outcome.WAITING for each in deliveries)
-    channels = {channel.name: channel for channel in connection.execute(_CHANNELS)} if wait else {}
     return Publication(
         id=row.id,
         key=row.key or "",
@@ -91,12 +80,11 @@ def publication_of(connection: Connection, row: Row[Any]) -> Publication:
         at=moment(row.created_at),
         actor=row.actor,
         findings=_findings(row.findings),
-        receipts=tuple(_receipt(each, channels.get(each.row.channel), stage=row.stage) for each in deliveries),
+        receipts=receipts_of(connection, row.id),
     )
 
 
-def _receipt(delivery: Standing, channel: Row[Any] | None, *, stage: str) -> Receipt:
-    row, outcome, people = delivery
+def _receipt(row: Row[Any], outcome: Outcome, people: tuple[ReasonCount, ...], channel: Row[Any] | None) -> Receipt:
     waits = outcome in {Outcome.WAITING, Outcome.UNCONFIRMED}
     blocked = channel if waits and channel is not None and channel.blocked_at is not None else None
     tried = row.attempts or row.reason
@@ -114,8 +102,11 @@ def _receipt(delivery: Standing, channel: Row[Any] | None, *, stage: str) -> Rec
         code=blocked.code if blocked else row.code,
         retry_at=moment(max(row.not_before, paused)) if tried and waits and not blocked else None,
         attempts=row.attempts,
-        standalone=row.wording == "standalone" and stage not in {Stage.OPENING, Stage.STANDALONE},
+        standalone=row.wording == "standalone" and row.stage not in {Stage.OPENING, Stage.STANDALONE},
         recipients=recipients.outcomes(people) if row.has_recipients else None,
         reasons=recipients.reasons_in(people),
-        paused=waits and row.halt == PAUSED,
+        expanded=outcome.is_final or not row.has_recipients or not row.reading,
+        wrong_rows=read_cursor(row.cursor).wrong,
+        paused=row.halt == PAUSED and not outcome.is_final,
+        aborted=row.halt == ABORTED,
     )

@@ -32,7 +32,7 @@ from policenotify.journal.persons.tokens import PERSON_DIGITS, make_token
 from policenotify.journal.records import ClaimedDelivery, outcome_of, span, storable
 from policenotify.log import fields
 from policenotify.model.history import Outcome
-from policenotify.model.progress import ReasonCount, merged
+from policenotify.model.receipt import ReasonCount, merged
 from policenotify.translation import AnyText, Text, read_text, stored_text
 
 _PURPOSE = "recipient"

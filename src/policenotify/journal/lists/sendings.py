@@ -16,16 +16,15 @@ from policenotify.journal.database.transactions import Repository
 from policenotify.journal.keys import Keys
 from policenotify.journal.lists import control, recipients
 from policenotify.journal.lists.control import ABORTED, PAUSED
-from policenotify.journal.lists.receipts import Standing, standings
+from policenotify.journal.lists.receipts import receipts_of
 from policenotify.journal.lists.recipients import KEY_SHOWN, address_of, outcomes, recipient_key
-from policenotify.journal.lists.state import read_cursor
 from policenotify.journal.order import NEWER_SENT, cancel_pending, is_superseded, lock, lock_key_of
 from policenotify.journal.persons.tokens import read_token
 from policenotify.journal.records import microseconds, moment, storable
 from policenotify.journal.takedown import delete_found
 from policenotify.model.decision import DoubtfulPerson, Steered
 from policenotify.model.history import Outcome
-from policenotify.model.progress import DeliveryProgress, Progress
+from policenotify.model.progress import Progress
 from policenotify.translation import Text
 
 _GATEWAY: Final = "gateway"  # the actor of an outcome that a gateway's delivery receipt states
@@ -62,12 +61,9 @@ class Sendings(Repository):
     # --- how far it is
 
     def progress(self, publication: str) -> Progress:
-        """Return how far a publication of this id is.
-
-        It reads a row for each batch of 1,000 people, and the people of those batches that are being sent.
-        """
+        """Return how far a publication of this id is."""
         with self._journal.read() as connection:
-            deliveries = tuple(map(_progress, standings(connection, publication)))
+            deliveries = receipts_of(connection, publication)
             return Progress(publication=publication, at=self._journal.now(), deliveries=deliveries)
 
     # --- steering
@@ -225,25 +221,6 @@ class Sendings(Repository):
         if posted or columns.get("state") != Outcome.WAITING or row.operation != Operation.POST:
             return outcome
         return _unless_over(connection, row, at)
-
-
-def _progress(standing: Standing) -> DeliveryProgress:
-    row, outcome, counted = standing
-    by_person = row.halt == ABORTED or (row.halt == PAUSED and not outcome.is_final)
-    return DeliveryProgress(
-        delivery=row.id,
-        channel=row.channel,
-        language=row.language,
-        part=row.part,
-        outcome=outcome,
-        bulk=row.has_recipients,
-        people=outcomes(counted) if row.has_recipients else {outcome: 1},
-        reason=row.reason,
-        reasons=recipients.reasons_in(counted),
-        expanded=outcome.is_final or not row.has_recipients or not row.reading,
-        wrong_rows=read_cursor(row.cursor).wrong,
-        halt=row.halt if by_person else "",
-    )
 
 
 def _steered(publication: str, rows: Sequence[Row[Any]], actor: str, *, people: int = 0) -> Steered:
