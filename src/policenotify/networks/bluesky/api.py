@@ -200,20 +200,17 @@ class Xrpc(RotatingSecret[BlueskySession, HttpAnswer]):
             answer = self._post(self._options.service, "com.atproto.server.createSession", content)
             if answer.ok:
                 return self._session(answer)
-            raise self._login_error(answer)
-
-    def _login_error(self, answer: HttpAnswer) -> ChannelError:
-        if answer.refused and not _is_closed(answer):
-            return Blocked(
-                Text(
-                    "Bluesky does not let {handle} in{quoted} Nothing can be posted.",
-                    handle=self._handle,
-                    quoted=answer.quoted,
-                ),
-                code=answer.code,
-                remedy=_REMEDY,
-            )
-        return self.error(answer)
+            if not answer.refused or _is_closed(answer):
+                raise self.error(answer)
+        raise Blocked(
+            Text(
+                "Bluesky does not let {handle} in{quoted} Nothing can be posted.",
+                handle=self._handle,
+                quoted=answer.quoted,
+            ),
+            code=answer.code,
+            remedy=_REMEDY,
+        )
 
     def _session(self, answer: HttpAnswer) -> BlueskySession:
         did, access, refresh = (answer.object.get(name) for name in ("did", "accessJwt", "refreshJwt"))

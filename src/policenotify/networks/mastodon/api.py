@@ -37,7 +37,7 @@ from policenotify.translation import AnyText, Text
 if TYPE_CHECKING:
     import mastodon
 
-    from policenotify.networks._requests import PostSession, RawAnswer
+    from policenotify.networks._requests import PostSession
     from policenotify.networks.mastodon.channel import Mastodon
 
 _INSTANCE: Final = "instance"  # in the store
@@ -97,7 +97,16 @@ class Api:
         """
         with closing(self._session) as session:
             made = partial(getattr(self._library, call), *args, **kwargs)
-            return self._read(session.ask(made, where=WHERE, wrapped=True))
+            raw = session.ask(made, where=WHERE, wrapped=True)
+        body = parse_json(raw.content)
+        error = body.get("error") if isinstance(body, dict) else None
+        return HttpAnswer(
+            raw.status,
+            raw.headers,
+            body,
+            from_network=isinstance(body, dict) and "error" in body,
+            message=redact(error, [self._options.token.get_secret_value()]) if isinstance(error, str) else "",
+        )
 
     def error(self, answer: HttpAnswer, *, whole_channel: bool = True) -> ChannelError:
         """Return what an answer other than a success means for every call.
@@ -206,14 +215,3 @@ class Api:
         # Only now: the constructor would read a file that is named like the token.
         library.access_token = self._options.token.get_secret_value()
         return library
-
-    def _read(self, raw: RawAnswer) -> HttpAnswer:
-        body = parse_json(raw.content)
-        error = body.get("error") if isinstance(body, dict) else None
-        return HttpAnswer(
-            raw.status,
-            raw.headers,
-            body,
-            from_network=isinstance(body, dict) and "error" in body,
-            message=redact(error, [self._options.token.get_secret_value()]) if isinstance(error, str) else "",
-        )

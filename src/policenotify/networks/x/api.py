@@ -59,6 +59,9 @@ _FIELDS = (
 )
 
 _APP_ERRORS = frozenset({"invalid_client", "unauthorized_client"})  # RFC 6749, section 5.2
+_APP = Text("X does not know the app{quoted}")
+_CHECK_APP = Text("Check client_id and client_secret in the channel's settings, then: policenotify doctor")
+_REVOKED = Text("X no longer accepts the refresh token: it was revoked, or its successor got lost{quoted}")
 _AUTHORISE = Text(
     "Authorise the app for the account again (docs: X, OAuth 2), put the new refresh token into the "
     "channel's settings, then: policenotify doctor"
@@ -267,20 +270,8 @@ class Client(RotatingSecret[TokenPair, XAnswer]):
         error = answer.object.get("error")
         if not isinstance(error, str) or answer.status not in {400, 401, 403}:
             return judge(answer, now=self.clock.now())
-        if error in _APP_ERRORS:
-            return Blocked(
-                Text("X does not know the app{quoted}", quoted=answer.quoted),
-                code=answer.code,
-                remedy=Text("Check client_id and client_secret in the channel's settings, then: policenotify doctor"),
-            )
-        return Blocked(
-            Text(
-                "X no longer accepts the refresh token: it was revoked, or its successor got lost{quoted}",
-                quoted=answer.quoted,
-            ),
-            code=answer.code,
-            remedy=_AUTHORISE,
-        )
+        reason, remedy = (_APP, _CHECK_APP) if error in _APP_ERRORS else (_REVOKED, _AUTHORISE)
+        return Blocked(reason.filled(quoted=answer.quoted), code=answer.code, remedy=remedy)
 
     def _answer(self, call: Callable[[], object], *secrets: str) -> XAnswer:
         with hush():
