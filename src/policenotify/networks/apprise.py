@@ -70,7 +70,8 @@ class Apprise:
 
     def __init__(self, options: Options, services: Services) -> None:
         require("apprise", "apprise", "requests")
-        parts = read(options.url.get_secret_value(), example=_EXAMPLE)
+        url = options.url.get_secret_value()
+        parts = read(url, example=_EXAMPLE)
         if other := _OTHER_NETWORKS.get(parts.scheme):
             raise SettingsError(
                 Text(
@@ -80,12 +81,19 @@ class Apprise:
                 )
             )
         self.account: str = options.label.strip() or parts.scheme
-        self._options = options
+        self._timeout = options.timeout
         self._clock = services.clock
         try:
-            self._service = self._open()
+            self._service = load_service().open_service(url, timeout=options.timeout, unencrypted=options.unencrypted)
         except Blocked as error:
             raise SettingsError(at_place("url", Text.join(" ", (error.reason, error.remedy)))) from None
+        if len(self._service) > 1:
+            reason = Text(
+                "The channel's url names several targets, whose results apprise does not report "
+                "separately. Nothing was sent."
+            )
+            remedy = Text("Make a channel for each, and give them labels.")
+            raise SettingsError(at_place("url", Text.join(" ", (reason, remedy))))
         self._name = str(self._service.service_name)
         self.capabilities: Capabilities = _capabilities_of(parts.scheme, self._service)
 
@@ -130,26 +138,13 @@ class Apprise:
         Raises:
             Unavailable: The service cannot be reached.
         """
-        load_service().reach(self._service, timeout=self._options.timeout, where=self._name)
+        load_service().reach(self._service, timeout=self._timeout, where=self._name)
         return Account(id=self.account, name=self._name)
 
     def close(self) -> None:
         """Release the service. May be called twice."""
         with load_service().hush():  # some plugins log out when they are deleted
             self._service = None
-
-    def _open(self) -> Any:  # noqa: ANN401 - each plugin has its own fields
-        url = self._options.url.get_secret_value()
-        service = load_service().open_service(url, timeout=self._options.timeout, unencrypted=self._options.unencrypted)
-        if len(service) > 1:
-            raise Blocked(
-                Text(
-                    "The channel's url names several targets, whose results apprise does not report "
-                    "separately. Nothing was sent."
-                ),
-                remedy=Text("Make a channel for each, and give them labels."),
-            )
-        return service
 
 
 def _without_markup(text: str) -> str:
@@ -161,7 +156,7 @@ def _without_markup(text: str) -> str:
     return _EVERYBODY.sub("@ ", _CALL.sub("< ", _LINK.sub("] ", text)))
 
 
-def _capabilities_of(scheme: str, service: Any) -> Capabilities:  # noqa: ANN401 - see _open
+def _capabilities_of(scheme: str, service: Any) -> Capabilities:  # noqa: ANN401 - each plugin has its own fields
     titled = service.title_maxlen >= _HEADLINE and scheme not in _UNTITLED
     if scheme in {"ntfy", "ntfys"}:
         budget = Budget(_NTFY_JSON, _in_json, max_bytes=_NTFY_TEXT)

@@ -36,7 +36,7 @@ from policenotify.settings import read_settings
 from policenotify.settings.installation import installation_options
 from policenotify.settings.model import ChannelTable
 from policenotify.testing.fakes import FakeClock
-from policenotify.testing.recorder import OUTCOMES, RecordedPost, Recorder, ScriptedFault, opener
+from policenotify.testing.recorder import OUTCOMES, RecordedPost, Recorder, opener
 from policenotify.validation import did_you_mean
 
 RETRY_DELAY = timedelta(minutes=10)
@@ -106,7 +106,7 @@ class Recording:
         has_recipients = self.publisher.installation.channel_configs[channel].capabilities.recipients
         if recipient and not (has_recipients and type(error) in OUTCOMES):
             raise ValueError("recipient: only on a channel with recipients, with Refused, Unavailable or Unconfirmed")
-        self._recorder.faults[channel, recipient] += [ScriptedFault(error, published)] * times
+        self._recorder.faults[channel, recipient] += [(error, published)] * times
 
     def deliver(self, *, after: timedelta = timedelta(0)) -> None:
         """Let time pass, then retry, deliver what is due and raise reminders.

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Lock
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 from policenotify.channel import (
     Account,
@@ -76,13 +76,6 @@ class RecordedPost(Post):
         )
 
 
-class ScriptedFault(NamedTuple):
-    """A failure that happens once: its error, and whether the post is published all the same."""
-
-    error: ChannelError
-    published: bool
-
-
 class Recorder:
     """The posts and pending failures of all channels of a recording. Thread-safe.
 
@@ -91,11 +84,12 @@ class Recorder:
         order: The channels, in the order in which posts of one publication are listed.
 
     Attributes:
-        faults: By channel and by the address for which it fails, which is empty for all. The next one first.
+        faults: The failures, each of which happens once: its error, and whether the post is published all the same. By
+            channel and by the address for which it fails, which is empty for all. The next one first.
     """
 
     def __init__(self, clock: Clock, *, order: list[str]) -> None:
-        self.faults: defaultdict[tuple[str, str], list[ScriptedFault]] = defaultdict(list)
+        self.faults: defaultdict[tuple[str, str], list[tuple[ChannelError, bool]]] = defaultdict(list)
         self._order = order
         self._clock = clock
         self._posts: list[RecordedPost] = []
@@ -123,11 +117,11 @@ class Recorder:
         """Raise the next failure of a channel, or of one person there: in place of what is done, or after it."""
         with self._lock:
             faults = self.faults[channel, address]
-            fault = faults.pop(0) if faults else None
-        if fault is None or fault.published:
+            error, published = faults.pop(0) if faults else (None, True)
+        if published:
             yield
-        if fault is not None:
-            raise fault.error
+        if error is not None:
+            raise error
 
     def published(self, channel: str, key: str) -> RecordedPost | None:
         """Return the post with this key, if it is published."""

@@ -182,21 +182,16 @@ class Sms:
         timeout: CallSeconds = 10.0
         """Seconds to wait for a connection, and again for the answer."""
 
-        @property
-        def kept_accents(self) -> BySeverity[Accents]:
-            """The choice by severity."""
-            if isinstance(self.accents, BySeverity):
-                return self.accents
-            return DEFAULT_ACCENTS if passes_coding(self.url.get_secret_value()) else _ALL_FOLDED
-
     def __init__(self, options: Options, services: Services) -> None:
         require("sms", "apprise", "phonenumbers", "requests")
         self._options = options
         country_code, segments, parallel = options.country_code, options.segments, options.parallel
-        chosen = options.kept_accents
+        url, chosen = options.url.get_secret_value(), options.accents
+        if not isinstance(chosen, BySeverity):
+            chosen = DEFAULT_ACCENTS if passes_coding(url) else _ALL_FOLDED
         self._keeps = "keep" in {chosen.severe, chosen.minor}
         self._gateway = gateway(
-            options.url.get_secret_value(),
+            url,
             sender=options.sender,
             country_code=country_code,
             number_format=options.number_format,

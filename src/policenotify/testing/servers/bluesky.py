@@ -165,11 +165,10 @@ class FakeBlueskyServer(FakeServer):
     def _session(self) -> Answer:
         if self.closed in {"takendown", "suspended"}:
             raise _refused(401, *_CLOSED[self.closed])
-        return Answer.json(
-            self._account()
-            | {"accessJwt": self._token("access"), "refreshJwt": self._token("refresh")}
-            | {"didDoc": self._document()}
-        )
+        tokens = {"accessJwt": self._token("access"), "refreshJwt": self._token("refresh")}
+        service = {"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": self.pds or self.url}
+        document = {"id": self.did, "alsoKnownAs": [f"at://{self.handle}"], "service": [service]}
+        return Answer.json(self._account() | tokens | {"didDoc": document})
 
     def _get_session(self, request: RecordedRequest) -> Answer:
         self._check_token(request, "access")
@@ -178,14 +177,6 @@ class FakeBlueskyServer(FakeServer):
     def _account(self) -> dict[str, Any]:
         status = {"status": self.closed} if self.closed else {}
         return {"did": self.did, "handle": self.handle, "email": self.email, "active": self.closed is None} | status
-
-    def _document(self) -> dict[str, Any]:
-        service = {
-            "id": "#atproto_pds",
-            "type": "AtprotoPersonalDataServer",
-            "serviceEndpoint": self.pds or self.url,
-        }
-        return {"id": self.did, "alsoKnownAs": [f"at://{self.handle}"], "service": [service]}
 
     def _token(self, kind: Literal["access", "refresh"]) -> str:
         """Return a token that looks like a JWT (RFC 7519)."""

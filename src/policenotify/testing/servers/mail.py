@@ -277,38 +277,36 @@ class _Fault:
     silence: float = 0.0
 
 
+@dataclass(frozen=True)
 class _Hooks:
     """The hooks of aiosmtpd, each of which returns the reply. *missing* lets aiosmtpd itself answer."""
 
-    def __init__(
-        self, answer: Callable[..., Awaitable[str | None]], broken: Callable[[Exception], None], missing: object
-    ) -> None:
-        self._answer = answer
-        self._broken = broken
-        self._missing = missing
+    answer: Callable[..., Awaitable[str | None]]
+    broken: Callable[[Exception], None]
+    missing: object
 
     async def handle_EHLO(self, server: Any, session: Any, envelope: Any, name: str, offers: list[str]) -> list[str]:
         session.host_name = name
-        failure = await self._answer("EHLO", server, session, envelope)
+        failure = await self.answer("EHLO", server, session, envelope)
         return [failure] if failure else offers
 
     async def handle_AUTH(self, server: Any, session: Any, envelope: Any, _: list[str]) -> object:
-        return await self._answer("AUTH", server, session, envelope) or self._missing
+        return await self.answer("AUTH", server, session, envelope) or self.missing
 
     async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, _: list[str]) -> str:
-        failure = await self._answer("MAIL", server, session, envelope)
+        failure = await self.answer("MAIL", server, session, envelope)
         envelope.mail_from = None if failure else address
         return failure or "250 2.1.0 ok"
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, _: list[str]) -> str:
-        failure = await self._answer("RCPT", server, session, envelope, address)
+        failure = await self.answer("RCPT", server, session, envelope, address)
         envelope.rcpt_tos += [] if failure else [address]
         return failure or "250 2.1.5 ok"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        return await self._answer("DATA", server, session, envelope) or "250 2.0.0 accepted"
+        return await self.answer("DATA", server, session, envelope) or "250 2.0.0 accepted"
 
     async def handle_exception(self, error: Exception) -> str:
         if not isinstance(error, OSError):  # clients may disconnect
-            self._broken(error)
+            self.broken(error)
         return "451 4.3.0 the script of the server failed"
