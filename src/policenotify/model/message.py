@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal, Protocol, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -127,12 +128,6 @@ def _file_bytes(value: object) -> object:
         raise ValueError(Text("not Base64 (RFC 4648, section 4)")) from error
 
 
-class PathLike(Protocol):
-    """A path in Python, such as `pathlib.Path`. It cannot come from JSON."""
-
-    def __fspath__(self) -> str: ...
-
-
 def _python_path(value: object) -> object:
     """Reject a text: another system would publish any file that this one may read."""
     path = getattr(value, "__fspath__", str)()
@@ -173,9 +168,9 @@ FileBytes = Annotated[
     WithJsonSchema({"type": "string", "contentEncoding": "base64", "minLength": 4}),
 ]
 FilePath = Annotated[
-    PathLike,
+    os.PathLike[str],
     PlainValidator(_python_path, json_schema_input_type=str),
-    PlainSerializer(lambda value: value.__fspath__(), return_type=str, when_used="json-unless-none"),
+    PlainSerializer(os.fspath, return_type=str, when_used="json-unless-none"),
     WithJsonSchema({"type": "string", "minLength": 1}),
 ]
 
@@ -417,8 +412,8 @@ def _canonical(value: object) -> object:
         return value.isoformat(timespec="microseconds")
     if isinstance(value, bytes):
         return hashlib.sha256(value).hexdigest()
-    if hasattr(value, "__fspath__"):
-        return value.__fspath__()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
     raise TypeError(f"{type(value).__name__} has no canonical form")
 
 
@@ -429,24 +424,16 @@ def read(source: str | bytes | Mapping[str, Any]) -> Message:
 
     Raises:
         UnsupportedVersion: A newer policenotify wrote it.
-        pydantic.ValidationError: It is not a message. The text names each wrong field.
+        pydantic.ValidationError: It is not JSON, or not a message. The text names each wrong field.
     """
-    raw = parsed(source)
+    if isinstance(source, Mapping):
+        raw = dict(source)
+    else:
+        try:
+            raw = json.loads(source)
+        except (ValueError, RecursionError):
+            return Message.model_validate_json(source)  # its error names the place in the JSON
     version = raw.get("schema_version") if isinstance(raw, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise UnsupportedVersion("message", version, SCHEMA_VERSION)
     return Message.model_validate(raw)
-
-
-def parsed(source: str | bytes | Mapping[str, Any]) -> object:
-    """Return the JSON of a message as Python values.
-
-    Raises:
-        pydantic.ValidationError: It is not JSON.
-    """
-    if isinstance(source, Mapping):
-        return dict(source)
-    try:
-        return json.loads(source)
-    except (ValueError, RecursionError):
-        return Message.model_validate_json(source)  # its error names the place in the JSON
