@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Protocol, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -128,6 +127,12 @@ def _file_bytes(value: object) -> object:
         raise ValueError(Text("not Base64 (RFC 4648, section 4)")) from error
 
 
+class PathLike(Protocol):
+    """A path in Python, such as `pathlib.Path`. It cannot come from JSON."""
+
+    def __fspath__(self) -> str: ...
+
+
 def _python_path(value: object) -> object:
     """Reject a text: another system would publish any file that this one may read."""
     path = getattr(value, "__fspath__", str)()
@@ -168,9 +173,9 @@ FileBytes = Annotated[
     WithJsonSchema({"type": "string", "contentEncoding": "base64", "minLength": 4}),
 ]
 FilePath = Annotated[
-    os.PathLike[str],
+    PathLike,
     PlainValidator(_python_path, json_schema_input_type=str),
-    PlainSerializer(os.fspath, return_type=str, when_used="json-unless-none"),
+    PlainSerializer(lambda value: value.__fspath__(), return_type=str, when_used="json-unless-none"),
     WithJsonSchema({"type": "string", "minLength": 1}),
 ]
 
@@ -412,8 +417,8 @@ def _canonical(value: object) -> object:
         return value.isoformat(timespec="microseconds")
     if isinstance(value, bytes):
         return hashlib.sha256(value).hexdigest()
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
+    if hasattr(value, "__fspath__"):
+        return value.__fspath__()
     raise TypeError(f"{type(value).__name__} has no canonical form")
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from policenotify.channel import Picture
 from policenotify.errors import InvalidImage, MissingExtra
 from policenotify.model.message import Image as MessageImage
-from policenotify.model.message import Message
+from policenotify.model.message import Message, PathLike
 from policenotify.translation import Text
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _load(image: MessageImage, stored: Callable[[str, str], Picture]) -> Picture
     return prepare_picture(read_picture(image.path), image.alt)
 
 
-def read_picture(path: str | os.PathLike[str]) -> bytes:
+def read_picture(path: str | PathLike) -> bytes:
     """Return the content of a picture's file. A device or a pipe may never end, so neither is read.
 
     Raises:
