@@ -337,7 +337,8 @@ class Wording:
         """The sign of the category for an opening, or for a colour that may have changed, else that of the stage."""
         context, message = self.context, self.context.message
         own = context.profile.sign(message.severity)
-        if not context.is_opening and not (message.stage in _HOLDS and context.profile.severity_emojis):
+        goes_on = message.stage in {Stage.UPDATE, Stage.CORRECTION}
+        if not context.is_opening and not (goes_on and context.profile.severity_emojis):
             own = ""
         return own or context.locale.emojis[message.stage]
 
@@ -346,9 +347,6 @@ class Wording:
         """The text in the bracket: the category, and the word for the stage."""
         tag = self.context.category_tag if self.bracketed else ""
         return self.context.heading(f"#{tag}" if tag else self.context.label)
-
-
-_HOLDS: Final = frozenset({Stage.UPDATE, Stage.CORRECTION})  # the stages after which an incident goes on
 
 
 def _new_tags(tags: tuple[Part, ...], present: set[str]) -> Iterator[Part]:
