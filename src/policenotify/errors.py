@@ -1,35 +1,4 @@
-"""All errors that policenotify raises, as one tree.
-
-```
-PolicenotifyError
-├── MessageRejected       a check blocks the message: nothing was sent, the refusal is recorded
-│   └── ApprovalMissing   others must read the message first: nothing was sent
-├── DraftConflict         the draft is not as the caller believes: nothing was sent or changed
-├── IncidentNotFound      there is no incident or publication of that name: nothing was sent or changed
-├── InvalidTransition     the stage may not follow in this incident: nothing was sent
-├── IdempotencyConflict   the caller's key already names another message: nothing was sent
-├── MessageTooLong        the required parts fit no channel: nothing was sent
-├── UnsupportedVersion    a newer policenotify wrote the stored or received value
-├── NotAllowed            the installation's hook refuses this to the actor: nothing was sent or changed
-├── NotHeld               the delivery to resolve is not held: nothing was changed
-├── NotErasable           the incident or publication cannot be erased now
-├── InvalidAlert          a CAP file cannot be imported: nothing was stored
-├── InvalidImage          an image cannot be read or used: nothing was sent
-├── PublishingStopped     `policenotify stop` is in force: nothing was sent
-├── SettingsError         the settings are wrong (names the field)
-│   ├── UnknownNetwork    no installed package offers the network
-│   └── MissingExtra      a network's or command's library is not installed (names the extra)
-├── JournalError          the journal could not be read or written
-│   ├── JournalMissing    there is no journal where the settings name one
-│   ├── JournalTakenAway  the journal was deleted or replaced while in use
-│   └── LostLease         another process has taken the delivery over
-├── PublicationFailed     raised on request by `Publication.raise_for_failures()`
-└── ChannelError          what a network's failure means for a post: may it be sent again?
-    ├── Refused           final for this content
-    ├── Blocked           certainly not posted, and nothing more is until a person acts
-    ├── Unavailable       certainly not posted, may be tried again at `retry_at`
-    └── Unconfirmed       it may or may not be posted
-```
+"""All errors that policenotify raises, each below `PolicenotifyError`.
 
 No error text carries a password, a token, a telephone number or a mail address. The local variables of a traceback
 may: error trackers must not record them.

@@ -78,13 +78,10 @@ EVERY = [
 ]
 
 
-def test_every_error_of_the_module_is_tried_here_and_drawn_in_its_tree() -> None:
+def test_every_error_of_the_module_is_tried_here() -> None:
     classes = {c for _, c in inspect.getmembers(errors, inspect.isclass) if c.__module__ == errors.__name__}
     classes |= {PublicationFailed}  # beside `Publication`, which alone raises it
     assert classes == {type(error) for error in EVERY} | {PolicenotifyError}
-    assert errors.__doc__ is not None
-    drawn = {line.lstrip("│├└─ ").split(" ")[0] for line in errors.__doc__.split("```")[1].splitlines()}
-    assert {c.__name__ for c in classes} == drawn - {""}
 
 
 @pytest.mark.parametrize("error", EVERY, ids=lambda error: type(error).__name__)

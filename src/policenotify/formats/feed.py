@@ -176,22 +176,17 @@ class Thread:
         corrections = (each for each in told if each.stage is Stage.CORRECTION and each.answers == item.id)
         return next(corrections, None)
 
-    @property
-    def leaves_at(self) -> datetime | None:
-        """When it leaves the feeds: 48 hours after its end, or else after its stated end.
+    def is_over(self, now: datetime) -> bool:
+        """Return True if it has left the feeds: 48 hours after its end, or else after its stated end.
 
         A standalone message without one leaves 48 hours after its beginning. An open incident without one stays.
         """
         last = self.changed_at
         if self.final is None and self.period is not None:
             if self.status is IncidentStatus.OPEN and self.period.ends_at is None:
-                return None
+                return False
             last = max(last, self.period.ends_at or self.period.starts_at)
-        return last + KEPT
-
-    def is_over(self, now: datetime) -> bool:
-        """Return True if it has left the feeds."""
-        return self.leaves_at is not None and now >= self.leaves_at
+        return now >= last + KEPT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

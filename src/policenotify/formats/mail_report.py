@@ -96,7 +96,9 @@ def read_report(mail: bytes) -> MailReport:
 
 def _classify(message: Message) -> tuple[ReportKind, str]:
     for part in message.walk():
-        kind, blocks = part.get_content_type(), _blocks(part)
+        kind = part.get_content_type()
+        payload: Any = part.get_payload()
+        blocks = payload if isinstance(payload, list) else []  # groups of fields, if a program is to read them
         if kind == "message/delivery-status":
             order = list(ReportKind)
             return min(map(_failure, blocks), key=lambda each: order.index(each[0]), default=(ReportKind.OTHER, ""))
@@ -104,12 +106,6 @@ def _classify(message: Message) -> tuple[ReportKind, str]:
             complaint = next((str(block["Feedback-Type"]).strip().lower() for block in blocks), "")
             return (ReportKind.COMPLAINT, complaint) if complaint in _COMPLAINTS else (ReportKind.OTHER, "")
     return ReportKind.OTHER, ""
-
-
-def _blocks(part: Message) -> list[Message]:
-    """Return the groups of fields of a machine-readable part."""
-    payload: Any = part.get_payload()
-    return payload if isinstance(payload, list) else []
 
 
 def _failure(block: Message) -> tuple[ReportKind, str]:

@@ -102,9 +102,6 @@ def account_name(value: str) -> str:
     return handle
 
 
-NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
-
-
 def _zone(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -119,7 +116,7 @@ def _zone(value: object) -> object:
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 """A time zone by its name in the IANA database: `Europe/Paris`."""
 
-Name = Annotated[str, StringConstraints(pattern=NAME)]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 """The name of a channel, or a tag."""
 
 AccountName = Annotated[str, AfterValidator(account_name)]

@@ -429,24 +429,16 @@ def read(source: str | bytes | Mapping[str, Any]) -> Message:
 
     Raises:
         UnsupportedVersion: A newer policenotify wrote it.
-        pydantic.ValidationError: It is not a message. The text names each wrong field.
+        pydantic.ValidationError: It is not JSON, or not a message. The text names each wrong field.
     """
-    raw = parsed(source)
+    if isinstance(source, Mapping):
+        raw = dict(source)
+    else:
+        try:
+            raw = json.loads(source)
+        except (ValueError, RecursionError):
+            return Message.model_validate_json(source)  # its error names the place in the JSON
     version = raw.get("schema_version") if isinstance(raw, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise UnsupportedVersion("message", version, SCHEMA_VERSION)
     return Message.model_validate(raw)
-
-
-def parsed(source: str | bytes | Mapping[str, Any]) -> object:
-    """Return the JSON of a message as Python values.
-
-    Raises:
-        pydantic.ValidationError: It is not JSON.
-    """
-    if isinstance(source, Mapping):
-        return dict(source)
-    try:
-        return json.loads(source)
-    except (ValueError, RecursionError):
-        return Message.model_validate_json(source)  # its error names the place in the JSON

@@ -13,9 +13,6 @@ from typing import Self
 
 from policenotify.translation import Text
 
-EXAMPLES = "'30 per 5 min' or '100 per day, 20 at once'"
-"""Forms of a rate, for an error text."""
-
 _FORM = re.compile(
     r"\s*(?P<posts>\d{1,7})\s+per\s+(?:(?P<count>\d{1,5})\s*)?(?P<unit>s|sec|seconds?|min|minutes?|h|hours?|d|days?)"
     r"(?:\s*,\s*(?P<at_once>\d{1,7})\s+at\s+once)?\s*",
@@ -78,7 +75,8 @@ class Rate:
         """
         match = _FORM.fullmatch(text) if isinstance(text, str) else None
         if match is None:
-            raise ValueError(Text("{text!r} is not a rate; write one such as {examples}", text=text, examples=EXAMPLES))
+            examples = "'30 per 5 min' or '100 per day, 20 at once'"
+            raise ValueError(Text("{text!r} is not a rate; write one such as {examples}", text=text, examples=examples))
         per = timedelta(**{_UNITS[match["unit"][0].lower()]: int(match["count"] or 1)})
         if match["at_once"] and not int(match["at_once"]):
             raise ValueError(Text("with 0 at once nothing would ever leave"))

@@ -87,7 +87,8 @@ def reworded(message: Message, change: Callable[[TextField], str]) -> Message:
 
     A sentence of what is known is left out if nothing is left of it.
     """
-    new = {field.name: change(field) for field in text_fields(message) if field.kind in _CHANGED}
+    changed = {TextKind.LINE, TextKind.PROSE, TextKind.DESCRIPTION}
+    new = {field.name: change(field) for field in text_fields(message) if field.kind in changed}
 
     def words(text: Message | Translation, prefix: str) -> dict[str, object]:
         known = {name: new.get(f"{prefix}known.{name}") or None for name in Known.model_fields}
@@ -103,9 +104,6 @@ def reworded(message: Message, change: Callable[[TextField], str]) -> Message:
     return message.model_copy(
         update={**words(message, ""), "images": tuple(images), "translations": tuple(translations)}
     )
-
-
-_CHANGED: Final = frozenset({TextKind.LINE, TextKind.PROSE, TextKind.DESCRIPTION})
 
 
 def _field(owner: object, path: str, kind: TextKind, prefix: str, language: str) -> Iterator[TextField]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from functools import cached_property
@@ -14,7 +13,7 @@ from policenotify.model.cap import Severity, Urgency
 from policenotify.model.history import History, HistoryEntry, Outcome, Target
 from policenotify.model.lifecycle import Stage
 from policenotify.model.locale import Locale
-from policenotify.model.message import Known, Message, Translation
+from policenotify.model.message import Message, Translation
 from policenotify.render.locales.category import CategoryProfile
 from policenotify.render.places import LONGEST, Place, place_of
 from policenotify.render.sentences import open_ended, paragraph, sentence, sentences
@@ -65,15 +64,23 @@ class RenderContext:
 
     @cached_property
     def typed_description(self) -> str:
-        """The description with its lines, and what is known."""
-        words = self.translation
-        return self._repaired(clean("\n".join((words.description, *self._known(words.known)))))
+        """The description with its lines, and what is known and what is not, in a sentence each."""
+        lines, known = [self.translation.description], self.translation.known
+        if known and known.confirmed:
+            lines.append(sentence(self.locale.confirmed.format(text=known.confirmed)))
+        if known and known.unconfirmed:
+            lines.append(sentence(self.locale.unconfirmed.format(text=known.unconfirmed)))
+        return self._repaired(clean("\n".join(lines)))
 
     @cached_property
     def typed_instruction(self) -> str:
-        """The instruction with its lines, and how readers reach the service."""
-        words = self.translation
-        return self._repaired(clean("\n".join((words.instruction, self._contact(words)))))
+        """The instruction with its lines, and how readers reach the service, unless it is over or a text holds it."""
+        words, contact = self.translation, self.profile.contact_in(self.language)
+        text = f"{words.headline}\n{words.description}\n{words.instruction}"
+        is_over = self.message.stage in {Stage.END, Stage.CANCELLATION}
+        left_out = not contact or is_over or contains_words(text, contact)
+        reached = "" if left_out else self.locale.contact.format(contact=contact)
+        return self._repaired(clean(f"{words.instruction}\n{reached}"))
 
     @cached_property
     def headline(self) -> str:
@@ -240,21 +247,6 @@ class RenderContext:
             headline = re.sub(as_a_word, "", headline, flags=re.IGNORECASE)
         words = {"headline": headline, "colon": self.locale.colon}
         return sentence(self.locale.fill(self.locale.context, opening.at, self.now, self.zone, **words))
-
-    def _known(self, known: Known | None) -> Iterator[str]:
-        """Yield what is known and what is not, in a sentence each."""
-        if known and known.confirmed:
-            yield sentence(self.locale.confirmed.format(text=known.confirmed))
-        if known and known.unconfirmed:
-            yield sentence(self.locale.unconfirmed.format(text=known.unconfirmed))
-
-    def _contact(self, translation: Translation) -> str:
-        """Return how readers reach the service, unless it is over or the text holds it."""
-        contact, stage = self.profile.contact_in(self.language), self.message.stage
-        text = f"{translation.headline}\n{translation.description}\n{translation.instruction}"
-        if not contact or stage in {Stage.END, Stage.CANCELLATION} or contains_words(text, contact):
-            return ""
-        return self.locale.contact.format(contact=contact)
 
     def _repaired(self, text: str) -> str:
         """Return a text without unintended links and mentions."""

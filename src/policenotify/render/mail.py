@@ -52,22 +52,15 @@ _PAGE: Final = """\
 """
 
 
-def subject(context: RenderContext) -> str:
+def subject(context: RenderContext, *, lasting: bool = False) -> str:
     """Return the subject: category, stage, place and headline of this message.
 
     `[Accident – EN COURS] Montpellier, avenue de Toulouse – Accident de la circulation`. Mailboxes keep an incident
     together by `References`, so the subject may change with the stage. A locked screen shows it, so a discreet
-    category leaves the headline out. A cancellation names category and place only.
+    category leaves the headline out. A cancellation names category and place only. A *lasting* one stays true: an
+    opening is not marked as under way.
     """
-    return _titled(context, context.heading(context.label))
-
-
-def lasting_title(context: RenderContext) -> str:
-    """Return a title that stays true: the subject, where an opening is not marked as under way."""
-    return _titled(context, context.label) if context.is_opening else subject(context)
-
-
-def _titled(context: RenderContext, heading: str) -> str:
+    heading = context.label if lasting and context.is_opening else context.heading(context.label)
     place = context.place
     if context.profile.discreet or context.message.stage is Stage.CANCELLATION:
         topic = place.one_line()

@@ -100,8 +100,30 @@ class Place:
         return _PIECES.split(_START.sub("", details))[0].rstrip() if too_long else details
 
     def tagged_in(self, text: str) -> str | None:
-        """Return the text with its first mention of the name as a hashtag. A department is never looked for."""
-        return tagged(text, self.name, is_area=self.is_area)
+        """Return the text with its first mention of the name as a hashtag, if any.
+
+        Accents do not matter, and *St* stands for *Saint*. Capitals do: Sens is a town, *dans les deux sens* is not.
+        Nor is *la Vienne*, a river, and the name of an area is not looked for. Only the article of a name may have a
+        small letter. Where it merges with a preposition (*au Crès*), the text stays as it is, because a hashtag there
+        would not be French. A name in an address stays.
+        """
+        tag, links = self.tag, find_links(text)
+        if any(link.kind == "tag" and link.value.casefold() == tag.casefold() for link in links):
+            return text
+        parts = _WORD.findall(_spelled(strip_accents(self.name)))
+        if self.is_area or not tag or parts[-1].casefold() not in _spelled(strip_accents(text)).casefold():
+            return None
+        plain = "".join(strip_accents(sign)[:1] or sign for sign in text)  # each sign in its place
+        first, *others = [{part, part.upper(), *_SHORT_FORMS.get(part, ())} for part in parts]
+        article = first & _ARTICLES if others else set()
+        taken = {place for link in links for place in range(link.start, link.end)}
+        for match in _run([first | {each.lower() for each in article}, *others]).finditer(plain):
+            start, end = match.span()
+            is_river = not french.is_road(self.name) and _ARTICLE_BEFORE.search(text[:start])  # la Vienne déborde
+            if not is_river and start not in taken and is_linkable_tag(text, start, end):  # not sete.fr
+                return f"{text[:start]}#{tag}{text[end:]}"
+        merged = [form for each in article for form in _MERGED.get(each, ())]
+        return text if merged and _run([merged, *others]).search(plain) else None
 
     def added_to(self, event: str, headline: str, *, directly: bool) -> str:
         """Return an event with the details that its headline does not name.
@@ -225,33 +247,6 @@ def _is_french(locale: Locale) -> bool:
 def _repaired(text: str | None) -> str:
     """Return the text in one line, without unintended links and mentions."""
     return add_missing_spaces(one_line(text or ""))
-
-
-def tagged(text: str, name: str, *, is_area: bool = False) -> str | None:
-    """Return the text with its first mention of a name as a hashtag, if any.
-
-    Accents do not matter, and *St* stands for *Saint*. Capitals do: Sens is a town, *dans les deux sens* is not. Nor is
-    *la Vienne*, a river, and the name of an area is not looked for. Only the article of a name may have a small letter.
-    Where it merges with a preposition (*au Crès*), the text stays as it is, because a hashtag there would not be
-    French. A name in an address stays.
-    """
-    tag, links = Place(name).tag, find_links(text)
-    if any(link.kind == "tag" and link.value.casefold() == tag.casefold() for link in links):
-        return text
-    parts = _WORD.findall(_spelled(strip_accents(name)))
-    if is_area or not tag or parts[-1].casefold() not in _spelled(strip_accents(text)).casefold():
-        return None
-    plain = "".join(strip_accents(sign)[:1] or sign for sign in text)  # each sign in its place
-    first, *others = [{part, part.upper(), *_SHORT_FORMS.get(part, ())} for part in parts]
-    article = first & _ARTICLES if others else set()
-    taken = {place for link in links for place in range(link.start, link.end)}
-    for match in _run([first | {each.lower() for each in article}, *others]).finditer(plain):
-        start, end = match.span()
-        is_river = not french.is_road(name) and _ARTICLE_BEFORE.search(text[:start])  # la Vienne déborde
-        if not is_river and start not in taken and is_linkable_tag(text, start, end):  # not sete.fr
-            return f"{text[:start]}#{tag}{text[end:]}"
-    merged = [form for each in article for form in _MERGED.get(each, ())]
-    return text if merged and _run([merged, *others]).search(plain) else None
 
 
 def _spelled(text: str) -> str:

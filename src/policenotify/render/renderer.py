@@ -15,7 +15,7 @@ from policenotify.model.message import Message
 from policenotify.model.post import EventInfo
 from policenotify.model.texts import TextField, TextKind, reworded
 from policenotify.render.context import RenderContext
-from policenotify.render.mail import lasting_title, render_mail, subject
+from policenotify.render.mail import render_mail, subject
 from policenotify.render.short_post import DESCRIPTION, LINK, REFERENCE, Wording
 from policenotify.text.budget import Budget
 from policenotify.text.characters import clean, one_line
@@ -107,7 +107,7 @@ class _Short:
     def form(self, *, standalone: bool) -> _Form:
         """Return the post in one text if possible, else in a thread, else in brief."""
         context, capabilities = self._context, self._channel.capabilities
-        title = lasting_title(context) if capabilities.structured else context.headline
+        title = subject(context, lasting=True) if capabilities.structured else context.headline
         fitted = self._fitted(self._wording.parts(self._identifier, standalone=standalone))
         again = self._distinct(lambda suffix: self._wording.parts(suffix, standalone=standalone))
         if fitted.fits and (again or not capabilities.refuses_repeats):

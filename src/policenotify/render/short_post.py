@@ -123,7 +123,7 @@ class Wording:
         first = first_sentence(content.instruction)
         rest = content.instruction[len(first) :].strip()
         more = self._more
-        source = self._source if self._link else ""
+        source = context.signature if self.signed and self._link else ""
         return self._parts(
             Part(context.exercise_mark),
             Part(content.lead),
@@ -158,11 +158,6 @@ class Wording:
         return self._parts(Part(text, "droppable", order, name, _Line.REFERENCE))
 
     @property
-    def _shortening(self) -> Rule:
-        """How the description may be shortened: half of what is known of a danger may mean the opposite."""
-        return "droppable" if self.context.of_incident else "sentences"
-
-    @property
     def _by_text(self) -> str:
         """The emergency number for deaf people, if a severe message for telephones names one that must be called."""
         context, stage = self.context, self.context.message.stage
@@ -181,13 +176,15 @@ class Wording:
     @cached_property
     def _body(self) -> tuple[Part, ...]:
         content = self._content
+        # Half of what is known of a danger may mean the opposite.
+        rule: Rule = "droppable" if self.context.of_incident else "sentences"
         return self._parts(
             Part(self.context.exercise_mark),
             Part(content.lead),
             Part(content.instruction, "splittable", line=_Line.ACTION),
             Part(self._by_text, "droppable", _BY_TEXT, Text("emergency number for deaf people"), _Line.BY_TEXT),
             Part(content.rest, "splittable", line=_Line.MORE),
-            Part(self.context.description, self._shortening, _DESCRIPTION, DESCRIPTION, _Line.MORE),
+            Part(self.context.description, rule, _DESCRIPTION, DESCRIPTION, _Line.MORE),
         )
 
     @cached_property
@@ -201,21 +198,17 @@ class Wording:
         text = f"{content.text} {self.context.description}"
         spans = find_links(text) if tags or (link and link.partition("://")[2] in text) else ()
         link = "" if link in {span.value for span in spans} else link
-        named = self.signed and contains_words(content.text, self.context.signature)
+        # A network may replace the name that a message came from.
+        signs = self.signed and not contains_words(content.text, self.context.signature)
         before = (
             self._typeset(Part(self._validity, line=_Line.UNTIL)),
             Part(link, "droppable", _LINK, LINK, _Line.UNTIL),
         )
         after = (
-            Part("" if named else self._source, line=_Line.SOURCE),
+            Part(self.context.signature if signs else "", line=_Line.SOURCE),
             *_new_tags(tags, {span.value.casefold() for span in spans if span.kind == "tag"}),
         )
         return tuple(part for part in before if part.text), tuple(part for part in after if part.text)
-
-    @property
-    def _source(self) -> str:
-        """The sender, as a signature: a network may replace the name that a message came from."""
-        return self.context.signature if self.signed else ""
 
     def _parts(self, *parts: Part) -> tuple[Part, ...]:
         return tuple(self._typeset(part) for part in parts if part.text)
@@ -344,7 +337,8 @@ class Wording:
         """The sign of the category for an opening, or for a colour that may have changed, else that of the stage."""
         context, message = self.context, self.context.message
         own = context.profile.sign(message.severity)
-        if not context.is_opening and not (message.stage in _HOLDS and context.profile.severity_emojis):
+        goes_on = message.stage in {Stage.UPDATE, Stage.CORRECTION}
+        if not context.is_opening and not (goes_on and context.profile.severity_emojis):
             own = ""
         return own or context.locale.emojis[message.stage]
 
@@ -353,9 +347,6 @@ class Wording:
         """The text in the bracket: the category, and the word for the stage."""
         tag = self.context.category_tag if self.bracketed else ""
         return self.context.heading(f"#{tag}" if tag else self.context.label)
-
-
-_HOLDS: Final = frozenset({Stage.UPDATE, Stage.CORRECTION})  # the stages after which an incident goes on
 
 
 def _new_tags(tags: tuple[Part, ...], present: set[str]) -> Iterator[Part]:

@@ -104,14 +104,15 @@ class TimeFormatter:
             text: The text of the post so far.
             typed: The part of it that the desk wrote. A time that we added is not a promise of news.
         """
-        update, until = self.message.next_update_at, self._until
+        start, update, until = self.message.starts_at, self.message.next_update_at, self._until
         if self._is_final:
             return ""
         if update:
             promise = self._fill(self.locale.next_update, update)
             return "" if contains_words(typed, promise) else promise
-        if until and not (self._names(text, until) or self._spans(text, until)):
-            return self._fill(self.locale.until, until)
+        if until and not (self._names_time(text, until) and self._names_day(text, until)):
+            whole = self.locale.span(start, until, self.now, self.zone) if start else ""
+            return "" if whole and contains_words(text, whole) else self._fill(self.locale.until, until)
         return ""
 
     def facts(self) -> tuple[tuple[str, str], ...]:
@@ -133,14 +134,6 @@ class TimeFormatter:
 
     def _date(self, moment: datetime) -> str:
         return self.locale.date(moment, self.now, self.zone)
-
-    def _names(self, text: str, moment: datetime) -> bool:
-        return self._names_time(text, moment) and self._names_day(text, moment)
-
-    def _spans(self, text: str, until: datetime) -> bool:
-        """Return True if a text names the whole span of time until then."""
-        start = self.message.starts_at
-        return start is not None and contains_words(text, self.locale.span(start, until, self.now, self.zone))
 
     def _names_time(self, text: str, moment: datetime) -> bool:
         """Return True if a text names the time of day, however it is typed: `17h30`, `17 h 30`, `17:30`."""

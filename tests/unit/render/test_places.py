@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from policenotify.model import places
 from policenotify.model.location import Location
 from policenotify.render.locales import LOCALES
-from policenotify.render.places import LONGEST, Place, direction_of, place_of, tagged
+from policenotify.render.places import LONGEST, Place, direction_of, place_of
 from policenotify.text.comparison import fold
 from policenotify.text.links import find_links
 
@@ -31,13 +31,13 @@ FR, EN = LOCALES["fr"], LOCALES["en"]
     ],
 )
 def test_a_place_that_the_headline_names_is_recognised(text: str, name: str, shown: str | None) -> None:
-    assert tagged(text, name) == shown
+    assert Place(name).tagged_in(text) == shown
 
 
 @given(st.sampled_from([place.name for place in places.communes_of("34")]), st.sampled_from(["Feu à {}", "{} : feu"]))
 def test_any_commune_is_recognised_with_and_without_its_capital_article(name: str, form: str) -> None:
     for written in (name, name.upper(), name.replace("Saint-", "St-")):
-        shown = tagged(form.format(written), name)
+        shown = Place(name).tagged_in(form.format(written))
         assert shown is not None
         assert [span.value for span in find_links(shown)] == [Place(name).tag]
 
