@@ -146,6 +146,7 @@ class Publisher:
             for target in (*(post.target for post in new.posts), *new.targets)
             if not (target.skip or target.refused)
         }
+        reach = find_reach(new.message, new.posts, installation.channel_configs, journal.deliveries.had_recipients)
         return Preview(
             message=new.message,
             findings=new.all_findings,
@@ -155,11 +156,7 @@ class Publisher:
             ),
             blocked=self.operations.blocked(names),
             refusals=tuple(target for target in new.targets if target.refused),
-            reach=tuple(
-                find_reach(new.message, new.posts, installation.channel_configs, journal.deliveries.had_recipients)
-            )
-            if count_people
-            else (),
+            reach=tuple(reach) if count_people else (),
         )
 
     @span("publish")
