@@ -154,11 +154,9 @@ def _wrong_number(text: str) -> AnyText:
     if not _NUMBER.fullmatch(text):
         return Text("address: is neither a mail address nor a telephone number.")
     digits = sum(map(str.isdigit, text))
-    return (
-        ""
-        if digits in _DIGITS
-        else Text("address: a telephone number of {digits} digits does not exist.", digits=digits)
-    )
+    if digits not in _DIGITS:
+        return Text("address: a telephone number of {digits} digits does not exist.", digits=digits)
+    return ""
 
 
 def _text(value: object) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -21,6 +21,8 @@ LOOK_BACK = timedelta(days=31)
 
 MEMORY = timedelta(days=400)
 """How far back `decide` needs the history: more than a year, for variants that alternate once a year."""
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Action(StrEnum):
@@ -99,12 +101,12 @@ def decide(
     decisions = []
     for occurrence in open_ones:
         missed = now - occurrence.due > campaign.grace and occurrence.id not in skips
-        decision = (
-            _skip(campaign, occurrence, missed=missed, last=occurrence is open_ones[-1], now=now)
-            or next(_waits(campaign, occurrence, now, history, others, incident), None)
-            or _publish(campaign, occurrence, now, history, missed=missed)
-        )
-        if decision.action is Action.PUBLISH:
+        decision = _skip(campaign, occurrence, missed=missed, last=occurrence is open_ones[-1], now=now)
+        decision = decision or next(_waits(campaign, occurrence, now, history, others, incident), None)
+        if decision is None:
+            reason = Text("found {length} late", length=duration(now - occurrence.due)) if missed else ""
+            variant = next_variant(campaign, history).name
+            decision = Decision(occurrence=occurrence, action=Action.PUBLISH, variant=variant, reason=reason)
             history.append(past_publication(campaign, decision, now))
         decisions.append(decision)
     return tuple(decisions)
@@ -118,9 +120,8 @@ def _skip(campaign: Campaign, occurrence: Occurrence, *, missed: bool, last: boo
     if campaign.missed == "merge" and not last:
         return Decision(occurrence=occurrence, action=Action.MERGE, reason=Text("a later one is due as well"))
     if campaign.missed == "skip" and missed:
-        return Decision(
-            occurrence=occurrence, action=Action.SKIP, reason=Text("found {length} late", length=duration(late))
-        )
+        reason = Text("found {length} late", length=duration(late))
+        return Decision(occurrence=occurrence, action=Action.SKIP, reason=reason)
     return None
 
 
@@ -159,22 +160,9 @@ def _waits(
         yield wait(Text("campaigns have published {daily_cap} times today", daily_cap=pacing.daily_cap), tomorrow)
 
 
-def _publish(
-    campaign: Campaign, occurrence: Occurrence, now: datetime, history: Sequence[PastPublication], *, missed: bool
-) -> Decision:
-    reason = Text("found {length} late", length=duration(now - occurrence.due)) if missed else ""
-    variant = next_variant(campaign, history).name
-    return Decision(occurrence=occurrence, action=Action.PUBLISH, variant=variant, reason=reason)
-
-
 def next_variant(campaign: Campaign, history: Sequence[PastPublication]) -> Variant:
     """Return the variant that was not published for the longest time."""
-
-    def age(variant: Variant) -> float:
-        published = _published_at(variant, history)
-        return published.timestamp() if published else 0
-
-    return min(campaign.messages, key=age)
+    return min(campaign.messages, key=lambda variant: _published_at(variant, history) or _NEVER)
 
 
 def _published_at(variant: Variant, history: Iterable[PastPublication]) -> datetime | None:

@@ -68,7 +68,7 @@ class CeleryRunner(ProcessPublisher):
         for signal in (signals.beat_init, signals.beat_embedded_init):
             signal.connect(self._restore_schedule, **registration)
         for signal in (signals.worker_process_shutdown, signals.worker_shutdown):
-            signal.connect(self._shut_down, **registration)
+            signal.connect(lambda **_: self.close(), **registration)
 
     def enqueue(self, connection: Connection) -> None:
         """Do nothing before the commit: a broker takes no part in the journal's transaction."""
@@ -81,6 +81,3 @@ class CeleryRunner(ProcessPublisher):
         if sender.app is self._app and PERIODIC_DRAIN not in sender.app.conf.beat_schedule:
             _log.warning("beat_schedule was replaced after the runner was made. %s was added again.", PERIODIC_DRAIN)
             sender.scheduler.update_from_dict({PERIODIC_DRAIN: self._schedule})
-
-    def _shut_down(self, **_more: object) -> None:
-        self.close()

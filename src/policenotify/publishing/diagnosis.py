@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from policenotify.audiences.model import Audience, WrongRow
@@ -61,10 +62,8 @@ def check_people(check: AnyText, audience: Audience, *, may_be_empty: bool) -> D
             doubles += len(known) == people
             consents += len(known) > people and row.consent is not None
     except Exception as error:  # noqa: BLE001 - an outside network may raise anything; its text may hold a secret
-        return wrong(
-            check,
-            error if isinstance(error, PolicenotifyError) else Text("Unexpected: {kind}.", kind=type(error).__name__),
-        )
+        unexpected = Text("Unexpected: {kind}.", kind=type(error).__name__)
+        return wrong(check, error if isinstance(error, PolicenotifyError) else unexpected)
     parts = [Text.counted("{count} person", "{count} people", count=len(known))]
     parts += [Text("{consents} with a proof of consent", consents=consents)] if consents else []
     parts += [Text("{doubles} named more than once", doubles=doubles)] if doubles else []
@@ -103,39 +102,27 @@ def _channel(config: ChannelConfig, journal: Journal, actor: str, *, block: Bloc
         yield wrong(Text("channel {name}", name=config.name), problem)
         return
     yield _account(config, journal, actor, block=block)
+    recipients = Text("recipients of {name}", name=config.name)
     if problem is not None:
-        yield wrong(Text("recipients of {name}", name=config.name), problem)
+        yield wrong(recipients, problem)
         return
     for audience in config.audiences:
-        own = audience.name == config.name
-        check = (
-            Text("recipients of {name}", name=config.name)
-            if own
-            else Text("audience {name} on {name_2}", name=audience.name, name_2=config.name)
-        )
+        check = recipients
+        if audience.name != config.name:
+            check = Text("audience {name} on {name_2}", name=audience.name, name_2=config.name)
         yield check_people(check, audience, may_be_empty=config.retired)
 
 
 def _account(config: ChannelConfig, journal: Journal, actor: str, *, block: Blocked | None) -> DiagnosisLine:
     check = Text("channel {name}", name=config.name)
     try:
-        channel = config.open(journal.clock, journal.channels.state_store(config.name))
-        try:
+        with closing(config.open(journal.clock, journal.channels.state_store(config.name))) as channel:
             account = channel.whoami()
-        finally:
-            channel.close()
     except PolicenotifyError as error:
         return wrong(check, error)
     except Exception as error:  # noqa: BLE001 - an outside network may raise anything; its text may hold a secret
-        name = type(error).__name__
-        return wrong(
-            check,
-            Text(
-                "Unexpected: {name}. Report it to the author of the network {network!r}.",
-                name=name,
-                network=config.network,
-            ),
-        )
+        text = Text("Unexpected: {name}. Report it to the author of the network {network!r}.")
+        return wrong(check, text.filled(name=type(error).__name__, network=config.network))
     detail = Text("is {name} on {network}", name=account.name, network=config.network)
     if account.url:
         detail = Text("{detail} ({url})", detail=detail, url=account.url)
@@ -165,9 +152,7 @@ def _alarms(status: InstallationStatus, zone: tzinfo) -> Iterator[DiagnosisLine]
     for reading in status.second_readings:
         if reading.due_at > status.at:
             due, publication = local_time(reading.due_at, zone), reading.publication
-            owed = Text(
-                "It is owed by {due}. Read it: policenotify drafts {publication}", due=due, publication=publication
-            )
-            yield note(Text("second reading"), owed)
+            owed = Text("It is owed by {due}. Read it: policenotify drafts {publication}")
+            yield note(Text("second reading"), owed.filled(due=due, publication=publication))
     if status.submitted_drafts:
         yield note("drafts", waiting_drafts(status))

@@ -75,9 +75,8 @@ def load_images(message: Message, stored: Callable[[str, str], Picture]) -> Load
 def _load(image: MessageImage, stored: Callable[[str, str], Picture]) -> Picture:
     if image.digest is not None:
         return stored(image.digest, image.alt)
-    if image.path is None:
-        return prepare_picture(image.data or b"", image.alt)
-    return prepare_picture(read_picture(image.path), image.alt)
+    data = image.data or b"" if image.path is None else read_picture(image.path)
+    return prepare_picture(data, image.alt)
 
 
 def read_picture(path: str | PathLike) -> bytes:
@@ -185,7 +184,8 @@ def _too_large() -> InvalidImage:
 
 def _clean(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
-    image = _eight_bits(image)
+    if image.mode.startswith("I"):  # scans and plans may have sixteen bits for each colour
+        image = image.convert("I").point(lambda value: value / 256).convert("L")
     transparent = image.has_transparency_data
     if image.mode not in {"RGB", "RGBA", "L", "CMYK"} or (transparent and image.mode != "RGBA"):
         image = image.convert("RGBA" if transparent else "RGB")
@@ -194,13 +194,6 @@ def _clean(image: Image.Image) -> Image.Image:
     if alpha and alpha.getextrema() != (255, 255):
         colours.putalpha(alpha)
     return colours
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Return the image with eight bits for each colour. Scans and plans may have sixteen."""
-    if not image.mode.startswith("I"):
-        return image
-    return image.convert("I").point(lambda value: value / 256).convert("L")
 
 
 def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
@@ -221,12 +214,16 @@ def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 def _encodings(image: Image.Image) -> Iterator[tuple[_MediaType, bytes, tuple[int, int]]]:
     """Yield the picture in ever fewer bytes, the best first."""
+    from PIL import Image  # noqa: PLC0415 - see _decoded()
+
     drawing = image.mode == "RGBA" or image.getcolors(_COLOURS_OF_A_DRAWING) is not None
     longest = min(MAX_SIDE, max(image.size))
     if drawing:
         sharp = _scaled(image, longest)
         yield "image/png", _encoded(sharp, "PNG", optimize=True), sharp.size
-    flat = _on_white(image)
+    flat = image
+    if image.mode == "RGBA":  # on white, since a JPEG has no transparent parts
+        flat = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     while True:
         smaller = _scaled(flat, longest)
         for quality in _QUALITIES:
@@ -245,15 +242,6 @@ def _scaled(image: Image.Image, longest: int) -> Image.Image:
     width, height = (max(1, round(side * ratio)) for side in image.size)
     scaled = image.resize((width, height), Image.Resampling.LANCZOS)
     return Image.frombytes(scaled.mode, scaled.size, scaled.tobytes())
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    """Return the picture on white, since a JPEG has no transparent parts."""
-    if image.mode != "RGBA":
-        return image
-    from PIL import Image  # noqa: PLC0415 - see _decoded()
-
-    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
 def _encoded(image: Image.Image, kind: str, **options: int) -> bytes:

@@ -244,9 +244,7 @@ class Operations:
         outcome = self.journal.sendings.resolve(delivery, actor, people, posted=posted)
         if not posted:
             self._wake()
-        return Resolved(
-            delivery=delivery, posted=posted, actor=actor, outcome=outcome, people=len(people) if people else None
-        )
+        return Resolved(delivery=delivery, posted=posted, actor=actor, outcome=outcome, people=len(people) or None)
 
     # --- sendings to many people
 

@@ -116,7 +116,12 @@ class People:
         """
         forms = self._forms(address, None)
         erased = self._journal.people.erase(forms, actor)
-        return erased.model_copy(update={"listed": tuple(self._listing(forms))})
+        people, listed = {_compared(form) for form in forms}, []
+        for config in self._channels.values():
+            with suppress(SettingsError):  # a list that cannot be read is passed over
+                if any(_compared(each) in people for each in _addresses(config)):
+                    listed.append(config.name)
+        return erased.model_copy(update={"listed": tuple(listed)})
 
     def counts(self, channel: str | None = None) -> dict[str, int | None]:
         """Return how many people the lists of each channel name, without wrong rows. `None`: one cannot be read."""
@@ -206,14 +211,6 @@ class People:
                 continue
             with closing(config.open(self._clock, NoStateStore())) as opened:
                 yield getattr(opened, "spell", str)(address)  # a network may know several forms of one address
-
-    def _listing(self, forms: Iterable[str]) -> Iterator[str]:
-        """Yield the channels whose lists name a person now. A list that cannot be read is passed over."""
-        people = {_compared(form) for form in forms}
-        for config in self._channels.values():
-            with suppress(SettingsError):
-                if any(_compared(address) in people for address in _addresses(config)):
-                    yield config.name
 
 
 def _addresses(config: ChannelConfig) -> Iterator[str]:

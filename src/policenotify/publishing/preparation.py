@@ -23,7 +23,7 @@ from policenotify.publishing.installation import Installation
 from policenotify.publishing.reach import check_limits
 from policenotify.publishing.routing import channels_with_images, choose_targets
 from policenotify.publishing.wording import discover_capabilities, word
-from policenotify.render.locales import CategoryProfile, profile_of
+from policenotify.render.locales import profile_of
 from policenotify.translation import Text
 
 _ULID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as in the ULID specification
@@ -51,7 +51,23 @@ def prepare(installation: Installation, loaded: LoadedMessage, options: PublishO
         name_place(message), profile, sender=installation.sender, incident=incident, history=history, now=at
     )
     resolved = speak(filled, history, installation.locales)
-    context = _check_context(installation, message, resolved, profile, history, at)
+    configs = installation.channel_configs.values()
+    context = CheckContext(
+        message=resolved,
+        profile=profile,
+        history=history,
+        is_commune=lambda code: places.commune(code) is not None,
+        communes_named=lambda name: frozenset(each.code for each in places.communes_named(name)),
+        locales=installation.locales,
+        now=at,
+        zone=installation.zone,
+        mentions=frozenset().union(*(channel.mentions for channel in configs)),
+        links=installation.links,
+        traffic=frozenset().union(*(channel.capabilities.traffic for channel in configs)),
+        typed=message,
+        words=installation.words,
+        open_places=_open_places(installation, resolved) if resolved.stage is Stage.END else (),
+    )
     lifetime = at + profile.lifetime if profile.lifetime else None
     # An end, a correction and a cancellation are published however late. Anything else would be stale.
     stale_at = lifetime if message.stage in {Stage.OPENING, Stage.UPDATE, Stage.STANDALONE} else None
@@ -120,32 +136,6 @@ def _check_links(
                 if (finding.code, finding.reason) not in seen:
                     seen.add((finding.code, finding.reason))
                     yield finding
-
-
-def _check_context(
-    installation: Installation,
-    typed: Message,
-    resolved: Message,
-    profile: CategoryProfile,
-    history: History,
-    at: datetime,
-) -> CheckContext:
-    return CheckContext(
-        message=resolved,
-        profile=profile,
-        history=history,
-        is_commune=lambda code: places.commune(code) is not None,
-        communes_named=lambda name: frozenset(each.code for each in places.communes_named(name)),
-        locales=installation.locales,
-        now=at,
-        zone=installation.zone,
-        mentions=frozenset().union(*(channel.mentions for channel in installation.channel_configs.values())),
-        links=installation.links,
-        traffic=frozenset().union(*(each.capabilities.traffic for each in installation.channel_configs.values())),
-        typed=typed,
-        words=installation.words,
-        open_places=_open_places(installation, resolved) if resolved.stage is Stage.END else (),
-    )
 
 
 def _open_places(installation: Installation, message: Message) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from policenotify.channel import ChannelConfig, Operation
@@ -101,9 +100,7 @@ class Publisher:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -149,6 +146,7 @@ class Publisher:
             for target in (*(post.target for post in new.posts), *new.targets)
             if not (target.skip or target.refused)
         }
+        reach = find_reach(new.message, new.posts, installation.channel_configs, journal.deliveries.had_recipients)
         return Preview(
             message=new.message,
             findings=new.all_findings,
@@ -158,11 +156,7 @@ class Publisher:
             ),
             blocked=self.operations.blocked(names),
             refusals=tuple(target for target in new.targets if target.refused),
-            reach=tuple(
-                find_reach(new.message, new.posts, installation.channel_configs, journal.deliveries.had_recipients)
-            )
-            if count_people
-            else (),
+            reach=tuple(reach) if count_people else (),
         )
 
     @span("publish")

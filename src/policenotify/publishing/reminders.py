@@ -75,7 +75,6 @@ class Reminder:
     """
 
     incident: str
-    category: str
     headline: str
     place: str
     due_at: datetime
@@ -110,8 +109,7 @@ def _raise_readings(journal: Journal, policy: ReminderPolicy, now: datetime) -> 
     """Yield the current reminders of second readings. An urgent publication is rare, and so are they."""
     for draft in journal.drafts.owed(_FIRST):
         due, message = draft.second_due_at, draft.message
-        level = policy.level_after(now - due) if due else 0
-        if due is None or level == 0:
+        if due is None or not (level := policy.level_after(now - due)):
             continue
         publication = draft.publication or draft.id
         if level > draft.reminders and journal.drafts.record_reminder(draft.id, due, level):
@@ -125,7 +123,6 @@ def _raise_readings(journal: Journal, policy: ReminderPolicy, now: datetime) -> 
             )
         yield Reminder(
             incident=message.incident or publication,
-            category=message.category,
             headline=message.headline,
             place="",
             due_at=due,
@@ -141,8 +138,7 @@ def _raise_ends(journal: Journal, policy: ReminderPolicy, now: datetime, *, exer
         return
     lines = incidents.earliest_due(_FIRST + 1, exercise=exercise)
     for place, line in enumerate(lines):
-        level = policy.level_after(now - line.due_at) if line.due_at else 0
-        if line.due_at is None or level == 0:
+        if line.due_at is None or not (level := policy.level_after(now - line.due_at)):
             continue
         if level > line.reminders and incidents.record_reminder(line.id, line.due_at, level):
             _log.warning(  # an incident's id is the desk's own
@@ -154,7 +150,6 @@ def _raise_ends(journal: Journal, policy: ReminderPolicy, now: datetime, *, exer
             )
         yield Reminder(
             incident=line.id,
-            category=line.category,
             headline=line.headline,
             place=line.place,
             due_at=line.due_at,

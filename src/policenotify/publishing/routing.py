@@ -233,11 +233,8 @@ def _following(
 ) -> Iterator[Target]:
     """Yield a target for each language of the channel so far; more for an update."""
     if channel.exercise != message.exercise:
-        skip = (
-            Text("{name!r} is for exercises only.", name=channel.name)
-            if channel.exercise
-            else Text("{name!r} is not for exercises any more.", name=channel.name)
-        )
+        only, no_more = Text("{name!r} is for exercises only."), Text("{name!r} is not for exercises any more.")
+        skip = (only if channel.exercise else no_more).filled(name=channel.name)
         return _numbered(replace(_target(channel, part.language), skip=skip) for part in parts)
     before = [part.language for part in parts]
     spoken = [language for language in before if message.wording(language)] or [message.language]

@@ -49,7 +49,13 @@ def word(
     for target in to_render:
         channel, key, language = channels[target.channel], target.post_key(publication.id), target.language
         if not target.account:
-            failures[target] = _unknown(channel)
+            text = Text(
+                "Nothing was sent here: {name!r} is blocked, and was never used. {blocked} Then publish it there: "
+                "policenotify publish --to {name} …",
+                name=channel.name,
+                blocked=channel.blocked,
+            )
+            failures[target] = SettingsError(text)
             continue
         try:
             if language not in contexts:
@@ -121,26 +127,13 @@ def discover_capabilities(installation: Installation, channel: ChannelConfig) ->
     if not channel.discovers_capabilities:
         return channel
     try:
-        with closing(
-            channel.open(installation.timer, installation.journal.channels.state_store(channel.name))
-        ) as opened:
+        keep = installation.journal.channels.state_store(channel.name)
+        with closing(channel.open(installation.timer, keep)) as opened:
             return channel.model_copy(update={"capabilities": opened.capabilities})
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a network of another package may fail in any way
         name, about = type(error).__name__, fields(channel=channel.name)
         _log.warning("Channel %s: its default capabilities are used (%s).", channel.name, name, extra=about)
         return channel
-
-
-def _unknown(channel: ChannelConfig) -> SettingsError:
-    """Return why nothing can be worded for a blocked channel that was never used, and what to do then."""
-    return SettingsError(
-        Text(
-            "Nothing was sent here: {name!r} is blocked, and was never used. {blocked} Then publish it there: "
-            "policenotify publish --to {name} …",
-            name=channel.name,
-            blocked=channel.blocked,
-        )
-    )
 
 
 def _refused_targets(failures: Mapping[Target, PolicenotifyError], posts: Sequence[RenderedPost]) -> Iterator[Target]:

@@ -88,8 +88,7 @@ class AudienceSettings(FrozenModel):
     @property
     def path(self) -> Path | None:
         """The file that it is read from, if any."""
-        values = (getattr(self, kind) for kind in KINDS)
-        return next((value for value in values if isinstance(value, Path)), None)
+        return self.file or self.csv
 
     def audience(self, name: str, at: str, directory: Path, categories: Collection[str]) -> Audience:
         """Return the audience of this name. Nothing of it is read.

@@ -43,7 +43,7 @@ class SettingsFile:
     def reopen(self, name: str) -> ChannelConfig | None:
         """See `SettingsSource.reopen`."""
         try:
-            channels = channels_of(self._read())
+            channels = channels_of(read_settings(self._place))
         except (SettingsError, UnsupportedVersion):  # the file is being edited
             return None
         return next((channel for channel in channels if channel.name == name), None)
@@ -51,14 +51,14 @@ class SettingsFile:
     def problem(self) -> AnyText:
         """See `SettingsSource.problem`."""
         try:
-            return shared_accounts(channels_of(self._read()))
+            return shared_accounts(channels_of(read_settings(self._place)))
         except (SettingsError, UnsupportedVersion) as error:
             return error.text
 
     def examine(self) -> Iterator[DiagnosisLine]:
         """See `SettingsSource.examine`."""
         try:
-            settings = self._read()
+            settings = read_settings(self._place)
         except (SettingsError, UnsupportedVersion) as error:
             yield wrong("settings", error, Alarm.SETTINGS)
             yield from _networks(frozenset())
@@ -70,9 +70,6 @@ class SettingsFile:
         if fault := shared_accounts(channels_of(settings)):
             yield wrong("channels", fault, Alarm.SETTINGS)
         yield _keys(settings)
-
-    def _read(self) -> Settings:
-        return read_settings(self._place)
 
 
 def open_publisher(

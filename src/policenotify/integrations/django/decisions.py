@@ -167,10 +167,6 @@ def receipts_as_html(current: Publisher, row: PublicationRow) -> str:
     return str(render_to_string(f"{FOLDER}/receipts.html", {"publication": current.operations.publication(row.pk)}))
 
 
-def _withdraw(current: Publisher, row: PublicationRow, *, actor: str, reason: str, **_digest: str) -> None:
-    current.withdraw(row.pk, actor=actor, reason=reason, wait=0)
-
-
 def _resolve(posted: bool) -> Callable[..., object]:  # noqa: FBT001 - one of two decisions
     return lambda current, row, *, actor, **_: current.operations.resolve(row.pk, actor=actor, posted=posted)
 
@@ -183,10 +179,6 @@ def _second(objects: bool) -> Callable[..., object]:  # noqa: FBT001 - one of tw
     return lambda current, row, *, actor, reason, **_: current.drafts.second_reading(
         row.pk, actor=actor, reason=reason, objects=objects, authenticated=True
     )
-
-
-def _is_open(row: IncidentRow) -> bool:
-    return bool(row.status == IncidentStatus.OPEN)
 
 
 def _is_published(row: PublicationRow) -> bool:
@@ -211,7 +203,9 @@ def _is_owed(row: DraftRow) -> bool:
 
 DECISIONS: Final[Mapping[type[JournalModel], Mapping[str, RowDecision]]] = {
     IncidentRow: {
-        name: RowDecision(label=label, permission="publish", applies=_is_open, stage=stage)
+        name: RowDecision(
+            label=label, permission="publish", applies=lambda row: row.status == IncidentStatus.OPEN, stage=stage
+        )
         for name, label, stage in (
             ("update", say_later("Update"), Stage.UPDATE),
             ("end", say_later("End"), Stage.END),
@@ -226,7 +220,9 @@ DECISIONS: Final[Mapping[type[JournalModel], Mapping[str, RowDecision]]] = {
             label=say_later(Text("Take down")),
             permission="manage",
             applies=_is_published,
-            act=_withdraw,
+            act=lambda current, row, *, actor, reason, **_: current.withdraw(
+                row.pk, actor=actor, reason=reason, wait=0
+            ),
             about=lambda current, row: message_as_html(row) + receipts_as_html(current, row),
             needs_reason=True,
         ),

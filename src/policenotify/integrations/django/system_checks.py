@@ -39,15 +39,11 @@ def check_transaction_mode(databases: list[str] | None, **_more: object) -> list
     ]
 
 
-def check_project(**_more: object) -> list[Any]:
-    """Return what is wrong with `POLICENOTIFY` and the settings file as a whole. No file of secrets is read.
+def check_project(**_more: object) -> Iterator[Any]:
+    """Yield what is wrong with `POLICENOTIFY` and the settings file as a whole. No file of secrets is read.
 
     A file that cannot be used is a warning: the rest of the project runs without it. Channels are for `doctor`.
     """
-    return [*_check_project()]
-
-
-def _check_project() -> Iterator[Any]:
     given = getattr(project, "POLICENOTIFY", {})
     if not isinstance(given, Mapping):
         hint = "POLICENOTIFY = {'SETTINGS': BASE_DIR / 'policenotify.toml'}"
