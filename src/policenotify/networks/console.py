@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from threading import Lock
 from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import StringConstraints, field_validator
+from pydantic import StringConstraints
 
 from policenotify.channel import Account, Capabilities, Post, PostRef, Request, Services
-from policenotify.errors import SettingsError, Unavailable, Unconfirmed
+from policenotify.errors import Unavailable, Unconfirmed
 from policenotify.networks.options import ChannelOptions
-from policenotify.networks.registry import default_capabilities, network
 from policenotify.text import Budget
 from policenotify.translation import Text
 
@@ -35,31 +33,22 @@ class Console:
     class Options(ChannelOptions):
         """A console."""
 
-        like: str = ""
-        """A network, such as `x`, whose limits and wording the posts have. Empty: long posts without a subject line."""
         label: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = "console"
         """The account's name in receipts. Two consoles need two labels."""
 
-        @field_validator("like")
-        @classmethod
-        def _has_limits(cls, like: str) -> str:
-            _capabilities_like(like)
-            return like
-
     def __init__(self, options: Options, services: Services) -> None:  # noqa: ARG002 - it needs none
-        self.capabilities: Capabilities = _capabilities_like(options.like)
+        self.capabilities: Capabilities = self.default_capabilities
         self.account: str = options.label
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Freeze what is printed. See `Channel.prepare`."""
         id_ = post.key[:_ID]
-        can = self.capabilities
         parent = next((ref.id for ref in reversed(reply_to) if ref.account == self.account), "")
         shown = post_block(
             f"{self.account} · {post.stage} · {post.language} · {id_}",
             parent=parent,
-            title=post.title if can.title else "",
-            text=can.budget.displayed(post.text) if can.budget.displayed else post.text,
+            title="",
+            text=post.text,
             pictures=[picture.alt for picture in post.pictures],
         )
         return Request(account=self.account, key=post.key, body={"id": id_, "shown": f"{shown}\n"})
@@ -127,27 +116,3 @@ def post_block(head: str, *, parent: str, title: str, text: str, pictures: Seque
 
 def _shown(text: str) -> str:
     return _CONTROL.sub("", text)
-
-
-def _capabilities_like(like: str) -> Capabilities:
-    """Return what a console can do, with the limits and wording of a network, or without its name its own.
-
-    Raises:
-        SettingsError: There is no such network, or its limits depend on an account.
-    """
-    own = Console.default_capabilities
-    if not like:
-        return own
-    other = default_capabilities(network(like).load())
-    if other is None:
-        raise SettingsError(Text("the limits of {like!r} depend on an account. Name another network.", like=like))
-    return replace(
-        own,
-        budget=other.budget,
-        severe_budget=other.severe_budget,
-        title=other.title,
-        html=other.html,
-        replies=own.replies and other.replies,
-        hashtags=other.hashtags,
-        bracketed_hashtags=other.bracketed_hashtags,
-    )
