@@ -1,4 +1,4 @@
-"""`networks`: what each can do, its options, and the package of a new one."""
+"""`networks`: each that is installed, its options, and the package of a new one."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from tests.support.networks_page import OPTIONS
 from tests.support.shell import Run
 
 
-def test_every_network_with_what_it_can_do(run: Run) -> None:
+def test_every_network_and_whether_it_is_ready(run: Run) -> None:
     ran = run("networks")
     assert (ran.code, ran.err) == (0, "")
     assert "bluesky · of the package policenotify" in ran.out
-    assert "300 characters as it counts them, 3000 bytes; threads; up to 4 pictures." in ran.words
     assert "policenotify networks NAME" in ran.out
     assert max(map(len, ran.out.splitlines())) <= 80
     known = {one["name"]: one for one in run("networks", "--json").document["networks"]}
@@ -46,7 +45,6 @@ def test_one_network_with_its_options(run: Run) -> None:
 def test_a_network_of_another_package(run: Run) -> None:
     ran = run("networks")
     assert "pigeon · of the package lofts\n    One loft.\n    ✔ Its library is installed.\n" in ran.out
-    assert "accepted by the gateway, not verified." in ran.words
     [pigeon] = run("networks", "pigeon", "--json").document["networks"]
     assert (pigeon["ready"], pigeon["missing"], pigeon["problem"]) == (True, [], "")
     assert pigeon["capabilities"]["idempotency_window"] == "PT1H"

@@ -155,10 +155,6 @@ def network_lines(network: NetworkInfo) -> Iterator[Part]:
         yield output.paragraph(f"pip install '{network.package}[{network.name}]'", "→ ")
     else:
         yield output.paragraph(Text("Its library is installed."), "✔ ")
-    if network.capabilities:
-        yield output.paragraph(Text("{words}.", words=Text.join("; ", _in_words(network.capabilities))))
-    if network.discovers_capabilities:
-        yield output.paragraph(Text("These are the capabilities of most servers; a channel asks its own server."))
 
 
 def channel_table(network: NetworkInfo, translate: Callable[[AnyText], str] = str) -> str:
@@ -198,20 +194,6 @@ def _example_value(option: NetworkOption, channel: str) -> str:
     if option.default in (None, {}):
         return "{}" if option.type == "table" else f'"{named[1] if named else "…"}"'
     return default_as_text(option.default) if isinstance(option.default, dict) else json.dumps(option.default)
-
-
-def _in_words(capabilities: Capabilities) -> Iterator[AnyText]:
-    """Yield the main capabilities of a network in words. The JSON document has all of them."""
-    budget = capabilities.budget
-    characters = Text("{limit} characters as it counts them", limit=budget.limit)
-    size = Text("{count} bytes", count=budget.max_bytes) if budget.max_bytes else ""
-    yield Text.join(", ", (characters, size))
-    yield Text("threads") if capabilities.replies else Text("no threads")
-    yield Text("up to {images} pictures", images=capabilities.images) if capabilities.images else Text("no pictures")
-    if capabilities.recipients:
-        yield Text("an outcome for each person")
-    if capabilities.acceptance == "unverified":
-        yield output.UNVERIFIED
 
 
 def _missing_libraries(network: Network) -> tuple[str, ...]:
@@ -254,7 +236,7 @@ def default_as_text(default: object) -> str:
 @click.argument("name", required=False)
 @click.option("--new", is_flag=True, help="Create the package of a network of your own, of this name.")
 def networks(call: CliContext, name: str | None, *, new: bool) -> Exit:
-    """Show every network that installed packages offer: its capabilities, and whether its library is installed.
+    """Show every network that installed packages offer, and whether its library is installed.
 
     With a NAME: the table of a channel on it with each option, to add to the settings and to fill in. No settings are
     needed, and no request is sent to any network.
