@@ -245,14 +245,16 @@ _COMMON = (
 """The options that every command has. They may also stand before its name."""
 
 
-class Command(click.Command):
-    """A command with the common options. Its function is called with the `CliContext` first."""
-
+class _Common(click.Command):
     context_class = Context
 
-    def __init__(self, *args: Any, exits: str, **attributes: Any) -> None:  # noqa: ANN401 - click's own arguments
+    def __init__(self, *args: Any, exits: str = "", **attributes: Any) -> None:  # noqa: ANN401 - click's own arguments
         super().__init__(*args, **{"epilog": exit_codes(exits), **attributes})
         self.params += _COMMON
+
+
+class Command(_Common):
+    """A command with the common options. Its function is called with the `CliContext` first."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Run it, and write the log if that was typed."""
@@ -262,15 +264,10 @@ class Command(click.Command):
             return ctx.invoke(self.callback, call, **ctx.params)
 
 
-class Group(click.Group):
+class Group(_Common, click.Group):
     """Commands under one name, with the common options."""
 
-    context_class = Context
     command_class = Command
-
-    def __init__(self, *args: Any, exits: str = "", **attributes: Any) -> None:  # noqa: ANN401 - click's own arguments
-        super().__init__(*args, **{"epilog": exit_codes(exits), **attributes})
-        self.params += _COMMON
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
