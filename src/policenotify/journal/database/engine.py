@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -256,19 +257,16 @@ def truncate_log(engine: Engine, *, patience: int = 0) -> bool:
     """
     if engine.dialect.name != "sqlite":
         return True
-    pooled = engine.raw_connection()
-    try:
-        cursor = pooled.cursor()
-        [usual] = cursor.execute("PRAGMA busy_timeout").fetchone()
-        cursor.execute(f"PRAGMA busy_timeout = {patience}")
+    with closing(engine.raw_connection()) as pooled:
         try:
-            [busy, *_] = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        finally:
-            cursor.execute(f"PRAGMA busy_timeout = {int(usual)}")
-    except engine.dialect.loaded_dbapi.Error:
-        busy = True
-    finally:
-        pooled.close()
+            cursor = pooled.cursor()
+            cursor.execute(f"PRAGMA busy_timeout = {patience}")
+            try:
+                [busy, *_] = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                cursor.execute(f"PRAGMA busy_timeout = {1000 * BUSY}")
+        except sqlite3.Error:
+            busy = True
     if busy and patience:
         _log.warning(
             "Erased, but another process is reading the journal: the file that ends in -wal may still hold what was "
