@@ -76,7 +76,12 @@ class Keys:
         self._mac_keys = [  # apart from the cipher's
             hmac.digest(version.encryption, b"policenotify mac", "sha256") for version in file.versions
         ]
-        self.fingerprints: tuple[str, ...] = _fingerprints(file)
+        self.fingerprints: tuple[str, ...] = ()
+        digest = hashlib.sha256(file.tagging)
+        for version in file.versions:
+            digest.update(version.encryption)
+            text = _crockford(digest.digest(), FINGERPRINT_LENGTH)
+            self.fingerprints += (f"{text[:4]}-{text[4:]}",)
 
     @classmethod
     def create(cls, entropy: Entropy) -> Self:
@@ -324,15 +329,6 @@ def _bound(purpose: str, text: str) -> bytes:
     if not purpose or "\0" in purpose:
         raise ValueError("purpose: a short name")
     return f"{purpose}\0{text}".encode()
-
-
-def _fingerprints(file: _File) -> tuple[str, ...]:
-    digest, fingerprints = hashlib.sha256(file.tagging), []
-    for version in file.versions:
-        digest.update(version.encryption)
-        text = _crockford(digest.digest(), FINGERPRINT_LENGTH)
-        fingerprints.append(f"{text[:4]}-{text[4:]}")
-    return tuple(fingerprints)
 
 
 def _crockford(digest: bytes, length: int) -> str:
