@@ -75,7 +75,7 @@ class Subscribers(Repository):
         with self._journal.read() as connection:
             value = meta.get(connection, _FACT + name)
             known = None if value is None else _read(value)
-            now = self._now()
+            now = microseconds(self._journal.now())
             if known and now < known.until <= now + span(HANDING + TOLERANCE):  # later: the clock was ahead
                 return None, []
             batch = _next_events(connection, known.cursor) if known else []
@@ -92,15 +92,12 @@ class Subscribers(Repository):
         Returns:
             The new place. None if another process has taken over because this one was silent. Nothing is recorded then.
         """
-        moved = SubscriberPlace(cursor, self._now() + (span(HANDING) if keep else 0))
+        moved = SubscriberPlace(cursor, microseconds(self._journal.now()) + (span(HANDING) if keep else 0))
         facts = schema.meta
         same = facts.c.name == _FACT + name, facts.c.value == json.dumps(place)
         with self._journal.write(durable=False) as connection:
             changed = connection.execute(update(facts).where(*same).values(value=json.dumps(moved))).rowcount
         return moved if changed else None
-
-    def _now(self) -> int:
-        return microseconds(self._journal.now())
 
 
 def restart_order(connection: Connection) -> None:
