@@ -127,7 +127,11 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
         raise JournalError(
             Text("The journal's folder {parent!r} does not exist. Create it first.", parent=str(path.parent))
         )
-    _refuse_exposed(path)
+    # A reader's lock on the log's index is enough to stop every writer.
+    found = dict.fromkeys(exposure for suffix in _SUFFIXES for exposure in exposures(Path(f"{path}{suffix}"), SHARED))
+    if found:
+        reasons = Text.join(". ", found)
+        raise JournalError(Text("The journal is not opened, and nothing was sent. {found}", found=reasons))
     if create:
         _create_file(path)
     else:
@@ -146,14 +150,6 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
     )
     event.listen(engine, "connect", lambda _, record: record.info.update({LOG: file_id(f"{path}-wal")}))
     return engine
-
-
-def _refuse_exposed(path: Path) -> None:
-    """Refuse files that others may read: a reader's lock on the log's index is enough to stop every writer."""
-    found = dict.fromkeys(exposure for suffix in _SUFFIXES for exposure in exposures(Path(f"{path}{suffix}"), SHARED))
-    if found:
-        reasons = Text.join(". ", found)
-        raise JournalError(Text("The journal is not opened, and nothing was sent. {found}", found=reasons))
 
 
 def _create_file(path: Path) -> None:
