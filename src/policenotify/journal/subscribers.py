@@ -28,15 +28,13 @@ LIMIT: Final = 200
 
 _FACT: Final = "events "  # begins the name of the fact that holds a cursor; the subscriber's name follows
 
-_OUTCOMES: Final[Mapping[str, EventKind]] = {
-    Outcome.POSTED: EventKind.POSTED,
-    Outcome.REFUSED: EventKind.REFUSED,
-    Outcome.HELD: EventKind.HELD,
-}
 _KINDS: Final = frozenset(
     {"published", "refused_by_check", "blocked", "overdue", "second_reading_overdue", "suppressed", clock_change.SET}
 )
 """Kinds of the journal's events of which subscribers get one of the same name."""
+
+_OUTCOMES: Final = frozenset({Outcome.POSTED, Outcome.REFUSED, Outcome.HELD})
+"""Outcomes of a delivery of which they get an event of the same name."""
 
 EventBatch: TypeAlias = list[tuple[EventCursor, tuple[Event, ...]]]
 """Events for a subscriber, each with the cursor behind the event of the journal that they are of."""
@@ -149,7 +147,8 @@ def _kinds(
         yield EventKind(row.kind), body
     if "overridden" in body:
         yield EventKind.FINDING_OVERRIDDEN, {"codes": body["overridden"]}
-    if row.kind in {"settled", "resolved"} and (kind := _OUTCOMES.get(body["outcome"])) is not None:
+    if row.kind in {"settled", "resolved"} and body["outcome"] in _OUTCOMES:
+        kind = EventKind(body["outcome"])
         yield kind, body
         of_delivery = schema.recipient.c.delivery == row.delivery, schema.recipient.c.state == Outcome.HELD
         held = select(schema.recipient.c.person).where(*of_delivery).limit(1)
