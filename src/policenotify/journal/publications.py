@@ -163,9 +163,9 @@ class Publications(Repository):
         with self._journal.read() as connection:
             tombstones.ensure_not_purged(connection, message)
 
-    def take_down(self, publication: str, *, actor: str, reason: str, deletes: Collection[str]) -> tuple[int, int]:
+    def take_down(self, publication: str, *, actor: str, reason: str, deletes: Collection[str]) -> None:
         """Delete the posts of a publication on some channels; see [`take_down`][policenotify.journal.takedown]."""
-        return take_down(self._journal, publication, actor=actor, reason=reason, deletes=deletes)
+        take_down(self._journal, publication, actor=actor, reason=reason, deletes=deletes)
 
     def get(self, name: str) -> Publication | None:
         """Return a publication with its receipts, by its id or the caller's key.

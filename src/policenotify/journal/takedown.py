@@ -24,15 +24,11 @@ from policenotify.model.history import Outcome, Target
 _table = schema.delivery
 
 
-def take_down(
-    journal: Transactions, publication: str, *, actor: str, reason: str, deletes: Collection[str]
-) -> tuple[int, int]:
+def take_down(journal: Transactions, publication: str, *, actor: str, reason: str, deletes: Collection[str]) -> None:
     """Delete the posts of a publication, and cancel what of it still waits. A repeated call deletes nothing twice.
 
-    Posts are deleted on the channels that can, which are *deletes*.
-
-    Returns:
-        How many posts will be deleted, and how many deliveries were cancelled.
+    Posts are deleted on the channels that can, which are *deletes*. The event states how many posts will be deleted,
+    and how many deliveries were cancelled.
     """
     with journal.write() as connection:
         now = journal.now()
@@ -47,7 +43,6 @@ def take_down(
         deleted = _delete(connection, deliveries, deletes, at)
         body = {"reason": reason, "deleted": deleted, "cancelled": len(waiting), "deletes": sorted(deletes)}
         record(connection, now, actor, TAKEN_DOWN_EVENT, body, publication=publication)
-    return deleted, len(waiting)
 
 
 def delete_found(connection: Connection, delivery: Row[Any], at: int) -> None:
