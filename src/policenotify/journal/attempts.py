@@ -300,7 +300,10 @@ def _record_post(
         lock_key_of(connection, claimed.id)
     change(connection, claimed, **columns)
     if result.outcome is Outcome.DELETED and claimed.target is not None:
-        _mark_target_deleted(connection, claimed, at)
+        target = select(_table.c.target).where(_table.c.id == claimed.id).scalar_subquery()
+        row = connection.execute(select(_table).where(_table.c.id == target)).one()
+        control.change(connection, row.id, state=Outcome.DELETED)
+        record_delivery(connection, row, moment(at), "deleted", {"by": claimed.publication})
     _end_attempt(connection, claimed, result, at)
     record_delivery(connection, claimed, moment(at), "settled", _stated(claimed, result))
     return {result.outcome: 1}
@@ -377,13 +380,6 @@ def _stated(claimed: ClaimedDelivery, result: AttemptResult) -> dict[str, Any]:
     return {**stated, "delayed": True} if result.delayed else stated
 
 
-def _mark_target_deleted(connection: Connection, claimed: ClaimedDelivery, at: int) -> None:
-    target = select(_table.c.target).where(_table.c.id == claimed.id).scalar_subquery()
-    row = connection.execute(select(_table).where(_table.c.id == target)).one()
-    control.change(connection, row.id, state=Outcome.DELETED)
-    record_delivery(connection, row, moment(at), "deleted", {"by": claimed.publication})
-
-
 # --- recovery
 
 
@@ -393,7 +389,9 @@ def _recover(connection: Connection, seen: Row[Any], now: int) -> bool:
     row = connection.execute(select(_table).where(still, seen.lease_until == _LEASE_UNTIL)).first()
     if row is None:
         return False
-    begun = _end_interrupted(connection, row.id, row.attempts, now)
+    attempt = {"of_delivery": row.id, "of_attempt": row.attempts, "ended_at": now, "outcome": Outcome.UNCONFIRMED}
+    why = {"reason": Text("The sending process stopped."), "code": "interrupted"}
+    begun = connection.execute(_END_ATTEMPT, attempt | why).rowcount > 0
     columns: dict[str, object] = {"state": Outcome.WAITING, "owner": None, "lease_until": None, "unseen_at": None}
     if row.parent is None:
         columns["in_doubt"] = row.in_doubt or begun
@@ -415,13 +413,6 @@ def _is_abandoned(seen: Row[Any], now: int, ended: Collection[str]) -> bool:
         return True
     # A claim of more than a day was written by a clock that was ahead.
     return not now < seen.lease_until <= latest_pause(now) or is_dead(seen.owner)
-
-
-def _end_interrupted(connection: Connection, delivery: int, number: int, now: int) -> bool:
-    """End an interrupted attempt. Return whether it had begun."""
-    ended = {"ended_at": now, "outcome": Outcome.UNCONFIRMED, "reason": Text("The sending process stopped.")}
-    identity = {"of_delivery": delivery, "of_attempt": number}
-    return connection.execute(_END_ATTEMPT, {**identity, **ended, "code": "interrupted"}).rowcount > 0
 
 
 def _is_ours(keys: Keys, row: Row[Any]) -> bool:

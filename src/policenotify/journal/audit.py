@@ -35,8 +35,7 @@ RUNNER = "runner"
 PROCESS = "process"
 """The key of a body under which the user of the process is recorded."""
 
-SALT_BYTES = 16
-"""Length of a salt: 128 bits, so that an erased body cannot be guessed from its commitment."""
+_SALT_BYTES = 16  # 128 bits, so that an erased body cannot be guessed from its commitment
 
 
 class EventCursor(NamedTuple):
@@ -125,7 +124,7 @@ def record(
     """
     recorded = {**body, PROCESS: process_user()}
     text = json.dumps(recorded, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
-    salt = secrets.token_hex(SALT_BYTES)
+    salt = secrets.token_hex(_SALT_BYTES)
     committed = commitment(salt, text)
     row = {
         "at": microseconds(at),

@@ -30,9 +30,7 @@ from policenotify.model.history import Outcome
 SET: Final = "clock_set"
 """The kind of event that records a step of the clock."""
 
-FACTS: Final = "clock "
-"""Begins the name of the fact stored here; the boot follows."""
-
+_FACTS: Final = "clock "  # begins the name of the fact stored here; the boot follows
 _WHOLE_NUMBER: Final = re.compile(r"-?[0-9]{1,18}")  # to which a time can still be added
 _log = logging.getLogger("policenotify")
 _DAY = span(timedelta(days=1))
@@ -54,12 +52,12 @@ _MOVED: Final[tuple[Column[int], ...]] = (
 def follow(connection: Connection, clock: Clock) -> None:
     """Move what waits if the clock was set since any process of this boot has looked."""
     now, here = microseconds(clock.now()), Uptime.now(clock)
-    name, shown = f"{FACTS}{here.boot}", now - here.at
+    name, shown = f"{_FACTS}{here.boot}", now - here.at
     if not here.boot:
         _end_waits_from_the_future(connection, now)
         return
     if schema.insert_new(connection, schema.meta, [{"name": name, "value": str(shown)}]):
-        of_boots_that_are_over = _facts.name.startswith(FACTS, autoescape=True), _facts.name != name
+        of_boots_that_are_over = _facts.name.startswith(_FACTS, autoescape=True), _facts.name != name
         if connection.execute(delete(schema.meta).where(*of_boots_that_are_over)).rowcount:
             _end_waits_from_the_future(connection, now)
         return

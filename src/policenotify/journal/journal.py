@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from sqlalchemy import Connection, false, func, select, update
+from sqlalchemy import false, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
@@ -127,7 +125,32 @@ class Journal(Transactions):
         """
         self.authorize(actor, "restore")
         with self.write() as connection:
-            doubted = _put_all_in_doubt(connection, self.now(), actor)
+            at, delivery, publication = self.now(), schema.delivery, schema.publication
+            now, is_open = microseconds(at), (Outcome.WAITING, Outcome.SENDING)
+            published = select(publication.c.created_at).where(publication.c.id == delivery.c.publication)
+            doubted = connection.execute(
+                update(delivery)
+                .where(delivery.c.state.in_(is_open))
+                .values(
+                    state=Outcome.WAITING,
+                    in_doubt=delivery.c.parent.is_(None),  # of a batch, its people are
+                    owner=None,
+                    lease_until=None,
+                    unseen_at=None,
+                    # As if it had been tried since it was published.
+                    first_tried_at=func.coalesce(delivery.c.first_tried_at, published.scalar_subquery()),
+                    last_tried_at=now,
+                )
+            ).rowcount
+            people = update(schema.recipient).where(schema.recipient.c.state.in_(is_open))
+            connection.execute(people.values(state=Outcome.WAITING, in_doubt=True))
+            read = select(delivery.c.id).where(delivery.c.has_recipients, delivery.c.reading.is_(False))
+            for name in connection.execute(read.where(delivery.c.state == Outcome.WAITING)).scalars().all():
+                control.settle(connection, name, now)  # if all of its people are
+            why = {"reason": Text("The journal was restored from a copy."), "code": "restored"}
+            ended = update(schema.attempt).where(schema.attempt.c.ended_at.is_(None))
+            connection.execute(ended.values(ended_at=now, outcome=Outcome.UNCONFIRMED, **why))
+            audit.record(connection, at, actor, "restored", {"deliveries": doubted})
             if not self.is_file:
                 restart_order(connection)
         return doubted
@@ -145,33 +168,3 @@ class Journal(Transactions):
         """
         with self.write(durable=False) as connection:
             connection.execute(update(schema.delivery).where(false()).values(attempts=0))
-
-
-def _put_all_in_doubt(connection: Connection, at: datetime, actor: str) -> int:
-    """Put all that is open in doubt, as if it had been tried since it was published. Return how many deliveries."""
-    delivery, recipient, attempt, now = schema.delivery, schema.recipient, schema.attempt, microseconds(at)
-    publication, is_open = schema.publication, (Outcome.WAITING, Outcome.SENDING)
-    published = select(publication.c.created_at).where(publication.c.id == delivery.c.publication).scalar_subquery()
-    doubted = connection.execute(
-        update(delivery)
-        .where(delivery.c.state.in_(is_open))
-        .values(
-            state=Outcome.WAITING,
-            in_doubt=delivery.c.parent.is_(None),  # of a batch, its people are
-            owner=None,
-            lease_until=None,
-            unseen_at=None,
-            first_tried_at=func.coalesce(delivery.c.first_tried_at, published),
-            last_tried_at=now,
-        )
-    ).rowcount
-    people = update(recipient).where(recipient.c.state.in_(is_open))
-    connection.execute(people.values(state=Outcome.WAITING, in_doubt=True))
-    read = select(delivery.c.id).where(delivery.c.has_recipients, delivery.c.reading.is_(False))
-    for name in connection.execute(read.where(delivery.c.state == Outcome.WAITING)).scalars().all():
-        control.settle(connection, name, now)  # if all of its people are
-    unfinished = update(attempt).where(attempt.c.ended_at.is_(None))
-    ended = {"ended_at": now, "outcome": Outcome.UNCONFIRMED, "reason": Text("The journal was restored from a copy.")}
-    connection.execute(unfinished.values(**ended, code="restored"))
-    audit.record(connection, at, actor, "restored", {"deliveries": doubted})
-    return doubted

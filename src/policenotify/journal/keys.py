@@ -32,22 +32,15 @@ from policenotify.translation import Text
 Entropy = Callable[[int], bytes]
 """Returns so many unpredictable bytes: `secrets.token_bytes`, except in tests."""
 
-KEY_BYTES = 32
-"""Length of each key: AES-256 (FIPS 197), Ed25519 (RFC 8032, section 5.1.5), and HMAC-SHA-256 (RFC 2104, section 3)."""
+_KEY_BYTES = 32  # AES-256 (FIPS 197), Ed25519 (RFC 8032, section 5.1.5), and HMAC-SHA-256 (RFC 2104, section 3)
 
 NONCE_BYTES = 12
 """Length of the AES-GCM nonce: 96 bits (NIST SP 800-38D, section 5.2.1.1). Random nonces allow 2^32 values under one
 key (section 8.3), and an installation encrypts some thousands a year."""
 
-REFERENCE_LENGTH = 5
-"""Length of a reference that people see: 32^5, some 33 million, and short enough for the telephone."""
-
-FINGERPRINT_LENGTH = 8
-"""Length of a fingerprint: 40 bits, enough to distinguish the files of one installation."""
-
-CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""Crockford's Base32: without I, L, O and U, which are easily misread."""
-
+_REFERENCE_LENGTH = 5  # of a reference that people see: 32^5, some 33 million, and short enough for the telephone
+_FINGERPRINT_LENGTH = 8  # 40 bits, enough to distinguish the files of one installation
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # his Base32: without I, L, O and U, which are easily misread
 _BITS = 5  # of one Crockford character
 _VERSION_DIGITS = 6  # more rotations than an installation can live through
 
@@ -76,12 +69,17 @@ class Keys:
         self._mac_keys = [  # apart from the cipher's
             hmac.digest(version.encryption, b"policenotify mac", "sha256") for version in file.versions
         ]
-        self.fingerprints: tuple[str, ...] = _fingerprints(file)
+        self.fingerprints: tuple[str, ...] = ()
+        digest = hashlib.sha256(file.tagging)
+        for version in file.versions:
+            digest.update(version.encryption)
+            text = _crockford(digest.digest(), _FINGERPRINT_LENGTH)
+            self.fingerprints += (f"{text[:4]}-{text[4:]}",)
 
     @classmethod
     def create(cls, entropy: Entropy) -> Self:
         """Create the keys of a new installation."""
-        return cls(_File(tagging=entropy(KEY_BYTES), versions=(_Version.drawn(entropy),)), entropy)
+        return cls(_File(tagging=entropy(_KEY_BYTES), versions=(_Version.drawn(entropy),)), entropy)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -213,7 +211,7 @@ class Keys:
 
         It is not unique: of 100 incidents two share one with a probability of 1 in 7,000.
         """
-        return _crockford(bytes.fromhex(self.tag("reference", text)), REFERENCE_LENGTH)
+        return _crockford(bytes.fromhex(self.tag("reference", text)), _REFERENCE_LENGTH)
 
     def seal(self, purpose: str, plain: str) -> tuple[int, bytes]:
         """Encrypt *plain* with the newest version (AES-256-GCM), bound to purpose and version.
@@ -280,7 +278,7 @@ class Keys:
         return version - 1
 
 
-_Key = Annotated[bytes, Field(min_length=KEY_BYTES, max_length=KEY_BYTES, repr=False)]
+_Key = Annotated[bytes, Field(min_length=_KEY_BYTES, max_length=_KEY_BYTES, repr=False)]
 
 
 class _Secret(BaseModel):
@@ -300,7 +298,7 @@ class _Version(_Secret):
 
     @classmethod
     def drawn(cls, entropy: Entropy) -> Self:
-        return cls(encryption=entropy(KEY_BYTES), signing=entropy(KEY_BYTES))
+        return cls(encryption=entropy(_KEY_BYTES), signing=entropy(_KEY_BYTES))
 
 
 class _File(_Secret):
@@ -326,15 +324,6 @@ def _bound(purpose: str, text: str) -> bytes:
     return f"{purpose}\0{text}".encode()
 
 
-def _fingerprints(file: _File) -> tuple[str, ...]:
-    digest, fingerprints = hashlib.sha256(file.tagging), []
-    for version in file.versions:
-        digest.update(version.encryption)
-        text = _crockford(digest.digest(), FINGERPRINT_LENGTH)
-        fingerprints.append(f"{text[:4]}-{text[4:]}")
-    return tuple(fingerprints)
-
-
 def _crockford(digest: bytes, length: int) -> str:
     number = int.from_bytes(digest[:8]) >> (64 - _BITS * length)
-    return "".join(CROCKFORD[number >> _BITS * place & 31] for place in reversed(range(length)))
+    return "".join(_CROCKFORD[number >> _BITS * place & 31] for place in reversed(range(length)))

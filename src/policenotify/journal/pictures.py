@@ -21,13 +21,7 @@ def store_pictures(connection: Connection, owner: str, pictures: Iterable[Pictur
     known = select(_blob.c.digest).where(_blob.c.digest.in_(by_digest)).with_for_update(read=True, key_share=True)
     unknown = by_digest.keys() - set(connection.execute(known).scalars())
     blobs = [
-        {
-            "digest": digest,
-            "media_type": picture.media_type,
-            "width": picture.width,
-            "height": picture.height,
-            "data": picture.data,
-        }
+        {column.name: getattr(picture, column.name) for column in _blob.c}
         for digest, picture in sorted(by_digest.items())
         if digest in unknown
     ]

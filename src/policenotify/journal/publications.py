@@ -49,7 +49,6 @@ from policenotify.translation import Text
 
 _log = logging.getLogger("policenotify")
 _CLOSING = {Stage.END, Stage.CANCELLATION}
-_UNSETTLED = (Outcome.WAITING, Outcome.SENDING)
 
 _table, _delivery = schema.publication, schema.delivery
 _PUBLISHED = select(_table).where(_table.c.state == "published")
@@ -75,13 +74,12 @@ _PENDING = (
     )
     .order_by(_delivery.c.not_before.desc())
 )
-_ADDITION = insert(_delivery)
 _INCIDENT = select(schema.incident).where(schema.incident.c.id == bindparam("incident")).with_for_update()
 # Plain text, as in the index: SQLite does not match a bound value with it.
 _HELD_RECIPIENTS = select(_delivery.c.publication, literal(Outcome.HELD)).where(text("held > 0"))
 _UNFINISHED: CompoundSelect[tuple[str, str]] = (
     select(_delivery.c.publication, _delivery.c.state)
-    .where(_delivery.c.state.in_([*_UNSETTLED, Outcome.HELD]))
+    .where(_delivery.c.state.in_([Outcome.WAITING, Outcome.SENDING, Outcome.HELD]))
     .union(_HELD_RECIPIENTS)
 )
 
@@ -234,9 +232,7 @@ class Publications(Repository):
             raise InvalidImage(
                 Text("The journal has no picture {digest}. Give the picture itself, by path or data.", digest=digest)
             )
-        return Picture(
-            digest=digest, media_type=row.media_type, width=row.width, height=row.height, alt=alt, data=row.data
-        )
+        return Picture(**row._asdict(), alt=alt)
 
 
 # --- writing
@@ -299,7 +295,7 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
     for ordering_key in begun:
         inherit_priority(connection, ordering_key, urgency)
     if rows:
-        connection.execute(_ADDITION, rows)
+        connection.execute(insert(_delivery), rows)
     for ordering_key in begun:
         make_way(connection, ordering_key, at, closed_by=new.id if message.stage in _CLOSING else "")
     body: dict[str, object] = {"stage": message.stage, "category": message.category, "digest": new.digest, **new.rules}

@@ -285,7 +285,10 @@ def _skip_reason(connection: Connection, row: Row[Any], now: int) -> tuple[Outco
     if row.in_doubt and not row.has_recipients:
         return None
     if row.operation == Operation.DELETE:
-        return _nothing_to_delete(connection, row.target)
+        post = connection.execute(select(_table.c.state, _table.c.ref).where(_table.c.id == row.target)).first()
+        if post is None or post.ref is not None or post.state == Outcome.POSTED:
+            return None  # without a place, a person has seen it: it is looked for
+        return Outcome.SUPERSEDED, (NOT_FOUND if post.state == Outcome.HELD else NEVER_APPEARED)
     stale: AnyText = ""
     if row.not_after is not None and row.not_after <= now:
         stale = EXPIRED
@@ -297,14 +300,6 @@ def _skip_reason(connection: Connection, row: Row[Any], now: int) -> tuple[Outco
     if stale := stale or why_over(closed, by_end=unseen):
         return Outcome.SUPERSEDED, stale
     return (Outcome.SKIPPED, OPENING_MISSING) if row.needs_opening and unseen else None
-
-
-def _nothing_to_delete(connection: Connection, target: int | None) -> tuple[Outcome, AnyText] | None:
-    """Return the outcome and reason if the post to be deleted is not known to be out."""
-    row = connection.execute(select(_table.c.state, _table.c.ref).where(_table.c.id == target)).first()
-    if row is None or row.ref is not None or row.state == Outcome.POSTED:  # as a person has seen: it is looked for
-        return None
-    return Outcome.SUPERSEDED, (NOT_FOUND if row.state == Outcome.HELD else NEVER_APPEARED)
 
 
 def _continues_missing_part(connection: Connection, row: Row[Any]) -> bool:

@@ -311,7 +311,14 @@ def _erase_content(connection: Connection, keys: Keys, ids: Collection[str], now
         connection.execute(update(_publication).where(_publication.c.id == row.id).values(**kept))
     of_them = _delivery.c.publication.in_(ids)
     deliveries = select(_delivery.c.id).where(of_them)
-    _erase_recipients(connection, _recipient.c.delivery.in_(deliveries.where(_delivery.c.has_recipients)))
+    # Who the recipients were. How many had which outcome is kept by batch.
+    to_people = _recipient.c.delivery.in_(deliveries.where(_delivery.c.has_recipients))
+    people = connection.execute(select(_recipient.c.person).where(to_people).distinct()).scalars().all()
+    connection.execute(delete(_recipient).where(to_people))
+    for some in _portions(people):  # those who are not needed elsewhere
+        unused = select(_person.c.id).where(_person.c.id.in_(some)).with_for_update(skip_locked=True)
+        free = connection.execute(unused).scalars().all()  # whom no other process is just writing to
+        connection.execute(delete(_person).where(_person.c.id.in_(free), _UNNAMED))
     texts = dict.fromkeys(("standalone", "reply", "ref", "request", "cursor"))
     connection.execute(update(_delivery).where(of_them).values(**texts, reason="", remedy=""))
     forget_reasons(connection, of_them)
@@ -320,16 +327,6 @@ def _erase_content(connection: Connection, keys: Keys, ids: Collection[str], now
     owners = [*ids, *erase_drafts(connection, keys, ids, now)]
     forget_pictures(connection, owners)
     _empty_events(connection, owners)
-
-
-def _erase_recipients(connection: Connection, of_them: ColumnElement[bool]) -> None:
-    """Erase who the recipients were, and who is not needed elsewhere. How many had which outcome is kept by batch."""
-    people = connection.execute(select(_recipient.c.person).where(of_them).distinct()).scalars().all()
-    connection.execute(delete(_recipient).where(of_them))
-    for some in _portions(people):
-        unused = select(_person.c.id).where(_person.c.id.in_(some)).with_for_update(skip_locked=True)
-        free = connection.execute(unused).scalars().all()  # whom no other process is just writing to
-        connection.execute(delete(_person).where(_person.c.id.in_(free), _UNNAMED))
 
 
 def _empty_events(connection: Connection, publications: Collection[str]) -> None:

@@ -62,8 +62,7 @@ class AuditLog(Repository):
                 cursor = place_of(rows[-1])
                 for row in rows:
                     stated = {name: getattr(row, name) for name in _EXPORTED}
-                    body = json_object(row.body) if row.body else {}
-                    yield {**stated, "at": moment(row.at).isoformat(), "body": body}
+                    yield {**stated, "at": moment(row.at).isoformat(), "body": json_object(row.body or "{}")}
 
     def seal(self) -> int:
         """Close and sign the events since the last seal. Return their number.

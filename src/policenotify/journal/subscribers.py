@@ -28,15 +28,13 @@ LIMIT: Final = 200
 
 _FACT: Final = "events "  # begins the name of the fact that holds a cursor; the subscriber's name follows
 
-_OUTCOMES: Final[Mapping[str, EventKind]] = {
-    Outcome.POSTED: EventKind.POSTED,
-    Outcome.REFUSED: EventKind.REFUSED,
-    Outcome.HELD: EventKind.HELD,
-}
 _KINDS: Final = frozenset(
     {"published", "refused_by_check", "blocked", "overdue", "second_reading_overdue", "suppressed", clock_change.SET}
 )
 """Kinds of the journal's events of which subscribers get one of the same name."""
+
+_OUTCOMES: Final = frozenset({Outcome.POSTED, Outcome.REFUSED, Outcome.HELD})
+"""Outcomes of a delivery of which they get an event of the same name."""
 
 EventBatch: TypeAlias = list[tuple[EventCursor, tuple[Event, ...]]]
 """Events for a subscriber, each with the cursor behind the event of the journal that they are of."""
@@ -75,7 +73,7 @@ class Subscribers(Repository):
         with self._journal.read() as connection:
             value = meta.get(connection, _FACT + name)
             known = None if value is None else _read(value)
-            now = self._now()
+            now = microseconds(self._journal.now())
             if known and now < known.until <= now + span(HANDING + TOLERANCE):  # later: the clock was ahead
                 return None, []
             batch = _next_events(connection, known.cursor) if known else []
@@ -92,15 +90,12 @@ class Subscribers(Repository):
         Returns:
             The new place. None if another process has taken over because this one was silent. Nothing is recorded then.
         """
-        moved = SubscriberPlace(cursor, self._now() + (span(HANDING) if keep else 0))
+        moved = SubscriberPlace(cursor, microseconds(self._journal.now()) + (span(HANDING) if keep else 0))
         facts = schema.meta
         same = facts.c.name == _FACT + name, facts.c.value == json.dumps(place)
         with self._journal.write(durable=False) as connection:
             changed = connection.execute(update(facts).where(*same).values(value=json.dumps(moved))).rowcount
         return moved if changed else None
-
-    def _now(self) -> int:
-        return microseconds(self._journal.now())
 
 
 def restart_order(connection: Connection) -> None:
@@ -152,7 +147,8 @@ def _kinds(
         yield EventKind(row.kind), body
     if "overridden" in body:
         yield EventKind.FINDING_OVERRIDDEN, {"codes": body["overridden"]}
-    if row.kind in {"settled", "resolved"} and (kind := _OUTCOMES.get(body["outcome"])) is not None:
+    if row.kind in {"settled", "resolved"} and body["outcome"] in _OUTCOMES:
+        kind = EventKind(body["outcome"])
         yield kind, body
         of_delivery = schema.recipient.c.delivery == row.delivery, schema.recipient.c.state == Outcome.HELD
         held = select(schema.recipient.c.person).where(*of_delivery).limit(1)

@@ -27,7 +27,8 @@ _table = schema.delivery
 def take_down(journal: Transactions, publication: str, *, actor: str, reason: str, deletes: Collection[str]) -> None:
     """Delete the posts of a publication, and cancel what of it still waits. A repeated call deletes nothing twice.
 
-    Posts are deleted on the channels that can, which are *deletes*.
+    Posts are deleted on the channels that can, which are *deletes*. The event states how many posts will be deleted,
+    and how many deliveries were cancelled.
     """
     with journal.write() as connection:
         now = journal.now()

@@ -19,6 +19,7 @@ from policenotify.cli.times import AGE_FORMS, parse_age
 from policenotify.cli.usage import BadParameter, typed_reason
 from policenotify.cli.words import code_of
 from policenotify.errors import JournalError
+from policenotify.journal.database.engine import without_password
 from policenotify.journal.database.migrate import move as move_journal
 from policenotify.model.receipt import local_time
 from policenotify.publishing.arguments import checked_reason
@@ -216,14 +217,14 @@ def move(call: CliContext, to: str) -> None:
     with call.journal() as (_, opened):
         opened.authorize(call.actor, "move")
     to = to if "://" in to else str(Path(to).absolute())
-    done = move_journal(settings.journal_url, to, keys=settings.load_keys(), actor=call.actor)
-    rows = {name.removeprefix("pn_"): count for name, count in done.rows.items()}
+    copied = move_journal(settings.journal_url, to, keys=settings.load_keys(), actor=call.actor)
+    rows, place = {name.removeprefix("pn_"): count for name, count in copied.items()}, without_password(to)
     page: list[Part] = [
-        output.line(Text("The journal is at {to} now.", to=done.to), style="bold"),
-        output.paragraph(Text.counted("{count} row copied", "{count} rows copied", count=sum(done.rows.values()))),
+        output.line(Text("The journal is at {to} now.", to=place), style="bold"),
+        output.paragraph(Text.counted("{count} row copied", "{count} rows copied", count=sum(rows.values()))),
         output.prose(Text("Put it into the settings of every machine (journal = …), then: policenotify doctor")),
     ]
-    call.emit({"to": done.to, "rows": rows, "actor": call.actor}, *page)
+    call.emit({"to": place, "rows": rows, "actor": call.actor}, *page)
 
 
 @journal.command(

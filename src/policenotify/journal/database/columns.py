@@ -45,14 +45,12 @@ class OfficerText(TypeDecorator[AnyText]):
     impl: type[TypeEngine[Any]] = Text
     cache_ok: bool | None = True
 
-    def process_bind_param(self, value: AnyText | None, dialect: Dialect) -> str | None:
+    def process_bind_param(self, value: AnyText | None, _dialect: Dialect) -> str | None:
         """Return what is stored."""
-        del dialect
         return None if value is None else stored_text(value)
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> AnyText | None:
+    def process_result_value(self, value: str | None, _dialect: Dialect) -> AnyText | None:
         """Return what was stored."""
-        del dialect
         return None if value is None else read_text(value)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,11 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
         raise JournalError(
             Text("The journal's folder {parent!r} does not exist. Create it first.", parent=str(path.parent))
         )
-    _refuse_exposed(path)
+    # A reader's lock on the log's index is enough to stop every writer.
+    found = dict.fromkeys(exposure for suffix in _SUFFIXES for exposure in exposures(Path(f"{path}{suffix}"), SHARED))
+    if found:
+        reasons = Text.join(". ", found)
+        raise JournalError(Text("The journal is not opened, and nothing was sent. {found}", found=reasons))
     if create:
         _create_file(path)
     else:
@@ -145,14 +150,6 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
     )
     event.listen(engine, "connect", lambda _, record: record.info.update({LOG: file_id(f"{path}-wal")}))
     return engine
-
-
-def _refuse_exposed(path: Path) -> None:
-    """Refuse files that others may read: a reader's lock on the log's index is enough to stop every writer."""
-    found = dict.fromkeys(exposure for suffix in _SUFFIXES for exposure in exposures(Path(f"{path}{suffix}"), SHARED))
-    if found:
-        reasons = Text.join(". ", found)
-        raise JournalError(Text("The journal is not opened, and nothing was sent. {found}", found=reasons))
 
 
 def _create_file(path: Path) -> None:
@@ -256,19 +253,16 @@ def truncate_log(engine: Engine, *, patience: int = 0) -> bool:
     """
     if engine.dialect.name != "sqlite":
         return True
-    pooled = engine.raw_connection()
-    try:
-        cursor = pooled.cursor()
-        [usual] = cursor.execute("PRAGMA busy_timeout").fetchone()
-        cursor.execute(f"PRAGMA busy_timeout = {patience}")
+    with closing(engine.raw_connection()) as pooled:
         try:
-            [busy, *_] = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        finally:
-            cursor.execute(f"PRAGMA busy_timeout = {int(usual)}")
-    except engine.dialect.loaded_dbapi.Error:
-        busy = True
-    finally:
-        pooled.close()
+            cursor = pooled.cursor()
+            cursor.execute(f"PRAGMA busy_timeout = {patience}")
+            try:
+                [busy, *_] = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                cursor.execute(f"PRAGMA busy_timeout = {1000 * BUSY}")
+        except sqlite3.Error:
+            busy = True
     if busy and patience:
         _log.warning(
             "Erased, but another process is reading the journal: the file that ends in -wal may still hold what was "

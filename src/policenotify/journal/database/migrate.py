@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import closing
-from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, func, insert, select, text
 
@@ -21,18 +19,6 @@ from policenotify.translation import Text
 
 _LOCK = 0x706E_6D69  # "pnmi": any number that no other program uses as an advisory lock in this database
 _ROWS = 100  # rows copied at once; some hold an image
-
-
-class Moved(NamedTuple):
-    """What `move` did.
-
-    Attributes:
-        to: The new place, without passwords.
-        rows: The number of rows of each table.
-    """
-
-    to: str
-    rows: Mapping[str, int]
 
 
 def migrate(url: str, *, keys: Keys, grant_to: str | None = None) -> bool:
@@ -61,7 +47,7 @@ def migrate(url: str, *, keys: Keys, grant_to: str | None = None) -> bool:
     return created
 
 
-def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = None) -> Moved:
+def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = None) -> dict[str, int]:
     """Move a journal to another database, and close the old one for good, naming the new place.
 
     Nothing may be sent meanwhile. Processes that write wait until it is done, and then fail. All numbers and ids are
@@ -73,6 +59,9 @@ def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = Non
         keys: The installation's keys. They stay the same.
         actor: Who moves it, for the audit log.
         clock: The clock. By default the server's on PostgreSQL, else this machine's.
+
+    Returns:
+        The number of rows of each table.
 
     Raises:
         JournalError: It failed. Nothing was changed, unless the last step failed, which commits the new place: then
@@ -109,7 +98,7 @@ def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = Non
             subscribers.restart_order(target)
             seals.verify(target, keys)
             meta.put(source, meta.MOVED, place)
-    return Moved(place, rows)
+    return rows
 
 
 def empty(url: str, *, keys: Keys) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
+from functools import partial
 from json import JSONDecodeError
 from typing import Any, NamedTuple, TypeAlias
 from weakref import WeakSet
@@ -389,15 +390,11 @@ def _readable(action: Text) -> Iterator[None]:
         ) from None
 
 
-def _before_fork() -> None:
+def _each(does: Callable[[Transactions], None]) -> None:
     for journal in list(_journals):
-        journal.before_fork()
-
-
-def _after_fork() -> None:
-    for journal in list(_journals):
-        journal.after_fork()
+        does(journal)
 
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch  # POSIX
-    os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
+    before, after = partial(_each, Transactions.before_fork), partial(_each, Transactions.after_fork)
+    os.register_at_fork(before=before, after_in_child=after)

@@ -32,13 +32,9 @@ class Suppressions(Repository):
 
     def list(self, channel: str | None = None) -> tuple[Suppression, ...]:
         """Return who is suppressed now: on one channel, also by what holds for all, or on any."""
-        query = select(_suppression)
-        if channel is not None:
-            query = query.where(_suppression.c.channel.in_([channel, schema.EVERYWHERE]))
+        found = true() if channel is None else _suppression.c.channel.in_([channel, schema.EVERYWHERE])
         with self._journal.read() as connection:
-            return tuple(
-                map(suppression_of, connection.execute(query.order_by(_suppression.c.channel, _suppression.c.key)))
-            )
+            return _suppressions(connection, found)
 
     def add(self, addresses: Iterable[str], channel: str | None, actor: str, *, evidence: str) -> bool:
         """Stop writing to a person, at once, by a decision of the service. The addresses are spelled as channels do.
@@ -76,14 +72,17 @@ class Suppressions(Repository):
             return release(connection, self._journal.now(), found, actor)
 
 
-def suppression_of(row: Row[Any]) -> Suppression:
-    """Return a stored suppression."""
-    return Suppression(
-        channel=None if row.channel == schema.EVERYWHERE else row.channel,
-        key=row.key,
-        source=Source(row.source),
-        evidence=row.evidence,
-        since=moment(row.at),
+def _suppressions(connection: Connection, found: ColumnElement[bool]) -> tuple[Suppression, ...]:
+    rows = connection.execute(select(_suppression).where(found).order_by(_suppression.c.channel, _suppression.c.key))
+    return tuple(
+        Suppression(
+            channel=None if row.channel == schema.EVERYWHERE else row.channel,
+            key=row.key,
+            source=Source(row.source),
+            evidence=row.evidence,
+            since=moment(row.at),
+        )
+        for row in rows
     )
 
 
@@ -153,7 +152,7 @@ class StoredPeople(Repository):
                 address_stored_at=_stored_at(connection, keys),
                 deliveries=tuple(map(_delivery_of, _deliveries(connection, keys))),
                 reports=tuple(_reports(connection, keys)),
-                suppressions=tuple(map(suppression_of, _suppressions(connection, keys))),
+                suppressions=_suppressions(connection, _suppression.c.key.in_(keys)),
             )
         with journal.write() as connection:
             record(connection, journal.now(), actor, "person_exported", {"deliveries": len(exported.deliveries)})
@@ -182,7 +181,7 @@ class StoredPeople(Repository):
             wishes = [source.value for source in Source if source.opted_out]
             other = and_(_suppression.c.key.in_(keys), _suppression.c.source.not_in(wishes))
             ended = release(connection, journal.now(), other, actor)
-            kept = tuple(map(suppression_of, _suppressions(connection, keys)))
+            kept = _suppressions(connection, _suppression.c.key.in_(keys))
             erased = ErasedPerson(address=stored, deliveries=unlinked, ended=ended, kept=kept)
             body = {"deliveries": unlinked, "ended": ended, "kept": len(kept)}
             record(connection, journal.now(), actor, "person_erased", body)
@@ -252,9 +251,3 @@ def _reports(connection: Connection, keys: Sequence[str]) -> Iterable[PersonRepo
     query = select(*shown).join(_delivery, _delivery.c.id == _report.c.delivery).where(_report.c.key.in_(keys))
     for row in connection.execute(query.order_by(_report.c.at)).mappings().all():
         yield PersonReport(**{**row, "at": moment(row["at"])})
-
-
-def _suppressions(connection: Connection, keys: Sequence[str]) -> Iterable[Row[Any]]:
-    return connection.execute(
-        select(_suppression).where(_suppression.c.key.in_(keys)).order_by(_suppression.c.channel, _suppression.c.key)
-    ).all()

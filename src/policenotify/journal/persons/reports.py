@@ -10,7 +10,7 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Delete, Row, and_, bindparam, delete, func, select, text, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, select, text, update
 
 from policenotify.channel import TokenPurpose
 from policenotify.errors import Blocked
@@ -94,8 +94,7 @@ class Reports(Repository):
             if row is None or channel not in {None, row.channel}:
                 return ReportResult.UNKNOWN
             now, status = self._journal.now(), status[:_MOST_STATUS]
-            connection.execute(_old_reports(now))
-            if not schema.insert_new(connection, _report, [_columns(row, now, named.person, kind, status)]):
+            if not _remember(connection, row, now, kind, {named.person: status}):
                 return ReportResult.REPEATED
             body = {"recipient": named.person, "report": kind, "status": status}
             record_delivery(connection, row, now, "reported", body, actor=NETWORK)
@@ -127,8 +126,7 @@ def record_refusals(connection: Connection, settled: Row[Any], now: datetime, *,
     gone_keys = _KEYS.add_columns(_recipient.c.code).where(_GONE).order_by(_person.c.key)
     gone = connection.execute(gone_keys, known).all() if refused else ()
     if gone:
-        connection.execute(_old_reports(now))
-        schema.insert_new(connection, _report, [_columns(settled, now, row.key, _REFUSED, row.code) for row in gone])
+        _remember(connection, settled, now, _REFUSED, {row.key: row.code for row in gone})
     if not gone or not _is_plausible(connection, settled.id):
         return
     again = [row.key for row in gone if _is_gone(connection, settled, row.key)]
@@ -218,10 +216,9 @@ def _delivery_of(connection: Connection, named: PersonToken) -> Row[Any] | None:
     return connection.execute(select(*columns).where(_delivery.c.id == named.delivery)).first()
 
 
-def _old_reports(now: datetime) -> Delete:
-    return delete(_report).where(_report.c.at <= microseconds(now - KEPT))
-
-
-def _columns(delivery: Row[Any], now: datetime, key: str, kind: str, status: str) -> dict[str, object]:
-    row = {"delivery": delivery.id, "key": key, "kind": kind, "channel": delivery.channel, "at": microseconds(now)}
-    return {**row, "status": status[:_MOST_STATUS]}
+def _remember(connection: Connection, delivery: Row[Any], now: datetime, kind: str, statuses: dict[str, str]) -> int:
+    """Store reports of a kind, by the people's keys, and forget old ones. Return 0 if a single one was known."""
+    connection.execute(delete(_report).where(_report.c.at <= microseconds(now - KEPT)))
+    row = {"delivery": delivery.id, "kind": kind, "channel": delivery.channel, "at": microseconds(now)}
+    rows = [{**row, "key": key, "status": status[:_MOST_STATUS]} for key, status in statuses.items()]
+    return schema.insert_new(connection, _report, rows)

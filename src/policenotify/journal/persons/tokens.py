@@ -11,8 +11,7 @@ import hmac
 import struct
 from base64 import b32decode, b32encode
 from binascii import Error
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from policenotify.channel import TokenPurpose
 from policenotify.journal.keys import Keys
@@ -25,8 +24,7 @@ _CODE_BYTES: Final = 10  # 80 bits, where a guess costs a request (NIST SP 800-1
 _LENGTH: Final = 48  # characters of the base32 of both
 
 
-@dataclass(frozen=True, slots=True)
-class PersonToken:
+class PersonToken(NamedTuple):
     """What a token names: the number of a delivery, and a recipient's key."""
 
     delivery: int
