@@ -282,7 +282,10 @@ def test_while_a_list_is_read_another_drain_looks_again_soon(desk: Desk) -> None
 def test_a_deletion_waits_for_what_became_of_its_post(desk: Desk, found: Outcome, deletion: Outcome | None) -> None:
     opening = desk.publish()
     begun = desk.begin(desk.take())
+    since = desk.clock.now()
     desk.journal.publications.take_down(opening, actor="c", reason="A wrong street.", deletes=("sky",))
+    [stated] = desk.journal.audit.events("taken_down", since)
+    assert (stated["deleted"], stated["cancelled"]) == (1, 0)
     assert desk.claim() is None
     ref = PostRef(account="police34.example", id="1") if found is Outcome.POSTED else None
     desk.journal.deliveries.record_result(begun, AttemptResult(outcome=found, ref=ref))
