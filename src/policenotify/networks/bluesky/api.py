@@ -20,7 +20,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
-from pydantic import JsonValue
+from pydantic import JsonValue, SecretStr
 
 from policenotify import transport
 from policenotify.channel import Services
@@ -41,8 +41,6 @@ from policenotify.transport import error_for_exception, is_secure_url
 
 if TYPE_CHECKING:
     from atproto import Client
-
-    from policenotify.networks.bluesky.channel import Bluesky
 
 WHERE: Final = "Bluesky"
 without_side_effects: Callable[[AnyText], AbstractContextManager[None]] = partial(transport.without_side_effects, WHERE)
@@ -107,15 +105,18 @@ class Xrpc(RotatingSecret[BlueskySession, HttpAnswer]):
     name: ClassVar[str] = "session"
     label: ClassVar[AnyText] = Text("The Bluesky session")
 
-    def __init__(self, account: str, options: Bluesky.Options, services: Services) -> None:
+    def __init__(
+        self, account: str, *, handle: str, password: SecretStr, service: str, timeout: float, services: Services
+    ) -> None:
         require("bluesky", "atproto")
-        # A new password is tried, not the old session.
-        owner = f"{account} {fingerprint(options.password.get_secret_value())}"
+        owner = f"{account} {fingerprint(password.get_secret_value())}"  # a new password is tried, not the old session
         # Another process may wait for a refresh and a login, each to connect and to answer.
-        super().__init__(BlueskySession, owner=owner, store=services.store, lease=4 * options.timeout)
+        super().__init__(BlueskySession, owner=owner, store=services.store, lease=4 * timeout)
         self._clock = services.clock
-        self._options = options
-        self._handle = options.handle
+        self._handle = handle
+        self._password = password
+        self._service = service
+        self._timeout = timeout
         self._client: Client | None = None
 
     def read(self, name: str, params: dict[str, str]) -> HttpAnswer:
@@ -191,13 +192,10 @@ class Xrpc(RotatingSecret[BlueskySession, HttpAnswer]):
 
     def _logged_in(self, known: BlueskySession | None) -> BlueskySession:
         """Log in by the account's id if it is known: its handle may have changed."""
-        login = {
-            "identifier": known.did if known else self._handle,
-            "password": self._options.password.get_secret_value(),
-        }
+        login = {"identifier": known.did if known else self._handle, "password": self._password.get_secret_value()}
         with without_side_effects(Text("logging in")):
             content = json.dumps(login).encode()
-            answer = self._post(self._options.service, "com.atproto.server.createSession", content)
+            answer = self._post(self._service, "com.atproto.server.createSession", content)
             if answer.ok:
                 return self._session(answer)
             if not answer.refused or _is_closed(answer):
@@ -218,7 +216,7 @@ class Xrpc(RotatingSecret[BlueskySession, HttpAnswer]):
             raise Unavailable(
                 Text("Bluesky's answer to the login cannot be read."), remedy=Text("It will be tried again.")
             )
-        host = account_host(self._options.service, answer.object.get("didDoc"))
+        host = account_host(self._service, answer.object.get("didDoc"))
         return BlueskySession(self._owner, did, host, access, refresh)
 
     def _get(self, host: str, name: str, params: dict[str, str], token: str = "") -> HttpAnswer:
@@ -248,7 +246,7 @@ class Xrpc(RotatingSecret[BlueskySession, HttpAnswer]):
             response = getattr(client, invoke)(
                 name,
                 headers={"Authorization": f"Bearer {token}"} if token else {},
-                timeout=self._options.timeout,
+                timeout=self._timeout,
                 follow_redirects=False,
                 **options,
             )
@@ -256,7 +254,7 @@ class Xrpc(RotatingSecret[BlueskySession, HttpAnswer]):
             response = getattr(error, "response", None)
             if response is None:  # the error's own text and links may hold a token: `from None`, and its name only
                 raise _without_answer(error) from None
-        return _read(response, (token, self._options.password.get_secret_value()))
+        return _read(response, (token, self._password.get_secret_value()))
 
     def _opened(self) -> Client:
         if self._client is None:

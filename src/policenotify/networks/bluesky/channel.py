@@ -77,7 +77,14 @@ class Bluesky:
     def __init__(self, options: Options, services: Services) -> None:
         self._handle = options.handle
         self.account: str = f"{options.handle}@{urlsplit(options.service).netloc.lower()}"
-        self._xrpc = Xrpc(self.account, options, services)
+        self._xrpc = Xrpc(
+            self.account,
+            handle=options.handle,
+            password=options.password,
+            service=options.service,
+            timeout=options.timeout,
+            services=services,
+        )
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Upload the pictures, look up mentioned handles, and freeze the record.

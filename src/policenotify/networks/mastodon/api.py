@@ -14,7 +14,7 @@ from functools import cached_property, partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from policenotify import transport
 from policenotify.channel import Services
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     import mastodon
 
     from policenotify.networks._requests import PostSession
-    from policenotify.networks.mastodon.channel import Mastodon
 
 _INSTANCE: Final = "instance"  # in the store
 _ID: Final = re.compile(r"[\w-][\w.-]*", re.ASCII)  # a snowflake, a ULID, a hash: opaque, but not a path
@@ -78,13 +77,17 @@ class Api:
     What is known of the server is read once a day, and stored for all processes.
     """
 
-    def __init__(self, account: str, options: Mastodon.Options, services: Services) -> None:
+    def __init__(
+        self, account: str, *, handle: str, server: str, token: SecretStr, timeout: float, services: Services
+    ) -> None:
         require("mastodon", "mastodon")
         self.clock = services.clock
-        self._options = options
-        self._handle = options.handle
+        self._handle = handle
+        self._server = server
+        self._token = token
+        self._timeout = (min(timeout, _CONNECT), timeout)
         self._store = services.store
-        self._seal = fingerprint(account, options.token.get_secret_value())
+        self._seal = fingerprint(account, self._token.get_secret_value())
         self._number = ""
         self._known: Instance | None = None
 
@@ -105,7 +108,7 @@ class Api:
             raw.headers,
             body,
             from_network=isinstance(body, dict) and "error" in body,
-            message=redact(error, [self._options.token.get_secret_value()]) if isinstance(error, str) else "",
+            message=redact(error, [self._token.get_secret_value()]) if isinstance(error, str) else "",
         )
 
     def error(self, answer: HttpAnswer, *, whole_channel: bool = True) -> ChannelError:
@@ -198,13 +201,13 @@ class Api:
     @cached_property
     def _session(self) -> PostSession:
         # No address of the API ends in a slash (docs.joinmastodon.org/methods).
-        plain, timeout = self._options.server.startswith("http:"), self._options.timeout
-        return open_session((min(timeout, _CONNECT), timeout), plain=plain, rewrite=lambda url: url.rstrip("/"))
+        plain = self._server.startswith("http:")
+        return open_session(self._timeout, plain=plain, rewrite=lambda url: url.rstrip("/"))
 
     @cached_property
     def _library(self) -> mastodon.Mastodon:
         library: mastodon.Mastodon = load("mastodon").Mastodon(
-            api_base_url=self._options.server,
+            api_base_url=self._server,
             session=self._session,
             ratelimit_method="throw",
             user_agent="policenotify",
@@ -213,5 +216,5 @@ class Api:
             version_check_mode="created",
         )
         # Only now: the constructor would read a file that is named like the token.
-        library.access_token = self._options.token.get_secret_value()
+        library.access_token = self._token.get_secret_value()
         return library

@@ -97,7 +97,14 @@ class Mastodon:
         self.account: str = f"{options.handle}@{urlsplit(options.server).netloc.lower()}"
         self._visibility = {**VISIBILITY, **options.visibility}
         self._warnings, self._sensitive = options.content_warnings, options.sensitive
-        self._api = Api(self.account, options, services)
+        self._api = Api(
+            self.account,
+            handle=options.handle,
+            server=options.server,
+            token=options.token,
+            timeout=options.timeout,
+            services=services,
+        )
 
     @property
     def capabilities(self) -> Capabilities:

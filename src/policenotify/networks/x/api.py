@@ -37,7 +37,6 @@ from policenotify.transport import mute_loggers
 
 if TYPE_CHECKING:
     from policenotify.networks._requests import PostSession
-    from policenotify.networks.x.channel import X
 
 _CLOCK_APART = timedelta(minutes=2)  # no clock that is set is so far from X's; X does not document its own limit
 _TWEEPYS = "https://api.twitter.com"  # tweepy.client.BaseClient.request
@@ -99,19 +98,29 @@ class Client(RotatingSecret[TokenPair, XAnswer]):
     name: ClassVar[str] = "tokens"
     label: ClassVar[AnyText] = Text("The token pair for X")
 
-    def __init__(self, account: str, options: X.Options, services: Services) -> None:
-        keys = (options.consumer_key, options.consumer_secret, options.access_token, options.access_token_secret)
-        self._keys = tuple(key.get_secret_value() for key in keys if key)
-        self._refresh_token, client_secret = (
-            secret.get_secret_value() if secret else "" for secret in (options.refresh_token, options.client_secret)
-        )
-        self._app = (options.client_id or "", client_secret)
-        self._secrets = (*self._keys, self._refresh_token, client_secret)  # they must appear nowhere
-        owner = f"{account} {fingerprint(self._app[0], *self._secrets)}"
+    def __init__(
+        self,
+        account: str,
+        *,
+        handle: str,
+        service: str,
+        timeout: float,
+        keys: tuple[str, ...],
+        client_id: str,
+        refresh_token: str,
+        client_secret: str,
+        services: Services,
+    ) -> None:
+        self._secrets = (*keys, refresh_token, client_secret)  # they must appear nowhere
+        owner = f"{account} {fingerprint(client_id, *self._secrets)}"
         # Another process may wait for a renewal, to connect and to answer, twice.
-        super().__init__(TokenPair, owner=owner, store=services.store, lease=4 * options.timeout)
+        super().__init__(TokenPair, owner=owner, store=services.store, lease=4 * timeout)
         self.clock = services.clock
-        self._options = options
+        self._handle = handle
+        self._service = service
+        self._timeout = timeout
+        self._keys = keys
+        self._app, self._refresh_token = (client_id, client_secret), refresh_token
         self._number = ""
         self._skew: timedelta | None = None
 
@@ -156,12 +165,12 @@ class Client(RotatingSecret[TokenPair, XAnswer]):
             number, handle = answer.data.get("id"), answer.data.get("username")
             if not (is_id(number) and isinstance(handle, str)):
                 raise self.error(answer)
-        if handle.lower() != self._options.handle.lower():
+        if handle.lower() != self._handle.lower():
             raise Blocked(
                 Text(
                     "The credentials are those of {handle}, not of {handle_2}. Nothing was posted.",
                     handle=handle,
-                    handle_2=self._options.handle,
+                    handle_2=self._handle,
                 ),
                 remedy=Text(
                     "Correct `handle` in the channel's settings, or its keys and tokens, then: policenotify doctor"
@@ -230,11 +239,10 @@ class Client(RotatingSecret[TokenPair, XAnswer]):
 
     @cached_property
     def _session(self) -> PostSession:
-        service = self._options.service
         return open_session(
-            self._options.timeout,
-            plain=service.startswith("http:"),
-            rewrite=lambda url: service + url.removeprefix(_TWEEPYS),
+            self._timeout,
+            plain=self._service.startswith("http:"),
+            rewrite=lambda url: self._service + url.removeprefix(_TWEEPYS),
             keep=True,
         )
 

@@ -130,7 +130,18 @@ class X:
         budget, replies = Budget(options.limit, x_weight), options.link_mode == "reply"
         self.capabilities: Capabilities = replace(self.default_capabilities, budget=budget, replies=replies)
         self._clock = services.clock
-        self._client = Client(self.account, options, services)
+        keys = (options.consumer_key, options.consumer_secret, options.access_token, options.access_token_secret)
+        self._client = Client(
+            self.account,
+            handle=self._handle,
+            service=options.service,
+            timeout=options.timeout,
+            keys=tuple(key.get_secret_value() for key in keys if key),
+            client_id=options.client_id or "",
+            refresh_token=options.refresh_token.get_secret_value() if options.refresh_token else "",
+            client_secret=options.client_secret.get_secret_value() if options.client_secret else "",
+            services=services,
+        )
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Verify the owner of the credentials, upload the pictures, and freeze the call.
