@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
-from typing import TypeVar, overload
+from typing import TypeVar
 
 from policenotify.channel import Operation, Picture, Post, PostRef, Request
 from policenotify.findings import APPROVAL_MISSING, Finding, Level, by_level
@@ -93,10 +93,6 @@ def latest_pause(now: int) -> int:
     return now + span(LONGEST_PAUSE + TOLERANCE)
 
 
-@overload
-def storable(text: str) -> str: ...
-@overload
-def storable(text: AnyText) -> AnyText: ...
 def storable(text: AnyText) -> AnyText:
     """Return a network's text as a database accepts it: no lone surrogate, no NUL (PostgreSQL).
 

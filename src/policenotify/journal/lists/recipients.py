@@ -250,7 +250,7 @@ def record(
         "unavailable": Outcome.WAITING,
         "unconfirmed": Outcome.HELD if hold_doubt else Outcome.WAITING,
     }
-    alike = defaultdict[tuple[str, AnyText, str, bool], list[str]](list)
+    alike = defaultdict[tuple[str, AnyText, AnyText, bool], list[str]](list)
     for each in outcomes:
         alike[each.outcome, storable(each.reason), storable(each.code), bool(each.gone)].append(each.key)
     for (outcome, reason, code, gone), keys in alike.items():
