@@ -122,7 +122,7 @@ def test_every_page_can_be_seen_and_nothing_changed_with_view_alone(desk: Record
         f"publicationrow/{opened.id}/change/?": '<th scope="row">location.street</th><td>avenue de Toulouse</td>',
         f"deliveryrow/{delivery}/change/": "presse",
         "draftrow/": "draft",
-        "channelrow/": f'/deliveryrow/{delivery}/change/">presse, {incident}</a>: needs a person',
+        "channelrow/": f'/deliveryrow/{delivery}/change/">presse, {incident}: needs a person</a>',
         "eventrow/": "published",
         "eventrow/?kind=published": "dispatch",
     }.items():

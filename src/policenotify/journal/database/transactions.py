@@ -396,5 +396,6 @@ def _each(does: Callable[[Transactions], None]) -> None:
 
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch  # POSIX
-    before, after = partial(_each, Transactions.before_fork), partial(_each, Transactions.after_fork)
-    os.register_at_fork(before=before, after_in_child=after)
+    os.register_at_fork(
+        before=partial(_each, Transactions.before_fork), after_in_child=partial(_each, Transactions.after_fork)
+    )

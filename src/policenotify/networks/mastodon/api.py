@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import SecretStr, ValidationError
 
 from policenotify import transport
-from policenotify.channel import Services
+from policenotify.channel import Clock, Services
 from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unconfirmed
 from policenotify.networks import load, require
 from policenotify.networks._http import (
@@ -81,7 +81,7 @@ class Api:
         self, account: str, *, handle: str, server: str, token: SecretStr, timeout: float, services: Services
     ) -> None:
         require("mastodon", "mastodon")
-        self.clock = services.clock
+        self.clock: Clock = services.clock
         self._handle = handle
         self._server = server
         self._token = token

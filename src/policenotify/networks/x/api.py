@@ -17,7 +17,7 @@ from functools import cached_property, partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from policenotify.channel import Account, Services
+from policenotify.channel import Account, Clock, Services
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.networks import load
 from policenotify.networks._http import RotatingSecret, StoredSecret, fingerprint, open_session, verify_owner
@@ -115,7 +115,7 @@ class Client(RotatingSecret[TokenPair, XAnswer]):
         owner = f"{account} {fingerprint(client_id, *self._secrets)}"
         # Another process may wait for a renewal, to connect and to answer, twice.
         super().__init__(TokenPair, owner=owner, store=services.store, lease=4 * timeout)
-        self.clock = services.clock
+        self.clock: Clock = services.clock
         self._handle = handle
         self._service = service
         self._timeout = timeout
