@@ -19,14 +19,14 @@ DATA = {"_data"}  # folders of generated tables
 
 # The sizes stand a tenth above what has been reached, for ordinary growth. Lower them when the package shrinks.
 LIMITS: dict[str, float] = {
-    "lines without testing": 55_300,
-    "lines": 61_600,
-    "files": 355,
+    "lines without testing": 53_400,
+    "lines": 59_400,
+    "files": 349,
     "files at the top level": 8,
     "files in the fullest folder": 26,
-    "lines of the longest file": 550,
+    "lines of the longest file": 530,
     "file names that are participles or -ing words": 3,
-    "files with one importer, per cent": 28,  # each check and each format of a feed is a file of its own
+    "files with one importer, per cent": 24,  # each check and each format of a feed is a file of its own
     "forbidden words": 0,
     "semicolons in 1,000 docstring words": 3,
     "public class names that stand twice": 0,
