@@ -202,9 +202,9 @@ class TakenBack:
 
     def _kill(self) -> None:
         worker = self.played.chance.choice([each for each in self.played.started if each.is_alive()])
-        self.played.end(worker, signal.SIGKILL)
-        self.played.kills += 1
+        self.played.kills += 1  # before it: what it marked is counted from now on, and another worker goes on at once
         self.doubts += sum(_MARKED.values())
+        self.played.end(worker, signal.SIGKILL)
 
     # --- what is true then
 

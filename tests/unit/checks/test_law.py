@@ -328,6 +328,7 @@ def test_civil_status(text: str, found: bool) -> None:  # noqa: FBT001 - a table
         ("Clio AB-123-CD", True),
         ("VL 123 PL", False), ("Voiture 1234 AB 34", True),
         ("Plaque masquée sur l'A9", False),
+        ("Vol AF 12345 retardé", False),
     ],
 )  # fmt: skip
 def test_number_plates(text: str, found: bool) -> None:  # noqa: FBT001 - a table
@@ -344,6 +345,7 @@ def test_number_plates(text: str, found: bool) -> None:  # noqa: FBT001 - a tabl
 )  # fmt: skip
 def test_telephone_numbers(text: str, level: Level | None) -> None:
     assert codes(headline=f"Appelez le {text}").get("PN208") is level
+    assert codes(known={"confirmed": f"Appelez le {text}."}).get("PN208") is level
 
 
 @pytest.mark.parametrize(

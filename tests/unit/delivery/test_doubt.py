@@ -22,7 +22,19 @@ from policenotify.errors import (
 from policenotify.model.cap import Severity
 from policenotify.model.channel_settings import BySeverity
 from policenotify.model.history import Outcome
-from tests.support.fake_network import KEYED, PLAIN, READABLE, Book, Scripted, attempt, attempts, doubted, retry_in
+from tests.support.fake_network import (
+    KEYED,
+    PLAIN,
+    READABLE,
+    Book,
+    Scripted,
+    attempt,
+    attempts,
+    claim,
+    doubted,
+    retry_in,
+)
+from tests.support.journal import LEASE
 
 BOTH = replace(KEYED, lookup_delay=timedelta(minutes=1))
 
@@ -386,3 +398,13 @@ def test_where_nothing_can_be_asked_the_documented_choice_is_made(
     attempt(book, network, network.configured("sky", on_unknown=on_unknown))
     assert book.receipt(published).outcome is outcome
     assert len(network.said) == (on_unknown == "resend")
+
+
+def test_a_doubt_outlives_a_process_that_ends_before_its_own_attempt(book: Book) -> None:
+    network = Scripted()
+    published = doubted(book, network)
+    claim(book)  # and this process ends before its attempt
+    book.pass_by(LEASE.total_seconds())
+    book.journal.deliveries.recover()
+    assert attempt(book, network)
+    assert (len(network.said), book.receipt(published).outcome) == (1, Outcome.HELD)

@@ -209,3 +209,9 @@ def test_whatever_happens_what_is_counted_only_rises(desk: Desk, acts: list[str]
         after = _rising(_read(desk))
         assert not [key for key, count in before.items() if after.get(key, 0) < count]
         before = after
+
+
+def test_who_has_a_message_counts_while_the_list_is_under_way(desk: Desk) -> None:
+    desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": [A, B]})
+    desk.mail({B: "unavailable"})
+    assert _read(desk).recipients["mail", Outcome.POSTED] == 1

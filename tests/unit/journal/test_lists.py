@@ -196,6 +196,9 @@ def test_a_list_that_cannot_be_read_is_an_alarm_and_is_tried_again(
         assert "policenotify doctor" in str(receipt.remedy)
         assert receipt.retry_at == desk.clock.now() + timedelta(seconds=wait)
         assert desk.claim("mail") is None
+        assert desk.journal.deliveries.due({"mail": None})
+        assert not desk.journal.deliveries.due({"mail": None}, postponed=False)  # no call that publishes waits for it
+        assert not desk.journal.publications.pending(said, patience=timedelta(hours=1))
         desk.clock.pass_by(wait)
     assert [record.levelno for record in caplog.records] == [logging.ERROR]  # the second try fails for the same reason
     assert A not in caplog.text

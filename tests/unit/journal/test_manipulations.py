@@ -145,3 +145,13 @@ def test_rotated_keys_encrypt_again_and_shut_out_who_has_the_earlier_ones(full: 
         full.publish(Stage.STANDALONE)
     with pytest.raises(JournalError, match="Copy the keys file to this host"):
         full.claim("mail")
+
+
+@pytest.mark.parametrize("column", ["at", "actor", "kind", "publication", "delivery", "channel"])
+def test_each_column_of_a_sealed_event_is_sealed(desk: Desk, column: str) -> None:
+    desk.publish()
+    desk.journal.audit.record("desk", "blocked", {}, channel="sky")
+    desk.journal.audit.seal()
+    desk.change_directly(f"UPDATE pn_event SET {column} = 7 WHERE channel = 'sky'")
+    with pytest.raises(JournalError):
+        desk.journal.audit.verify()

@@ -231,3 +231,12 @@ def test_the_answer_of_the_gateway_settles_only_doubts(desk: Desk) -> None:
     assert confirm(B)
     assert on_mail(desk, said).count(Outcome.UNCONFIRMED, Outcome.HELD) == 0
     desk.journal.audit.verify()
+
+
+def test_who_leaves_while_in_doubt_gets_nothing_more(desk: Desk) -> None:
+    said = desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": [A, B]})
+    desk.mail({A: "unconfirmed"}, hold_doubt=False)
+    desk.suppress(A)
+    desk.clock.pass_by(30)
+    assert desk.mail(hold_doubt=False) == []
+    assert desk.person(said, A) is Outcome.SUPPRESSED

@@ -326,3 +326,11 @@ def test_an_event_that_has_begun_does_not_begin_later() -> None:
     assert "PN506" in _codes(resolve(_next(history, Stage.UPDATE, "Suite", **later), history), history)
     planned = _opening(category="road_closure", starts_at=NOW + timedelta(minutes=10))
     assert "PN506" not in _codes(resolve(planned, History()), History())
+
+
+def test_a_street_of_an_earlier_headline_has_no_house_number_later() -> None:
+    place = {"location": {"commune": "34172"}, "instruction": ""}
+    opened = _opening(category="police_operation", headline="Homme retranché rue des Lilas", **place)
+    history = _after(opened)
+    said = _next(history, Stage.UPDATE, "Opération en cours", description="L'homme est au 14 rue des Lilas.")
+    assert "14" not in resolve(said, history).description
