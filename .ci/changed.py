@@ -60,16 +60,22 @@ def _used(test: Path) -> frozenset[str]:
 def _imported(path: Path) -> frozenset[Path]:
     """Return the modules that a module names in its imports."""
     found = set[Path]()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in _imports(path):
         if isinstance(node, ast.Import):
             found.update(_module(alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif node.module:
             found.update(_origin(node.module, alias.name) for alias in node.names)
     return frozenset(found - {ROOT})
 
 
+@cache
+def _imports(path: Path) -> tuple[ast.Import | ast.ImportFrom, ...]:
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    return tuple(node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom))
+
+
 def _module(name: str) -> Path:
-    """Return the file of a module of ours, or the root folder."""
+    """Return the file of a module of this repository, or its root folder for any other."""
     path = ROOT.joinpath("src" if name.startswith("policenotify") else "", *name.split("."))
     return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.exists()), ROOT)
 
@@ -80,14 +86,14 @@ def _origin(module: str, name: str) -> Path:
         return path
     path = _module(module)
     if path.name == "__init__.py":
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in _imports(path):
             if isinstance(node, ast.ImportFrom) and node.module and name in {alias.name for alias in node.names}:
                 return _origin(node.module, name)
     return path
 
 
 def _words(path: Path) -> Iterator[str]:
-    """Yield what a test has in its text or path that is about this file."""
+    """Yield what a test has in its text or path that is about this file. Some name a module in a string only."""
     if path.parts[:2] == ("src", "policenotify"):
         if path.suffix != ".py":
             yield from (f"tests/unit/{package}/" for package in _READ_DATA)

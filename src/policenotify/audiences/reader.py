@@ -222,9 +222,9 @@ def _point(longitude: object, latitude: object) -> tuple[float, float] | None:
 
 
 def _degrees(value: object, limit: int, name: str) -> float:
-    text = value.strip().replace(",", ".") if isinstance(value, str) else None if isinstance(value, bool) else value
+    text = value.strip().replace(",", ".") if isinstance(value, str) else value
     try:
-        degrees = float(text)  # type: ignore[arg-type]  # a TypeError is an answer, too
+        degrees = float("nan" if isinstance(text, bool) else text)  # type: ignore[arg-type]  # a TypeError is an answer
     except (TypeError, ValueError, OverflowError):
         degrees = float("nan")
     if not -limit <= degrees <= limit:

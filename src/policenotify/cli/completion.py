@@ -11,6 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from policenotify.cli.context import CliContext
+from policenotify.errors import printable
 
 _SERVER_TIMEOUT = 2  # seconds for the journal's server to answer: the officer waits for the prompt
 _LIMIT = 20  # suggestions; more do not fit on a screen
@@ -27,11 +28,8 @@ def _values(lookup: Callable[[CliContext], Iterable[tuple[str, str]]]) -> Values
         found: list[tuple[str, str]] = []
         with suppress(Exception):
             found.extend(lookup(context.ensure_object(CliContext)))
-        return [
-            CompletionItem(name, help=" ".join("".join(c if c.isprintable() else " " for c in about).split()) or None)
-            for name, about in found
-            if name.startswith(prefix)
-        ][:_LIMIT]
+        fitting = [(name, about) for name, about in found if name.startswith(prefix)]
+        return [CompletionItem(name, help=printable(about) or None) for name, about in fitting[:_LIMIT]]
 
     return values
 

@@ -192,7 +192,12 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
             self.data[self.add_prefix(name)] = value
 
     def publish(self, *, actor: str, wait: float = 0, urgent: str = "") -> Publication | None:
-        """Publish the message as [`publish`][policenotify.integrations.django.publish] does, with the same arguments.
+        """Publish the message as [`publish`][policenotify.integrations.django.publish] does.
+
+        Args:
+            actor: The officer.
+            wait: How long to deliver, in seconds.
+            urgent: Why it is published before others have read it.
 
         Returns:
             The publication, or `None` if it was refused after all: the errors of the form state why.
@@ -201,9 +206,12 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
         return self._done(lambda message: publish(message, key=key, actor=actor, to=self.to, wait=wait, urgent=urgent))
 
     def submit(self, *, actor: str, reason: str = "", authenticated: bool = False) -> Draft | None:
-        """Store the message as a draft of the actor and submit it to its readers.
+        """Store the message as a draft and submit it to its readers.
 
-        The arguments are those of `Drafts.create` and `Drafts.submit`.
+        Args:
+            actor: Its author.
+            reason: A word to the readers. A finding of level `second` or `block` demands one.
+            authenticated: You have verified who the actor is. Some rules demand it.
 
         Returns:
             The draft, or `None` if it was refused: the errors of the form state why.
