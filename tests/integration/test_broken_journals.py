@@ -103,7 +103,6 @@ def test_a_stored_value_that_does_not_decode_is_damaged_and_not_quoted(
     publisher = desk.publisher()
     ways: list[Callable[[], object]] = [
         lambda: publisher.operations.publication("open"),
-        publisher.operations.incidents,
         lambda: publisher.operations.incident("2026-4711"),
         lambda: publisher.journal.publications.latest(5),
         lambda: publisher.journal.publications.by_key_prefix("open", datetime(2020, 1, 1, tzinfo=UTC)),

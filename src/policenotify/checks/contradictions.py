@@ -11,6 +11,7 @@ from policenotify.checks.rule import FIVE_CONTENTS, CheckContext, Hit, all_clear
 from policenotify.findings import Level
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import IncidentStatus, Stage
+from policenotify.model.location import DETAILS
 from policenotify.model.message import Category, Translation
 from policenotify.model.texts import PROSE
 from policenotify.text.comparison import contains_words, fold
@@ -142,10 +143,12 @@ def place_is_its_own(context: CheckContext) -> Iterator[Hit]:
     message, place = context.message, context.message.location
     if place is None:
         return
-    where, town = place.label or place.street or place.district or "", place.commune_name or place.department_name
+    where = " ".join(place.details)
     text = " ".join(f"{words.headline} {words.description} {words.instruction}" for words in message.wordings)
-    for open_town, _, name in (each.partition(", ") for each in context.open_places):
-        if name and open_town == town and contains_words(f"{where} {text}", name):
+    for town, _, details in (each.partition(", ") for each in context.open_places):
+        if town == place.town and any(
+            name and contains_words(f"{where} {text}", name) for name in details.split(DETAILS)
+        ):
             yield Hit("location", None, None, "open")
             break
     standing = context.history.standing.values()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, bindparam, case, exists, func, or_, select, update
 
 from policenotify.channel import Operation, PostRef
@@ -14,7 +16,8 @@ from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Repository
 from policenotify.journal.records import TOLERANCE, microseconds, moment, outcome_of, span, word
 from policenotify.journal.tombstones import purged_at
-from policenotify.model.history import History, HistoryEntry, Outcome, PostedPart
+from policenotify.model.cap import Severity
+from policenotify.model.history import History, HistoryEntry, IncidentState, Outcome, PostedPart
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.message import read as read_message
 from policenotify.model.status import IncidentLine
@@ -22,12 +25,16 @@ from policenotify.model.status import IncidentLine
 _table, _publication, _delivery = schema.incident, schema.publication, schema.delivery
 
 
+NAMES: TypeAdapter[tuple[str, ...]] = TypeAdapter(tuple[str, ...])
+"""Names of channels, as the journal stores them."""
+
 _WITHDRAWN = exists().where(schema.event.c.publication == _publication.c.id, schema.event.c.kind == "taken_down")
 _PUBLISHED = select(_publication, _WITHDRAWN.label("withdrawn")).where(_publication.c.state == "published")
 _OF_INCIDENT = _PUBLISHED.where(_publication.c.incident == bindparam("incident")).order_by(_publication.c.sequence)
 _OPENING = and_(
     _publication.c.incident == _table.c.id, _publication.c.sequence == 1, _publication.c.state == "published"
 )
+_LOCKED = select(_table).where(_table.c.id == bindparam("incident")).with_for_update()
 _IS_OPEN = _table.c.status == IncidentStatus.OPEN
 
 
@@ -66,8 +73,8 @@ class Incidents(Repository):
         self, *conditions: ColumnElement[bool], order: Sequence[ColumnElement[Any]], limit: int | None
     ) -> tuple[IncidentLine, ...]:
         with self._journal.read() as connection:
-            query = select(_table, _publication.c.message, reminder_level(_table, self._journal.now()))
-            lines = query.join(_publication, _OPENING).where(*conditions).order_by(*order).limit(limit)
+            query = select(_table, reminder_level(_table, self._journal.now()))
+            lines = query.where(*conditions).order_by(*order).limit(limit)
             return tuple(_line(row) for row in connection.execute(lines))
 
     def count_open(self, *, due_by: datetime, exercise: bool) -> int:
@@ -111,6 +118,23 @@ class Incidents(Repository):
         return by_channel
 
 
+def lock_incident(connection: Connection, incident: str) -> Row[Any] | None:
+    """Return the row of an incident, locked until the transaction ends."""
+    return connection.execute(_LOCKED, {"incident": incident}).first()
+
+
+def state_columns(state: IncidentState | None) -> dict[str, object]:
+    """Return the columns of an incident that state what holds now."""
+    return {**asdict(state), "channels": NAMES.dump_json(state.channels).decode()} if state else {}
+
+
+def store_state(connection: Connection, incident: str) -> None:
+    """Store what holds now of an incident, after any change of its publications, in the same transaction."""
+    rows = connection.execute(_OF_INCIDENT, {"incident": incident}).all()
+    history = History(incident=incident, entries=_entries(connection, rows))
+    connection.execute(update(_table).where(_table.c.id == incident).values(**state_columns(history.state)))
+
+
 def reminder_level(table: Table, now: datetime) -> ColumnElement[int]:
     """Return the level of the last reminder of an incident or draft. One from the future does not count.
 
@@ -134,16 +158,14 @@ def _of_kind(exercise: bool | None) -> tuple[ColumnElement[bool], ...]:  # noqa:
 
 
 def _line(row: Row[Any]) -> IncidentLine:
-    message = read_message(row.message)
-    location = message.location
-    place = (location.label or location.street or location.district or "") if location else ""
-    town = (location.commune_name or location.department_name or "") if location else ""
     return IncidentLine(
         id=row.id,
         category=row.category,
+        severity=word(Severity, row.severity),
         status=word(IncidentStatus, row.status),
-        headline=message.headline,
-        place=", ".join(filter(None, (town, place))),
+        headline=row.headline,
+        place=row.place,
+        channels=NAMES.validate_json(row.channels),
         opened_at=moment(row.opened_at),
         due_at=moment(row.due_at) if row.due_at is not None else None,
         exercise=row.exercise,
@@ -169,6 +191,7 @@ def _entries(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[HistoryE
             posts=tuple(_part(delivery) for delivery in deliveries if delivery.publication == row.id),
             erased=purged_at(row.rules) is not None,
             withdrawn=bool(row.withdrawn),
+            narrowed_to=NAMES.validate_json(row.narrowed_to) if row.narrowed_to else None,
         )
         for number, row in enumerate(rows, 1)
     )

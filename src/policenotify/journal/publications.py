@@ -18,6 +18,7 @@ from policenotify.journal.authentication import new_delivery
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Repository
 from policenotify.journal.drafts.drafts import publish_draft
+from policenotify.journal.incidents import NAMES, lock_incident, state_columns, store_state
 from policenotify.journal.keys import Keys
 from policenotify.journal.lists.receipts import publication_of, stored_findings
 from policenotify.journal.lists.state import StoredCursor
@@ -74,7 +75,6 @@ _PENDING = (
     )
     .order_by(_delivery.c.not_before.desc())
 )
-_INCIDENT = select(schema.incident).where(schema.incident.c.id == bindparam("incident")).with_for_update()
 # Plain text, as in the index: SQLite does not match a bound value with it.
 _HELD_RECIPIENTS = select(_delivery.c.publication, literal(Outcome.HELD)).where(text("held > 0"))
 _UNFINISHED: CompoundSelect[tuple[str, str]] = (
@@ -113,6 +113,8 @@ class Publications(Repository):
                 if (first := tombstones.repeated(connection, journal.keys, new.key, new.digest)) is not None:
                     return first
                 _write(connection, new, journal.keys)
+                if new.message.incident is not None and new.expected_sequence > 1:
+                    store_state(connection, new.message.incident)
                 # Only now is the incident locked. A purge may have come first while the lock was waited for.
                 tombstones.ensure_not_purged(connection, new.message)
                 enqueue(connection, runners)
@@ -326,6 +328,7 @@ def _columns(new: NewPublication, *, state: str, key: str | None) -> dict[str, A
         "category": new.message.category,
         "severity": new.message.severity or Severity.UNKNOWN,
         "corrects": lifecycle.corrects,
+        "narrowed_to": None if new.narrowed_to is None else NAMES.dump_json(new.narrowed_to).decode(),
         "digest": new.digest,
         "message": new.message.model_dump_json(exclude_none=True),
         "findings": stored_findings(new.findings),
@@ -351,18 +354,11 @@ def _advance_incident(connection: Connection, new: NewPublication, incident: str
     due = microseconds(new.due_at) if new.due_at else None
     columns: dict[str, object] = {"status": new.status, "next_sequence": new.expected_sequence + 1}
     if new.expected_sequence == 1:
-        opened = {
-            "id": incident,
-            "category": new.message.category,
-            "follows": new.message.lifecycle.follows,
-            "exercise": new.message.exercise,
-            "opened_at": at,
-            "due_at": due,
-        }
-        if not schema.insert_new(connection, table, [opened | columns]):
+        columns |= {"id": incident, "follows": new.message.lifecycle.follows, "opened_at": at, "due_at": due}
+        if not schema.insert_new(connection, table, [columns | state_columns(new.begun.state)]):
             raise _changed(incident)
         return
-    row = connection.execute(_INCIDENT, {"incident": incident}).first()
+    row = lock_incident(connection, incident)
     if row is None or row.next_sequence != new.expected_sequence:
         raise _changed(incident)
     if new.message.stage is not Stage.CORRECTION or new.message.lifecycle.reopens:  # any other keeps the deadline

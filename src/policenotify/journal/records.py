@@ -12,7 +12,7 @@ from policenotify.channel import Operation, Picture, Post, PostRef, Request
 from policenotify.findings import APPROVAL_MISSING, Finding, Level, by_level
 from policenotify.journal.clock import Uptime
 from policenotify.model.cap import Severity
-from policenotify.model.history import History, Outcome, RenderedPost, Target
+from policenotify.model.history import History, HistoryEntry, Outcome, PostedPart, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.message import Message
 from policenotify.model.receipt import local_time
@@ -190,6 +190,7 @@ class NewPublication:
         typed: The message as the caller passed it, its images named by digest.
         earlier: The messages of its incident before it.
         approval: The approval that it needs, if any.
+        narrowed_to: The channels to which the caller narrowed its beginning. `None`: the routes chose them.
     """
 
     id: str
@@ -212,6 +213,7 @@ class NewPublication:
     typed: Message | None = None
     earlier: tuple[Message, ...] = ()
     approval: NeededApproval | None = None
+    narrowed_to: tuple[str, ...] | None = None
 
     @property
     def read_digest(self) -> str:
@@ -225,6 +227,23 @@ class NewPublication:
         if self.approval is None or not self.approval.is_missing:
             return self.findings
         return by_level((*self.findings, self.approval.finding()))
+
+    @property
+    def begun(self) -> History:
+        """The history of the incident that it opens."""
+        parts = (
+            PostedPart(channel=to.channel, account=to.account, language=to.language, outcome=Outcome.WAITING)
+            for to, *_ in self.deliveries
+        )
+        entry = HistoryEntry(
+            publication=self.id,
+            sequence=1,
+            message=self.message,
+            at=self.at,
+            posts=tuple(parts),
+            narrowed_to=self.narrowed_to,
+        )
+        return History(incident=self.message.incident, entries=(entry,))
 
     @property
     def deliveries(self) -> list[tuple[Target, Post | None, Post | None]]:

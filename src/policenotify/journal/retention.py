@@ -28,6 +28,7 @@ from policenotify.journal.database import schema
 from policenotify.journal.database.engine import ERASING
 from policenotify.journal.database.transactions import Repository
 from policenotify.journal.drafts.rows import drafts_to_erase, erase_drafts, old_drafts, remove_drafts
+from policenotify.journal.incidents import store_state
 from policenotify.journal.keys import Keys
 from policenotify.journal.lists.recipients import forget_reasons
 from policenotify.journal.pictures import forget_pictures
@@ -309,6 +310,9 @@ def _erase_content(connection: Connection, keys: Keys, ids: Collection[str], now
         kept = {"key": row.key and purged_key(keys, row.key)}
         kept |= without_content(read_message(row.message), keys, row.digest, now)
         connection.execute(update(_publication).where(_publication.c.id == row.id).values(**kept))
+    of_ids = select(_publication.c.incident).where(_publication.c.id.in_(ids), _publication.c.incident.is_not(None))
+    for incident in connection.execute(of_ids.distinct()).scalars().all():
+        store_state(connection, incident)
     of_them = _delivery.c.publication.in_(ids)
     deliveries = select(_delivery.c.id).where(of_them)
     # Who the recipients were. How many had which outcome is kept by batch.

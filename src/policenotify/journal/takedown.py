@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, bindparam, insert, select
 
 from policenotify.channel import Operation
 from policenotify.journal.audit import record
@@ -16,12 +16,14 @@ from policenotify.journal.authentication import new_delivery
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.incidents import lock_incident, store_state
 from policenotify.journal.lists.control import row_of
 from policenotify.journal.order import TAKEN_DOWN_EVENT, cancel_pending, lock
 from policenotify.journal.records import TAKEN_DOWN, microseconds
 from policenotify.model.history import Outcome, Target
 
 _table = schema.delivery
+_INCIDENT_OF = select(schema.publication.c.incident).where(schema.publication.c.id == bindparam("publication"))
 
 
 def take_down(journal: Transactions, publication: str, *, actor: str, reason: str, deletes: Collection[str]) -> None:
@@ -33,6 +35,8 @@ def take_down(journal: Transactions, publication: str, *, actor: str, reason: st
     with journal.write() as connection:
         now = journal.now()
         at = microseconds(now)
+        if incident := connection.execute(_INCIDENT_OF, {"publication": publication}).scalar():
+            lock_incident(connection, incident)  # first, as publishing does
         of_publication = select(_table).where(_table.c.publication == publication, _table.c.parent.is_(None))
         of_publication = of_publication.order_by(_table.c.id)
         lock(connection, *{one.ordering_key for one in connection.execute(of_publication).all()})
@@ -43,6 +47,8 @@ def take_down(journal: Transactions, publication: str, *, actor: str, reason: st
         deleted = _delete(connection, deliveries, deletes, at)
         body = {"reason": reason, "deleted": deleted, "cancelled": len(waiting), "deletes": sorted(deletes)}
         record(connection, now, actor, TAKEN_DOWN_EVENT, body, publication=publication)
+        if incident:
+            store_state(connection, incident)
 
 
 def delete_found(connection: Connection, delivery: Row[Any], at: int) -> None:

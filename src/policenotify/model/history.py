@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import IncidentStatus, Stage, status_after
+from policenotify.model.location import Location
 from policenotify.model.message import Message
 from policenotify.model.post import Operation, Post, PostRef
 from policenotify.translation import AnyText
@@ -65,6 +67,7 @@ class HistoryEntry:
         at: The time when it was stored in the journal.
         erased: Its text was erased.
         withdrawn: Its posts were taken down.
+        narrowed_to: The channels to which the caller narrowed its beginning. `None`: the routes chose them.
     """
 
     publication: str
@@ -74,11 +77,29 @@ class HistoryEntry:
     posts: tuple[PostedPart, ...] = ()
     erased: bool = False
     withdrawn: bool = False
+    narrowed_to: tuple[str, ...] | None = None
 
     @property
     def stage(self) -> Stage:
         """The stage of its message."""
         return self.message.stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentState:
+    """What holds now of an incident.
+
+    Attributes:
+        place: The place, as the desk reads it. Empty if none is known.
+        channels: The channels on which it goes on, by name.
+    """
+
+    headline: str
+    place: str
+    category: str
+    severity: Severity
+    exercise: bool
+    channels: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,11 +151,47 @@ class History:
         It is the last that holds. One is passed over that repeats a place or severity which was corrected after it.
         """
         standing = self.standing
+        return next(reversed(self._current() or standing.values()), None)
+
+    def _current(self) -> list[HistoryEntry]:
+        """Return the publications that hold, without those that repeat what was corrected after them."""
+        standing = self.standing
         corrected = [(entry, standing.get(self.corrected(entry).publication)) for entry in self.entries]
-        for entry in reversed(standing.values()):
-            if not any(right and _repeats(entry, wrong, right) for wrong, right in corrected):
-                return entry
-        return next(reversed(standing.values()), None)
+        return [
+            entry
+            for entry in standing.values()
+            if not any(right and _repeats(entry, wrong, right) for wrong, right in corrected)
+        ]
+
+    @property
+    def narrowed_to(self) -> tuple[str, ...] | None:
+        """The channels to which the caller narrowed the beginning. `None`: the routes chose them."""
+        return next((entry.narrowed_to for entry in self.entries if entry.narrowed_to is not None), None)
+
+    @property
+    def state(self) -> IncidentState | None:
+        """What holds now, or `None` without publications.
+
+        If nothing holds, it is what was published last and not erased: the end of that is owed.
+        """
+        if not self.entries:
+            return None
+        kept = next((entry for entry in reversed(self.entries) if not entry.erased), self.entries[-1])
+        now = (self.latest or kept).message
+        place = now.location or self._place()
+        reached = {part.channel for entry in self.entries for part in entry.posts}
+        return IncidentState(
+            headline=now.headline,
+            place=str(place or ""),
+            category=now.category,
+            severity=now.severity or Severity.UNKNOWN,
+            exercise=self.entries[0].message.exercise,
+            channels=tuple(sorted(reached.union(self.narrowed_to or ()))),
+        )
+
+    def _place(self) -> Location | None:
+        """Return the newest place that was stated and not corrected since, if the latest publication states none."""
+        return next((entry.message.location for entry in reversed(self._current()) if entry.message.location), None)
 
     def is_end(self, entry: HistoryEntry) -> bool:
         """Return True for an end, and for a correction of one that does not reopen the incident."""
@@ -160,6 +217,7 @@ class Target:
         reply_to: The incident's earlier publications, from the opening to the one to answer.
         target: For an edit or a deletion, the publication whose post it is about.
         target_part: Number of that post on the channel.
+        added_by: What adds the channel to those of its incident: `to` or `routes`. Empty if the incident is there.
         skip: Why nothing is published although the incident was opened here. Empty if something is.
         refused: Why the message cannot be published although it should be. Empty if it can.
     """
@@ -172,6 +230,7 @@ class Target:
     reply_to: tuple[str, ...] = ()
     target: str = ""
     target_part: int = 0
+    added_by: str = ""
     skip: AnyText = ""
     refused: AnyText = ""
 

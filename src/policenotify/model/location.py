@@ -77,6 +77,9 @@ _FRANCE = (
     (-14.5, -178.5, -13.0, -176.0),  # Wallis-et-Futuna
 )  # fmt: skip
 
+DETAILS: Final = " · "
+"""What separates the details of a place for the desk, each of which may hold a comma."""
+
 # The grid to which a point is snapped for each precision: about 100 m, 1 km, 5 km, 20 km of latitude. In millionths of
 # a degree, so that a cell's edge is a whole number. Each cell lies in one cell of every coarser grid.
 _GRID = {Precision.STREET: 1_000, Precision.DISTRICT: 10_000, Precision.COMMUNE: 50_000, Precision.EPCI: 200_000}
@@ -348,6 +351,36 @@ class Location(FrozenModel):
                 ),
             )
         return self
+
+    @property
+    def town(self) -> str:
+        """The name of the commune, or of the department of a place without one. Empty if neither has its name yet."""
+        return self.commune_name or self.department_name or ""
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        """Where it is within the town, for the desk: road, street or the officer's label, stretch, and line.
+
+        A place that has only a position or a shape is a latitude and a longitude, in degrees.
+        """
+        road = self.road and " ".join(
+            filter(None, (self.road.road, self.road.exit or self.road.point, self.road.direction))
+        )
+        stretch = " – ".join(self.between) if self.between else None
+        words = (road, self.label or self.street or self.district, stretch, self.line)
+        named = tuple(each for each in words if each)
+        middle = None if named or self.town else self._middle()
+        return (f"{middle[1]:.3f}, {middle[0]:.3f}",) if middle else named
+
+    def _middle(self) -> Position | None:
+        if self.point:
+            return self.point.longitude, self.point.latitude
+        shape = self.area.rings()[0] if self.area else self.polyline.coordinates if self.polyline else ()
+        longitudes, latitudes = zip(*shape, strict=True) if shape else ((), ())
+        return (sum(longitudes) / len(shape), sum(latitudes) / len(shape)) if shape else None
+
+    def __str__(self) -> str:
+        return ", ".join(filter(None, (self.town, DETAILS.join(self.details))))
 
     def blur(self, finest: Precision) -> Location:
         """Return the place without any detail finer than *finest*.

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import AwareDatetime, computed_field
 
+from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import FrozenModel, IncidentStatus
 from policenotify.model.receipt import Publication, local_time
@@ -144,8 +145,9 @@ class IncidentLine:
     """An incident in a list.
 
     Attributes:
-        headline: The opening's headline.
-        place: Commune and street, or what is known of them.
+        headline: The headline that holds now, like category, severity and place.
+        place: Commune and street, road or line, or what is known of them.
+        channels: The channels on which it goes on, by name.
         due_at: The deadline of the next message.
         reminders: The level of the last reminder raised for that deadline, or 0.
         reminded_at: When it was raised.
@@ -154,15 +156,22 @@ class IncidentLine:
 
     id: str
     category: str
+    severity: Severity
     status: IncidentStatus
     headline: str
     place: str
+    channels: tuple[str, ...]
     opened_at: datetime
     due_at: datetime | None
     exercise: bool
     reminders: int = 0
     reminded_at: datetime | None = None
     overdue_seconds: int | None = None
+
+    @property
+    def subject(self) -> str:
+        """What it is about: headline and place."""
+        return " · ".join(filter(None, (self.headline, self.place)))
 
     @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property

@@ -71,7 +71,7 @@ def _overdue(status: InstallationStatus, zone: tzinfo) -> Iterator[AlarmLine]:
             yield AlarmLine(
                 kind=Alarm.OVERDUE,
                 about=Text("incident {id}", id=incident.id),
-                text=Text("{headline}: its next message is {late} overdue.", headline=incident.headline, late=late),
+                text=Text("{incident}: its next message is {late} overdue.", incident=incident.subject, late=late),
                 remedy=next_message(incident),
             )
 

@@ -21,7 +21,7 @@ from policenotify.publishing.defaults import fill_defaults, speak
 from policenotify.publishing.images import LoadedMessage
 from policenotify.publishing.installation import Installation
 from policenotify.publishing.reach import check_limits
-from policenotify.publishing.routing import channels_with_images, choose_targets
+from policenotify.publishing.routing import BEGINNINGS, channels_with_images, choose_targets
 from policenotify.publishing.wording import discover_capabilities, word
 from policenotify.render.locales import profile_of
 from policenotify.translation import Text
@@ -92,6 +92,7 @@ def prepare(installation: Installation, loaded: LoadedMessage, options: PublishO
         ),
         typed=message,
         earlier=tuple(entry.message for entry in history.entries),
+        narrowed_to=history.narrowed_to,
         skips_without_opening=frozenset(
             name for name, channel in installation.channel_configs.items() if channel.without_opening == "skip"
         ),
@@ -114,6 +115,8 @@ def prepare(installation: Installation, loaded: LoadedMessage, options: PublishO
             to=options.to,
             deletes_images=deletes_images,
         )
+    if options.to is not None and message.stage in BEGINNINGS:
+        new = replace(new, narrowed_to=tuple(sorted({target.channel for target in targets})))
     if deletes_images:
         left = channels_with_images(history, tuple(channels.values()), targets)
         new = replace(new, findings=(*new.findings, images_left(left))) if left else new

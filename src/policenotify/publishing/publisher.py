@@ -29,7 +29,7 @@ from policenotify.publishing.metrics import Monitor
 from policenotify.publishing.operations import Operations
 from policenotify.publishing.people import People
 from policenotify.publishing.preparation import prepare
-from policenotify.publishing.reach import Preview, find_reach, with_consent
+from policenotify.publishing.reach import Preview, course_of, find_reach, with_consent
 from policenotify.publishing.routing import shared_accounts
 from policenotify.publishing.wording import discover_capabilities
 from policenotify.translation import Text
@@ -127,7 +127,7 @@ class Publisher:
 
         Args:
             message: The message.
-            to: Channels or tags, instead of those that the routes choose.
+            to: As in `publish`.
             count_people: Also count the people whom it reaches. That reads the lists of its channels to their end.
 
         Raises:
@@ -157,6 +157,7 @@ class Publisher:
             blocked=self.operations.blocked(names),
             refusals=tuple(target for target in new.targets if target.refused),
             reach=tuple(reach) if count_people else (),
+            course=course_of(new),
         )
 
     @span("publish")
@@ -183,7 +184,8 @@ class Publisher:
                 returns the receipts of the first one.
             actor: The officer's service name, or the system that publishes.
             to: Names or tags of the channels of an opening or standalone message; by default the routes decide. What
-                follows goes to the channels of the opening.
+                follows goes to the channels of its beginning. If these were named here, nothing else ever gets it,
+                unless *to* of what follows adds channels. Otherwise an update also goes where the routes send it now.
             wait: How long to deliver before returning; a number is seconds. With zero the call returns when the
                 message is stored. By default as set for the publisher. What is not delivered by then waits in the
                 journal, as its receipt states.

@@ -15,10 +15,12 @@ from policenotify.channel import ChannelConfig
 from policenotify.delivery.audience_reader import check_audiences
 from policenotify.errors import PolicenotifyError, Unavailable
 from policenotify.findings import Finding, audience_too_large, audience_uncounted
+from policenotify.journal.records import NewPublication
 from policenotify.model.history import RenderedPost, Target
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.model.status import Problem
+from policenotify.publishing.routing import BEGINNINGS
 from policenotify.render.locales import CategoryProfile
 from policenotify.translation import AnyText, Text
 
@@ -150,6 +152,29 @@ def sentences(reach: Iterable[Reach], channel: str, language: str) -> Iterator[T
     return (each.text for each in reach if (each.channel, each.language) == (channel, language))
 
 
+def course_of(new: NewPublication) -> Text:
+    """Return why a message goes to its channels, in sentences. Empty for a beginning that the routes send."""
+    follows = new.message.stage not in BEGINNINGS
+    by: dict[str, list[str]] = {}
+    for target in (*(post.target for post in new.posts), *new.targets):
+        if not target.skip and target.channel not in by.setdefault(target.added_by, []):
+            by[target.added_by].append(target.channel)
+    on = {added_by: Text.join(", ", names) for added_by, names in by.items()}
+    sentences = [Text("It goes where its beginning went: {channels}.", channels=on[""])] if follows and "" in on else []
+    if "routes" in on:
+        sentences.append(Text("The routes add: {channels}.", channels=on["routes"]))
+    if "to" in on:
+        sentences.append(Text("'to' adds: {channels}.", channels=on["to"]))
+    if new.narrowed_to is not None:
+        names = Text.join(", ", new.narrowed_to)
+        sentences.append(
+            Text("Its beginning was only for {channels}, and nothing but 'to' adds others.", channels=names)
+            if follows
+            else Text("What follows goes only to {channels}, too, unless 'to' adds others.", channels=names)
+        )
+    return Text.join(" ", sentences)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
     """What `publish` would send.
@@ -162,6 +187,7 @@ class Preview:
         blocked: The channels among them that are blocked, so that it would wait there.
         refusals: Where not even the shortest form fits, with the reason in `refused`.
         reach: How many people it reaches on the channels that write to people, if they were counted.
+        course: Why it goes to these channels, if it follows something, or the caller named them.
     """
 
     message: Message
@@ -171,6 +197,7 @@ class Preview:
     blocked: Mapping[str, Problem] = field(default_factory=dict)
     refusals: tuple[Target, ...] = ()
     reach: tuple[Reach, ...] = ()
+    course: AnyText = ""
 
     @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property

@@ -66,7 +66,7 @@ class Reminder:
 
     Attributes:
         incident: The incident's id. For a second reading outside incidents that of the publication.
-        headline: The headline of its opening, or of the urgent publication.
+        headline: The headline that holds now, or that of the urgent publication.
         place: Its place, in short.
         due_at: The deadline.
         level: Number of the reminder for this deadline, from 1.

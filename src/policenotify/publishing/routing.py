@@ -1,7 +1,8 @@
 """Choose the channels of a message and the posts it answers.
 
-An opening goes where the routes send it. What follows goes to the channels of the opening, wherever the routes send it
-now, so that no reader goes on avoiding a street. Only an update may reach further channels.
+An opening goes where the routes send it, or to the channels that the caller names. What follows goes to the channels of
+the opening, wherever the routes send it now, so that no reader goes on avoiding a street. An update may reach further
+channels, unless the caller named those of the opening: then only the caller adds others.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ Contains = Callable[[str, str], bool]
 """Returns whether an area (`commune:34172`, `epci:243400017`, `dept:34`) contains the commune with an INSEE code."""
 
 _FINAL: Final = frozenset({Stage.END, Stage.CANCELLATION})
-_BEGINNINGS: Final = frozenset({Stage.OPENING, Stage.STANDALONE})
+BEGINNINGS: Final = frozenset({Stage.OPENING, Stage.STANDALONE})
+"""The stages that follow nothing."""
+
 _NOT_OUT: Final = frozenset({Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SKIPPED, Outcome.DELETED})
 # What is in doubt is looked for first, and deleted if it is found. What waits may be sent before this is stored.
 _MAY_BE_OUT: Final = frozenset({Outcome.POSTED, Outcome.SENDING, Outcome.UNCONFIRMED, Outcome.WAITING})
@@ -91,12 +94,13 @@ def choose_targets(
     - UPDATE, END, CORRECTION, CANCELLATION: every channel, in every language, that got something of the incident,
       whatever its outcome there. That includes retired channels, renamed ones (with a new thread), and those that the
       routes no longer name. Where it is impossible, `skip` has the reason. An UPDATE also goes to channels that
-      the routes name now.
+      the routes name now, unless the beginning was narrowed by *to*.
     - CORRECTION, CANCELLATION: a post, an edit of the wrong post, deletions, or two of these, by the channel's settings
       and capabilities. The posts come first.
 
     The history is the incident, or the standalone publication that is corrected. The names or tags in *to* stand for
-    the routes, and for further channels of a message that follows. With *deletes_images* an END or CANCELLATION deletes
+    the routes of a beginning. To what follows they only add channels, and nothing else adds one to a beginning that was
+    narrowed. With *deletes_images* an END or CANCELLATION deletes
     the posts with images, where the network can.
 
     Returns:
@@ -104,23 +108,29 @@ def choose_targets(
 
     Raises:
         SettingsError: *to* or a route names an unknown channel. Or no channel is left for a Severe or Extreme message,
-            for an exercise, or of those in *to*.
+            for an exercise, of those in *to*, or of those on which the incident began.
     """
     if isinstance(to, str):  # one name, not its letters, each of which may be another channel's
         to = (to,)
-    reached = _reached(history, channels) if message.stage not in _BEGINNINGS else {}
+    follows = message.stage not in BEGINNINGS
+    reached = _reached(history, channels) if follows else {}
     routed: list[ChannelConfig] = []
-    if not reached or message.stage is Stage.UPDATE or to is not None:
+    by_routes = history.narrowed_to is None and (not reached or message.stage is Stage.UPDATE)
+    if not follows or to is not None or by_routes:
         routed = _routed(message, channels, routes, contains, to)
+    known = {channel.name for channel in channels}
+    if follows and not routed and (history.narrowed_to is not None or reached) and not known & reached.keys():
+        _refuse_gone(reached.keys() | {*(history.narrowed_to or ())})
     if not routed and not reached:
         _refuse_silence(message, to)
+    added_by = "" if not follows else "routes" if to is None else "to"
     targets: list[Target] = []
     for channel in channels:
         if channel.name in reached:
             targets += _following(message, history, channel, reached[channel.name], deletes_images=deletes_images)
         elif channel in routed:
-            targets += _numbered(_target(channel, language) for language in _languages(message, channel))
-    known = {channel.name for channel in channels}
+            languages = _languages(message, channel)
+            targets += _numbered(replace(_target(channel, language), added_by=added_by) for language in languages)
     for name, parts in reached.items():
         if name not in known:
             skip = Text("{name!r} is not configured any more.", name=name)
@@ -175,12 +185,23 @@ def _refuse_unfit(to: Iterable[str], channels: Iterable[ChannelConfig], message:
     for channel in channels:
         if channel.exercise != message.exercise:
             why = Text("is for exercises only") if channel.exercise else Text("is not for exercises, and this is one")
-        elif channel.retired and message.stage in _BEGINNINGS:
+        elif channel.retired and message.stage in BEGINNINGS:
             why = Text("is retired; nothing begins on it")
         else:
             continue
         if channel.name in to:
             raise SettingsError(Text("Nothing was sent. to: channel {name!r} {why}.", name=channel.name, why=why))
+
+
+def _refuse_gone(names: Iterable[str]) -> None:
+    """Refuse what follows in an incident none of whose channels is in the settings any more."""
+    raise SettingsError(
+        Text(
+            "Nothing was sent: the incident began on {names}, which the settings do not have any more, and nothing of "
+            "it goes elsewhere by itself. Name the channels in 'to'.",
+            names=Text.join(", ", [repr(name) for name in sorted(names)]),
+        )
+    )
 
 
 def _refuse_silence(message: Message, to: Sequence[str] | None) -> None:

@@ -290,6 +290,61 @@ def test_an_update_may_begin_to_speak_another_language_and_an_end_does_not() -> 
     assert [leg.language for leg in end] == ["fr"]
 
 
+_NAMES: Final = st.lists(st.sampled_from(["bluesky", "mail", "expats", "public", "press"]), min_size=1, unique=True)
+
+
+@given(
+    stage=st.sampled_from(["update", "end", "correction", "cancellation"]),
+    standalone=st.booleans(),
+    narrowed=st.sets(st.sampled_from([BLUESKY, MAIL, EXPATS]).map(lambda each: each.name), min_size=1),
+    outcome=st.sampled_from(Outcome),
+    severity=st.sampled_from(Severity),
+    routes=st.lists(st.builds(Route, to=_NAMES.map(tuple), at_least=st.none() | st.sampled_from(Severity))),
+    to=st.none() | _NAMES,
+    gone=st.sets(st.sampled_from(["bluesky", "mail", "expats"])),
+)
+def test_what_follows_a_narrowed_beginning_goes_there_and_where_the_caller_adds(
+    stage: str,
+    standalone: bool,  # noqa: FBT001 - a property
+    narrowed: set[str],
+    outcome: Outcome,
+    severity: Severity,
+    routes: list[Route],
+    to: list[str] | None,
+    gone: set[str],
+) -> None:
+    """Whatever the routes state, and whatever became of the beginning. What is gone is replaced by nothing else."""
+    if standalone:
+        stage = "correction"
+    begins = _message("standalone" if standalone else "opening")
+    posts = tuple(_part(channel, outcome) for channel in ALL if channel.name in narrowed)
+    entry = HistoryEntry(
+        publication=IDS[0], sequence=1, message=begins, at=AT, posts=posts, narrowed_to=tuple(sorted(narrowed))
+    )
+    history = History(incident=begins.incident, entries=(entry,))
+    channels = tuple(channel for channel in (BLUESKY, MAIL, EXPATS) if channel.name not in gone)
+    usable = {channel.name for channel in channels}
+    added = {channel.name for channel in channels if to and (channel.name in to or channel.tags & {*to})}
+    message = _message(
+        stage, severity=severity, **({"lifecycle": {"stage": stage, "corrects": IDS[0]}} if standalone else {})
+    )
+    known = usable.union(*(channel.tags for channel in channels))
+
+    def decide() -> tuple[Target, ...]:
+        return choose_targets(message, history, channels, (), contains=places.contains, to=to)
+
+    routed = tuple(route for route in routes if known.issuperset(route.to))
+    if (to is not None and not known.issuperset(to)) or not (narrowed | added) & usable:
+        with pytest.raises(SettingsError, match="to"):
+            choose_targets(message, history, channels, routed, contains=places.contains, to=to)
+        return
+    legs = choose_targets(message, history, channels, routed, contains=places.contains, to=to)
+    assert {leg.channel for leg in legs if not leg.skip} == (narrowed & usable) | added
+    assert {leg.channel for leg in legs if leg.skip} == narrowed - usable
+    assert {leg.channel for leg in legs if leg.added_by} == added - narrowed
+    assert decide() == legs  # the routes are of no effect
+
+
 @given(st.data())
 def test_the_end_reaches_everyone_exercises_stay_apart_and_the_plan_is_always_the_same(data: st.DataObject) -> None:
     message = data.draw(messages())

@@ -135,6 +135,19 @@ def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | Non
         for part in rendered.omitted:
             yield output.paragraph(Text("left out: {part}", part=part))
         yield from map(output.paragraph, sentences(preview.reach, target.channel, target.language))
+    yield from _others(preview)
+    if preview.course:
+        yield output.paragraph(preview.course)
+    if not (preview.posts or preview.deletions or preview.refusals):
+        yield output.prose(Text("It would be published on no channel: no route takes it."))
+    yield from output.findings(preview.findings, preview.message)
+    if not (preview.allowed if allowed is None else allowed):
+        text = Text("It may not be published as it is. Correct what blocks, or do what PN601 names.")
+        yield output.paragraph(text)
+
+
+def _others(preview: Preview) -> Iterator[Part]:
+    """Yield what is not a post: refusals, deletions and channels on which it would wait."""
     for target in preview.refusals:
         yield output.line(f"✘ {target.channel} · {target.language}")
         yield output.paragraph(target.refused)
@@ -144,12 +157,6 @@ def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | Non
         yield output.Block(Text.join(" · ", (name, _WAITS)), "bold", mark="✘ ")
         yield output.paragraph(pending.reason)
         yield output.paragraph(pending.remedy, "→ ")
-    if not (preview.posts or preview.deletions or preview.refusals):
-        yield output.prose(Text("It would be published on no channel: no route takes it."))
-    yield from output.findings(preview.findings, preview.message)
-    if not (preview.allowed if allowed is None else allowed):
-        text = Text("It may not be published as it is. Correct what blocks, or do what PN601 names.")
-        yield output.paragraph(text)
 
 
 def _attached(post: Post, *, titled: bool) -> Iterator[Text]:

@@ -61,7 +61,11 @@ incident: Table = Table(
     "pn_incident",
     metadata,
     Column("id", Name(64), primary_key=True),
+    Column("headline", Text, nullable=False),  # what holds now, like place, category, severity, exercise and channels
+    Column("place", Text, nullable=False),
     Column("category", Name(64), nullable=False),
+    Column("severity", Name(8), nullable=False),
+    Column("channels", Text, nullable=False),  # on which it goes on: names, as JSON
     Column("status", Name(16), nullable=False),
     Column("next_sequence", Integer, nullable=False),
     Column("follows", Name(64)),
@@ -91,6 +95,7 @@ publication: Table = Table(
     Column("message", Text, nullable=False),  # with all defaults filled in
     Column("findings", Text, nullable=False),
     Column("rules", Text, nullable=False),  # versions of settings and locales
+    Column("narrowed_to", Text),  # channels that the caller named for its beginning, as JSON; null: the routes chose
     Column("actor", Name(200), nullable=False),
     Column("created_at", Microseconds, nullable=False),
     UniqueConstraint("incident", "sequence", name="pn_publication_sequence"),
