@@ -170,7 +170,8 @@ def test_overdue_ones_come_first_and_are_for_a_monitor(run: Run, desk: Desk) -> 
     opened, due = late.pop("opened_at"), late.pop("due_at")
     assert opened < due < document["at"]
     assert late == {
-        "id": "late", "category": "traffic_accident", "severity": "Moderate", "status": "open", "channels": ["bluesky", "presse"], "headline": "Camion renversé",
+        "id": "late", "category": "traffic_accident", "severity": "Moderate", "status": "open",
+        "channels": ["bluesky", "presse"], "headline": "Camion renversé",
         "place": "Montpellier, avenue de Toulouse", "overdue": True, "exercise": False,
         "reminders": 0,
     }  # fmt: skip
