@@ -35,6 +35,7 @@ def context(history: History | None = None, **fields: Any) -> CheckContext:
         profile=(PROFILES.get(message.category) or NAMELESS).model_copy(update={"source": {}, "contact": {}}),
         history=history or History(),
         is_commune=lambda code: places.commune(code) is not None,
+        communes_meant=places.meant_by,
         communes_named=lambda name: frozenset(each.code for each in places.communes_named(name)),
         zone=PARIS,
         now=NOW,

@@ -162,7 +162,7 @@ def _load_alerts(publisher: Publisher) -> tuple[Message, ...]:
         publisher.journal.incidents.history(line.id) for line in publisher.operations.incidents() if not line.exercise
     ]
     return tuple(
-        entry.message.model_copy(update={"location": entry.message.location or history.entries[0].message.location})
+        entry.message.changed(location=entry.message.location or history.entries[0].message.location)
         for history in histories
         for entry in history.entries
     )

@@ -57,10 +57,12 @@ def place_stated(context: CheckContext) -> Iterator[Hit]:
 )
 def commune_exists(context: CheckContext) -> Iterator[Hit]:
     """Require the INSEE code of a present commune, or of one in the history."""
-    commune = context.message.location and context.message.location.commune
+    place = (context.typed or context.message).location  # of a coarse category no commune is left in the other
+    commune = place and place.commune
     earlier = {entry.message.location.commune for entry in context.history.entries if entry.message.location}
     if commune and commune not in earlier and not context.is_commune(commune):
-        yield Hit("location.commune", values={"commune": commune})
+        meant = context.communes_meant(commune)
+        yield Hit("location.commune", variant="postcode" if meant else "", values={"commune": commune, "meant": meant})
 
 
 @rule(

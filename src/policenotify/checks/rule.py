@@ -42,6 +42,7 @@ class CheckContext:
     Attributes:
         message: The resolved message.
         is_commune: Returns True for the INSEE code of a present commune.
+        communes_meant: Returns the communes that a postcode may mean, in one line with their INSEE codes.
         communes_named: Returns the INSEE codes of the communes of a name.
         zone: The readers' time zone.
         mentions: Accounts that some channel may mention, without `@`.
@@ -64,6 +65,7 @@ class CheckContext:
     words: Vocabulary = SHIPPED
     traffic: frozenset[str] = frozenset()
     open_places: tuple[str, ...] = ()
+    communes_meant: Callable[[str], str] = lambda _code: ""
     communes_named: Callable[[str], frozenset[str]] = lambda _name: frozenset()
 
     @cached_property

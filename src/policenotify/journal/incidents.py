@@ -19,7 +19,7 @@ from policenotify.journal.tombstones import purged_at
 from policenotify.model.cap import Severity
 from policenotify.model.history import History, HistoryEntry, IncidentState, Outcome, PostedPart
 from policenotify.model.lifecycle import IncidentStatus
-from policenotify.model.message import read as read_message
+from policenotify.model.message import read_stored as read_message
 from policenotify.model.status import IncidentLine
 
 _table, _publication, _delivery = schema.incident, schema.publication, schema.delivery

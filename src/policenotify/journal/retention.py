@@ -36,7 +36,7 @@ from policenotify.journal.records import microseconds, span
 from policenotify.journal.tombstones import is_whole, purged_key, without_content
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus
-from policenotify.model.message import read as read_message
+from policenotify.model.message import read_stored as read_message
 from policenotify.translation import Text
 
 KEPT_AFTER = timedelta(days=30)

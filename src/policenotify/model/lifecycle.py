@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
@@ -38,12 +38,26 @@ PublicationId = Annotated[str, StringConstraints(pattern=r"^[0-9A-HJKMNP-TV-Z]{2
 """A ULID (Crockford base 32, 26 characters)."""
 
 
+KNOWN: Final = {"known": True}
+"""The context of a validation of what was typed once and checked: slips of typing are not looked for again."""
+
+
 class FrozenModel(BaseModel):
     """A frozen value without unknown fields, whose errors never quote its input."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
     )
+
+    def changed(self, **fields: object) -> Self:
+        """Return a copy with other values of some fields, validated like any other value.
+
+        Use it for what is stored: `model_copy` would let a value pass that cannot be read again.
+
+        Raises:
+            pydantic.ValidationError: A value is wrong. The text names its field.
+        """
+        return type(self).model_validate({**dict(self), **fields}, context=KNOWN)
 
 
 class Stage(StrEnum):

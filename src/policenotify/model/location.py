@@ -15,12 +15,13 @@ from pydantic import (
     Field,
     StringConstraints,
     Tag,
+    ValidationInfo,
     model_validator,
 )
 
 from policenotify.model import places
 from policenotify.model.cap import Precision
-from policenotify.model.lifecycle import FrozenModel
+from policenotify.model.lifecycle import KNOWN, FrozenModel
 from policenotify.translation import Text, text_of
 from policenotify.validation import wrong_at
 
@@ -43,12 +44,14 @@ def _require_printable(value: str) -> str:
 
 
 # [0-9], because \d matches the digits of every script.
-_CODE = re.compile(r"(?:[0-9]{2}|2[AB])[0-9]{3}")
+_METROPOLITAN, _OVERSEAS = "0[1-9]|1[0-9]|2[1-9AB]|[3-8][0-9]|9[0-5]", "9[78][0-9]"
+_CODE = re.compile(f"(?:(?:{_METROPOLITAN})[0-9]|{_OVERSEAS})[0-9]{{2}}")
+_DIGITS = re.compile("[0-9]{5}")
 
 InseeCode = Annotated[str, StringConstraints(pattern=f"^{_CODE.pattern}$")]
 """A commune's code in the *Code officiel géographique* of INSEE: five characters, `34172`, `2A004`, `97411`."""
 
-DepartmentCode = Annotated[str, StringConstraints(pattern=r"^(?:0[1-9]|1[0-9]|2[1-9AB]|[3-8][0-9]|9[0-5]|9[78][0-9])$")]
+DepartmentCode = Annotated[str, StringConstraints(pattern=f"^(?:{_METROPOLITAN}|{_OVERSEAS})$")]
 """A department's code in the *Code officiel géographique*: `34`, `2A`, `974`. Corsica is `2A` and `2B`, never `20`."""
 
 EpciCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{9}$")]
@@ -101,8 +104,8 @@ def _in_france(latitude: float, longitude: float) -> bool:
     return any(s <= latitude <= n and w <= longitude <= e for s, w, n, e in _FRANCE)
 
 
-def _refuse_swapped(latitude: float, longitude: float) -> None:
-    if not _in_france(latitude, longitude) and _in_france(longitude, latitude):
+def _refuse_swapped(latitude: float, longitude: float, info: ValidationInfo) -> None:
+    if info.context != KNOWN and not _in_france(latitude, longitude) and _in_france(longitude, latitude):
         raise ValueError(
             Text(
                 "latitude and longitude look swapped: latitude {latitude}, longitude {longitude} is outside "
@@ -127,8 +130,8 @@ class Point(FrozenModel):
     accuracy: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
-    def _not_swapped(self) -> Self:
-        _refuse_swapped(self.latitude, self.longitude)
+    def _not_swapped(self, info: ValidationInfo) -> Self:
+        _refuse_swapped(self.latitude, self.longitude, info)
         return self
 
     def snapped(self, precision: Precision) -> Point | None:
@@ -143,13 +146,10 @@ class Point(FrozenModel):
         if step is None:
             return self if precision is Precision.EXACT else None
         radius = round(step / _MILLION * _METRES_PER_DEGREE * math.sqrt(0.5))  # half the cell's diagonal
-        # A copy is not validated: a cell at the edge of France must not be refused as swapped.
-        return self.model_copy(
-            update={
-                "latitude": (_cell(self.latitude, step, 90) + step // 2) / _MILLION,
-                "longitude": (_cell(self.longitude, step, 180) + step // 2) / _MILLION,
-                "accuracy": float(max(radius, self.accuracy or 0)),
-            }
+        return self.changed(
+            latitude=(_cell(self.latitude, step, 90) + step // 2) / _MILLION,
+            longitude=(_cell(self.longitude, step, 180) + step // 2) / _MILLION,
+            accuracy=float(max(radius, self.accuracy or 0)),
         )
 
 
@@ -186,14 +186,14 @@ class Area(FrozenModel):
     ]
 
     @model_validator(mode="after")
-    def _is_valid(self) -> Self:
+    def _is_valid(self, info: ValidationInfo) -> Self:
         if _nesting(self.coordinates) != self.type:
             raise wrong_at("coordinates", Text("not nested as a {type} is (RFC 7946, section 3.1)", type=self.type))
         for ring in self.rings():
             if ring[0] != ring[-1]:
                 raise wrong_at("coordinates", Text("a ring ends where it begins (RFC 7946, section 3.1.6)"))
             for longitude, latitude in ring:
-                _refuse_swapped(latitude, longitude)
+                _refuse_swapped(latitude, longitude, info)
         return self
 
     def polygons(self) -> Polygons:
@@ -215,7 +215,7 @@ class Area(FrozenModel):
         east, north = (_upper(max(longitudes), west, step), _upper(max(latitudes), south, step))
         corners = ((west, south), (east, south), (east, north), (west, north), (west, south))
         box = tuple((x / _MILLION, y / _MILLION) for x, y in corners)
-        return self.model_copy(update={"type": "Polygon", "coordinates": (box,)})
+        return self.changed(type="Polygon", coordinates=(box,))
 
 
 def _upper(degrees: float, lower: int, step: int) -> int:
@@ -237,11 +237,11 @@ class Polyline(FrozenModel):
     coordinates: Annotated[tuple[Position, ...], Field(min_length=2, max_length=1_000)]
 
     @model_validator(mode="after")
-    def _is_valid(self) -> Self:
+    def _is_valid(self, info: ValidationInfo) -> Self:
         if len(set(self.coordinates)) == 1:
             raise wrong_at("coordinates", Text("a line has at least two different positions"))
         for longitude, latitude in self.coordinates:
-            _refuse_swapped(latitude, longitude)
+            _refuse_swapped(latitude, longitude, info)
         return self
 
     def snapped(self, precision: Precision) -> Polyline | None:
@@ -261,7 +261,7 @@ class Polyline(FrozenModel):
             for x, y in self.coordinates
         ]
         merged = tuple(cell for cell, _ in groupby(cells))
-        return self.model_copy(update={"coordinates": merged}) if len(merged) > 1 else None
+        return self.changed(coordinates=merged) if len(merged) > 1 else None
 
 
 class RoadRef(FrozenModel):
@@ -333,6 +333,8 @@ class Location(FrozenModel):
         if not isinstance(name, str) or _CODE.fullmatch(name):
             return values
         department = values.get("department")
+        if _DIGITS.fullmatch(name):
+            raise wrong_at("commune", _not_a_code(name))
         try:
             found = places.find(name, department if isinstance(department, str) else None)
         except ValueError as error:
@@ -402,13 +404,20 @@ class Location(FrozenModel):
             if self.road and "road" not in changes:
                 # The *point de repère* counts in metres.
                 update = {**_without_numbers(self.road, ROAD_ADDRESSES), "point": None}
-                changes["road"] = self.road.model_copy(update=update)
+                changes["road"] = self.road.changed(**update)
         if self.commune and not self.department and "commune" in changes:
             changes["department"] = department_in(self.commune)
         changes["point"] = self.point.snapped(at_most) if self.point else None
         changes["area"] = self.area.snapped(at_most) if self.area else None
         changes["polyline"] = self.polyline.snapped(at_most) if self.polyline else None
-        return self.model_copy(update=changes)
+        return self.changed(**changes)
+
+
+def _not_a_code(code: str) -> Text:
+    """Return that a code is of no department, and the communes that it means as a postcode."""
+    problem, meant = Text("{code} is not an INSEE code: no department has it.", code=code), places.meant_by(code)
+    postcode = Text("As a postcode it means {communes}. Give the INSEE code.", communes=meant) if meant else ""
+    return Text.join(" ", (problem, postcode))
 
 
 def _without_numbers(model: FrozenModel, fields: Iterable[str]) -> dict[str, object]:

@@ -30,7 +30,7 @@ from pydantic import (
 from policenotify.errors import UnsupportedVersion
 from policenotify.model.cap import Certainty, Severity, Urgency
 from policenotify.model.languages import best_match
-from policenotify.model.lifecycle import STANDALONE, FrozenModel, Lifecycle, PublicationId, Stage
+from policenotify.model.lifecycle import KNOWN, STANDALONE, FrozenModel, Lifecycle, PublicationId, Stage
 from policenotify.model.location import ONE_LINE, PRINTABLE, Location, ShortText
 from policenotify.translation import Text
 from policenotify.validation import wrong_at
@@ -431,6 +431,15 @@ def read(source: str | bytes | Mapping[str, Any]) -> Message:
         UnsupportedVersion: A newer policenotify wrote it.
         pydantic.ValidationError: It is not JSON, or not a message. The text names each wrong field.
     """
+    return _read(source, None)
+
+
+def read_stored(source: str | Mapping[str, Any]) -> Message:
+    """Read a message that the journal stores; see `read`. Slips of typing are not looked for again."""
+    return _read(source, KNOWN)
+
+
+def _read(source: str | bytes | Mapping[str, Any], context: Mapping[str, bool] | None) -> Message:
     if isinstance(source, Mapping):
         raw = dict(source)
     else:
@@ -441,4 +450,4 @@ def read(source: str | bytes | Mapping[str, Any]) -> Message:
     version = raw.get("schema_version") if isinstance(raw, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise UnsupportedVersion("message", version, SCHEMA_VERSION)
-    return Message.model_validate(raw)
+    return Message.model_validate(raw, context=context)

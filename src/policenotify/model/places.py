@@ -46,6 +46,7 @@ __all__ = [
     "department_name",
     "exists",
     "find",
+    "meant_by",
     "suggest",
 ]
 
@@ -168,6 +169,11 @@ def suggest(name_or_code: str, department: str | None = None, limit: int = 3) ->
         found = search(named, (key, f"{key}%", f"% {key}%") if key else ())
         found = found or search(named, _similar(key, department))
     return tuple(found.values())[: max(limit, 0)]
+
+
+def meant_by(code: str) -> str:
+    """Return the communes that a code may mean as a postcode, in one line with their INSEE codes. Perhaps none."""
+    return ", ".join(f"{place.code} {place.name}" for place in suggest(code, limit=_NAMED))
 
 
 def communes_of(code: str) -> tuple[Commune, ...]:

@@ -92,18 +92,16 @@ def reworded(message: Message, change: Callable[[TextField], str]) -> Message:
 
     def words(text: Message | Translation, prefix: str) -> dict[str, object]:
         known = {name: new.get(f"{prefix}known.{name}") or None for name in Known.model_fields}
-        kept = text.known.model_copy(update=known) if text.known and any(known.values()) else None
+        kept = text.known.changed(**known) if text.known and any(known.values()) else None
         return {**{name: new[f"{prefix}{name}"] for name in PROSE}, "known": kept}
 
     translations = []
     for each in message.translations:
         prefix = f"translations.{each.language}."
         alts = tuple(new[f"{prefix}alts.{number}"] for number in range(len(each.alts)))
-        translations.append(each.model_copy(update={**words(each, prefix), "alts": alts}))
-    images = (image.model_copy(update={"alt": new[f"images.{n}.alt"]}) for n, image in enumerate(message.images))
-    return message.model_copy(
-        update={**words(message, ""), "images": tuple(images), "translations": tuple(translations)}
-    )
+        translations.append(each.changed(**words(each, prefix), alts=alts))
+    images = (image.changed(alt=new[f"images.{n}.alt"]) for n, image in enumerate(message.images))
+    return message.changed(**words(message, ""), images=tuple(images), translations=tuple(translations))
 
 
 def _field(owner: object, path: str, kind: TextKind, prefix: str, language: str) -> Iterator[TextField]:

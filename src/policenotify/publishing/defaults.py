@@ -39,20 +39,17 @@ def fill_defaults(
     history = history or History()
     lifecycle = message.lifecycle
     place = message.location.blur(profile.precision) if message.location else None
-    carried = carry(message.model_copy(update={"location": place}), history, now)
-    message = message.model_copy(update=carried)
+    message = message.changed(location=place)
+    message = message.changed(**carry(message, history, now))
     precision = place.precision if place and place.precision else profile.precision
     if precision is not Precision.EXACT:
         message = without_house_numbers(message, profile.label, [entry.message for entry in history.entries])
-    return message.model_copy(
-        update={
-            "severity": message.severity or profile.severity,
-            "urgency": Urgency.PAST if message.stage is Stage.END else message.urgency or profile.urgency,
-            "certainty": message.certainty or profile.certainty,
-            "location": place,
-            "lifecycle": lifecycle.model_copy(update={"incident": lifecycle.incident or incident}),
-            "sender": sender,
-        }
+    return message.changed(
+        severity=message.severity or profile.severity,
+        urgency=Urgency.PAST if message.stage is Stage.END else message.urgency or profile.urgency,
+        certainty=message.certainty or profile.certainty,
+        lifecycle=lifecycle.changed(incident=lifecycle.incident or incident),
+        sender=sender,
     )
 
 
@@ -83,7 +80,7 @@ def carry(message: Message, history: History, now: datetime | None) -> dict[str,
         carried["translations"] = tuple(
             words
             if words.instruction or words.untranslated
-            else words.model_copy(update={"instruction": in_force.get(words.language, "")})
+            else words.changed(instruction=in_force.get(words.language, ""))
             for words in message.translations
         )
     return carried
@@ -137,4 +134,4 @@ def speak(message: Message, history: History, locales: Mapping[str, Locale]) -> 
         for language in dict.fromkeys(spoken)
         if message.wording(language) is None and (locale := best_match(language, locales))
     )
-    return message.model_copy(update={"translations": (*message.translations, *fixed)})
+    return message.changed(translations=(*message.translations, *fixed)) if fixed else message

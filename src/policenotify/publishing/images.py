@@ -69,7 +69,7 @@ def load_images(message: Message, stored: Callable[[str, str], Picture]) -> Load
     """
     pictures = tuple(_load(image, stored) for image in message.images)
     images = tuple(MessageImage(alt=picture.alt, digest=picture.digest) for picture in pictures)
-    return LoadedMessage(message.model_copy(update={"images": images}), pictures)
+    return LoadedMessage(message.changed(images=images), pictures)
 
 
 def _load(image: MessageImage, stored: Callable[[str, str], Picture]) -> Picture:

@@ -57,6 +57,7 @@ def prepare(installation: Installation, loaded: LoadedMessage, options: PublishO
         profile=profile,
         history=history,
         is_commune=lambda code: places.commune(code) is not None,
+        communes_meant=places.meant_by,
         communes_named=lambda name: frozenset(each.code for each in places.communes_named(name)),
         locales=installation.locales,
         now=at,
@@ -165,7 +166,7 @@ def name_place(message: Message) -> Message:
         "department": department,
         "department_name": (places.department_name(department) or place.department_name) if department else None,
     }
-    return message.model_copy(update={"location": place.model_copy(update=names)})
+    return message.changed(location=place.changed(**names))
 
 
 def _history(installation: Installation, message: Message) -> History:

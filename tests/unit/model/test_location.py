@@ -225,7 +225,7 @@ def areas(draw: st.DrawFn) -> Area:
 
 @st.composite
 def polylines(draw: st.DrawFn) -> Polyline:
-    line = draw(st.lists(st.tuples(longitudes, latitudes), min_size=2, max_size=5))
+    line = draw(st.lists(st.tuples(longitudes, latitudes), min_size=2, max_size=5, unique=True))
     return Polyline.model_construct(coordinates=tuple(line))
 
 

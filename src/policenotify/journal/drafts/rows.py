@@ -22,7 +22,7 @@ from policenotify.journal.pictures import forget_pictures
 from policenotify.journal.records import microseconds
 from policenotify.journal.tombstones import DIGEST, purged_key, tombstone_of
 from policenotify.model.draft import Draft, DraftState
-from policenotify.model.message import read as read_message
+from policenotify.model.message import read_stored as read_message
 from policenotify.translation import AnyText, Text
 
 _MAC = "draft"  # the purpose of the code

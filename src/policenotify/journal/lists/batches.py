@@ -32,7 +32,7 @@ from policenotify.journal.persons.reports import mass_fault
 from policenotify.journal.records import ClaimedDelivery, microseconds, span
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
-from policenotify.model.message import read as read_message
+from policenotify.model.message import read_stored as read_message
 from policenotify.model.rate import Rate, RateReached
 from policenotify.model.status import Problem
 

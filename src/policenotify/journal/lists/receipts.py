@@ -18,7 +18,7 @@ from policenotify.journal.lists.state import read_cursor
 from policenotify.journal.records import moment, outcome_of, word
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
-from policenotify.model.message import read as read_message
+from policenotify.model.message import read_stored as read_message
 from policenotify.model.receipt import Publication, ReasonCount, Receipt
 from policenotify.translation import read_text, stored_text
 
