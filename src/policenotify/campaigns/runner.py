@@ -158,14 +158,15 @@ def _load_skips(publisher: Publisher, campaigns: Sequence[Campaign], now: dateti
 
 def _load_alerts(publisher: Publisher) -> tuple[Message, ...]:
     """Return all messages of the open incidents, without exercises."""
-    histories = [
-        publisher.journal.incidents.history(line.id) for line in publisher.operations.incidents() if not line.exercise
-    ]
-    return tuple(
-        entry.message.changed(location=entry.message.location or history.entries[0].message.location)
-        for history in histories
-        for entry in history.entries
-    )
+    alerts: list[Message] = []
+    for line in publisher.operations.incidents():
+        history = publisher.journal.incidents.history(line.id)
+        if history.damage and not line.exercise:
+            alerts.append(publisher.operations.incident(line.id).message)  # without a place it may be anywhere
+        for entry in () if line.exercise else history.entries:
+            place = entry.message.location or history.entries[0].message.location
+            alerts.append(entry.message.changed(location=place))
+    return tuple(alerts)
 
 
 def inhibited_campaigns(campaigns: Iterable[Campaign], alerts: Sequence[Message]) -> dict[str, str]:

@@ -106,11 +106,18 @@ def pictures_described(context: CheckContext) -> Iterator[Hit]:
             yield Hit(field, values={"characters": MIN_ALT})
 
 
-@rule("PN107", basis="An end or correction without the message before it only alarms readers.")
+@rule(
+    "PN107",
+    basis="An end or correction without the message before it only alarms readers.",
+    levels=(Level.BLOCK, Level.ADVISE),
+)
 def predecessor_exists(context: CheckContext) -> Iterator[Hit]:
-    """Require an earlier publication of the incident, and the one that is corrected."""
+    """Require an earlier publication of the incident, and the one that is corrected. Report one that cannot be read."""
     message, history = context.message, context.history
-    if message.stage in _FOLLOWS and not history.entries:
+    if history.damage:
+        rows = ", ".join(history.damage.rows)
+        yield Hit("lifecycle.incident", level=Level.ADVISE, variant="damaged", values={"rows": rows})
+    elif message.stage in _FOLLOWS and not history.entries:
         yield Hit("lifecycle.incident", values={"stage": message.stage})
     corrects = message.lifecycle.corrects
     if corrects and history.entries and history.entry(corrects) is None:

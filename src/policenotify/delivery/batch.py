@@ -28,7 +28,7 @@ from policenotify.delivery.sender import Sender, limited
 from policenotify.delivery.telemetry import SEND_DURATION, measure, note, span
 from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable, Unconfirmed
 from policenotify.journal.lists.state import BATCH, UNREADABLE, ListState
-from policenotify.journal.records import AttemptResult, ClaimedDelivery
+from policenotify.journal.records import DAMAGED, AttemptResult, ClaimedDelivery
 from policenotify.log import fields, shown_code
 from policenotify.model.history import Outcome
 from policenotify.model.rate import RateReached
@@ -246,7 +246,12 @@ class ListSender(Sender):
         Returns:
             The batch; or the result of the delivery, because its lists have ended or cannot be read, or the drain ends.
         """
-        while self.may_go_on() and (known := self.journal.deliveries.list_state(claimed)).reading:
+        while self.may_go_on():
+            known = self.journal.deliveries.list_state(claimed)
+            if known is None:
+                return AttemptResult(outcome=Outcome.HELD, reason=DAMAGED)
+            if not known.reading:
+                break
             try:
                 batch = self._store_people(claimed, known)
             except Unavailable as problem:

@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Update, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, Update, and_, bindparam, func, insert, or_, select, update
 
-from policenotify.channel import Operation, PostRef, Request
+from policenotify.channel import Operation, Request
 from policenotify.errors import LostLease, UnsupportedVersion
 from policenotify.journal import clock_change, meta
 from policenotify.journal.audit import record_delivery
@@ -43,7 +43,9 @@ from policenotify.journal.records import (
     latest_pause,
     microseconds,
     moment,
+    ref_of,
     span,
+    stored,
 )
 from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
@@ -65,8 +67,8 @@ _LOCK_OWNED = select(_table).where(_IS_OWNED).with_for_update(key_share=True)
 _LOCK = select(_table).where(_table.c.id == bindparam("of_delivery")).with_for_update(key_share=True)
 _ADD = insert(_attempt)
 _deletion = _table.alias("deletion")
-_TARGET = (
-    select(_table.c.request, _table.c.first_tried_at)
+_TARGET: Select[Any] = (
+    select(_table.c.id, _table.c.request, _table.c.first_tried_at)
     .join(_deletion, _deletion.c.target == _table.c.id)
     .where(_deletion.c.id == bindparam("of_delivery"))
 )
@@ -83,8 +85,8 @@ _SENDING = select(_table.c.id, _table.c.ordering_key, _OWNER.label("owner"), _LE
     _table.c.state == Outcome.SENDING
 )
 _EARLIER: Final = 2_000  # deliveries before one that may have been sent after its first attempt; all later ones count
-_KNOWN_POSTS = (
-    select(_table.c.ref)
+_KNOWN_POSTS: Select[Any] = (
+    select(_table.c.id, _table.c.ref)
     .where(_table.c.id >= bindparam("first"), _table.c.id != bindparam("delivery"))
     .where(_table.c.account == bindparam("on_account"), _table.c.ref.is_not(None), _table.c.has_recipients.is_(False))
 )
@@ -137,7 +139,7 @@ class Attempts(Repository):
                 whole = connection.execute(_LOCK, {"of_delivery": claimed.parent}).one()
                 columns = {**tried, "first_tried_at": whole.first_tried_at or now, "attempts": whole.attempts + 1}
                 if whole.request is not None:
-                    request, wording = Request.read(whole.request), whole.wording
+                    request, wording = _read_request(whole), whole.wording
                 else:
                     columns |= _request_columns(journal.keys, claimed, request, wording)
                 control.change(connection, whole.id, **columns)
@@ -169,14 +171,15 @@ class Attempts(Repository):
         if post is not None:
             query = query.where(_table.c.ref.contains(json.dumps(post, ensure_ascii=False), autoescape=True))
         with self._journal.read() as connection:
-            known = frozenset(PostRef.read(ref).id for ref in connection.execute(query, values).scalars())
+            refs = map(ref_of, connection.execute(query, values))
+            known = frozenset(ref.id for ref in refs if ref is not None)
         return known if post is None else known & {post}
 
     def target_of(self, claimed: ClaimedDelivery) -> tuple[Request, datetime] | None:
         """Return what was sent of the post that a deletion is about, and when first. None if nothing was."""
         with self._journal.read() as connection:
             row = connection.execute(_TARGET, {"of_delivery": claimed.id}).first()
-            return (Request.read(row.request), moment(row.first_tried_at)) if row and row.request else None
+            return (_read_request(row), moment(row.first_tried_at)) if row and row.request else None
 
     def record_result(self, claimed: ClaimedDelivery, result: AttemptResult) -> Mapping[Outcome, int]:
         """Record the result of an attempt and release the delivery.
@@ -226,6 +229,11 @@ class Attempts(Repository):
 
 
 # --- what is claimed
+
+
+def _read_request(row: Row[Any]) -> Request:
+    with stored(_table.name, row.id):
+        return Request.read(row.request)
 
 
 def lock_owned(connection: Connection, claimed: ClaimedDelivery) -> Row[Any]:

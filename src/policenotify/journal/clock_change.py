@@ -23,7 +23,7 @@ from policenotify.journal import meta
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.clock import SMALLEST_STEP, Uptime
 from policenotify.journal.database import schema
-from policenotify.journal.records import TOLERANCE, DamagedValue, microseconds, moment, span
+from policenotify.journal.records import TOLERANCE, DamagedRow, microseconds, moment, span
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 
@@ -64,7 +64,7 @@ def follow(connection: Connection, clock: Clock) -> None:
     locked = select(_facts.value).where(_facts.name == name).with_for_update()
     known = connection.execute(locked).scalar_one()
     if _WHOLE_NUMBER.fullmatch(known) is None:
-        raise DamagedValue
+        raise DamagedRow(schema.meta.name, name)
     step = shown - int(known)
     if step:  # by less than a step, it is slewed
         meta.put(connection, name, str(shown))

@@ -132,7 +132,8 @@ class Figures(Repository):
                 at=now,
                 publications={tuple(row[:-1]): row.number for row in connection.execute(_PUBLICATIONS)},
                 deliveries={
-                    (row.channel, row.operation, Outcome(row.state)): row.number for row in connection.execute(_SETTLED)
+                    (row.channel, row.operation, outcome_of(row.state)): row.number
+                    for row in connection.execute(_SETTLED)
                 },
                 recipients=recipients,
                 pending=_pending(connection),

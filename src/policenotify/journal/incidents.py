@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -10,15 +10,26 @@ from typing import Any
 from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, bindparam, case, exists, func, or_, select, update
 
-from policenotify.channel import Operation, PostRef
+from policenotify.channel import Operation
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Repository
-from policenotify.journal.records import TOLERANCE, microseconds, moment, outcome_of, span, word
+from policenotify.journal.records import (
+    TOLERANCE,
+    DamagedRow,
+    microseconds,
+    moment,
+    outcome_of,
+    readable,
+    ref_of,
+    span,
+    stored,
+    word,
+)
 from policenotify.journal.tombstones import purged_at
 from policenotify.model.cap import Severity
-from policenotify.model.history import History, HistoryEntry, IncidentState, Outcome, PostedPart
-from policenotify.model.lifecycle import IncidentStatus
+from policenotify.model.history import Damage, History, HistoryEntry, IncidentState, Outcome, PostedPart
+from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.message import read_stored as read_message
 from policenotify.model.status import IncidentLine
 
@@ -45,7 +56,7 @@ class Incidents(Repository):
         """Return the history of one incident."""
         with self._journal.read() as connection:
             rows = connection.execute(_OF_INCIDENT, {"incident": incident}).all()
-            return History(incident=incident, entries=_entries(connection, rows))
+            return _history(connection, rows, incident)
 
     def history_of(self, publication: str) -> History | None:
         """Return a publication outside incidents with its corrections and its cancellation, if it exists."""
@@ -58,11 +69,15 @@ class Incidents(Repository):
             ).all()
             if not rows or rows[0].id != publication:
                 return None
-            return History(incident=rows[0].incident, entries=_entries(connection, rows))
+            return _history(connection, rows, rows[0].incident)
 
     def list(self, *, only_open: bool = True, limit: int | None = None) -> tuple[IncidentLine, ...]:
         """Return the incidents, or so many of them, newest first."""
         return self._lines(*((_IS_OPEN,) if only_open else ()), order=(_table.c.opened_at.desc(),), limit=limit)
+
+    def line(self, incident: str) -> IncidentLine | None:
+        """Return an incident, if there is one that can be read."""
+        return next(iter(self._lines(_table.c.id == incident, order=(), limit=1)), None)
 
     def earliest_due(self, limit: int, *, exercise: bool | None = None) -> tuple[IncidentLine, ...]:
         """Return the open incidents with the earliest deadlines, the earliest first: exercises, real ones, or both."""
@@ -75,7 +90,7 @@ class Incidents(Repository):
         with self._journal.read() as connection:
             query = select(_table, reminder_level(_table, self._journal.now()))
             lines = query.where(*conditions).order_by(*order).limit(limit)
-            return tuple(_line(row) for row in connection.execute(lines))
+            return tuple(readable(connection.execute(lines), line_of))
 
     def count_open(self, *, due_by: datetime, exercise: bool) -> int:
         """Return how many open incidents, exercises or real ones, have a deadline by a time."""
@@ -129,10 +144,13 @@ def state_columns(state: IncidentState | None) -> dict[str, object]:
 
 
 def store_state(connection: Connection, incident: str) -> None:
-    """Store what holds now of an incident, after any change of its publications, in the same transaction."""
+    """Store what holds now of an incident, after any change of its publications, in the same transaction.
+
+    While one of them cannot be read, what held before stays.
+    """
     rows = connection.execute(_OF_INCIDENT, {"incident": incident}).all()
-    history = History(incident=incident, entries=_entries(connection, rows))
-    connection.execute(update(_table).where(_table.c.id == incident).values(**state_columns(history.state)))
+    if columns := state_columns(_history(connection, rows, incident).state):
+        connection.execute(update(_table).where(_table.c.id == incident).values(columns))
 
 
 def reminder_level(table: Table, now: datetime) -> ColumnElement[int]:
@@ -157,44 +175,86 @@ def _of_kind(exercise: bool | None) -> tuple[ColumnElement[bool], ...]:  # noqa:
     return () if exercise is None else (_table.c.exercise.is_(exercise),)
 
 
-def _line(row: Row[Any]) -> IncidentLine:
-    return IncidentLine(
-        id=row.id,
-        category=row.category,
-        severity=word(Severity, row.severity),
-        status=word(IncidentStatus, row.status),
-        headline=row.headline,
-        place=row.place,
-        channels=NAMES.validate_json(row.channels),
-        opened_at=moment(row.opened_at),
-        due_at=moment(row.due_at) if row.due_at is not None else None,
-        exercise=row.exercise,
-        reminders=row.level,
-        reminded_at=moment(row.reminded_at) if row.reminded_at is not None else None,
+def line_of(row: Row[Any]) -> IncidentLine:
+    """Return an incident from its row, with the `level` of its reminders.
+
+    Raises:
+        DamagedRow: It cannot be read.
+    """
+    with stored(_table.name, row.id):
+        return IncidentLine(
+            id=row.id,
+            category=row.category,
+            severity=word(Severity, row.severity),
+            status=word(IncidentStatus, row.status),
+            headline=row.headline,
+            place=row.place,
+            channels=NAMES.validate_json(row.channels),
+            opened_at=moment(row.opened_at),
+            due_at=moment(row.due_at) if row.due_at is not None else None,
+            exercise=row.exercise,
+            reminders=row.level,
+            reminded_at=moment(row.reminded_at) if row.reminded_at is not None else None,
+        )
+
+
+# --- histories
+
+
+def _history(connection: Connection, rows: Sequence[Row[Any]], incident: str | None) -> History:
+    """Return the history of these publications. If one cannot be read, only their damage is known."""
+    posts: dict[str, list[PostedPart]] = {row.id: [] for row in rows}
+    of_them = _delivery.c.publication.in_(posts), _delivery.c.operation == Operation.POST
+    for delivery in connection.execute(select(_delivery).where(*of_them).order_by(_delivery.c.id)) if rows else ():
+        posts[delivery.publication].append(_part(delivery))
+    damaged: list[str] = []
+    entries: list[HistoryEntry] = []
+    for number, row in enumerate(rows, 1):
+        try:
+            entries.append(entry_of(row, number, posts[row.id]))
+        except DamagedRow as error:
+            damaged.append(error.row)
+    if not damaged:
+        return History(incident=incident, entries=tuple(entries))
+    known = connection.execute(select(_table).where(_table.c.id == incident)).first()
+    damage = Damage(
+        rows=tuple(damaged),
+        publications=tuple(posts),
+        posts=tuple(part for parts in posts.values() for part in parts),
+        status=_status_in(known, rows),
+        exercise=known.exercise if known else None,
     )
+    return History(incident=incident, damage=damage)
 
 
-def _entries(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[HistoryEntry, ...]:
-    if not rows:
-        return ()
-    deliveries = connection.execute(
-        select(_delivery)
-        .where(_delivery.c.publication.in_([row.id for row in rows]), _delivery.c.operation == Operation.POST)
-        .order_by(_delivery.c.id)
-    ).all()
-    return tuple(
-        HistoryEntry(
+def entry_of(row: Row[Any], number: int, posts: Iterable[PostedPart] = ()) -> HistoryEntry:
+    """Return a publication as its incident has it, from its row.
+
+    Raises:
+        DamagedRow: It cannot be read.
+    """
+    with stored(_publication.name, row.id):
+        return HistoryEntry(
             publication=row.id,
             sequence=row.sequence or number,
             message=read_message(row.message),
             at=moment(row.created_at),
-            posts=tuple(_part(delivery) for delivery in deliveries if delivery.publication == row.id),
+            posts=tuple(posts),
             erased=purged_at(row.rules) is not None,
             withdrawn=bool(row.withdrawn),
             narrowed_to=NAMES.validate_json(row.narrowed_to) if row.narrowed_to else None,
         )
-        for number, row in enumerate(rows, 1)
-    )
+
+
+def _status_in(incident: Row[Any] | None, rows: Sequence[Row[Any]]) -> IncidentStatus:
+    """Return the status of publications of which one cannot be read: that of their incident, if there is one."""
+    if incident is not None:
+        try:
+            return IncidentStatus(incident.status)
+        except ValueError:  # damaged as well: the end must go out
+            return IncidentStatus.OPEN
+    cancelled = any(row.stage == Stage.CANCELLATION for row in rows)
+    return IncidentStatus.CANCELLED if cancelled else IncidentStatus.STANDALONE
 
 
 def _part(row: Row[Any]) -> PostedPart:
@@ -204,5 +264,5 @@ def _part(row: Row[Any]) -> PostedPart:
         language=row.language,
         outcome=outcome_of(row.state, in_doubt=row.in_doubt),
         part=row.part,
-        ref=PostRef.read(row.ref) if row.ref else None,
+        ref=ref_of(row),
     )

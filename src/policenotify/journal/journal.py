@@ -9,6 +9,7 @@ from policenotify.channel import Clock
 from policenotify.errors import JournalError, PublishingStopped
 from policenotify.journal import audit, meta
 from policenotify.journal.channels import Channels, seal_states_again, unblock
+from policenotify.journal.damage import damaged_rows
 from policenotify.journal.database import schema
 from policenotify.journal.database.engine import explain, open_engine
 from policenotify.journal.database.transactions import Transactions
@@ -159,6 +160,11 @@ class Journal(Transactions):
         """Return the error that names who stopped everything, or None."""
         with self.read() as connection:
             return meta.stopped(connection, self.id)
+
+    def damaged_rows(self, *, only_open: bool = False) -> tuple[str, ...]:
+        """Return the rows that cannot be read, or only those of open incidents; see `damaged_rows` there."""
+        with self.read() as connection:
+            return tuple(damaged_rows(connection, only_open=only_open))
 
     def check_writable(self) -> None:
         """Start to write, and change nothing.

@@ -49,7 +49,16 @@ from policenotify.journal.order import (
     over_by,
     why_over,
 )
-from policenotify.journal.records import ClaimedDelivery, microseconds, moment, outcome_of, priority, span, word
+from policenotify.journal.records import (
+    DAMAGED,
+    ClaimedDelivery,
+    microseconds,
+    moment,
+    outcome_of,
+    priority,
+    span,
+    word,
+)
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
@@ -60,10 +69,6 @@ OPENING_MISSING = Text(
 )
 PREVIOUS_PART_MISSING = Text("It continues another post, and that one is not out.")
 NEVER_APPEARED = Text("The post to be deleted never appeared.")
-DAMAGED = Text(
-    "What the journal holds of it, or of the post it is about, is damaged or was changed. Publish it by "
-    "hand, then: policenotify resolve."
-)
 NOT_FOUND = Text("Whether the post to be deleted is out is not known. Look for it, and delete it by hand.")
 
 _SEVERE = priority(Severity.SEVERE)
@@ -368,10 +373,15 @@ def _reply_to(connection: Connection, keys: Keys, row: Row[Any]) -> tuple[PostRe
         # The last post of each publication counts: the last in this language, else the first in another.
         .order_by(same_language, case((same_language, _table.c.part), else_=-_table.c.part))
     ).all()
-    posted = {parent.publication: read_ref(keys, parent.post_key, parent.ref, parent.ref_mac) for parent in rows}
     openings = [parent for parent in rows if parent.publication == parents[0]]
     if not openings:
         return ()
+    try:
+        posted = {parent.publication: read_ref(keys, parent.post_key, parent.ref, parent.ref_mac) for parent in rows}
+    except ValueError:
+        if row.operation != Operation.POST:
+            raise
+        return ()  # it goes out on its own
     first = min(openings, key=lambda opening: int(opening.part))
     root = read_ref(keys, first.post_key, first.ref, first.ref_mac)
     thread = [posted[publication] for publication in parents if publication in posted]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from policenotify.channel import Operation, Picture, Post, PostRef, Request
 from policenotify.findings import APPROVAL_MISSING, Finding, Level, by_level
@@ -18,6 +19,12 @@ from policenotify.model.message import Message
 from policenotify.model.receipt import local_time
 from policenotify.model.status import IncidentLine
 from policenotify.translation import AnyText, Text
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+
+_Row = TypeVar("_Row")
+_Read = TypeVar("_Read")
 
 LEASE = timedelta(minutes=2)
 """How long a claim is valid without a heartbeat. No network call may take longer."""
@@ -35,6 +42,12 @@ MASS_REFUSAL = "recipients_gone"
 class TakenBack(Exception):
     """A delivery was withdrawn, cancelled or ended since it was claimed."""
 
+
+DAMAGED = Text(
+    "What the journal holds of it, or of the post it is about, is damaged or was changed. Publish it by hand, then: "
+    "policenotify resolve."
+)
+"""The reason of a delivery of which something cannot be read."""
 
 TAKEN_DOWN = Text("It was withdrawn before it could be sent.")
 """The reason of a delivery whose publication was withdrawn."""
@@ -54,6 +67,43 @@ def microseconds(at: datetime) -> int:
 
 class DamagedValue(ValueError):
     """A stored value is none that policenotify stores there."""
+
+
+class DamagedRow(DamagedValue):
+    """A row that cannot be read.
+
+    Attributes:
+        row: Its table and its key: `pn_draft 01K4…`.
+    """
+
+    def __init__(self, table: str, key: object) -> None:
+        self.row: str = f"{table} {key}"
+        super().__init__(self.row)
+
+
+@contextmanager
+def stored(table: str, key: object) -> Iterator[None]:
+    """Report what the reading of a row's values raises as its damage, without quoting them.
+
+    Nothing but the reading is inside: any other error is a fault of the program.
+
+    Raises:
+        DamagedRow: A value cannot be read.
+        UnsupportedVersion: A newer policenotify wrote it.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, KeyError):  # of pydantic and JSON, too
+        raise DamagedRow(table, key) from None
+
+
+def readable(rows: Iterable[_Row], read: Callable[[_Row], _Read]) -> Iterator[_Read]:
+    """Yield what is read of the rows, without those that cannot be read: one of them stops nothing but itself."""
+    for row in rows:
+        try:
+            yield read(row)
+        except DamagedRow:  # the status names it
+            continue
 
 
 _Word = TypeVar("_Word", bound=StrEnum)
@@ -108,9 +158,20 @@ def priority(severity: Severity) -> int:
     return list(Severity).index(severity)
 
 
-def outcome_of(state: str, *, in_doubt: bool) -> Outcome:
-    """Return the outcome of a delivery. One that waits in doubt is unconfirmed."""
-    return Outcome.UNCONFIRMED if in_doubt and state == Outcome.WAITING else word(Outcome, state)
+def ref_of(row: Row[Any]) -> PostRef | None:
+    """Return where the post of a delivery is. `None` if it is nowhere yet, or that cannot be read."""
+    try:
+        return PostRef.read(row.ref) if row.ref else None
+    except ValueError:
+        return None
+
+
+def outcome_of(state: str, *, in_doubt: bool = False) -> Outcome:
+    """Return the outcome of a delivery. One that waits in doubt is unconfirmed, and one that cannot be read is held."""
+    try:
+        return Outcome.UNCONFIRMED if in_doubt and state == Outcome.WAITING else Outcome(state)
+    except ValueError:
+        return Outcome.HELD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -363,6 +424,6 @@ def describe_incidents(history: History, open_incidents: Sequence[IncidentLine],
         )
     if lines := Text.join("; ", (incident.in_zone(zone) for incident in open_incidents[:LISTED])):
         sentences.append(Text("Open now: {lines}. All: policenotify incidents", lines=lines))
-    elif not history.entries:
+    elif not history.publications:
         sentences.append(Text("No incident is open."))
     return Text.join(" ", sentences)

@@ -33,10 +33,9 @@ from policenotify.journal.keys import Keys
 from policenotify.journal.lists.recipients import forget_reasons
 from policenotify.journal.pictures import forget_pictures
 from policenotify.journal.records import microseconds, span
-from policenotify.journal.tombstones import is_whole, purged_key, without_content
+from policenotify.journal.tombstones import is_whole, message_of, purged_key, without_content
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus
-from policenotify.model.message import read_stored as read_message
 from policenotify.translation import Text
 
 KEPT_AFTER = timedelta(days=30)
@@ -308,7 +307,7 @@ def _erase_content(connection: Connection, keys: Keys, ids: Collection[str], now
     """Erase the texts and recipients of some publications, of their deliveries and drafts, and their events' bodies."""
     for row in connection.execute(select(_publication).where(_publication.c.id.in_(ids), is_whole())).all():
         kept = {"key": row.key and purged_key(keys, row.key)}
-        kept |= without_content(read_message(row.message), keys, row.digest, now)
+        kept |= without_content(message_of(connection, row), keys, row.digest, now)
         connection.execute(update(_publication).where(_publication.c.id == row.id).values(**kept))
     of_ids = select(_publication.c.incident).where(_publication.c.id.in_(ids), _publication.c.incident.is_not(None))
     for incident in connection.execute(of_ids.distinct()).scalars().all():

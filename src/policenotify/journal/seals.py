@@ -12,7 +12,7 @@ from itertools import chain
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy import Connection, Row, Select, func, insert, select
 
 from policenotify.errors import JournalError
 from policenotify.journal import audit, meta
@@ -23,7 +23,7 @@ from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.transactions import Repository
 from policenotify.journal.drafts.rows import forged_drafts
 from policenotify.journal.keys import Keys
-from policenotify.journal.records import microseconds, moment
+from policenotify.journal.records import microseconds, moment, readable, stored
 from policenotify.translation import AnyText, Text
 
 _BATCH = 10_000  # events of one seal
@@ -47,9 +47,11 @@ class AuditLog(Repository):
     def events(self, kind: str, since: datetime) -> tuple[Mapping[str, Any], ...]:
         """Return the bodies of all events of a kind as given to `record`, oldest first, without purged ones."""
         table = schema.event
-        query = select(table.c.body).where(table.c.kind == kind, table.c.at >= microseconds(since), table.c.body != "")
+        query: Select[Any] = select(table.c.id, table.c.body).where(
+            table.c.kind == kind, table.c.at >= microseconds(since), table.c.body != ""
+        )
         with self._journal.read() as connection:
-            bodies = tuple(json_object(body) for body in connection.execute(query.order_by(table.c.id)).scalars())
+            bodies = tuple(readable(connection.execute(query.order_by(table.c.id)), _body))
         for body in bodies:
             body.pop(audit.PROCESS, None)
         return bodies
@@ -168,6 +170,11 @@ def _digest(previous: str, events: Iterable[Row[Any]]) -> str:
             raise _tampered(Text("the body of event {id} does not match its commitment: it was changed", id=event.id))
         digest.update(json.dumps(_sealed(event), ensure_ascii=False).encode() + b"\n")
     return digest.hexdigest()
+
+
+def _body(row: Row[Any]) -> dict[str, Any]:
+    with stored(schema.event.name, row.id):
+        return json_object(row.body)
 
 
 def _signed(journal: str, at: int, digest: str) -> bytes:

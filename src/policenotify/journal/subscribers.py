@@ -16,7 +16,7 @@ from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.transactions import Repository
 from policenotify.journal.lists import control
-from policenotify.journal.records import TOLERANCE, microseconds, moment, span
+from policenotify.journal.records import TOLERANCE, microseconds, moment, span, stored
 from policenotify.log import shown_code
 from policenotify.model.history import Outcome
 
@@ -72,7 +72,7 @@ class Subscribers(Repository):
         """
         with self._journal.read() as connection:
             value = meta.get(connection, _FACT + name)
-            known = None if value is None else _read(value)
+            known = None if value is None else _read(_FACT + name, value)
             now = microseconds(self._journal.now())
             if known and now < known.until <= now + span(HANDING + TOLERANCE):  # later: the clock was ahead
                 return None, []
@@ -110,16 +110,17 @@ def restart_order(connection: Connection) -> None:
     for name, value in connection.execute(
         select(facts.c.name, facts.c.value).where(facts.c.name.startswith(_FACT))
     ).all():
-        xid, number = _read(value).cursor
+        xid, number = _read(name, value).cursor
         behind = SubscriberPlace(EventCursor(xid - counted, number) if xid < counted else EventCursor(0, 0))
         meta.put(connection, name, json.dumps(behind))
     connection.execute(update(event).values(xid=event.c.xid - counted))
     connection.execute(update(schema.seal).values(last_xid=schema.seal.c.last_xid - counted))
 
 
-def _read(text: str) -> SubscriberPlace:
-    cursor, *rest = json.loads(text)
-    return SubscriberPlace(EventCursor(*cursor), *rest)
+def _read(name: str, text: str) -> SubscriberPlace:
+    with stored(schema.meta.name, name):
+        cursor, *rest = json.loads(text)
+        return SubscriberPlace(EventCursor(*cursor), *rest)
 
 
 # --- what is handed over

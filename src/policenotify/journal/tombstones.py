@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, or_, select
 
 from policenotify.errors import IdempotencyConflict, InvalidTransition
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
-from policenotify.model.lifecycle import Stage
+from policenotify.journal.records import stored
+from policenotify.model.cap import Severity
+from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
+from policenotify.model.message import read_stored as read_message
 from policenotify.translation import Text
 
 HEADLINE = "Contenu effacé le {day:%Y-%m-%d} (fin de conservation)."
@@ -20,6 +24,9 @@ HEADLINE = "Contenu effacé le {day:%Y-%m-%d} (fin de conservation)."
 REFUSED = "Message refusé le {day:%Y-%m-%d}, texte non conservé."
 """The text of a message that was refused."""
 
+UNREADABLE = "Message illisible dans le journal."
+"""The text of a message that cannot be read any more."""
+
 RULES: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, str])
 
 _MARK = '{"purged":'  # begins the rules of a purged publication
@@ -27,7 +34,7 @@ _KEY = "purged key"
 DIGEST = "purged digest"
 """The purpose of the keyed hash that replaces a digest."""
 
-_publication, _delivery = schema.publication, schema.delivery
+_incident, _publication, _delivery = schema.incident, schema.publication, schema.delivery
 _KEYED = select(_publication.c.id, _publication.c.key, _publication.c.digest).where(
     _publication.c.key.in_(bindparam("keys", expanding=True))
 )
@@ -39,8 +46,11 @@ def is_whole() -> ColumnElement[bool]:
 
 
 def purged_at(rules: str) -> str | None:
-    """Return when a publication was purged (ISO 8601), from its rules, or None."""
-    return RULES.validate_json(rules)["purged"] if rules.startswith(_MARK) else None
+    """Return when a publication was purged (ISO 8601), from its rules. `None` if it was not, or they cannot be read."""
+    try:
+        return RULES.validate_json(rules)["purged"] if rules.startswith(_MARK) else None
+    except ValueError:  # the status names it
+        return None
 
 
 def purged_key(keys: Keys, key: str) -> str:
@@ -59,6 +69,26 @@ def tombstone_of(message: Message, now: datetime, *, headline: str = HEADLINE) -
         exercise=message.exercise,
         headline=headline.format(day=now),
     )
+
+
+def message_of(connection: Connection, row: Row[Any]) -> Message:
+    """Return the message of a publication. If it cannot be read, it is what a purge would leave.
+
+    Raises:
+        DamagedRow: Even that cannot be read.
+    """
+    try:
+        return read_message(row.message)
+    except ValueError:  # the status names it
+        exercise = select(_incident.c.exercise).where(_incident.c.id == row.incident)
+        with stored(_publication.name, row.id):
+            return Message(
+                category=row.category,
+                severity=Severity(row.severity),
+                lifecycle=Lifecycle(stage=Stage(row.stage), incident=row.incident, corrects=row.corrects),
+                exercise=bool(connection.execute(exercise).scalar()),
+                headline=UNREADABLE,
+            )
 
 
 def without_content(

@@ -86,6 +86,25 @@ class HistoryEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Damage:
+    """What is known of publications of which one cannot be read any more.
+
+    Attributes:
+        rows: What cannot be read, by table and key.
+        publications: Their ids, in order.
+        posts: Their posts, in order.
+        status: The status after the last of them.
+        exercise: Whether they are an exercise. `None` if that is unknown.
+    """
+
+    rows: tuple[str, ...]
+    publications: tuple[str, ...]
+    posts: tuple[PostedPart, ...]
+    status: IncidentStatus
+    exercise: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentState:
     """What holds now of an incident.
 
@@ -109,15 +128,35 @@ class History:
     Attributes:
         incident: The incident's id, or `None` for a standalone message with its corrections.
         entries: The publications, in order.
+        damage: What is left if one of them cannot be read. There are no entries then: what held is unknown, so that
+            nothing is carried on from it or answered, and only its end or cancellation can follow.
     """
 
     incident: str | None = None
     entries: tuple[HistoryEntry, ...] = ()
+    damage: Damage | None = None
+
+    @property
+    def publications(self) -> tuple[str, ...]:
+        """The ids of the publications, in order."""
+        return self.damage.publications if self.damage else tuple(entry.publication for entry in self.entries)
+
+    @property
+    def posts(self) -> tuple[PostedPart, ...]:
+        """All posts, in order."""
+        return self.damage.posts if self.damage else tuple(part for entry in self.entries for part in entry.posts)
+
+    @property
+    def exercise(self) -> bool | None:
+        """Whether it is an exercise. `None` if it has not begun, or that is unknown."""
+        if self.damage:
+            return self.damage.exercise
+        return self.entries[0].message.exercise if self.entries else None
 
     @property
     def status(self) -> IncidentStatus:
         """The status after the last publication."""
-        return status_after(entry.message.lifecycle for entry in self.entries)
+        return self.damage.status if self.damage else status_after(entry.message.lifecycle for entry in self.entries)
 
     @property
     def opening(self) -> HistoryEntry | None:
@@ -179,7 +218,7 @@ class History:
         kept = next((entry for entry in reversed(self.entries) if not entry.erased), self.entries[-1])
         now = (self.latest or kept).message
         place = now.location or self._place()
-        reached = {part.channel for entry in self.entries for part in entry.posts}
+        reached = {part.channel for part in self.posts}
         return IncidentState(
             headline=now.headline,
             place=str(place or ""),

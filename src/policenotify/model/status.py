@@ -209,6 +209,7 @@ class InstallationStatus(FrozenModel):
         workers: The workers that run, the one with the latest heartbeat first. Drains are not workers.
         channels: The channels of the settings, then those that were removed from them.
         incidents: The open incidents, the most urgent first; perhaps not all of them.
+        damaged: The rows of open incidents that cannot be read, by table and key.
         second_readings: Urgent publications whose second reading is owed, the earliest deadline first.
         overdue_readings: How many of them are overdue.
         submitted_drafts: How many drafts wait for their readers.
@@ -227,6 +228,7 @@ class InstallationStatus(FrozenModel):
     open_incidents: int
     overdue_incidents: int
     incidents: tuple[IncidentLine, ...]
+    damaged: tuple[str, ...] = ()
     second_readings: tuple[SecondReading, ...] = ()
     overdue_readings: int = 0
     submitted_drafts: int = 0

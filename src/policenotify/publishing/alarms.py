@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta, tzinfo
 
 from policenotify.model.receipt import local_time
@@ -16,6 +16,11 @@ from policenotify.model.status import (
 )
 from policenotify.translation import AnyText, Text
 
+_NAMED = 10  # rows in one sentence
+_RESTORE = Text(
+    "An incident of which a row cannot be read can only be ended or cancelled, and that goes out on its own. To mend "
+    "it, restore the row from a copy, or install the newest policenotify."
+)
 _UNITS = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))
 
 
@@ -37,6 +42,10 @@ def alarms(status: InstallationStatus, zone: tzinfo) -> Iterator[AlarmLine]:
             ),
             remedy=Text("Run: policenotify drain, or see that policenotify worker runs"),
         )
+    if status.damaged:
+        yield AlarmLine(
+            kind=Alarm.ATTENTION, about=Text("journal"), text=cannot_be_read(status.damaged), remedy=_RESTORE
+        )
     yield from _overdue(status, zone)
     for channel in status.channels:
         yield from _of_channel(channel)
@@ -48,6 +57,17 @@ def alarms(status: InstallationStatus, zone: tzinfo) -> Iterator[AlarmLine]:
         )
         remedy = "policenotify status --all"
         yield AlarmLine(kind=Alarm.ATTENTION, about=Text("deliveries"), text=text, remedy=remedy)
+
+
+def cannot_be_read(rows: Sequence[str]) -> Text:
+    """Return that these rows of the journal cannot be read. Ten of them are named."""
+    names = Text.join(", ", [*rows[:_NAMED], *(["…"] if len(rows) > _NAMED else [])])
+    return Text.counted(
+        "{count} row of the journal cannot be read: {names}. Everything else goes on.",
+        "{count} rows of the journal cannot be read: {names}. Everything else goes on.",
+        count=len(rows),
+        names=names,
+    )
 
 
 def _overdue(status: InstallationStatus, zone: tzinfo) -> Iterator[AlarmLine]:

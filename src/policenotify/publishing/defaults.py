@@ -128,7 +128,8 @@ def speak(message: Message, history: History, locales: Mapping[str, Locale]) -> 
     """
     if message.stage not in {Stage.END, Stage.CORRECTION, Stage.CANCELLATION}:
         return message
-    spoken = (words.language for entry in history.entries if not entry.erased for words in entry.message.wordings)
+    spoken = [words.language for entry in history.entries if not entry.erased for words in entry.message.wordings]
+    spoken += [part.language for part in history.damage.posts] if history.damage else []
     fixed = tuple(
         Translation(language=language, headline=getattr(locale, f"untranslated_{message.stage}"), untranslated=True)
         for language in dict.fromkeys(spoken)

@@ -40,7 +40,8 @@ def check_journal(
         status = read_status(journal, configs)
         known = {"state": "ready", "reason": "", "remedy": ""}  # by the checks before
         channels = [each.model_copy(update=known) if each.name in configs else each for each in status.channels]
-        yield from _alarms(status.model_copy(update={"channels": tuple(channels)}), zone)
+        found = {"channels": tuple(channels), "damaged": journal.damaged_rows()}
+        yield from _alarms(status.model_copy(update=found), zone)
     except JournalError as error:
         yield wrong("journal", error, Alarm.JOURNAL)
 

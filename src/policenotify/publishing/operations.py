@@ -12,6 +12,8 @@ from policenotify.errors import IncidentNotFound, InvalidTransition, JournalErro
 from policenotify.journal.records import describe_incidents
 from policenotify.model.decision import HeldDelivery, HeldPeople, Resolved, Resumed, Steered, Stopped
 from policenotify.model.history import History, Outcome
+from policenotify.model.location import Location
+from policenotify.model.message import Message
 from policenotify.model.progress import Progress
 from policenotify.model.receipt import UNVERIFIED, Publication, Receipt, local_time
 from policenotify.model.status import ChannelStatus, Diagnosis, InstallationStatus, Problem
@@ -158,7 +160,7 @@ class Operations:
         if which is None:
             return tuple(self._noted(self.journal.publications.latest(last)))
         history = self.journal.incidents.history(which)
-        names = [entry.publication for entry in history.entries] or [which]
+        names = history.publications or [which]
         found = tuple(filter(None, map(self.journal.publications.get, names)))
         if not found:
             raise not_found(self.journal, which, self.zone)
@@ -168,7 +170,8 @@ class Operations:
         """Return the publication of an incident that states how things are now, to build what may follow.
 
         It is the last one that was neither corrected nor withdrawn. If none is left, it is the last one whose text was
-        not erased: its category and place are known, and the end is owed.
+        not erased: its category and place are known, and the end is owed. If the journal cannot read one of them, it is
+        what the list of incidents states.
 
         Raises:
             IncidentNotFound: There is no such incident. The error names those that are open.
@@ -176,10 +179,11 @@ class Operations:
         history = self.journal.incidents.history(incident)
         kept = [entry for entry in history.entries if not entry.erased]
         last = history.latest or next(reversed(kept or history.entries), None)
-        publication = self.publication(last.publication) if last else None
+        name = last.publication if last else next(reversed(history.publications), None)
+        publication = self.publication(name) if name else None
         if publication is None:  # or it was purged in this very moment
             raise not_found(self.journal, incident, self.zone)
-        return publication
+        return _as_listed(self.journal, publication, history)
 
     def incidents(self, *, only_open: bool = True) -> tuple[IncidentLine, ...]:
         """Return the incidents with their deadlines, the latest first."""
@@ -390,8 +394,8 @@ def find_publication(journal: Journal, name: str, zone: tzinfo) -> Publication:
         InvalidTransition: The name means two publications.
     """
     history, named = journal.incidents.history(name), journal.publications.get(name)
-    last_id = history.entries[-1].publication if history.entries else name
-    if history.entries and named is not None and named.incident != name:
+    last_id = next(reversed(history.publications), name)
+    if history.publications and named is not None and named.incident != name:
         raise InvalidTransition(
             Text(
                 "{name!r} is an incident, and also the key of publication {id}, which does not belong to it. "
@@ -402,10 +406,26 @@ def find_publication(journal: Journal, name: str, zone: tzinfo) -> Publication:
             ),
             incident=name,
         )
-    found = journal.publications.get(last_id) if history.entries else named
+    found = journal.publications.get(last_id) if history.publications else named
     if found is None:
         raise not_found(journal, name, zone)
-    return found
+    return _as_listed(journal, found, history)
+
+
+def _as_listed(journal: Journal, publication: Publication, history: History) -> Publication:
+    """Return the last publication of an incident. If one of them cannot be read, it states what its list states."""
+    line = journal.incidents.line(history.incident) if history.damage and history.incident else None
+    if line is None:
+        return publication
+    message = Message(
+        category=line.category,
+        severity=line.severity,
+        exercise=line.exercise,
+        lifecycle=publication.message.lifecycle,
+        headline=line.headline,
+        location=Location(label=line.place) if line.place else None,
+    )
+    return publication.model_copy(update={"message": message})
 
 
 def not_found(journal: Journal, name: str, zone: tzinfo) -> IncidentNotFound:

@@ -28,6 +28,7 @@ from policenotify.translation import Text
 
 _ULID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as in the ULID specification
 _DEADLINE = timedelta(hours=24)  # of an incident whose deadline neither the message nor the category gives
+_ENDS = frozenset({Stage.END, Stage.CANCELLATION})
 _OTHERS = 200  # open incidents with which the place of an end is compared, the newest
 
 
@@ -80,7 +81,7 @@ def prepare(installation: Installation, loaded: LoadedMessage, options: PublishO
         digest=message.digest(),
         message=resolved,
         status=status,
-        expected_sequence=len(history.entries) + 1 if incident else 0,
+        expected_sequence=len(history.publications) + 1 if incident else 0,
         actor=options.actor,
         at=at,
         not_after=resolved.expires_at or stale_at,
@@ -152,7 +153,7 @@ def _deletes_images(installation: Installation, message: Message, history: Histo
     """Return True if a message ends an incident of which a category, at any time, wants its images deleted."""
     codes = {message.category, *(entry.message.category for entry in history.entries)}
     wanted = any(installation.profiles[code].deletes_images for code in codes & installation.profiles.keys())
-    return wanted and message.stage in {Stage.END, Stage.CANCELLATION}
+    return wanted and message.stage in _ENDS
 
 
 def name_place(message: Message) -> Message:
@@ -187,16 +188,34 @@ def _status_after(
     installation: Installation, message: Message, history: History, incident: str | None
 ) -> IncidentStatus:
     stage, corrects, reopens = message.stage, message.lifecycle.corrects, bool(message.lifecycle.reopens)
+    if incident is None and history.incident is not None:
+        raise InvalidTransition(
+            Text(
+                "Publication {publication} belongs to incident {incident!r}; name that one.",
+                publication=corrects,
+                incident=history.incident,
+            ),
+            incident=history.incident,
+        )
+    if history.damage and stage not in _ENDS:
+        raise InvalidTransition(
+            Text(
+                "Nothing was sent: {rows} of the journal cannot be read, so that nothing can be carried on. Publish "
+                "the end or a cancellation, which goes out on its own, or restore that row from a copy.",
+                rows=", ".join(history.damage.rows),
+            ),
+            incident=incident,
+            allowed_stages=tuple(each for each in allowed_stages(history.status) if each in _ENDS),
+        )
     if incident is None:
-        first = history.opening
-        if first is not None and first.stage is not Stage.STANDALONE:
+        if history.opening and (about := history.opening.message.lifecycle.corrects):
             raise InvalidTransition(
                 Text(
-                    "Publication {publication} belongs to incident {incident!r}; name that one.",
-                    publication=first.publication,
-                    incident=first.message.incident,
+                    "Publication {publication} corrects {about} itself. Correct {about} again.",
+                    publication=corrects,
+                    about=about,
                 ),
-                incident=first.message.incident,
+                incident=None,
             )
         return next_status(history.status, stage, incident=None)
     if corrects is not None and history.entries and history.entry(corrects) is None:
@@ -227,15 +246,13 @@ def ulid(at: datetime) -> str:
 
 def _refuse_mixed_exercise(message: Message, history: History) -> None:
     """Refuse an exercise that follows a real message, and the reverse."""
-    first = history.opening
-    if first is None or first.message.exercise == message.exercise:
+    if history.exercise in {None, message.exercise}:
         return
-    incident = first.message.incident
     raise InvalidTransition(
         Text(
             "{name!r} began with exercise={exercise}, and so does all that follows.",
-            name=incident or first.publication,
-            exercise=first.message.exercise,
+            name=history.incident or message.lifecycle.corrects,
+            exercise=history.exercise,
         ),
-        incident=incident,
+        incident=history.incident,
     )

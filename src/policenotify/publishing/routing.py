@@ -8,7 +8,7 @@ channels, unless the caller named those of the opening: then only the caller add
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Annotated, Final
 
@@ -115,12 +115,13 @@ def choose_targets(
     follows = message.stage not in BEGINNINGS
     reached = _reached(history, channels) if follows else {}
     routed: list[ChannelConfig] = []
-    by_routes = history.narrowed_to is None and (not reached or message.stage is Stage.UPDATE)
+    by_routes = history.narrowed_to is None and (not reached or message.stage is Stage.UPDATE) and not history.damage
     if not follows or to is not None or by_routes:
         routed = _routed(message, channels, routes, contains, to)
     known = {channel.name for channel in channels}
-    if follows and not routed and (history.narrowed_to is not None or reached) and not known & reached.keys():
-        _refuse_gone(reached.keys() | {*(history.narrowed_to or ())})
+    began = reached.keys() | {*(history.narrowed_to or ())}
+    if follows and not routed and (began or history.damage) and not known & reached.keys():
+        _refuse_gone(began)
     if not routed and not reached:
         _refuse_silence(message, to)
     added_by = "" if not follows else "routes" if to is None else "to"
@@ -193,8 +194,14 @@ def _refuse_unfit(to: Iterable[str], channels: Iterable[ChannelConfig], message:
             raise SettingsError(Text("Nothing was sent. to: channel {name!r} {why}.", name=channel.name, why=why))
 
 
-def _refuse_gone(names: Iterable[str]) -> None:
-    """Refuse what follows in an incident none of whose channels is in the settings any more."""
+def _refuse_gone(names: Collection[str]) -> None:
+    """Refuse what follows in an incident none of whose channels is known, or in the settings any more."""
+    if not names:
+        raise SettingsError(
+            Text(
+                "Nothing was sent: the journal cannot tell any more where it was published. Name the channels in 'to'."
+            )
+        )
     raise SettingsError(
         Text(
             "Nothing was sent: the incident began on {names}, which the settings do not have any more, and nothing of "
@@ -242,10 +249,9 @@ def _reached(history: History, channels: Sequence[ChannelConfig]) -> dict[str, l
     known = {channel.name for channel in channels}
     names = {channel.account: channel.name for channel in channels if not channel.blocked}
     reached: dict[str, dict[str, PostedPart]] = {}
-    for entry in history.entries:
-        for part in entry.posts:
-            name = part.channel if part.channel in known else names.get(part.account, part.channel)
-            reached.setdefault(name, {}).setdefault(part.language, part)
+    for part in history.posts:
+        name = part.channel if part.channel in known else names.get(part.account, part.channel)
+        reached.setdefault(name, {}).setdefault(part.language, part)
     return {channel: list(languages.values()) for channel, languages in reached.items()}
 
 

@@ -94,6 +94,7 @@ def read_status(
         incidents=tuple(
             by_urgency(journal.incidents.list() if limit is None else journal.incidents.earliest_due(limit), now)
         ),
+        damaged=journal.damaged_rows(only_open=True),
         second_readings=tuple(map(_second_reading, journal.drafts.owed(limit))),
         overdue_readings=figures.drafts.readings_overdue,
         submitted_drafts=figures.drafts.waiting,

@@ -184,7 +184,7 @@ class _Short:
 
 def _is_first(context: RenderContext, channel: ChannelConfig) -> bool:
     """Return True if the channel's readers have nothing of the incident yet."""
-    posts = [part for entry in context.history.entries for part in entry.posts]
+    posts = context.history.posts
     seen = any(part.channel == channel.name and part.outcome not in _UNSEEN for part in posts)
     return context.is_opening or (bool(posts) and not seen)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,8 +15,8 @@ from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, St
 from policenotify.errors import SettingsError
 from policenotify.model import places
 from policenotify.model.cap import Severity
-from policenotify.model.history import History, HistoryEntry, Outcome, PostedPart, Target
-from policenotify.model.lifecycle import Stage
+from policenotify.model.history import Damage, History, HistoryEntry, Outcome, PostedPart, Target
+from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.message import Message
 from policenotify.publishing.routing import (
     Route,
@@ -288,6 +289,20 @@ def test_an_update_may_begin_to_speak_another_language_and_an_end_does_not() -> 
     update, end = (_plan(_message(stage, translations=[ENGLISH]), history, (EXPATS,)) for stage in ("update", "end"))
     assert [(leg.language, leg.reply_to) for leg in update] == [("fr", (IDS[0],)), ("en", ())]
     assert [leg.language for leg in end] == ["fr"]
+
+
+def test_an_end_of_which_nothing_can_be_read_any_more_goes_where_the_caller_says() -> None:
+    """Not to all channels of the routes: it may have begun on one."""
+    damage = Damage(
+        rows=("pn_publication 01",), publications=(IDS[0],), posts=(), status=IncidentStatus.OPEN, exercise=None
+    )
+    history = History(incident="i1", damage=damage)
+    with pytest.raises(SettingsError, match=r"where it was published\. Name the channels in 'to'"):
+        _plan(_message("end"), history)
+    assert _names(_plan(_message("end"), history, to=["bluesky"])) == ["bluesky"]
+    known = replace(damage, posts=(_part(MAIL),))
+    [leg] = _plan(_message("end"), replace(history, damage=known))
+    assert (leg.channel, leg.reply_to) == ("mail", ())
 
 
 _NAMES: Final = st.lists(st.sampled_from(["bluesky", "mail", "expats", "public", "press"]), min_size=1, unique=True)

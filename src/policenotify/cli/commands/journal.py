@@ -22,6 +22,7 @@ from policenotify.errors import JournalError
 from policenotify.journal.database.engine import without_password
 from policenotify.journal.database.migrate import move as move_journal
 from policenotify.model.receipt import local_time
+from policenotify.publishing.alarms import cannot_be_read
 from policenotify.publishing.arguments import checked_reason
 from policenotify.settings import profiles_of
 from policenotify.translation import Text, text_of
@@ -156,7 +157,7 @@ def verify(call: CliContext, /, *, against: str | None) -> None:
     That is the events with their seals, and what was or will be sent:
     wordings, accounts, requests, places of posts and approvals. With
     --against, it also shows whether the journal was set back to an earlier
-    state.
+    state. Rows that cannot be read are named.
 
     \b
     Examples:
@@ -165,7 +166,9 @@ def verify(call: CliContext, /, *, against: str | None) -> None:
     """
     with call.journal() as (_, opened):
         batches = opened.audit.verify(against.split()[-1] if against and against.strip() else "")
-        line = opened.audit.printed_seal()
+        line, damaged = opened.audit.printed_seal(), opened.damaged_rows()
+    if damaged:
+        raise JournalError(Text("Nothing was changed, but: {rows}", rows=cannot_be_read(damaged)))
     text = Text.counted("{count} sealed batch, unchanged.", "{count} sealed batches, all unchanged.", count=batches)
     page = [output.prose(text), *_last_seal(line)]
     if against is not None:

@@ -187,6 +187,7 @@ def _ensure_exists(path: Path) -> None:
 
 def _prepare(connection: sqlite3.Connection) -> None:
     connection.isolation_level = None  # only SQLAlchemy begins transactions
+    connection.text_factory = _text
     try:
         for setting in _SETTINGS:
             connection.execute(f"PRAGMA {setting}").close()
@@ -195,6 +196,11 @@ def _prepare(connection: sqlite3.Connection) -> None:
     except BaseException:
         connection.close()
         raise
+
+
+def _text(stored: bytes) -> str:
+    """Return a stored text. Bytes that are none stop only what is read of them, not the whole statement (PEP 383)."""
+    return stored.decode(errors="surrogateescape")
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
@@ -283,8 +289,6 @@ def explain(error: BaseException) -> AnyText:
         return _MEANINGS[code]
     if isinstance(cause, sqlite3.Error) and code:
         return str(cause)  # SQLite's text names tables and columns, never values
-    if isinstance(cause, sqlite3.OperationalError):  # the driver's text quotes the bytes that it cannot decode
-        return _MEANINGS[sqlite3.SQLITE_CORRUPT]
     return type(cause).__name__
 
 

@@ -11,16 +11,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from functools import partial
-from json import JSONDecodeError
 from typing import Any, NamedTuple, TypeAlias
 from weakref import WeakSet
 
-from pydantic import ValidationError
 from sqlalchemy import Connection, Engine, delete, or_
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
-from policenotify.errors import JournalError, JournalTakenAway, NotAllowed, PolicenotifyError
+from policenotify.errors import JournalError, JournalTakenAway, NotAllowed
 from policenotify.journal import audit, meta
 from policenotify.journal.clock import MachineClock, Uptime
 from policenotify.journal.database import schema
@@ -37,15 +35,12 @@ from policenotify.journal.database.engine import (
 from policenotify.journal.database.host_connection import ensure_transaction, place_of
 from policenotify.journal.database.postgresql import DatabaseClock
 from policenotify.journal.keys import Keys
-from policenotify.journal.records import TOLERANCE, DamagedValue, microseconds, span
+from policenotify.journal.records import TOLERANCE, DamagedRow, DamagedValue, microseconds, span
 from policenotify.model.message import Message
 from policenotify.translation import AnyText, Text
 from policenotify.validation import LONGEST_NAME, is_name
 
 _log = logging.getLogger("policenotify")
-
-# Of values that are stored. Any other error is a fault of the program, not of the journal.
-_UNREADABLE = (ValidationError, JSONDecodeError, DamagedValue)
 
 _LOCK_INTERVAL = 0.05  # seconds between two tries to acquire a lock that another process holds
 
@@ -370,7 +365,7 @@ def _entered(current: _Current) -> Iterator[None]:
 
 @contextmanager
 def _readable(action: Text) -> Iterator[None]:
-    """Report a stored value that cannot be read without quoting it, as its own error would."""
+    """Report a stored value that cannot be read, and what cannot be stored. Any other error is the program's own."""
     try:
         yield
     except (UnicodeEncodeError, OverflowError):  # of what was given: what is stored was encoded once
@@ -381,12 +376,15 @@ def _readable(action: Text) -> Iterator[None]:
                 action=action,
             )
         ) from None
-    except _UNREADABLE as error:
-        if isinstance(error, PolicenotifyError):
-            raise
-        why = Text("a stored value is damaged. Put the journal aside and restore a copy")
+    except DamagedValue as error:
         raise JournalError(
-            Text("The journal could not be {action}: {why}.", action=action, why=why), published="unknown"
+            Text(
+                "The journal could not be {action}: {row} cannot be read. Nothing else is concerned. Restore that row "
+                "from a copy; all rows that cannot be read: policenotify doctor.",
+                action=action,
+                row=error.row if isinstance(error, DamagedRow) else Text("a stored value"),
+            ),
+            published="unknown",
         ) from None
 
 

@@ -5,13 +5,13 @@ Every transition is decided under the draft's row lock and recorded by exactly o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, case, or_, select, update
 
 from policenotify.channel import Picture
 from policenotify.errors import ApprovalMissing, DraftConflict, IdempotencyConflict, JournalError
@@ -22,7 +22,7 @@ from policenotify.journal.drafts.rows import columns_of, is_authentic, read_draf
 from policenotify.journal.incidents import reminder_level, store_reminder
 from policenotify.journal.keys import Keys
 from policenotify.journal.pictures import store_pictures
-from policenotify.journal.records import NeededApproval, NewPublication, microseconds
+from policenotify.journal.records import NeededApproval, NewPublication, microseconds, readable
 from policenotify.model.draft import Draft, DraftState, Review, ReviewVerdict, Revision, approvals, person
 from policenotify.model.message import Message
 from policenotify.translation import Text
@@ -58,8 +58,7 @@ class StoredDrafts(Repository):
         query = select(_table).where(_table.c.for_keys != "", _table.c.typed == digest, _table.c.state.in_(_OPEN))
         with self._journal.read() as connection:
             now = self._journal.now()
-            for row in connection.execute(query.order_by(approved, _table.c.id.desc())).all():
-                draft = read_draft(row, now)
+            for draft in _readable(connection.execute(query.order_by(approved, _table.c.id.desc())), now):
                 if draft.state.is_open and key.startswith(draft.for_keys) and sorted(draft.to) == sorted(to):
                     return draft
         return None
@@ -71,7 +70,7 @@ class StoredDrafts(Repository):
             query = query.where(or_(_table.c.state.in_(_OPEN), _table.c.due_at.is_not(None)))
         with self._journal.read() as connection:
             now = self._journal.now()
-            drafts = [read_draft(row, now) for row in connection.execute(query)]
+            drafts = list(_readable(connection.execute(query), now))
         return tuple(draft for draft in drafts if not only_open or draft.state.is_open or draft.second_due_at)
 
     def create(
@@ -230,7 +229,7 @@ class StoredDrafts(Repository):
             now = self._journal.now()
             query = select(_table, reminder_level(_table, now)).where(_table.c.due_at.is_not(None))
             rows = connection.execute(query.order_by(_table.c.due_at, _table.c.id).limit(limit))
-            return tuple(replace(read_draft(row, now), reminders=row.level) for row in rows)
+            return tuple(readable(rows, lambda row: replace(read_draft(row, now), reminders=row.level)))
 
     def record_reminder(self, draft: str, due_at: datetime, level: int) -> bool:
         """Record that a reminder of a second reading is raised, once for each level. Return whether to raise it."""
@@ -250,6 +249,10 @@ class StoredDrafts(Repository):
             if is_open:
                 step.ensure_open()
             yield step
+
+
+def _readable(rows: Iterable[Row[Any]], now: datetime) -> Iterator[Draft]:
+    return readable(rows, lambda row: read_draft(row, now))
 
 
 # --- transitions

@@ -19,7 +19,7 @@ from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.keys import Keys
 from policenotify.journal.pictures import forget_pictures
-from policenotify.journal.records import microseconds
+from policenotify.journal.records import DamagedRow, microseconds, stored
 from policenotify.journal.tombstones import DIGEST, purged_key, tombstone_of
 from policenotify.model.draft import Draft, DraftState
 from policenotify.model.message import read_stored as read_message
@@ -58,9 +58,14 @@ def columns_of(keys: Keys, draft: Draft, changed_at: int, *, authenticated: bool
 
 
 def read_draft(row: Row[Any], now: datetime) -> Draft:
-    """Return a draft from its row. It is expired once its time is over, whatever is stored."""
-    content = json_object(row.content)
-    draft = _document().validate_python({**content, "message": read_message(content.get("message", {}))})
+    """Return a draft from its row. It is expired once its time is over, whatever is stored.
+
+    Raises:
+        DamagedRow: It cannot be read.
+    """
+    with stored(_table.name, row.id):
+        content = json_object(row.content)
+        draft = _document().validate_python({**content, "message": read_message(content.get("message", {}))})
     return replace(draft, state=draft.state.at(now, draft.expires_at))
 
 
@@ -113,11 +118,15 @@ def count_drafts(connection: Connection, now: int) -> DraftCounts:
 def erase_drafts(connection: Connection, keys: Keys, publications: Iterable[str], now: datetime) -> list[str]:
     """Erase the texts and reasons in the drafts of some publications, and return the drafts' ids.
 
-    Who wrote and read them is kept.
+    Who wrote and read them is kept, unless the draft cannot be read.
     """
     rows = connection.execute(select(_table).where(_table.c.publication.in_(publications))).all()
     for row in rows:
-        draft = read_draft(row, now)
+        try:
+            draft = read_draft(row, now)
+        except DamagedRow:
+            connection.execute(delete(_table).where(_table.c.id == row.id))
+            continue
         left = replace(
             draft,
             key=draft.key and purged_key(keys, draft.key),

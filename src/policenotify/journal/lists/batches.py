@@ -9,6 +9,7 @@ What follows an earlier message goes first to those who got that one, or may hav
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -29,7 +30,7 @@ from policenotify.journal.lists.recipients import store_people, store_recipients
 from policenotify.journal.lists.state import UNREADABLE, ListState, StoredCursor, read_cursor
 from policenotify.journal.order import lock_key_of
 from policenotify.journal.persons.reports import mass_fault
-from policenotify.journal.records import ClaimedDelivery, microseconds, span
+from policenotify.journal.records import ClaimedDelivery, DamagedRow, microseconds, span, stored
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import read_stored as read_message
@@ -131,19 +132,22 @@ _HAD_PEOPLE = select(_table.c.id).where(_table.c.channel == bindparam("channel")
 class Batches(Repository):
     """The people of deliveries: read, stored in batches, marked, and recorded."""
 
-    def list_state(self, claimed: ClaimedDelivery) -> ListState:
-        """Return how far the people of a delivery are stored."""
-        with self._journal.read() as connection:
+    def list_state(self, claimed: ClaimedDelivery) -> ListState | None:
+        """Return how far the people of a delivery are stored. `None` if its message cannot be read."""
+        with self._journal.read() as connection, suppress(DamagedRow):
             row = connection.execute(_STATE, {"of_list": claimed.id}).one()
+            with stored(_publication.name, row.publication):
+                message = read_message(row.message)
             return ListState(
                 cursor=read_cursor(row.cursor),
-                message=read_message(row.message),
+                message=message,
                 language=row.language,
                 main=row.main,
                 reading=row.reading and not row.halt,
                 has_people=row.has_people,
                 unreadable=row.code == UNREADABLE,
             )
+        return None
 
     def had_recipients(self, channel: str) -> bool:
         """Return True if an earlier delivery on the channel had recipients, including purged ones."""

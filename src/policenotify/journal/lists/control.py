@@ -30,7 +30,7 @@ from policenotify.journal.lists.recipients import (
 )
 from policenotify.journal.lists.state import UNREADABLE, read_cursor
 from policenotify.journal.persons.reports import record_refusals
-from policenotify.journal.records import AttemptResult, microseconds, moment, span
+from policenotify.journal.records import AttemptResult, microseconds, moment, span, stored
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import ReasonCount
@@ -175,7 +175,8 @@ def _sent_as(connection: Connection, row: Row[Any]) -> dict[str, str] | None:
     keys = connection.get_execution_options()["policenotify_keys"]
     if request_mac(keys, row.post_key, row.request_version, row.request) != row.request_mac:
         return None
-    request = Request.read(row.request)
+    with stored(_table.name, row.id):
+        request = Request.read(row.request)
     ref = PostRef(account=request.account, id=request.key).model_dump_json()
     return {"ref": ref, "ref_mac": ref_mac(keys, row.post_key, ref)}
 

@@ -15,14 +15,15 @@ from policenotify.journal.database import schema
 from policenotify.journal.lists import recipients
 from policenotify.journal.lists.control import ABORTED, PAUSED
 from policenotify.journal.lists.state import read_cursor
-from policenotify.journal.records import moment, outcome_of, word
+from policenotify.journal.records import DAMAGED, DamagedRow, moment, outcome_of, stored, word
+from policenotify.journal.tombstones import message_of
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
-from policenotify.model.message import read_stored as read_message
 from policenotify.model.receipt import Publication, ReasonCount, Receipt
 from policenotify.translation import read_text, stored_text
 
-_FINDINGS: TypeAdapter[tuple[Finding, ...]] = TypeAdapter(tuple[Finding, ...])
+FINDINGS: TypeAdapter[tuple[Finding, ...]] = TypeAdapter(tuple[Finding, ...])
+"""Findings, as the journal stores them."""
 
 _delivery, _publication = schema.delivery, schema.publication
 _DELIVERIES = (
@@ -40,11 +41,15 @@ _CHANNELS = select(schema.channel)
 def stored_findings(findings: Iterable[Finding]) -> str:
     """Return the findings of a publication as they are stored: their texts are read in any language later."""
     stored = (replace(each, reason=stored_text(each.reason), remedy=stored_text(each.remedy)) for each in findings)
-    return _FINDINGS.dump_json(tuple(stored)).decode()
+    return FINDINGS.dump_json(tuple(stored)).decode()
 
 
-def _findings(stored: str) -> tuple[Finding, ...]:
-    found = _FINDINGS.validate_json(stored)
+def findings_of(row: Row[Any]) -> tuple[Finding, ...]:
+    """Return what the checks remarked of a publication. Nothing if that cannot be read."""
+    try:
+        found = FINDINGS.validate_json(row.findings)
+    except ValueError:  # the status names it
+        return ()
     return tuple(
         replace(each, reason=read_text(str(each.reason)), remedy=read_text(str(each.remedy))) for each in found
     )
@@ -66,21 +71,45 @@ def receipts_of(connection: Connection, publication: str) -> tuple[Receipt, ...]
     for row in rows:
         outcome = outcome_of(row.state, in_doubt=row.in_doubt)
         outcome = Outcome.SENDING if outcome is Outcome.WAITING and row.id in sent else outcome  # one of its batches is
-        found.append(_receipt(row, outcome, people.get(row.id, ()), channels.get(row.channel)))
+        try:
+            with stored(_delivery.name, row.id):
+                found.append(_receipt(row, outcome, people.get(row.id, ()), channels.get(row.channel)))
+        except DamagedRow:  # the status names it
+            found.append(_damaged_receipt(row))
     return tuple(found)
 
 
 def publication_of(connection: Connection, row: Row[Any]) -> Publication:
-    """Return a publication with its receipts from its row. A draft that a check refused has no key."""
+    """Return a publication with its receipts from its row. A draft that a check refused has no key.
+
+    Of a message that cannot be read is left what a purge would leave.
+
+    Raises:
+        DamagedRow: Even that cannot be read.
+    """
+    with stored(_publication.name, row.id):
+        at, findings = moment(row.created_at), findings_of(row)
     return Publication(
         id=row.id,
         key=row.key or "",
-        message=read_message(row.message),
+        message=message_of(connection, row),
         sequence=row.sequence or 0,
-        at=moment(row.created_at),
+        at=at,
         actor=row.actor,
-        findings=_findings(row.findings),
+        findings=findings,
         receipts=receipts_of(connection, row.id),
+    )
+
+
+def _damaged_receipt(row: Row[Any]) -> Receipt:
+    return Receipt(
+        channel=row.channel,
+        language=row.language,
+        part=row.part,
+        outcome=Outcome.HELD,
+        delivery=row.id,
+        reason=DAMAGED,
+        attempts=row.attempts,
     )
 
 

@@ -364,7 +364,12 @@ def to_text(counted: Iterable[ReasonCount]) -> str:
 
 
 def from_text(text: str) -> tuple[ReasonCount, ...]:
-    """Read stored counts."""
+    """Read stored counts.
+
+    Raises:
+        ValueError: They cannot be read.
+        TypeError: They cannot be read.
+    """
     return tuple(
         ReasonCount(outcome=Outcome(outcome), code=code, reason=read_text(reason), count=count)
         for outcome, code, reason, count in json.loads(text)

@@ -15,8 +15,9 @@ from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.engine import ERASING
 from policenotify.journal.database.transactions import Repository
 from policenotify.journal.lists.recipients import KEY_SHOWN, recipient_keys
-from policenotify.journal.records import microseconds, moment, outcome_of
+from policenotify.journal.records import DamagedValue, microseconds, moment, outcome_of
 from policenotify.journal.retention import forget
+from policenotify.journal.tombstones import UNREADABLE
 from policenotify.model.history import Outcome
 from policenotify.model.person import ErasedPerson, PersonDelivery, PersonRecord, PersonReport, Source, Suppression
 from policenotify.translation import AnyText, Text
@@ -217,9 +218,16 @@ def _stored_at(connection: Connection, keys: Sequence[str]) -> datetime | None:
 
 def _deliveries(connection: Connection, keys: Sequence[str]) -> Sequence[Row[Any]]:
     of_person = _recipient.c.state, _recipient.c.in_doubt, _recipient.c.reason, _recipient.c.code
-    of_publication = _publication.c.id, _publication.c.incident, _publication.c.stage, _publication.c.created_at
+    of_publication = _publication.c.id, _publication.c.incident, _publication.c.stage, _publication.c.category
     query: Select[Any] = (
-        select(*of_person, *of_publication, _publication.c.message, _delivery.c.channel, _delivery.c.language)
+        select(
+            *of_person,
+            *of_publication,
+            _publication.c.message,
+            _publication.c.created_at,
+            _delivery.c.channel,
+            _delivery.c.language,
+        )
         .join(_person, _person.c.id == _recipient.c.person)
         .join(_delivery, _delivery.c.id == _recipient.c.delivery)
         .join(_publication, _publication.c.id == _delivery.c.publication)
@@ -230,13 +238,16 @@ def _deliveries(connection: Connection, keys: Sequence[str]) -> Sequence[Row[Any
 
 
 def _delivery_of(row: Row[Any]) -> PersonDelivery:
-    message = json_object(row.message)
+    try:
+        headline = str(json_object(row.message).get("headline") or "")
+    except DamagedValue:  # the status names it
+        headline = UNREADABLE
     return PersonDelivery(
         publication=row.id,
         incident=row.incident,
-        category=str(message.get("category", "")),
+        category=row.category,
         stage=row.stage,
-        headline=str(message.get("headline") or ""),
+        headline=headline,
         published_at=moment(row.created_at),
         channel=row.channel,
         language=row.language,

@@ -91,6 +91,8 @@ def _embed(embed: Mapping[str, Any], where: str) -> Iterator[str]:
 
 def _embedded_image(image: Mapping[str, Any], where: str) -> Iterator[str]:
     blob = image["image"]
+    if not _is_blob(blob):
+        yield f"Expected blob value type at {where}.image"
     if not blob["mimeType"].startswith("image/"):
         yield f'Expected "image/*" (got "{blob["mimeType"]}") at {where}.image.mimeType'
     yield from _too_big("blob", blob["size"], 2_000_000, f"{where}.image")
@@ -99,6 +101,14 @@ def _embedded_image(image: Mapping[str, Any], where: str) -> Iterator[str]:
     for side, length in image.get("aspectRatio", {}).items():
         if length < 1:
             yield f"integer too small (minimum 1, got {length}) at {where}.aspectRatio.{side}"
+
+
+def _is_blob(value: object) -> bool:
+    match value:
+        case {"ref": {"$link": str()}, "mimeType": str(), "size": int()}:
+            return True
+        case _:
+            return False
 
 
 def _card(card: Mapping[str, Any], where: str) -> Iterator[str]:
