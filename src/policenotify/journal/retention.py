@@ -257,10 +257,20 @@ def _to_erase(connection: Connection, keys: Keys, name: str) -> Sequence[Row[Any
     """Return the thread that a name means, locked. Nothing if there is none.
 
     Raises:
-        NotErasable: It is a part of an incident, or the incident is open, or something of it is not settled.
+        NotErasable: It means two, or is a part of an incident. Or the incident is open, or something of it is not
+            settled.
     """
     named = or_(_publication.c.id == name, _publication.c.key.in_([name, purged_key(keys, name)]))
     thread, incident = connection.execute(select(_THREAD, _publication.c.incident).where(named)).first() or (name, None)
+    is_incident = connection.execute(select(_incident.c.id).where(_incident.c.id == name)).first() is not None
+    if is_incident and thread != name:
+        raise NotErasable(
+            Text(
+                "{name!r} is an incident, and also the key of a publication that does not belong to it. What is "
+                "erased cannot be restored. To erase the publication, give its id.",
+                name=name,
+            )
+        )
     if incident is not None and incident != name:
         raise NotErasable(
             Text(

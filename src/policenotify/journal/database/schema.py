@@ -116,6 +116,7 @@ draft: Table = Table(
     metadata,
     Column("id", Name(26), primary_key=True),
     Column("key", Name(200), unique=True),  # of the publication to come; NULL for one that was published urgently
+    Column("incident", Name(64)),  # of its message
     Column("for_keys", Name(200), nullable=False),  # the beginning of the keys that it counts for, again and again
     Column("category", Name(64), nullable=False),
     Column("exercise", YesNo, nullable=False),

@@ -40,6 +40,7 @@ def columns_of(keys: Keys, draft: Draft, changed_at: int, *, authenticated: bool
     row = {
         "id": draft.id,
         "key": draft.key,
+        "incident": draft.message.incident,
         "for_keys": draft.for_keys,
         "category": draft.message.category,
         "exercise": draft.message.exercise,
@@ -156,9 +157,9 @@ def drafts_to_erase(name: str, publications: Iterable[str]) -> Select[Any]:
     They are of that name, about the incident of that name, or have the very words of one of the publications.
     """
     words = select(schema.publication.c.digest).where(schema.publication.c.id.in_(publications))
-    # Quotes in the texts are escaped.
-    of_incident = _table.c.content.contains(f'"incident":"{name}"', autoescape=True)
-    named = or_(_table.c.id == name, _table.c.key == name, of_incident, _table.c.typed.in_(words))
+    named = or_(
+        *(column == name for column in (_table.c.id, _table.c.key, _table.c.incident)), _table.c.typed.in_(words)
+    )
     return select(_table.c.id).where(_table.c.publication.is_(None), named)
 
 
