@@ -96,7 +96,7 @@ def test_a_damaged_file_is_reported_and_left_unchanged(desk: Desk, broken: Calla
 def test_a_stored_value_that_does_not_decode_is_named_and_not_quoted(
     desk: Desk, page: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What remains of it is shown. Nothing is carried on, and nobody is told to put the journal aside."""
+    """What remains of it is shown. Nothing is carried on, and nobody is told to replace the journal."""
     path = _journalled(desk)
     with sqlite3.connect(path) as raw:
         raw.execute("UPDATE pn_publication SET message = CAST(? AS TEXT)", (page,))

@@ -160,10 +160,12 @@ def _load_alerts(publisher: Publisher) -> tuple[Message, ...]:
     """Return all messages of the open incidents, without exercises."""
     alerts: list[Message] = []
     for line in publisher.operations.incidents():
+        if line.exercise:
+            continue
         history = publisher.journal.incidents.history(line.id)
-        if history.damage and not line.exercise:
+        if history.damage:
             alerts.append(publisher.operations.incident(line.id).message)  # without a place it may be anywhere
-        for entry in () if line.exercise else history.entries:
+        for entry in history.entries:
             place = entry.message.location or history.entries[0].message.location
             alerts.append(entry.message.changed(location=place))
     return tuple(alerts)

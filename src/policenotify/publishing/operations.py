@@ -425,7 +425,7 @@ def _as_listed(journal: Journal, publication: Publication, history: History) -> 
         headline=line.headline,
         location=Location(label=line.place) if line.place else None,
     )
-    return publication.model_copy(update={"message": message})
+    return publication.model_copy(update={"message": message})  # the message is validated, and nothing is stored
 
 
 def not_found(journal: Journal, name: str, zone: tzinfo) -> IncidentNotFound:

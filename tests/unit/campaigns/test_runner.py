@@ -11,11 +11,13 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from policenotify.campaigns import Action, Decision, decide, run, submit
 from policenotify.campaigns.runner import EVENT_KIND, upcoming
 from policenotify.cli.commands.demo import StoryClock
 from policenotify.errors import ApprovalMissing, DraftConflict, PublishingStopped
+from policenotify.journal.database import schema
 from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.routing import Route
@@ -60,6 +62,17 @@ def test_an_open_incident_defers_it_and_the_journal_records_it_once(desk: Desk) 
     assert list(publisher.journal.audit.events(EVENT_KIND, utc("2026-01-01T00:00"))) == [
         {"campaign": "ete", "day": "2026-01-01", "action": "wait", "reason": "incident 2026-4711 is open"}
     ]
+
+
+def test_an_open_incident_that_cannot_be_read_defers_it_wherever_it_is(desk: Desk) -> None:
+    publisher = desk.publisher()
+    message = accident(severity="Severe", next_update_at=utc("2026-01-01T18:00"))
+    publisher.publish(message, key="o", actor="desk", wait=NOW)
+    with publisher.journal.write() as connection:
+        connection.execute(update(schema.publication).values(message="{"))
+    mine = [campaign(missed="skip", inhibition={"areas": ["dept:34"]})]
+    [waits] = run(publisher, mine, actor="prévention", wait=NOW).decisions
+    assert waits.action is Action.WAIT
 
 
 @pytest.mark.parametrize(("missed", "became"), [("late", ["late", "late"]), ("skip", ["skip"]), ("merge", ["merge"])])
